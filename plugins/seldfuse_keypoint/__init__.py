@@ -1,0 +1,19 @@
+"""Keypoint post-processor: planned, not built."""
+
+from collections.abc import Callable
+
+from seldfuse.plugin import PostProcessorSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_postprocessors(register: Callable[[PostProcessorSpec], None]) -> None:
+    register(
+        PostProcessorSpec(
+            name="keypoint",
+            api_version=1,
+            summary="people and their keypoints correct direction and on-screen",
+            load=None,
+            extra="keypoint",
+            license="Apache-2.0",
+        )
+    )

@@ -1,0 +1,23 @@
+"""SED-DOA: which class sounds, and from where."""
+
+from collections.abc import Callable
+
+from seldfuse.plugin import BackendSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
+    register(
+        BackendSpec(
+            name="doa",
+            aliases=("sed-doa",),
+            api_version=1,
+            summary="which class sounds, and from which direction",
+            load="seldfuse_sed_doa.infer:load",
+            task="seldfuse_sed_doa.train:DoaTask",
+            features=("logmel", "intensity"),
+            provides=("activity", "direction"),
+            default_checkpoint="doa-small",
+            license="Apache-2.0",
+        )
+    )

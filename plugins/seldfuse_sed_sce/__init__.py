@@ -1,0 +1,23 @@
+"""SED-SCE: which class sounds, from where and how far, as one Cartesian point."""
+
+from collections.abc import Callable
+
+from seldfuse.plugin import BackendSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
+    register(
+        BackendSpec(
+            name="sce",
+            aliases=("sed-sce",),
+            api_version=1,
+            summary="which class sounds, from where and how far: one Cartesian point",
+            load="seldfuse_sed_sce.infer:load",
+            task="seldfuse_sed_sce.train:SceTask",
+            features=("logmel", "intensity"),
+            provides=("activity", "direction", "distance"),
+            default_checkpoint="sce-small",
+            license="Apache-2.0",
+        )
+    )

@@ -1,0 +1,15 @@
+"""What the engine asks of a loaded plugin."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from seldfuse.features import ClipBatch
+    from seldfuse.posterior import Posterior
+
+
+class Backend(Protocol):
+    """Turns windows of sound (and picture) into a posterior. One instance per device; no global state."""
+
+    def infer(self, batch: "ClipBatch") -> "Posterior":
+        """A posterior with one row per window of `batch`, on the device of the batch."""
+        ...
