@@ -1,0 +1,22 @@
+"""Log-mel: what every model hears."""
+
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from seldfuse.features.batch import ClipBatch
+
+FLOOR_POWER = 1e-10
+RANGE_DB = 80.0
+
+
+def logmel(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
+    """Mel power in dB, cut at 80 dB below the window's loudest cell of both channels; silence is −100 dB throughout.
+
+    Source: the DCASE 2025 Task 3 baseline (`power_to_db`, `top_db` over the whole array). Time counts 20 ms hops, one
+    more than the window has.
+    """
+    level_db = 10.0 * batch["mel_power"].clamp_min(FLOOR_POWER).log10()
+    return level_db.maximum(level_db.amax(dim=(1, 2, 3), keepdim=True) - RANGE_DB)

@@ -1,0 +1,50 @@
+"""Short-term power of the autocorrelation (stpACC): how much, and how soon, the room answers."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.signal
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.features.spectrum import FFT_SAMPLES, HOP_SAMPLES
+
+if TYPE_CHECKING:
+    from seldfuse.features.batch import ClipBatch
+
+BINS = 64
+LAGS = FFT_SAMPLES // 2
+SMOOTHING_LAGS = 8
+
+
+def stpacc(batch: "ClipBatch") -> Float[Tensor, "batch 1 time lag"]:
+    """Positive autocorrelation of the mid channel per 20 ms hop, squared, smoothed over lags, peak 1, in 64 bins.
+
+    Not bound to be positive: the resampling rings a little. Source: Berghi and Jackson, distance features for SELD
+    (`SELD-distance-features`): symmetric Hann window of 1024 samples, reflected ends, last column dropped.
+    """
+    mid = batch.audio.mean(dim=1)
+    window = torch.hann_window(FFT_SAMPLES, periodic=False, device=batch.device)
+    columns = torch.stft(mid, FFT_SAMPLES, HOP_SAMPLES, window=window, pad_mode="reflect", return_complex=True)
+    power = (columns.real.square() + columns.imag.square()).transpose(-1, -2)[:, :-1]
+    lags = torch.fft.irfft(power)[..., :LAGS].clamp_min(0.0)
+    lags = lags / lags.amax(dim=-1, keepdim=True).clamp_min(1e-20)
+    smooth = _smooth(lags.square())
+    smooth = smooth / smooth.amax(dim=-1, keepdim=True).clamp_min(1e-20)
+    return (smooth @ _resampling().to(batch.device)).unsqueeze(1)
+
+
+def _smooth(lags: Float[Tensor, "batch time lag"]) -> Float[Tensor, "batch time lag"]:
+    """Convolution with a symmetric Hann window of 8 lags; as long as its input, as numpy's mode 'same'."""
+    kernel = torch.hann_window(SMOOTHING_LAGS, periodic=False, device=lags.device).reshape(1, 1, -1)
+    padded = F.pad(lags.reshape(-1, 1, lags.shape[-1]), (SMOOTHING_LAGS // 2, SMOOTHING_LAGS // 2 - 1))
+    return F.conv1d(padded, kernel).reshape(lags.shape)
+
+
+@lru_cache(maxsize=1)
+def _resampling() -> Float[Tensor, "lag bin"]:
+    """Fourier resampling from 512 lags to 64 bins is linear: here as a matrix."""
+    return torch.from_numpy(scipy.signal.resample(np.eye(LAGS), BINS, axis=1).astype(np.float32))
