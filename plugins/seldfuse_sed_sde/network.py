@@ -1,0 +1,57 @@
+"""SED-SDE: a trunk, an activity head and a distance head."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seldfuse.labels import LabelSet
+from seldfuse.nn.heads import head
+from seldfuse.nn.resnet_conformer import PRESETS, Trunk, TrunkConfig
+from seldfuse.posterior import Posterior
+
+FEATURES = ("logmel", "intensity", "stpacc")
+PUBLISHED_FEATURES = ("logmel",)
+NEAREST_M = 0.05
+
+
+class Output(NamedTuple):
+    """`activity` is a probability, `distance` in metres."""
+
+    activity: Float[Tensor, "batch frame cls"]
+    distance: Float[Tensor, "batch frame cls"]
+
+
+class SedSde(nn.Module):
+    """One source per class: whether it sounds, and how far away."""
+
+    def __init__(self, trunk: TrunkConfig, classes: int) -> None:
+        super().__init__()
+        self.trunk = Trunk(trunk)
+        self.activity = head(trunk.dim, classes)
+        self.distance = head(trunk.dim, classes)
+
+    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Output:
+        x = self.trunk(features)  # (batch, frame, dim)
+        return Output(self.activity(x).sigmoid(), self.distance(x).relu())
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` needs to build this network again."""
+        return {"trunk": self.trunk.config.to_json()}
+
+
+def from_preset(preset: str, labels: LabelSet) -> tuple[SedSde, tuple[str, ...]]:
+    """A fresh network and the features that it hears: `base` is the published one, `small` the bundled one."""
+    features, channels = (PUBLISHED_FEATURES, 2) if preset == "base" else (FEATURES, 4)
+    return SedSde(PRESETS[preset](channels), len(labels)), features
+
+
+def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSde:
+    return SedSde(TrunkConfig.from_json(settings["trunk"]), len(labels))
+
+
+def posterior(output: Output, labels: LabelSet) -> Posterior:
+    """The output as a one-track posterior; a distance below 5 cm is taken for 5 cm."""
+    distance = output.distance.clamp_min(NEAREST_M)
+    return Posterior(output.activity.unsqueeze(-1), distance=distance.unsqueeze(-1), labels=labels)

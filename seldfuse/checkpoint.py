@@ -1,0 +1,135 @@
+"""Checkpoints: folders of weights and settings that are safe to open.
+
+A folder holds `model.safetensors` (half precision), `config.json` and `README.md`, the model card. Nothing is ever
+unpickled.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from seldfuse.errors import CheckpointError, UsageError
+from seldfuse.files import replacing
+from seldfuse.labels import LabelSet
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+CONFIG_VERSION = 1
+
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel carries the bundled checkpoints inside the package; in a checkout they stand in the repository root.
+BUNDLED = (_PACKAGE / "_checkpoints", _PACKAGE.parent / "checkpoints")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint folder: settings read and checked, weights not yet loaded."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    labels: LabelSet
+
+    def load_into(self, network: nn.Module) -> None:
+        """Copies the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
+        path = self.folder / WEIGHTS
+        weights = _read_weights(path)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"the weights do not fit the network in {CONFIG} ({_first_lines(error)}): {path}"
+            ) from error
+
+
+def bundled_names() -> list[str]:
+    """Names of the checkpoints that come with seldfuse."""
+    return sorted({config.parent.name for root in BUNDLED for config in root.glob(f"*/{CONFIG}")})
+
+
+def open_checkpoint(reference: str | None, backend: str) -> Checkpoint:
+    """The checkpoint that a bundled name or a path stands for.
+
+    Raises CheckpointError where it is missing, is no checkpoint of `backend`, or is not safe to read.
+    """
+    folder = _find(reference, backend)
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        labels = LabelSet.from_json(config["labels"])
+        version, owner = int(config["version"]), str(config["backend"])
+    except FileNotFoundError as error:
+        there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
+        raise CheckpointError(f"expected {CONFIG} and {WEIGHTS} in the checkpoint, found {there}: {folder}") from error
+    except (ValueError, KeyError, TypeError, UsageError) as error:
+        raise CheckpointError(f"the checkpoint's settings cannot be read ({error}): {path}") from error
+    if version > CONFIG_VERSION:
+        raise CheckpointError(
+            f"the checkpoint has version {version}, this seldfuse reads up to {CONFIG_VERSION}; "
+            f"update with `pip install -U seldfuse`: {folder}"
+        )
+    if owner != backend:
+        raise CheckpointError(
+            f"the checkpoint is for the backend {owner}, not {backend}; type {owner}@{reference}: {folder}"
+        )
+    return Checkpoint(folder, config, labels)
+
+
+def save_checkpoint(
+    folder: Path, network: nn.Module, backend: str, labels: LabelSet, settings: Mapping[str, Any]
+) -> None:
+    """Writes weights (as half precision) and settings; each file is whole or not there. Raises UsageError."""
+    state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+    config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
+    with replacing(folder / WEIGHTS) as draft:
+        safetensors.torch.save_file(state, draft)
+    with replacing(folder / CONFIG) as draft:
+        draft.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _find(reference: str | None, backend: str) -> Path:
+    if reference is None:
+        raise CheckpointError(f"{backend} has no bundled checkpoint; name one: --backends {backend}@FOLDER")
+    folders = [root / reference for root in BUNDLED] + [Path(reference)]
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    bundled = ", ".join(bundled_names()) or "none"
+    raise CheckpointError(
+        f"there is no checkpoint {reference!r}: neither a bundled one ({bundled}) nor a folder; "
+        f"train one with `seldfuse train {backend} -o {reference}`"
+    )
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        if start[:2] == b"PK" or start[:1] == b"\x80":
+            raise CheckpointError(
+                f"this is a pickle, which could run any code when opened; only safetensors are read: {path}"
+            )
+        weights = safetensors.torch.load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"the checkpoint has no {WEIGHTS}: {path.parent}") from error
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"the weights are damaged or cut short ({error}): {path}") from error
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"the weights hold values that are not numbers ({broken[0]}): {path}")
+    return weights
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    kept = tensor.half() if tensor.is_floating_point() else tensor
+    return kept.detach().cpu().contiguous()
+
+
+def _first_lines(error: Exception) -> str:
+    return "; ".join(line.strip() for line in str(error).splitlines()[1:3])

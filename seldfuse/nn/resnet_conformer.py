@@ -1,0 +1,107 @@
+"""ResNet-Conformer: the trunk of SED-DOA, SED-SDE and SED-SCE.
+
+Source: the first-placed audio system of DCASE 2024 Task 3 (USTC; `Solution_on_3D_SELD`), with two input channels.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seldfuse.errors import CheckpointError
+from seldfuse.nn.conformer import ConformerBlock
+from seldfuse.nn.resnet import ResNet
+
+MELS = 64
+HOPS_PER_FRAME = 5
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """Sizes of the trunk. `pools` are (time, mel) after the stem and after the first three ResNet stages."""
+
+    channels: int = 2
+    widths: tuple[int, ...] = (24, 48, 96, 192)
+    pools: tuple[tuple[int, int], ...] = ((1, 1), (1, 4), (1, 4), (1, 2))
+    projection: int = 256
+    dim: int = 256
+    blocks: int = 8
+    heads: int = 8
+    head_dim: int = 32
+    dropout: float = 0.1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "TrunkConfig":
+        """Raises CheckpointError for a setting that this version does not know."""
+        unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
+        if unknown:
+            raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
+        lists = {"widths": tuple(data["widths"]), "pools": tuple((int(t), int(m)) for t, m in data["pools"])}
+        return cls(**{**data, **lists})
+
+
+def base(channels: int) -> TrunkConfig:
+    """The published size: 250 hops of 20 ms stay 250 until the last pool."""
+    return TrunkConfig(channels=channels)
+
+
+def small(channels: int) -> TrunkConfig:
+    """Pools time by 5 and mel by 4 in the stem: keeping 250 hops would cost eight times as much."""
+    return TrunkConfig(
+        channels=channels,
+        widths=(16, 32, 64, 128),
+        pools=((5, 4), (1, 1), (1, 4), (1, 2)),
+        projection=128,
+        dim=128,
+        blocks=3,
+        heads=4,
+    )
+
+
+PRESETS = {"base": base, "small": small}
+
+
+class Trunk(nn.Module):
+    """From standardised features to one vector per 100 ms frame.
+
+    `mean` and `deviation` standardise each channel and mel band; they are measured once on training data and travel
+    with the weights.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.zeros(config.channels, 1, MELS))
+        self.register_buffer("deviation", torch.ones(config.channels, 1, MELS))
+        self.resnet = ResNet(config.channels, config.widths, config.pools, config.projection)
+        time_pool, mel_pool = (math.prod(pool[axis] for pool in config.pools) for axis in (0, 1))
+        self.into = nn.Sequential(nn.Linear(config.projection * (MELS // mel_pool), config.dim), nn.Dropout(0.05))
+        self.blocks = nn.Sequential(
+            *[
+                ConformerBlock(config.dim, config.heads, config.head_dim, dropout=config.dropout)
+                for _ in range(config.blocks)
+            ]
+        )
+        self.to_frames = nn.MaxPool1d(HOPS_PER_FRAME // time_pool)
+
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.mean.copy_(mean.unsqueeze(1))
+        self.deviation.copy_(deviation.clamp_min(1e-3).unsqueeze(1))
+
+    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch frame dim"]:
+        x = (features - self.mean) / self.deviation
+        x = self.resnet(x)  # (batch, projection, short, low)
+        x = self.into(x.transpose(1, 2).flatten(2))  # (batch, short, dim)
+        x = self.blocks(x)
+        return self.to_frames(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
