@@ -1,0 +1,1 @@
+"""Labelled stereo scenes made from isolated sounds."""

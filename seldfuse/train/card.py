@@ -1,0 +1,48 @@
+"""The model card that stands beside the weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seldfuse.files import replacing
+from seldfuse.train.task import Task
+
+SCORES = {
+    "f20_1": "F20/1",
+    "f20": "F20 (distance waived)",
+    "f1": "F1 (azimuth waived)",
+    "f_class": "F of class alone",
+    "doae_deg": "DOA error, degrees",
+    "rde": "relative distance error",
+    "distance_error_m": "distance error, m",
+}
+
+
+def write_card(folder: Path, task: Task, settings: Mapping[str, Any]) -> None:
+    """Writes README.md: what the checkpoint is, how it was trained, what it scores. Raises UsageError."""
+    training = settings["training"]
+    scores = [
+        f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
+    ]
+    text = f"""# {task.backend}, {training["preset"]}
+
+**Provisional.** A first checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}, trained briefly on
+synthetic scenes only. It is there so that the tool runs; do not quote its scores as those of the architecture.
+
+| | |
+|---|---|
+| Features | {", ".join(settings["features"])} |
+| Training | {training["step"]} steps of {training["batch"]} scenes of 5 s, peak learning rate {training["peak_learning_rate"]}, seed {training["seed"]} |
+| Data | random scenes from isolated sounds: exact stereo law, diffuse reverberation, noise, band limits |
+| Weights | half precision, safetensors |
+| Licence | Apache-2.0 |
+
+Scores on {training["validation_scenes"]} scenes of the same kind, made of speakers and recordings that were not trained on; strict
+counting, macro over classes. They say nothing about real recordings.
+
+| score | value |
+|---|---|
+{chr(10).join(scores)}
+"""
+    with replacing(folder / "README.md") as draft:
+        draft.write_text(text, encoding="utf-8")

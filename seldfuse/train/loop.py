@@ -1,0 +1,158 @@
+"""The training loop."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seldfuse import __version__
+from seldfuse.checkpoint import save_checkpoint
+from seldfuse.errors import SeldfuseError
+from seldfuse.labels import LabelSet
+from seldfuse.metrics.scores import Scores
+from seldfuse.posterior import Posterior
+from seldfuse.synth.bank import SceneBank
+from seldfuse.synth.sounds import load_bank
+from seldfuse.train.card import write_card
+from seldfuse.train.schedule import tri_stage
+from seldfuse.train.task import Task
+from seldfuse.train.validation import Validation
+
+CLIP_NORM = 1.0
+LOG = "log.jsonl"
+
+
+class TrainingError(SeldfuseError):
+    """The training itself went wrong."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out, apart from the sounds. Each scene is drawn `reuse` times on average."""
+
+    preset: str = "small"
+    steps: int = 1000
+    batch: int = 32
+    peak_learning_rate: float = 1e-3
+    bank_scenes: int = 640
+    reuse: int = 4
+    validation_scenes: int = 320
+    validate_every: int = 200
+    seed: int = 12332
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the training stands; `scores` is there when it has just been validated."""
+
+    step: int
+    steps: int
+    loss: float
+    elapsed_s: float
+    scores: Scores | None = None
+
+
+def train(
+    task: Task,
+    labels: LabelSet,
+    sounds: Path,
+    out: Path,
+    recipe: Recipe,
+    device: torch.device,
+    watch: Callable[[Progress], None],
+) -> Scores:
+    """Trains on random scenes from a sound folder; the best checkpoint by the task's criterion stands in `out`.
+
+    A fifth of the speakers and recordings of each class is kept for validation. `watch` hears of every step.
+    Raises UsageError or MediaError for unusable sounds, TrainingError where the loss is no longer a number.
+    """
+    started = time.monotonic()
+    torch.manual_seed(recipe.seed)
+    network, features = task.build(recipe.preset, labels)
+    bank = SceneBank(
+        load_bank(sounds, labels, held_out=False),
+        features,
+        recipe.bank_scenes,
+        recipe.batch // recipe.reuse,
+        recipe.seed,
+    )
+    validation = Validation(
+        load_bank(sounds, labels, held_out=True), features, recipe.validation_scenes, recipe.seed + 1, device
+    )
+    _set_statistics(network, bank.features)
+    labels = labels.with_typical_distances(_typical_distances(bank.truth, labels))
+    network.to(device).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.peak_learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: tri_stage(step / recipe.steps))
+
+    best: Scores | None = None
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOG).open("w", encoding="utf-8") as log:
+        for step in range(1, recipe.steps + 1):
+            inputs, truth = bank.draw(recipe.batch)
+            loss = _step(task, network, optimizer, inputs.to(device), truth.to(device))
+            schedule.step()
+            scores = None
+            if step % recipe.validate_every == 0 or step == recipe.steps:
+                scores = validation.score(task, network)
+                if best is None or getattr(scores, task.criterion) > getattr(best, task.criterion):
+                    best = scores
+                    settings = _settings(network, features, recipe, step, scores)
+                    save_checkpoint(out, network, task.backend, labels, settings)
+                    write_card(out, task, settings)
+            progress = Progress(step, recipe.steps, loss, time.monotonic() - started, scores)
+            log.write(json.dumps(_record(progress)) + "\n")
+            log.flush()
+            watch(progress)
+    assert best is not None
+    return best
+
+
+def _step(task: Task, network: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, truth: Posterior) -> float:
+    loss = task.loss(network, inputs, truth)
+    if not loss.isfinite():
+        raise TrainingError("the loss is no longer a number; lower --learning-rate. The best checkpoint so far is kept")
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
+    optimizer.step()
+    return loss.item()
+
+
+def _set_statistics(network: Any, features: Tensor) -> None:
+    values = features.float()
+    network.trunk.set_statistics(values.mean(dim=(0, 2)), values.std(dim=(0, 2)))
+
+
+def _typical_distances(truth: Posterior, labels: LabelSet) -> list[float]:
+    assert truth.distance is not None
+    found = []
+    for cls, label in enumerate(labels.classes):
+        heard = truth.distance[:, :, cls][truth.activity[:, :, cls] > 0]
+        found.append(round(heard.median().item(), 2) if len(heard) else label.typical_distance_m)
+    return found
+
+
+def _settings(network: Any, features: tuple[str, ...], recipe: Recipe, step: int, scores: Scores) -> dict[str, Any]:
+    return {
+        "features": list(features),
+        "network": network.settings(),
+        "training": {"seldfuse": __version__, "step": step, **asdict(recipe), "scores": _plain(scores)},
+    }
+
+
+def _plain(scores: Scores) -> dict[str, float]:
+    """The scores that are numbers."""
+    values = {name: value for name, value in vars(scores).items() if isinstance(value, float)}
+    return {name: round(value, 4) for name, value in values.items() if math.isfinite(value)}
+
+
+def _record(progress: Progress) -> Mapping[str, Any]:
+    record = {**vars(progress), "loss": round(progress.loss, 6), "elapsed_s": round(progress.elapsed_s, 1)}
+    return {**record, "scores": _plain(progress.scores)} if progress.scores else {**record, "scores": None}
