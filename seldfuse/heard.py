@@ -1,0 +1,16 @@
+"""What the members of an ensemble said of one clip, before it is merged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from seldfuse.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A clip's name and, by member, a posterior `[1, frame, cls, track]`."""
+
+    name: str
+    posteriors: Mapping[str, Posterior]
+    duration_s: float
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,168 @@
+"""From clips to what each backend says of them.
+
+Windows of several clips share a batch, so that a folder of short clips is no slower than one long recording. Sound is
+read piece by piece and forgotten once it has been heard.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from seldfuse.clip import SAMPLE_RATE_HZ, Clip
+from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
+from seldfuse.features import ClipBatch
+from seldfuse.features.batch import Feature
+from seldfuse.fusion.stitch import Stitcher
+from seldfuse.heard import Heard
+from seldfuse.media.stereo import StereoCheck
+from seldfuse.media.windows import OVERLAP_FRAMES, windows
+from seldfuse.plugin import Backend
+from seldfuse.posterior import Posterior
+from seldfuse.watch import Watch
+
+BATCH_WINDOWS = 16
+
+OnFailure = Callable[[Clip, SeldfuseError], None]
+
+
+@dataclass(frozen=True)
+class Ears:
+    """Loaded backends by instance name, what they need, and where they compute."""
+
+    backends: Mapping[str, Backend]
+    features: tuple[str, ...]
+    device: torch.device
+    functions: Mapping[str, Feature] = field(default_factory=dict)
+
+
+def listen(clips: Iterable[Clip], ears: Ears, watch: Watch, on_failure: OnFailure) -> Iterator[Heard]:
+    """What the backends say of each clip, in order. `on_failure` hears of clips that cannot be read; they are left out.
+
+    Raises PluginError where a backend fails or breaks a promise, CheckpointError where backends know different classes.
+    """
+    pending: deque[_Recording] = deque()
+    cut = _cut(clips, ears, pending, watch, on_failure)
+    while batch := list(islice(cut, BATCH_WINDOWS)):
+        posteriors = _infer(batch, ears, watch)
+        with watch.stage("stitching"):
+            _hand_out(batch, posteriors)
+        yield from _finished(pending, watch)
+    yield from _finished(pending, watch)
+
+
+class _Recording:
+    """A clip on its way: how much of it has been read, and what has been said of it so far."""
+
+    def __init__(self, clip: Clip, instances: Iterable[str]) -> None:
+        self.clip = clip
+        self.stitchers = {name: Stitcher(OVERLAP_FRAMES) for name in instances}
+        self.check = StereoCheck()
+        self.notes: list[str] = []
+        self.samples = 0
+        self.frames = 0
+        self.read = False
+        self.failed = False
+
+    def blocks(self, watch: Watch) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        blocks = self.clip.audio.blocks()
+        while True:
+            with watch.stage("decoding"):
+                block = next(blocks, None)
+            if block is None:
+                return
+            self.samples += block.shape[1]
+            self.check.listen(block)
+            yield block
+
+    def heard(self) -> Heard:
+        posteriors = {name: stitcher.finish(self.frames) for name, stitcher in self.stitchers.items()}
+        notes = (*self.notes, *self.check.warnings())
+        return Heard(self.clip.name, posteriors, self.samples / SAMPLE_RATE_HZ, notes)
+
+
+class _Window(NamedTuple):
+    recording: _Recording
+    samples: Float32[np.ndarray, "2 sample"]
+    start_frame: int
+
+
+def _cut(
+    clips: Iterable[Clip], ears: Ears, pending: deque[_Recording], watch: Watch, on_failure: OnFailure
+) -> Iterator[_Window]:
+    """Windows of all clips, one after the other; every clip begun is entered in `pending`."""
+    for clip in clips:
+        recording = _Recording(clip, ears.backends)
+        pending.append(recording)
+        try:
+            for cut in windows(recording.blocks(watch), batch_size=1):
+                recording.frames = cut.end_frame
+                yield _Window(recording, cut.samples[0], cut.start_frame[0])
+        except MediaError as error:
+            recording.failed = True
+            on_failure(clip, error)
+        recording.read = True
+
+
+def _infer(batch: list[_Window], ears: Ears, watch: Watch) -> dict[str, Posterior]:
+    audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(ears.device)
+    features = ClipBatch(audio, ears.functions)
+    with watch.stage("features"):
+        for name in ears.features:
+            features[name]
+    posteriors = {}
+    for name, backend in ears.backends.items():
+        with watch.stage(name):
+            try:
+                posteriors[name] = backend.infer(features)
+            except SeldfuseError:
+                raise
+            except Exception as error:
+                cause = f"{type(error).__name__}: {error}"
+                raise PluginError(f"the backend {name} failed ({cause}); leave it out of --backends") from error
+            _check(name, posteriors[name], features)
+    _check_classes(posteriors)
+    return posteriors
+
+
+def _check(name: str, posterior: Posterior, batch: ClipBatch) -> None:
+    expected, found = (len(batch), batch.frames), tuple(posterior.activity.shape[:2])
+    if found != expected:
+        raise PluginError(f"the backend {name} must give (windows, frames) = {expected}, gave {found}")
+    for field_name, tensor in posterior.tensors().items():
+        if not tensor.isfinite().all():
+            raise PluginError(f"the backend {name} gave values of {field_name} that are not numbers")
+
+
+def _check_classes(posteriors: Mapping[str, Posterior]) -> None:
+    (first, reference), *others = posteriors.items()
+    for name, posterior in others:
+        if not posterior.labels.same_classes(reference.labels):
+            raise CheckpointError(
+                f"the checkpoints know different classes: {first} has {', '.join(reference.labels.names)}; "
+                f"{name} has {', '.join(posterior.labels.names)}; run them apart, or name checkpoints of one label set"
+            )
+
+
+def _hand_out(batch: list[_Window], posteriors: Mapping[str, Posterior]) -> None:
+    """Gives each recording its rows of every posterior."""
+    numbered = enumerate(batch)
+    for _, group in groupby(numbered, key=lambda pair: id(pair[1].recording)):
+        rows, cuts = zip(*group, strict=True)
+        for name, stitcher in cuts[0].recording.stitchers.items():
+            part = posteriors[name].map(lambda tensor, rows=rows: tensor[rows[0] : rows[-1] + 1])
+            stitcher.add(part, [cut.start_frame for cut in cuts])
+
+
+def _finished(pending: deque[_Recording], watch: Watch) -> Iterator[Heard]:
+    while pending and pending[0].read:
+        recording = pending.popleft()
+        watch.audio_s += recording.samples / SAMPLE_RATE_HZ
+        if not recording.failed:
+            yield recording.heard()
+        watch.clips += 1

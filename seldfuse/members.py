@@ -1,0 +1,79 @@
+"""Folders of posteriors or of plain event tables, as members of an ensemble."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.formats import dcase
+from seldfuse.fusion.votes import events_as_posterior
+from seldfuse.heard import Heard
+from seldfuse.posterior import Posterior
+
+SUFFIXES = (".safetensors", ".csv")
+
+
+def open_members(folders: Sequence[Path]) -> Iterator[Heard]:
+    """What each folder says of every clip, in the order of names.
+
+    A folder's name is its member's name. Raises UsageError where a folder holds no posteriors and no events, or two
+    folders have one name.
+    """
+    files = {_name(folder): _by_clip(folder) for folder in folders}
+    if len(files) < len(folders):
+        raise UsageError(f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}")
+    for clip in sorted(set().union(*files.values())):
+        there = {member: paths[clip] for member, paths in files.items() if clip in paths}
+        yield _heard(clip, there, absent=[member for member in files if member not in there])
+
+
+def fields_of(folders: Sequence[Path]) -> set[str]:
+    """Fields that at least one member gives, by the first file of each. Raises UsageError as `open_members` does."""
+    fields: set[str] = set()
+    for folder in folders:
+        first = next(iter(_by_clip(folder).values()))
+        fields |= {"activity", "direction", "distance", "onscreen"} if first.suffix == ".csv" else set(_read_posterior(first).provides)
+    return fields
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name
+
+
+def _by_clip(folder: Path) -> dict[str, Path]:
+    """Files by clip name: the path below the folder, without its suffix."""
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder of posteriors or of DCASE CSV files: {folder}")
+    for suffix in SUFFIXES:
+        found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob(f"*{suffix}")}
+        if found:
+            return found
+    raise UsageError(f"the folder holds neither posteriors ({SUFFIXES[0]}) nor events ({SUFFIXES[1]}): {folder}")
+
+
+def _heard(clip: str, paths: Mapping[str, Path], absent: Sequence[str]) -> Heard:
+    read = {member: _read(path) for member, path in paths.items()}
+    frames = max(map(_frames, read.values()))
+    posteriors = {
+        member: events_as_posterior(found, frames) if isinstance(found, Events) else found
+        for member, found in read.items()
+    }
+    notes = (f"{clip} is missing from {', '.join(absent)}, which abstain",) if absent else ()
+    return Heard(clip, posteriors, frames * next(iter(posteriors.values())).hop_s, notes)
+
+
+def _read(path: Path) -> Posterior | Events:
+    return dcase.read(path) if path.suffix == ".csv" else _read_posterior(path)
+
+
+def _read_posterior(path: Path) -> Posterior:
+    posterior = Posterior.load(path)
+    if posterior.activity.shape[0] != 1:
+        raise UsageError(f"expected the posterior of one clip, got a batch of {posterior.activity.shape[0]}: {path}")
+    return posterior
+
+
+def _frames(found: Posterior | Events) -> int:
+    if isinstance(found, Posterior):
+        return found.frames
+    return 1 + int(found.table["frame"].max()) if len(found) else 1

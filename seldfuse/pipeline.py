@@ -1,0 +1,155 @@
+"""The run, from files to events.
+
+file → clip → features (each once) → every backend → one fused posterior → events → writers
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from seldfuse import device as devices
+from seldfuse.clip import Clip
+from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.events import Events
+from seldfuse.features.batch import BUILTIN
+from seldfuse.fusion import FusionSettings, decode, fuse
+from seldfuse.fusion.settings import PRESETS
+from seldfuse.heard import Heard
+from seldfuse.listen import Ears, OnFailure, listen
+from seldfuse.media.inputs import find_clips
+from seldfuse.members import open_members
+from seldfuse.plugin.host import load_registry
+from seldfuse.plugin.registry import BackendRequest, Entry, load_reference
+from seldfuse.plugin.specs import WriterSpec
+from seldfuse.posterior import Posterior
+from seldfuse.watch import Watch
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was heard in one clip, and how that was found out.
+
+    `posterior` is the fused belief `[1, frame, cls, track]`, `members` what each backend said.
+    """
+
+    name: str
+    events: Events
+    posterior: Posterior
+    members: Mapping[str, Posterior]
+    duration_s: float
+    fusion: str
+    device: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
+
+def run(
+    inputs: str | Path | Sequence[str | Path],
+    backends: str | Sequence[BackendRequest] = "doa,sde,sce",
+    fusion: str | Path | FusionSettings = "mean",
+    split: str | None = None,
+    device: str = "auto",
+    watch: Watch | None = None,
+    on_failure: OnFailure | None = None,
+) -> Iterator[Result]:
+    """Hears files, folders or patterns, one result per clip, in order.
+
+    `fusion` is a preset (`mean`, `nercslip`), a TOML file or settings. A clip that cannot be read is given to
+    `on_failure` and left out; without it the first one raises. Everything else raises at once: UsageError, PluginError,
+    CheckpointError.
+    """
+    watch = watch or Watch()
+    clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split)
+    settings = read_fusion(fusion)
+    ears = open_ears(backends, device)
+    for heard in listen(clips, ears, watch, on_failure or _raise):
+        with watch.stage("fusion"):
+            result = conclude(heard, settings, str(ears.device))
+        yield result
+
+
+def fuse_folders(folders: Sequence[Path], fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
+    """Merges what other runs or other systems wrote: one folder per member, one file per clip, paired by name.
+
+    A folder holds posteriors (safetensors) or events (DCASE CSV, taken as votes). A member that lacks a clip abstains
+    there, and a note says so. Raises UsageError where a folder holds neither, or members do not fit together.
+    """
+    settings = read_fusion(fusion)
+    for heard in open_members(folders):
+        yield conclude(heard, settings, "cpu")
+
+
+def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
+    """Fuses what the members said of a clip and decides what sounded."""
+    posterior = fuse(heard.posteriors, settings)
+    (events,) = decode(posterior, settings.decode)
+    events, notes = _with_typical_distance(events, posterior)
+    return Result(
+        name=heard.name,
+        events=events,
+        posterior=posterior,
+        members=heard.posteriors,
+        duration_s=heard.duration_s,
+        fusion=settings.preset,
+        device=device,
+        notes=(*heard.notes, *notes),
+    )
+
+
+def write(result: Result, out: Path, writers: Sequence[Entry[WriterSpec]]) -> list[Path]:
+    """Writes `out/NAME` in every format. Raises UsageError where a format needs what no backend gave."""
+    paths = []
+    for writer in writers:
+        path = out / f"{result.name}{writer.spec.suffix}"
+        load_reference(writer.spec.load)(result, path)
+        paths.append(path)
+    return paths
+
+
+def save_members(result: Result, out: Path) -> None:
+    """Writes `out/posteriors/BACKEND/NAME.safetensors` for each backend."""
+    for instance, posterior in result.members.items():
+        folder = instance.replace("/", "_").replace("\\", "_")
+        posterior.save(out / "posteriors" / folder / f"{result.name}.safetensors")
+
+
+def open_ears(backends: str | Sequence[BackendRequest], device: str) -> Ears:
+    """Loads backends onto a device. Raises PluginError, CheckpointError or UsageError."""
+    registry = load_registry()
+    requests = registry.find_backends(backends) if isinstance(backends, str) else backends
+    place = devices.resolve(device)
+    features = tuple(dict.fromkeys(name for request in requests for name in request.spec.features))
+    functions = {
+        name: load_reference(registry.find_feature(name).spec.load) for name in features if name not in BUILTIN
+    }
+    return Ears({request.instance: request.load(place) for request in requests}, features, place, functions)
+
+
+def read_fusion(fusion: str | Path | FusionSettings) -> FusionSettings:
+    """Settings from a preset's name or a TOML file. Raises UsageError."""
+    if isinstance(fusion, FusionSettings):
+        return fusion
+    if str(fusion) in PRESETS:
+        return FusionSettings(preset=str(fusion))
+    if not Path(fusion).is_file():
+        raise UsageError(f"--fusion expects {' or '.join(PRESETS)}, or a TOML file, got {str(fusion)!r}")
+    return FusionSettings.read(Path(fusion))
+
+
+def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events, tuple[str, ...]]:
+    """Where no backend tells the distance, each class gets the one that is typical of it, and a note says so."""
+    if posterior.distance is not None or events.table.empty:
+        return events, ()
+    typical_m = [label.typical_distance_m for label in posterior.labels.classes]
+    table = events.table.assign(distance_m=[typical_m[cls] for cls in events.table["cls"]])
+    return replace(events, table=table), ("no backend tells the distance: each class got its typical one",)
+
+
+def _raise(_clip: Clip, error: SeldfuseError) -> None:
+    raise error
+
+
+__all__ = ["Result", "conclude", "fuse_folders", "open_ears", "read_fusion", "run", "save_members", "write"]

@@ -1,0 +1,30 @@
+"""How long each stage took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Watch:
+    """Adds up seconds by stage while a run goes on; whoever shows progress reads it.
+
+    `audio_s` is how much sound has gone through the backends, `clips` how many clips are done.
+    """
+
+    stage_s: dict[str, float] = field(default_factory=dict)
+    audio_s: float = 0.0
+    clips: int = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_s[name] = self.stage_s.get(name, 0.0) + time.perf_counter() - started
+
+    def times_real_time(self, name: str) -> float:
+        """Seconds of sound per second of the stage."""
+        return self.audio_s / max(self.stage_s[name], 1e-9)
