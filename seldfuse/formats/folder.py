@@ -1,0 +1,22 @@
+"""Folders of one CSV file per clip."""
+
+from pathlib import Path
+
+from seldfuse.errors import UsageError
+
+
+def by_stem(folder: Path) -> dict[str, Path]:
+    """The CSV files in a folder and the folders below it, by file name without suffix, in the order of names.
+
+    Hidden files are passed over. Raises UsageError where there are none, or two of one name.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder of CSV files, there is none: {folder}")
+    found: dict[str, Path] = {}
+    for path in sorted((path for path in folder.rglob("*.csv") if not path.name.startswith(".")), key=str):
+        if path.stem in found:
+            raise UsageError(f"expected one file per clip, got two for {path.stem}: {found[path.stem]} and {path}")
+        found[path.stem] = path
+    if not found:
+        raise UsageError(f"expected CSV files, one per clip, found none: {folder}")
+    return dict(sorted(found.items()))

@@ -1,0 +1,81 @@
+"""Events as one JSON document: segments for people, frames for programs."""
+
+import json
+import math
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from seldfuse.events import Events
+from seldfuse.files import replacing
+from seldfuse.formats.result import Result
+
+FORMAT = "seldfuse-events"
+FORMAT_VERSION = 1
+
+DECIMALS = {
+    "start_s": 3,
+    "end_s": 3,
+    "azimuth_deg": 1,
+    "distance_m": 2,
+    "onscreen": 3,
+    "score": 3,
+    "azimuth_std_deg": 1,
+    "distance_std_m": 2,
+}
+"""Finer than any model is right."""
+
+
+def write(result: Result, path: Path) -> None:
+    """Writes `document(result)`. Raises UsageError where `path` cannot be written."""
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(document(result), allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The result as JSON values.
+
+    `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the
+    names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null.
+    """
+    events = result.events
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "name": result.name,
+        "duration_s": round(result.duration_s, 3),
+        "hop_s": events.hop_s,
+        "seldfuse": version("seldfuse"),
+        "backends": list(result.backends),
+        "fusion": result.fusion,
+        "device": result.device,
+        "notes": [*result.notes, *events.notes],
+        "labels": list(events.labels.names),
+        "events": _segments(events),
+        "frames": _frames(events),
+    }
+
+
+def _segments(events: Events) -> list[dict[str, Any]]:
+    rows = events.segments().to_dict("records")
+    return [{"class": events.labels.names[row["cls"]], **_plain(row)} for row in rows]
+
+
+def _frames(events: Events) -> dict[str, Any]:
+    rows = [_plain(row) for row in events.table.to_dict("records")]
+    columns = [_key(column) for column in events.table.columns]
+    return {"columns": columns, "rows": [list(row.values()) for row in rows]}
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    return {_key(name): _number(value, DECIMALS.get(name)) for name, value in row.items()}
+
+
+def _key(column: str) -> str:
+    return "class_id" if column == "cls" else column
+
+
+def _number(value: int | float, decimals: int | None) -> float | int | None:
+    if decimals is None:
+        return int(value)
+    return None if math.isnan(value) else round(float(value), decimals)

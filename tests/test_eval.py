@@ -1,0 +1,153 @@
+"""`seldfuse eval` from the outside."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seldfuse.cli.app import main
+
+HEADER = "frame,class,source,azimuth,distance,onscreen\n"
+SPEECH = "".join(f"{frame},0,0,10,200,1\n" for frame in range(6))
+SCORES = {"f20_1", "f20_1_on", "f20", "f1", "f_class", "doae_deg", "rde", "distance_error_m", "osa"}
+
+
+class Folders:
+    """A reference of two splits, perfect predictions for it, and a way to run the command on them."""
+
+    def __init__(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.reference, self.predictions, self.other = root / "reference", root / "predictions", root / "other"
+        self.capsys = capsys
+        for number, split in enumerate(("dev-test-sony", "dev-test-tau", "dev-test-tau")):
+            self.write(self.reference / split / f"clip{number}.csv", SPEECH)
+            self.write(self.predictions / f"clip{number}.csv", SPEECH)
+            self.write(self.other / f"clip{number}.csv", SPEECH[: (number + 1) * len(SPEECH) // 6])
+
+    def write(self, path: Path, rows: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(HEADER + rows)
+
+    def run(self, *options: str) -> tuple[str, str, int]:
+        code = 0
+        try:
+            main(["eval", str(self.predictions), str(self.reference), *options])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = self.capsys.readouterr()
+        return out, err, code
+
+    def json(self, *options: str) -> dict:
+        out, _, code = self.run("--json", *options)
+        assert code == 0
+        return json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+@pytest.fixture
+def folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folders:
+    return Folders(tmp_path, capsys)
+
+
+def test_json_holds_the_scores_their_intervals_and_those_of_every_class(folders: Folders) -> None:
+    document = folders.json()
+    assert document.keys() == SCORES | {"mode", "average", "clips", "classes", "intervals"}
+    assert (document["mode"], document["average"], document["clips"]) == ("official", "macro", 3)
+    assert document["f20_1"] == pytest.approx(1 / 13)
+    assert document["classes"]["female_speech"].keys() == SCORES
+    assert document["classes"]["female_speech"]["f20_1"] == pytest.approx(1)
+    assert document["classes"]["music"]["doae_deg"] is None
+    assert document["intervals"].keys() == SCORES
+    assert document["intervals"]["doae_deg"] == {"value": 0, "estimate": 0, "low": 0, "high": 0}
+
+
+def test_micro_pools_the_classes(folders: Folders) -> None:
+    assert folders.json("--average", "micro")["f20_1"] == pytest.approx(1)
+
+
+def test_official_mode_leaves_a_missing_prediction_out_and_strict_mode_counts_it(folders: Folders) -> None:
+    (folders.predictions / "clip1.csv").unlink()
+    assert folders.json("--average", "micro")["f20_1"] == pytest.approx(1)
+    assert folders.json("--average", "micro", "--mode", "strict")["f20_1"] == pytest.approx(12 / 15)
+    _, official, _ = folders.run()
+    assert official == (
+        "note: 1 of 3 clips have no prediction and are left out, as the challenge does (clip1): "
+        f"{folders.predictions}\n"
+    )
+    _, strict, _ = folders.run("--mode", "strict")
+    assert "1 of 3 clips have no prediction and are counted as without events (clip1)" in strict
+
+
+def test_predictions_without_a_reference_are_named_and_ignored(folders: Folders) -> None:
+    for number in range(7):
+        folders.write(folders.predictions / f"extra{number}.csv", SPEECH)
+    out, err, _ = folders.run("--json", "--average", "micro")
+    assert json.loads(out)["f20_1"] == pytest.approx(1)
+    assert err == (
+        "note: 7 predictions have no reference and are ignored "
+        f"(extra0, extra1, extra2, extra3, extra4 and 2 more): {folders.predictions}\n"
+    )
+
+
+def test_predictions_may_lie_in_folders_too(folders: Folders) -> None:
+    (folders.predictions / "below").mkdir()
+    (folders.predictions / "clip1.csv").rename(folders.predictions / "below" / "clip1.csv")
+    assert folders.json("--average", "micro", "--mode", "strict")["f20_1"] == pytest.approx(1)
+
+
+def test_two_systems_are_compared_clip_by_clip(folders: Folders) -> None:
+    document = folders.json("--against", str(folders.other), "--average", "micro", "--mode", "strict")
+    difference = document["against"]["f20_1"]
+    found = (1 + 2 + 3) / 18
+    assert difference["difference"] == pytest.approx(1 - 2 * found / (1 + found))
+    assert 0 < difference["low"] < difference["high"] < 1
+
+
+def test_the_table_shows_scores_with_intervals_and_the_classes_below(folders: Folders) -> None:
+    out, err, code = folders.run("--average", "micro", "--against", str(folders.other))
+    assert (err, code) == ("", 0)
+    lines = [line.split() for line in out.splitlines() if line]
+    assert out.startswith("3 clips, official counting, micro average\n")
+    row = next(line for line in lines if line[0] == "f20_1")
+    assert row[-8:-4] == ["1.000", "1.000", "…", "1.000"]
+    assert row[-4].startswith("+0.")
+    speech = next(line for line in lines if line[0] == "female_speech")
+    assert speech[1:] == ["15", *["1.000"] * 5, "0.0", "0.000", "0.00", "1.000"]
+    music = next(line for line in lines if line[0] == "music")
+    assert music[1:] == ["0", *["0.000"] * 5, *["–"] * 4]
+
+
+def test_two_predictions_of_one_name_are_a_usage_error(folders: Folders) -> None:
+    folders.write(folders.predictions / "below" / "clip1.csv", SPEECH)
+    out, err, code = folders.run()
+    assert (out, code) == ("", 2)
+    assert f"got two for clip1: {folders.predictions / 'below' / 'clip1.csv'}" in err
+    assert f"and {folders.predictions / 'clip1.csv'}" in err
+
+
+def test_predictions_for_other_clips_are_a_usage_error(folders: Folders) -> None:
+    for path in folders.predictions.iterdir():
+        path.rename(path.with_stem(f"other-{path.stem}"))
+    _, err, code = folders.run()
+    assert code == 2
+    assert err == (
+        "error: no prediction has the name of a reference clip; expected names like clip0.csv, "
+        f"got names like other-clip0.csv: {folders.predictions}\n"
+    )
+
+
+def test_a_malformed_prediction_is_named_with_its_line(folders: Folders) -> None:
+    folders.write(folders.predictions / "clip2.csv", SPEECH + "6,99,0,0,100,0\n")
+    _, err, code = folders.run()
+    assert code == 2
+    assert f"for class, got 99 in line 8: {folders.predictions / 'clip2.csv'}" in err
+
+
+@pytest.mark.shared
+def test_the_command_gives_the_official_scorers_numbers(
+    shared: Path, folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golden = shared / "golden" / "metric"
+    expected = json.loads((golden / "expected.json").read_text())["set03/strict/micro"]
+    folders.predictions, folders.reference = golden / "set03" / "pred", golden / "set03" / "ref"
+    document = folders.json("--mode", "strict", "--average", "micro")
+    assert document["f20_1"] == pytest.approx(expected["F20_1"], abs=1e-9)
+    assert document["rde"] == pytest.approx(expected["RDE"], abs=1e-9)
