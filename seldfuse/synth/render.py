@@ -10,8 +10,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.fft
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
@@ -19,13 +20,13 @@ from seldfuse.directions import direction_from_azimuth
 from seldfuse.geometry import fold_front
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
-from seldfuse.synth.scene import LANES, SCENE_FRAMES, Placed, Scene
+from seldfuse.synth.scene import LANES, Placed, Scene
 from seldfuse.synth.sounds import FRAME_SAMPLES
 
-SCENE_SAMPLES = SCENE_FRAMES * FRAME_SAMPLES
-# Room for the longest tail, and a length whose factors are small, for the FFT.
-_FFT_SAMPLES = 138_240
-_SPREAD = math.sqrt(1.0 / 3.0)
+TAIL_SAMPLES = int(0.7 * SAMPLE_RATE_HZ)
+SPREAD = math.sqrt(1.0 / 3.0)
+"""Level of the diffuse field's Y beside its W."""
+
 PEAK = 0.99
 
 
@@ -34,18 +35,24 @@ def render(
 ) -> tuple[Float[Tensor, "batch 2 sample"], Posterior]:
     """Stereo sound at 24 kHz, and what sounded: activity 0 or 1, direction folded to the front, distance, three tracks.
 
-    Tracks of a class are filled from the first. Sounds start up to half a frame beside their frame's start.
+    Tracks of a class are filled from the first. Sounds start up to half a frame beside their frame's start. Raises
+    ValueError unless all scenes are of one length.
     """
-    dry = torch.zeros(3, len(scenes), _FFT_SAMPLES)  # W and Y of the direct sound, and what the room is fed with
+    lengths = {scene.frames for scene in scenes}
+    if len(lengths) != 1:
+        raise ValueError(f"scenes of one batch must be of one length, got {sorted(lengths)} frames")
+    samples = lengths.pop() * FRAME_SAMPLES
+    fft_samples = scipy.fft.next_fast_len(samples + TAIL_SAMPLES, real=True)
+    dry = torch.zeros(3, len(scenes), samples)  # W and Y of the direct sound, and what the room is fed with
     for row, scene in enumerate(scenes):
         for placed in scene.placed:
             _add_direct(dry[:, row], placed, rng)
-    spectra = torch.fft.rfft(dry)  # (3, batch, frequency)
-    frequency_hz = torch.fft.rfftfreq(_FFT_SAMPLES, 1 / SAMPLE_RATE_HZ)
-    tails, noises = _tails(scenes, rng), _noises(scenes, frequency_hz, rng)
-    field = spectra[:2] + spectra[2] * tails + noises  # (W and Y, batch, frequency)
+    spectra = torch.fft.rfft(dry, fft_samples)  # (3, batch, frequency)
+    frequency_hz = torch.fft.rfftfreq(fft_samples, 1 / SAMPLE_RATE_HZ)
+    tails = torch.fft.rfft(_tails(scenes, rng), fft_samples)
+    field = spectra[:2] + spectra[2] * tails + _noises(scenes, frequency_hz, rng)  # (W and Y, batch, frequency)
     field = field * _lowpass(scenes, frequency_hz)
-    mid, side = torch.fft.irfft(field, _FFT_SAMPLES)[..., :SCENE_SAMPLES]
+    mid, side = torch.fft.irfft(field, fft_samples)[..., :samples]
     audio = torch.stack([mid + side, mid - side], dim=1) * _gains(scenes).reshape(-1, 1, 1)
     audio = audio / (audio.abs().amax(dim=(1, 2), keepdim=True) / PEAK).clamp_min(1.0)
     return audio, _truth(scenes, labels)
@@ -72,26 +79,29 @@ def _faded(samples: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]:
     return samples
 
 
-def _tails(scenes: Sequence[Scene], rng: np.random.Generator) -> Tensor:
-    """Spectra of the late room's W and Y, (2, batch, frequency): decaying noise, as loud as the direct sound is at the
-    critical distance."""
-    time_s = torch.arange(int(0.7 * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+def _tails(scenes: Sequence[Scene], rng: np.random.Generator) -> Float[Tensor, "2 batch sample"]:
+    """The late room's W and Y: decaying noise, as loud as the direct sound is at the critical distance."""
+    time_s = torch.arange(TAIL_SAMPLES) / SAMPLE_RATE_HZ
     decay_s = torch.tensor([scene.reverberation_s for scene in scenes]).unsqueeze(1)
     envelope = 10.0 ** (-3.0 * time_s / decay_s) * (time_s > 0.008)
     strength = torch.tensor([1.0 / scene.critical_distance_m for scene in scenes]).unsqueeze(1)
     envelope = envelope * strength / envelope.norm(dim=1, keepdim=True)
     noise = torch.from_numpy(rng.standard_normal((2, *envelope.shape), dtype=np.float32))
-    return torch.fft.rfft(noise * envelope * torch.tensor([1.0, _SPREAD]).reshape(2, 1, 1), _FFT_SAMPLES)
+    return noise * envelope * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
 
 
-def _noises(scenes: Sequence[Scene], frequency_hz: Float[Tensor, "frequency"], rng: np.random.Generator) -> Tensor:
-    """Spectra of diffuse background noise, (2, batch, frequency), falling by a power of the frequency."""
+def _noises(
+    scenes: Sequence[Scene], frequency_hz: Float[Tensor, "frequency"], rng: np.random.Generator
+) -> Complex[Tensor, "2 batch frequency"]:
+    """Spectra of diffuse background noise, W and Y, falling by a power of the frequency."""
     slope = torch.tensor([scene.noise_slope for scene in scenes]).unsqueeze(1)
     shape = (frequency_hz.clamp_min(50.0) / 1000.0) ** -slope
     level = torch.tensor([10 ** (scene.noise_db / 20) for scene in scenes]).unsqueeze(1)
-    shape = shape * level * _FFT_SAMPLES / (math.sqrt(2.0) * shape.norm(dim=1, keepdim=True))
+    # By Parseval's theorem this norm of the half spectrum gives the wanted level in time.
+    samples = 2 * (len(frequency_hz) - 1)
+    shape = shape * level * samples / (math.sqrt(2.0) * shape.norm(dim=1, keepdim=True))
     white = torch.view_as_complex(torch.from_numpy(rng.standard_normal((2, *shape.shape, 2), dtype=np.float32)))
-    return white / math.sqrt(2.0) * shape * torch.tensor([1.0, _SPREAD]).reshape(2, 1, 1)
+    return white / math.sqrt(2.0) * shape * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
 
 
 def _lowpass(scenes: Sequence[Scene], frequency_hz: Float[Tensor, "frequency"]) -> Float[Tensor, "batch frequency"]:
@@ -104,7 +114,7 @@ def _gains(scenes: Sequence[Scene]) -> Float[Tensor, "batch"]:
 
 
 def _truth(scenes: Sequence[Scene], labels: LabelSet) -> Posterior:
-    shape = (len(scenes), SCENE_FRAMES, len(labels), LANES)
+    shape = (len(scenes), scenes[0].frames, len(labels), LANES)
     activity, azimuth_deg, distance = (np.zeros(shape, dtype=np.float32) for _ in range(3))
     for row, scene in enumerate(scenes):
         for placed in scene.placed:

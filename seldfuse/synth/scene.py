@@ -30,7 +30,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Scene:
-    """Five seconds of sounds in a room.
+    """Sounds in a room, over `frames` of 100 ms.
 
     `critical_distance_m` is where direct and reverberant sound are equally loud. `lowpass_hz` limits the band, as cheap
     microphones and codecs do; None leaves it whole.
@@ -43,6 +43,7 @@ class Scene:
     noise_slope: float
     gain_db: float
     lowpass_hz: float | None
+    frames: int = SCENE_FRAMES
 
 
 def draw_scene(bank: SoundBank, rng: np.random.Generator) -> Scene:

@@ -81,7 +81,7 @@ def load_bank(folder: Path, labels: LabelSet, held_out: bool) -> SoundBank:
     for cls in range(len(labels)):
         chosen = _side(sorted(grouped[cls]), held_out)
         classes.append(
-            tuple(tuple(_read(cls, group, path) for path in sorted(grouped[cls][group])) for group in chosen)
+            tuple(tuple(read_sound(cls, group, path) for path in sorted(grouped[cls][group])) for group in chosen)
         )
     return SoundBank(labels, tuple(classes))
 
@@ -116,7 +116,8 @@ def _side(groups: list[str], held_out: bool) -> list[str]:
     return shuffled[:count] if held_out else shuffled[count:]
 
 
-def _read(cls: int, group: str, path: Path) -> Sound:
+def read_sound(cls: int, group: str, path: Path) -> Sound:
+    """A file brought to the reference level, and the frames in which it is heard. Raises MediaError."""
     samples = _decode(path)
     frames = samples[: samples.size // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
     if frames.shape[0] == 0:

@@ -1,0 +1,33 @@
+# `make demo` hears the bundled clip, `make test` runs the tests; both make their environment first.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+# This exact version finds a local CPU build where there is one; elsewhere pip takes the platform's ordinary build.
+TORCH ?= torch==2.13.0
+PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/core.stamp
+	$(VENV)/bin/seldfuse run @demo --backends doa,sde,sce -o out
+
+test: $(VENV)/dev.stamp
+	$(VENV)/bin/pytest
+
+check: $(VENV)/dev.stamp
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+$(VENV)/core.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) $(TORCH) -e .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/core.stamp
+	$(PIP_INSTALL) $(TORCH) -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) out build dist
