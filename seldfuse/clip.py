@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -14,6 +14,7 @@ SAMPLE_RATE_HZ = 24_000
 """The challenge's rate, which every model here works at."""
 
 
+@runtime_checkable
 class AudioSource(Protocol):
     """Stereo sound at 24 kHz, decoded piece by piece, from the beginning each time it is asked."""
 
@@ -35,6 +36,7 @@ class Frame:
     rgb: UInt8[np.ndarray, "height width 3"]
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Pictures of a video, decoded on demand."""
 
@@ -51,7 +53,7 @@ class ArrayAudio:
 
     @property
     def duration_s(self) -> float:
-        return self.samples.shape[1] / SAMPLE_RATE_HZ
+        return float(self.samples.shape[1] / SAMPLE_RATE_HZ)
 
     def blocks(self) -> Iterator[Float32[np.ndarray, "2 sample"]]:
         yield self.samples

@@ -1,8 +1,6 @@
 """Sound events as a checked table, one row per active frame."""
 
 from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -51,32 +49,29 @@ class Events:
         onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean direction (of vectors),
         distance the geometric mean, the rest plain means.
         """
-        rows = self.table.sort_values(["cls", "source", "frame"], kind="stable")
-        new = (rows[["cls", "source"]].diff().ne(0).any(axis=1)) | (rows["frame"].diff() != 1)
-        azimuth = np.radians(rows["azimuth_deg"])
-        parts = rows.assign(
-            x=np.cos(azimuth), y=np.sin(azimuth), log_distance=np.log(rows["distance_m"].clip(lower=0.01))
-        )
-        grouped = parts.groupby(new.cumsum().to_numpy(), sort=False)
-        out = grouped.agg(
-            cls=("cls", "first"),
-            source=("source", "first"),
-            first=("frame", "first"),
-            last=("frame", "last"),
-            x=("x", "mean"),
-            y=("y", "mean"),
-            log_distance=("log_distance", "mean"),
-            onscreen=("onscreen", "mean"),
-            score=("score", "mean"),
-            azimuth_std_deg=("azimuth_std_deg", "mean"),
-            distance_std_m=("distance_std_m", "mean"),
-        )
-        out["start_s"] = out["first"] * self.hop_s
-        out["end_s"] = (out["last"] + 1) * self.hop_s
-        out["azimuth_deg"] = np.degrees(np.arctan2(out["y"], out["x"]))
-        out["distance_m"] = np.exp(out["log_distance"])
-        columns = ["cls", "source", "start_s", "end_s", *list(COLUMNS)[3:]]
-        return out[columns].sort_values(["start_s", "cls", "source"], kind="stable").reset_index(drop=True)
+        column = {name: self.table[name].to_numpy() for name in COLUMNS}
+        order = np.lexsort((column["frame"], column["source"], column["cls"]))
+        column = {name: values[order] for name, values in column.items()}
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = (np.diff(column["frame"]) != 1) | (np.diff(column["cls"]) != 0) | (np.diff(column["source"]) != 0)
+        first = np.flatnonzero(new)
+        last = np.r_[first[1:], len(order)][: len(first)] - 1
+
+        def mean(values: np.ndarray) -> np.ndarray:
+            return np.add.reduceat(values, first) / (last - first + 1) if len(first) else np.zeros(0)
+
+        azimuth = np.radians(column["azimuth_deg"])
+        found = {
+            "cls": column["cls"][first],
+            "source": column["source"][first],
+            "start_s": column["frame"][first] * self.hop_s,
+            "end_s": (column["frame"][last] + 1) * self.hop_s,
+            "azimuth_deg": np.degrees(np.arctan2(mean(np.sin(azimuth)), mean(np.cos(azimuth)))),
+            "distance_m": np.exp(mean(np.log(column["distance_m"].clip(0.01)))),
+            **{name: mean(column[name]) for name in ("onscreen", "score", "azimuth_std_deg", "distance_std_m")},
+        }
+        order = np.lexsort((found["source"], found["cls"], found["start_s"]))
+        return pd.DataFrame({name: values[order] for name, values in found.items()}, copy=False)
 
 
 def _checked(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
@@ -85,18 +80,27 @@ def _checked(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
         raise ValueError(
             f"events need the columns frame and cls and may have {list(COLUMNS)}, got {list(table.columns)}"
         )
-    fill: dict[str, Any] = {column: (0 if kind == "int64" else np.nan) for column, kind in COLUMNS.items()}
-    full = table.assign(**{column: fill[column] for column in COLUMNS if column not in table.columns})
-    full = full[list(COLUMNS)].astype(COLUMNS).sort_values(["frame", "cls", "source"], kind="stable", ignore_index=True)
-    bad_onscreen = full["onscreen"].notna() & ~full["onscreen"].isin([0.0, 1.0])
+    # One frame is made at the end: pandas' own steps would cost ten times as much, for each of thousands of clips.
+    columns = {name: _column(table, name, kind) for name, kind in COLUMNS.items()}
+    order = np.lexsort((columns["source"], columns["cls"], columns["frame"]))
+    columns = {name: values[order] for name, values in columns.items()}
+    keys = np.stack([columns["frame"], columns["cls"], columns["source"]])
+    onscreen = columns["onscreen"]
     checks = {
-        "negative frames": full["frame"] < 0,
-        f"class ids outside 0..{len(labels) - 1}": (full["cls"] < 0) | (full["cls"] >= len(labels)),
-        "negative distances": full["distance_m"] < 0,
-        "on-screen flags other than 0 and 1": bad_onscreen,
-        "two rows of one frame, class and source": full.duplicated(["frame", "cls", "source"]),
+        "negative frames": columns["frame"] < 0,
+        f"class ids outside 0..{len(labels) - 1}": (columns["cls"] < 0) | (columns["cls"] >= len(labels)),
+        "negative distances": columns["distance_m"] < 0,
+        "on-screen flags other than 0 and 1": ~np.isnan(onscreen) & (onscreen != 0) & (onscreen != 1),
+        "two rows of one frame, class and source": np.r_[False, (keys[:, 1:] == keys[:, :-1]).all(axis=0)][: len(order)],
     }
     for problem, rows in checks.items():
         if rows.any():
-            raise ValueError(f"events hold {problem}, first: {full[rows].iloc[0].to_dict()}")
-    return full
+            first = {name: values[rows.argmax()].item() for name, values in columns.items()}
+            raise ValueError(f"events hold {problem}, first: {first}")
+    return pd.DataFrame(columns, copy=False)
+
+
+def _column(table: pd.DataFrame, name: str, kind: str) -> np.ndarray:
+    if name not in table.columns:
+        return np.full(len(table), 0 if kind == "int64" else np.nan, dtype=kind)
+    return table[name].to_numpy(dtype=kind)

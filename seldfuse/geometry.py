@@ -32,7 +32,7 @@ def fold_front(azimuth_deg: Angles) -> Angles:
 
     Any real angle is wrapped first; 150° becomes 30°, −150° becomes −30°, 180° becomes 0°.
     """
-    return 90.0 - abs((azimuth_deg + 90.0) % 360.0 - 180.0)  # type: ignore[operator, no-any-return]
+    return 90.0 - abs((azimuth_deg + 90.0) % 360.0 - 180.0)  # type: ignore[operator, return-value]
 
 
 @dataclass(frozen=True)

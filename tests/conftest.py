@@ -1,5 +1,8 @@
 """Shapes are checked at run time in tests: every jaxtyping annotation of the engine and its plugins becomes a check."""
 
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,3 +20,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the development folder ../shared is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip installed every project of `tests/distributions`; put it on the import path."""
+    if importlib.util.find_spec("pip") is None or importlib.util.find_spec("hatchling") is None:
+        pytest.skip("installing the distributions of the tests needs pip and hatchling in this environment")
+    target = tmp_path_factory.mktemp("third-party")
+    projects = sorted(path.parent for path in Path(__file__).parent.glob("distributions/*/pyproject.toml"))
+    offline = ("--isolated", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "install", *offline, "--no-cache-dir", "--target", target, *projects]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return target

@@ -1,12 +1,13 @@
 """What the engine asks of a loaded plugin."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from seldfuse.features import ClipBatch
     from seldfuse.posterior import Posterior
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Turns windows of sound (and picture) into a posterior. One instance per device; no global state."""
 

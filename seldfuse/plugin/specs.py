@@ -15,8 +15,9 @@ class BackendSpec:
 
     `load` names `load(checkpoint, device) -> Backend`; None says that the backend is planned and not built. `task`
     names the trainer's task class, None where the backend cannot be trained here. `features` are the features it asks
-    for, `provides` the fields of the posteriors it gives, `extra` the optional dependencies that it needs,
-    `default_checkpoint` the bundled checkpoint that a bare name stands for.
+    for, `provides` the fields of the posteriors it gives, `default_checkpoint` the bundled checkpoint that a bare name
+    stands for. `requires` lists the modules without which it does not work, by their top-level names, and `extra` the
+    optional dependencies of its own distribution that bring them.
     """
 
     name: str

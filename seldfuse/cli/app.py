@@ -1,0 +1,58 @@
+"""The `seldfuse` command: the commands, and how a failure leaves the process."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+import seldfuse
+from seldfuse.cli.console import complain
+from seldfuse.cli.doctor import doctor
+from seldfuse.cli.eval import evaluate
+from seldfuse.cli.fuse import fuse
+from seldfuse.cli.plugins import plugins
+from seldfuse.cli.run import run
+from seldfuse.cli.train import train
+from seldfuse.errors import SeldfuseError
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "run": run,
+    "fuse": fuse,
+    "eval": evaluate,
+    "train": train,
+    "plugins": plugins,
+    "doctor": doctor,
+}
+"""In the order of the help. A command is one function in one file; what is heavy is imported in its body."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command line, this process's own where None, and ends in SystemExit with the exit code.
+
+    What a user can mend is one message on stderr; a bug of seldfuse is a traceback.
+    """
+    try:
+        app(arguments, prog_name="seldfuse")
+    except SeldfuseError as error:
+        complain(str(error))
+        raise SystemExit(error.exit_code) from error
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"seldfuse {seldfuse.__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _seldfuse(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Say what sounded in stereo videos: when, from which direction, how far away, and whether in the picture."""

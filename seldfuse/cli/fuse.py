@@ -1,0 +1,28 @@
+"""`seldfuse fuse`: merges what other runs or other systems wrote."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seldfuse.cli.delivery import Delivery
+
+
+def fuse(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="One per member: posteriors, or DCASE CSV files.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
+    fusion: Annotated[str, typer.Option(help="How members are merged: mean, nercslip, or a TOML file.")] = "mean",
+    formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
+    from seldfuse.members import fields_of
+    from seldfuse.pipeline import fuse_folders
+    from seldfuse.plugin.host import load_registry
+
+    delivery = Delivery(out, formats, fields_of(folders), load_registry(), as_json)
+    for result in fuse_folders(folders, fusion):
+        delivery.take(result)
+    delivery.close()

@@ -1,0 +1,76 @@
+"""`seldfuse run`: from recordings to events."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seldfuse.cli.console import progress
+from seldfuse.cli.delivery import Delivery
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from seldfuse.watch import Watch
+
+
+def run(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Sound or video files, folders, quoted patterns, a data set in the challenge's layout, or @demo.",
+        ),
+    ],
+    backends: Annotated[
+        str, typer.Option(help="Backends, separated by commas; name@checkpoint picks a checkpoint.")
+    ] = "doa,sde,sce",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
+    fusion: Annotated[str, typer.Option(help="How backends are merged: mean, nercslip, or a TOML file.")] = "mean",
+    formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
+    split: Annotated[str | None, typer.Option(help="One split of a data set in the challenge's layout.")] = None,
+    save_posteriors: Annotated[bool, typer.Option("--save-posteriors", help="Keep what each backend says.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what sounds in recordings: when, from where, how far away."""
+    from seldfuse import pipeline
+    from seldfuse.clip import Clip
+    from seldfuse.errors import SeldfuseError
+    from seldfuse.plugin.host import load_registry
+    from seldfuse.watch import Watch
+
+    registry = load_registry()
+    requests = registry.find_backends(backends)
+    provides = {field for request in requests for field in request.spec.provides}
+    delivery = Delivery(out, formats, provides, registry, as_json)
+
+    def on_failure(clip: Clip, error: SeldfuseError) -> None:
+        if fail_fast:
+            raise error
+        delivery.fail(clip.name, error)
+
+    watch = Watch()
+    with progress(lambda: _stages(watch)):
+        for result in pipeline.run(inputs, requests, fusion, split, device, watch, on_failure):
+            with watch.stage("writing"):
+                delivery.take(result, save_posteriors)
+    delivery.close(_timing(watch))
+
+
+def _stages(watch: "Watch") -> "RenderableType":
+    """What each stage took so far, and how many times faster than the sound that is."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_row(f"{watch.clips} clips", f"{watch.audio_s:.0f} s of sound", "")
+    for stage, seconds in list(watch.stage_s.items()):
+        table.add_row(stage, f"{seconds:.1f} s", f"{watch.times_real_time(stage):.0f} × real time")
+    return table
+
+
+def _timing(watch: "Watch") -> str:
+    spent = sum(watch.stage_s.values())
+    stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in watch.stage_s.items())
+    return f" in {spent:.1f} s ({watch.audio_s / max(spent, 1e-9):.0f} × real time: {stages})" if spent else ""

@@ -1,0 +1,23 @@
+from seldfuse.plugin import BackendSpec, PostProcessorSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register):
+    register(
+        BackendSpec(
+            name="laser",
+            api_version=1,
+            summary="",
+            load="acme:load",
+            provides=("activity",),
+            requires=("json", "acme_lasers"),
+            extra="lasers",
+        )
+    )
+
+
+@hookimpl
+def seldfuse_register_postprocessors(register):
+    register(
+        PostProcessorSpec(name="radar", api_version=1, summary="", load="acme:load", requires=("acme_radar.antenna",))
+    )

@@ -1,0 +1,18 @@
+"""What seldfuse reads when it lists plugins. Nothing heavy is imported here."""
+
+from seldfuse.plugin import BackendSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register):
+    register(
+        BackendSpec(
+            name="panning",
+            aliases=("acme",),
+            api_version=1,
+            summary="concerts: whatever sounds is music, and its level difference says where",
+            load="acme_panning.backend:load",
+            provides=("activity", "direction"),
+            license="MIT",
+        )
+    )

@@ -1,0 +1,22 @@
+from seldfuse.errors import CheckpointError
+from seldfuse.plugin import BackendSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register):
+    for name in ("late-crash", "late-checkpoint", "late-promise", "late-nowhere"):
+        attribute = name.removeprefix("late-")
+        load = f"acme_late:{attribute}"
+        register(BackendSpec(name=name, api_version=1, summary="", load=load, provides=("activity",)))
+
+
+def crash(checkpoint, device):
+    raise RuntimeError("out of coffee")
+
+
+def checkpoint(checkpoint, device):
+    raise CheckpointError("no weights here")
+
+
+def promise(checkpoint, device):
+    return "not a backend"

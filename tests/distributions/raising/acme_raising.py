@@ -1,0 +1,7 @@
+from seldfuse.plugin import BackendSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register):
+    register(BackendSpec(name="before-the-fall", api_version=1, summary="", load="acme:load", provides=("activity",)))
+    raise RuntimeError("no more backends today")
