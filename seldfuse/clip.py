@@ -1,6 +1,6 @@
 """A recording: its sound, its picture, its camera. Nothing is decoded before it is asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -23,8 +23,8 @@ class AudioSource(Protocol):
         """Length as the container states it, for progress only; None where it does not."""
         ...
 
-    def blocks(self) -> Iterator[Float32[np.ndarray, "2 sample"]]:
-        """Consecutive pieces of any length. Raises MediaError."""
+    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        """Consecutive pieces of any length; `on_warning` hears of damage. Raises MediaError."""
         ...
 
 
@@ -55,7 +55,7 @@ class ArrayAudio:
     def duration_s(self) -> float:
         return float(self.samples.shape[1] / SAMPLE_RATE_HZ)
 
-    def blocks(self) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "2 sample"]]:  # noqa: ARG002
         yield self.samples
 
 

@@ -1,6 +1,7 @@
 """Sound events as a checked table, one row per active frame."""
 
 from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 
@@ -91,7 +92,9 @@ def _checked(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
         f"class ids outside 0..{len(labels) - 1}": (columns["cls"] < 0) | (columns["cls"] >= len(labels)),
         "negative distances": columns["distance_m"] < 0,
         "on-screen flags other than 0 and 1": ~np.isnan(onscreen) & (onscreen != 0) & (onscreen != 1),
-        "two rows of one frame, class and source": np.r_[False, (keys[:, 1:] == keys[:, :-1]).all(axis=0)][: len(order)],
+        "two rows of one frame, class and source": np.r_[False, (keys[:, 1:] == keys[:, :-1]).all(axis=0)][
+            : len(order)
+        ],
     }
     for problem, rows in checks.items():
         if rows.any():

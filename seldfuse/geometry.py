@@ -60,7 +60,7 @@ class Camera:
 
     def azimuth_from_x(self, x_px: "np.ndarray | float") -> "np.ndarray":
         """Azimuth in degrees of a pixel column."""
-        return np.degrees(np.arctan((self.width_px / 2 - np.asarray(x_px)) / self.focal_px)) + self.yaw_deg
+        return np.asarray(np.degrees(np.arctan((self.width_px / 2 - np.asarray(x_px)) / self.focal_px)) + self.yaw_deg)
 
     def x_from_azimuth(self, azimuth_deg: "np.ndarray | float") -> "np.ndarray":
         """Pixel column of an azimuth; NaN for directions behind the camera's plane."""
@@ -71,10 +71,10 @@ class Camera:
     def y_from_direction(self, azimuth_deg: "np.ndarray | float", elevation_deg: "np.ndarray | float") -> "np.ndarray":
         """Pixel row of a direction in front of the camera."""
         relative = np.radians(np.asarray(azimuth_deg, dtype=float) - self.yaw_deg)
-        return self.height_px / 2 - self.focal_px * np.tan(np.radians(elevation_deg)) / np.cos(relative)
+        return np.asarray(self.height_px / 2 - self.focal_px * np.tan(np.radians(elevation_deg)) / np.cos(relative))
 
     def sees(self, azimuth_deg: "np.ndarray | float", elevation_deg: "np.ndarray | float" = 0.0) -> "np.ndarray":
         """Whether an unfolded direction falls inside the picture."""
         x_px = self.x_from_azimuth(azimuth_deg)
         y_px = self.y_from_direction(azimuth_deg, elevation_deg)
-        return (x_px >= 0) & (x_px < self.width_px) & (y_px >= 0) & (y_px < self.height_px)
+        return np.asarray((x_px >= 0) & (x_px < self.width_px) & (y_px >= 0) & (y_px < self.height_px))

@@ -70,7 +70,7 @@ class _Recording:
         self.failed = False
 
     def blocks(self, watch: Watch) -> Iterator[Float32[np.ndarray, "2 sample"]]:
-        blocks = self.clip.audio.blocks()
+        blocks = self.clip.audio.blocks(self.notes.append)
         while True:
             with watch.stage("decoding"):
                 block = next(blocks, None)

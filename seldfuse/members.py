@@ -21,7 +21,9 @@ def open_members(folders: Sequence[Path]) -> Iterator[Heard]:
     """
     files = {_name(folder): _by_clip(folder) for folder in folders}
     if len(files) < len(folders):
-        raise UsageError(f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}")
+        raise UsageError(
+            f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}"
+        )
     for clip in sorted(set().union(*files.values())):
         there = {member: paths[clip] for member, paths in files.items() if clip in paths}
         yield _heard(clip, there, absent=[member for member in files if member not in there])
@@ -32,7 +34,11 @@ def fields_of(folders: Sequence[Path]) -> set[str]:
     fields: set[str] = set()
     for folder in folders:
         first = next(iter(_by_clip(folder).values()))
-        fields |= {"activity", "direction", "distance", "onscreen"} if first.suffix == ".csv" else set(_read_posterior(first).provides)
+        fields |= (
+            {"activity", "direction", "distance", "onscreen"}
+            if first.suffix == ".csv"
+            else set(_read_posterior(first).provides)
+        )
     return fields
 
 
@@ -54,8 +60,10 @@ def _by_clip(folder: Path) -> dict[str, Path]:
 def _heard(clip: str, paths: Mapping[str, Path], absent: Sequence[str]) -> Heard:
     read = {member: _read(path) for member, path in paths.items()}
     frames = max(map(_frames, read.values()))
+    # Votes get one number of tracks, so that a system that heard nothing votes against the second event too.
+    tracks = max((_tracks(found) for found in read.values() if isinstance(found, Events)), default=1)
     posteriors = {
-        member: events_as_posterior(found, frames) if isinstance(found, Events) else found
+        member: events_as_posterior(found, frames, tracks) if isinstance(found, Events) else found
         for member, found in read.items()
     }
     notes = (f"{clip} is missing from {', '.join(absent)}, which abstain",) if absent else ()
@@ -77,3 +85,7 @@ def _frames(found: Posterior | Events) -> int:
     if isinstance(found, Posterior):
         return found.frames
     return 1 + int(found.table["frame"].max()) if len(found) else 1
+
+
+def _tracks(events: Events) -> int:
+    return int(events.table.groupby(["frame", "cls"]).size().max()) if len(events) else 1

@@ -24,5 +24,5 @@ def intensity(batch: "ClipBatch") -> Float[Tensor, "batch 1 time mel"]:
     that are there already are enough. One source without a room at azimuth θ gives sin θ / (1 + sin² θ).
     Source of the feature: Yeow et al., arXiv 2507.00874.
     """
-    left, right = batch["mel_power"].split(1, dim=1)
+    left, right = batch["mel_power"][:, :1], batch["mel_power"][:, 1:]
     return (left - right) / (2.0 * (left + right) + FLOOR_POWER)

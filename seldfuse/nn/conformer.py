@@ -45,7 +45,7 @@ class RelativeAttention(nn.Module):
         return self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))  # type: ignore[no-any-return]
 
     def _split(self, x: Float[Tensor, "batch frame inner"]) -> Float[Tensor, "batch head frame head_dim"]:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def _position_scores(
         self, query: Float[Tensor, "batch head frame head_dim"]

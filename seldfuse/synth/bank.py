@@ -1,6 +1,7 @@
 """Rendered scenes on hand: two cores cannot render as fast as they train, so each scene serves a few times."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -64,6 +65,5 @@ def _swap(features: Tensor, truth: Posterior, swapped: Tensor, names: Sequence[s
 
 
 def _joined(parts: Sequence[Posterior]) -> Posterior:
-    names = parts[0].tensors()
-    joined = {name: torch.cat([part.tensors()[name] for part in parts]) for name in names}
-    return Posterior(**joined, labels=parts[0].labels)
+    joined = {name: torch.cat([part.tensors()[name] for part in parts]) for name in parts[0].tensors()}
+    return replace(parts[0], **joined)  # type: ignore[arg-type]

@@ -87,7 +87,8 @@ def _tails(scenes: Sequence[Scene], rng: np.random.Generator) -> Float[Tensor, "
     strength = torch.tensor([1.0 / scene.critical_distance_m for scene in scenes]).unsqueeze(1)
     envelope = envelope * strength / envelope.norm(dim=1, keepdim=True)
     noise = torch.from_numpy(rng.standard_normal((2, *envelope.shape), dtype=np.float32))
-    return noise * envelope * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
+    tails: Tensor = noise * envelope * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
+    return tails
 
 
 def _noises(
@@ -101,7 +102,8 @@ def _noises(
     samples = 2 * (len(frequency_hz) - 1)
     shape = shape * level * samples / (math.sqrt(2.0) * shape.norm(dim=1, keepdim=True))
     white = torch.view_as_complex(torch.from_numpy(rng.standard_normal((2, *shape.shape, 2), dtype=np.float32)))
-    return white / math.sqrt(2.0) * shape * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
+    noises: Tensor = white / math.sqrt(2.0) * shape * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
+    return noises
 
 
 def _lowpass(scenes: Sequence[Scene], frequency_hz: Float[Tensor, "frequency"]) -> Float[Tensor, "batch frequency"]:

@@ -1,0 +1,97 @@
+"""Several posteriors on one grid, with one meaning for each track."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.errors import UsageError
+from seldfuse.fusion.averages import known
+from seldfuse.fusion.tracks import affinity, best_permutation, reordered
+from seldfuse.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Posteriors stacked member by member.
+
+    Shape: `values[field]` is `[member, batch, frame, cls, track]` (`direction` has a last axis of 3), NaN where a
+    member does not provide it. `speaks[field]` is boolean, `[member, batch, frame, cls, track]`: whether the member has
+    the track and knows the field there (NaN is not knowing).
+    """
+
+    members: tuple[str, ...]
+    reference: str
+    values: Mapping[str, Tensor]
+    speaks: Mapping[str, Tensor]
+
+
+def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "member cls"]) -> Aligned:
+    """Tracks matched per frame and class to those of the reference member.
+
+    The reference has the most tracks, then the largest activity weight, then the first name. A member's tracks are
+    assigned so that the sum of activity × activity × cosine is greatest; a member with fewer tracks abstains on the
+    rest. One frame more or less is trimmed. Raises UsageError where labels, hops, clips or frames do not fit together.
+    """
+    check_alike(posteriors)
+    names = tuple(posteriors)
+    frames = min(posterior.frames for posterior in posteriors.values())
+    tracks = max(posterior.tracks for posterior in posteriors.values())
+    weight = dict(zip(names, activity_weight.mean(-1).tolist(), strict=True))
+    reference = min(names, key=lambda name: (-posteriors[name].tracks, -weight[name], name))
+    padded = {name: _padded(posterior, frames, tracks) for name, posterior in posteriors.items()}
+    matched = [_matched(padded[reference], padded[name]) if name != reference else padded[name] for name in names]
+    fields = list(dict.fromkeys(field for member in matched for field in member if field != "present"))
+    stacks = {field: _stacked(field, matched) for field in fields}
+    present = torch.stack([member["present"] for member in matched])
+    return Aligned(
+        members=names,
+        reference=reference,
+        values=stacks,
+        speaks={field: present & known(field, stack) for field, stack in stacks.items()},
+    )
+
+
+def check_alike(posteriors: Mapping[str, Posterior]) -> None:
+    """Raises UsageError, naming two members, where labels, hops, clips or frames do not fit together."""
+    first, *others = posteriors.items()
+    for other in others:
+        _check_pair(*first, *other)
+    frames = {name: posterior.frames for name, posterior in posteriors.items()}
+    short, long = min(frames, key=frames.__getitem__), max(frames, key=frames.__getitem__)
+    if frames[long] - frames[short] > 1:
+        raise UsageError(
+            f"{long} has {frames[long]} frames and {short} {frames[short]}; were they computed from the same clips?"
+        )
+
+
+def _check_pair(one: str, first: Posterior, two: str, second: Posterior) -> None:
+    if not first.labels.same_classes(second.labels):
+        mine, theirs = set(first.labels.names), set(second.labels.names)
+        differing = ", ".join(sorted(mine ^ theirs)) or "the same names in another order"
+        raise UsageError(f"{one} and {two} do not speak of the same classes; they differ in: {differing}")
+    if abs(first.hop_s - second.hop_s) > 1e-6:
+        raise UsageError(f"{one} has a frame every {first.hop_s:g} s and {two} every {second.hop_s:g} s")
+    if len(first.activity) != len(second.activity):
+        raise UsageError(f"{one} holds {len(first.activity)} clips and {two} {len(second.activity)}")
+
+
+def _padded(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]:
+    spare = tracks - posterior.tracks
+    cut = {name: value[:, :frames] for name, value in posterior.tensors().items()}
+    cut["present"] = torch.ones_like(cut["activity"], dtype=torch.bool)
+    return {name: F.pad(value, (0, 0, 0, spare) if name == "direction" else (0, spare)) for name, value in cut.items()}
+
+
+def _matched(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    order = best_permutation(affinity(reference, member))
+    return {name: reordered(value, order) for name, value in member.items()}
+
+
+def _stacked(field: str, members: list[dict[str, Tensor]]) -> Tensor:
+    template = next(member[field] for member in members if field in member)
+    unknown = torch.full_like(template, torch.nan)
+    return torch.stack([member.get(field, unknown) for member in members])

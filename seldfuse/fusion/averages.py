@@ -1,0 +1,58 @@
+"""How each field of a posterior is averaged, over members and over windows alike.
+
+A field is brought to a scale on which a weighted mean makes sense, and back: directions add as vectors, distances as
+logarithms, on-screen probabilities as log-odds. What a track says of where it sounds counts as far as it sounds.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.directions import unit
+
+NEAREST_M = 0.01
+"""Distances below a centimetre have no useful logarithm."""
+ODDS_EPSILON = 1e-6
+SILENT = 1e-6
+"""Activity below which tracks count alike, so that the mean stays defined where all are silent."""
+
+
+def voice(name: str, weight: Float[Tensor, "*cell"], activity: Float[Tensor, "*#cell"]) -> Float[Tensor, "*cell"]:
+    """What a track counts for in the mean of field `name`: weight, times activity where it tells of a source."""
+    return weight if name == "activity" else weight * activity.clamp_min(SILENT)
+
+
+def linear(name: str, value: Tensor) -> Tensor:
+    """Field `name` on the scale of its mean."""
+    if name == "distance":
+        return value.clamp_min(NEAREST_M).log()
+    if name == "onscreen":
+        return value.logit(ODDS_EPSILON)
+    return value
+
+
+def natural(name: str, mean: Tensor) -> Tensor:
+    """The inverse of `linear`; a mean direction gets length 1."""
+    if name == "distance":
+        return mean.exp()
+    if name == "onscreen":
+        return mean.sigmoid()
+    return unit(mean) if name == "direction" else mean
+
+
+def known(name: str, value: Tensor) -> Tensor:
+    """Where field `name` has a value: a boolean without the last axis of a direction."""
+    missing = value.isnan()
+    return ~(missing.any(-1) if name == "direction" else missing)
+
+
+def spoken(name: str, value: Tensor, loudness: Tensor) -> Tensor:
+    """The summands of a weighted mean: `linear` times `loudness`, 0 where that is 0 (the value may be NaN there)."""
+    scale = loudness.unsqueeze(-1) if name == "direction" else loudness
+    return torch.where(scale > 0, linear(name, value) * scale, 0.0)
+
+
+def mean_of(name: str, total: Tensor, loudness: Tensor) -> Tensor:
+    """The weighted mean of field `name` from the sums of `spoken` and of the loudness; NaN where nobody spoke."""
+    scale = loudness.unsqueeze(-1) if name == "direction" else loudness
+    return torch.where(scale > 0, natural(name, total / scale), torch.nan)

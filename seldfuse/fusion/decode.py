@@ -1,0 +1,112 @@
+"""A posterior becomes events: what sounds is decided here and nowhere else."""
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from seldfuse.directions import azimuth_from_direction
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.fusion.perclass import Number, PerClass, per_class
+from seldfuse.fusion.tracks import picked
+from seldfuse.fusion.unify import merge
+from seldfuse.labels import LabelSet
+from seldfuse.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """What counts as a sound; by default what exceeds 0.5.
+
+    A track sounds where its activity exceeds `low`, in a stretch that somewhere exceeds `threshold` (hysteresis; `low`
+    is the threshold where it is not given). Pauses of up to `max_gap_frames` inside a track are closed, then what lasts
+    less than `min_frames` is dropped. Sources of one class nearer than `unify_angle_deg` are one. All but the angle may
+    differ from class to class.
+    """
+
+    threshold: PerClass = 0.5
+    low: PerClass | None = None
+    max_gap_frames: PerClass = 0
+    min_frames: PerClass = 1
+    unify_angle_deg: Number = 15.0
+
+    def thresholds(self, labels: LabelSet) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
+        """`threshold` and `low` of each class. Raises UsageError for unknown classes and where low is the higher."""
+        high = per_class(self.threshold, labels, 0.5)
+        low = high if self.low is None else per_class(self.low, labels, high)
+        if (low > high).any():
+            name = labels.names[int((low > high).int().argmax())]
+            raise UsageError(f"decode.low must not exceed decode.threshold, but does for {name}")
+        return high, low
+
+
+DEFAULT = DecodeSettings()
+
+
+def decode(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> list[Events]:
+    """Events of every clip of the batch; `source` is the track, `score` the activity.
+
+    Azimuth, distance, on-screen (probability > 0.5) and the doubts are NaN where the posterior does not know them. A
+    closed pause keeps what was last heard. Raises UsageError where the settings name an unknown class.
+    """
+    posterior = posterior.map(Tensor.float)
+    heard, active = sounding(posterior.activity, settings, posterior.labels)
+    return _events(*merge(_held(posterior, heard), active, settings.unify_angle_deg))
+
+
+def sounding(
+    activity: Float[Tensor, "batch frame cls track"], settings: DecodeSettings, labels: LabelSet
+) -> tuple[Bool[Tensor, "batch frame cls track"], Bool[Tensor, "batch frame cls track"]]:
+    """Where a track is heard (thresholds), and where it sounds (pauses closed, short stretches dropped)."""
+    high, low = (limit.to(activity).unsqueeze(-1) for limit in settings.thresholds(labels))
+    gap = per_class(settings.max_gap_frames, labels, 0).to(activity).unsqueeze(-1)
+    shortest = per_class(settings.min_frames, labels, 1).to(activity).unsqueeze(-1)
+    loud = activity > low
+    heard = loud & (stretch_sums(loud, activity > high) > 0)
+    pause = ~heard & (heard.cumsum(1) > 0) & (heard.flip(1).cumsum(1).flip(1) > 0)
+    active = heard | (pause & (stretch_sums(pause, pause) <= gap))
+    return heard, active & (stretch_sums(active, active) >= shortest)
+
+
+def stretch_sums(
+    mask: Bool[Tensor, "batch frame cls track"], what: Bool[Tensor, "batch frame cls track"]
+) -> Int[Tensor, "batch frame cls track"]:
+    """For each frame of an uninterrupted stretch of `mask`, how many frames of the stretch are in `what`; else 0."""
+    before = torch.cat([torch.zeros_like(mask[:, :1]), mask[:, :-1]], dim=1)
+    stretch = (mask & ~before).cumsum(1)
+    counted = (mask & what).long()
+    empty = torch.zeros_like(counted[:, :1]).repeat(1, mask.shape[1] + 1, 1, 1)
+    return empty.scatter_add(1, stretch, counted).gather(1, stretch) * mask
+
+
+def _held(posterior: Posterior, heard: Bool[Tensor, "batch frame cls track"]) -> Posterior:
+    """All but the activity as it was in the last frame in which the track was heard."""
+    frame = torch.arange(posterior.frames, device=heard.device)[:, None, None]
+    last = torch.where(heard, frame, 0).cummax(1).values
+    return replace(posterior.map(lambda value: picked(value, last, 1)), activity=posterior.activity)
+
+
+def _events(posterior: Posterior, active: Bool[Tensor, "batch frame cls track"]) -> list[Events]:
+    clip, frame, cls, track = active.nonzero(as_tuple=True)
+    found = {name: value[active] for name, value in posterior.tensors().items()}
+    columns = {"frame": frame, "cls": cls, "source": track, "score": found["activity"]}
+    if "direction" in found:
+        columns["azimuth_deg"] = azimuth_from_direction(found["direction"])
+    if "distance" in found:
+        columns["distance_m"] = found["distance"]
+    if "onscreen" in found:
+        seen = found["onscreen"]
+        columns["onscreen"] = torch.where(seen.isnan(), seen, (seen > 0.5).to(seen))
+    if "azimuth_std_deg" in found:
+        columns["azimuth_std_deg"] = found["azimuth_std_deg"]
+    if "distance" in found and "distance_log_std" in found:
+        columns["distance_std_m"] = found["distance_log_std"] * found["distance"]
+    table = pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
+    ends = clip.bincount(minlength=len(active)).cumsum(0).tolist()
+    return [
+        Events(table.iloc[begin:end], posterior.labels, posterior.hop_s)
+        for begin, end in zip([0, *ends], ends, strict=False)
+    ]

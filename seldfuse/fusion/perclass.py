@@ -1,0 +1,48 @@
+"""Numbers that may differ from class to class."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.labels import LabelSet
+
+Number = int | float
+"""TOML writes 15 for 15.0, and run-time checks of types tell the two apart."""
+PerClass = Number | Mapping[str, Number]
+"""One number, or numbers by class name with `default` for the rest."""
+
+
+def per_class(value: PerClass, labels: LabelSet, otherwise: Number | Float[Tensor, "cls"]) -> Float[Tensor, "cls"]:
+    """The number of each class, `otherwise` where a table has neither the class nor `default`.
+
+    Raises UsageError where a table names an unknown class.
+    """
+    numbers = torch.zeros(len(labels)) + otherwise
+    if not isinstance(value, Mapping):
+        return torch.full_like(numbers, value)
+    if "default" in value:
+        numbers.fill_(value["default"])
+    for name, number in value.items():
+        if name != "default":
+            numbers[labels.index(name)] = number
+    return numbers
+
+
+def check_numbers(value: Any, what: str) -> None:
+    """Raises UsageError where `value` is neither a number of at least 0 nor a table of such."""
+    if isinstance(value, Mapping):
+        for name, number in value.items():
+            check_number(number, f"{what}.{name}")
+    else:
+        check_number(value, what)
+
+
+def check_number(value: Any, what: str) -> None:
+    """Raises UsageError where `value` is no finite number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise UsageError(f"{what} must be a number, 0 or more, got {value!r}")

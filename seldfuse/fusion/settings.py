@@ -1,0 +1,164 @@
+"""How members are weighed and what counts as a sound: a preset, or a TOML file.
+
+A file may say::
+
+    preset = "mean"              # or "nercslip"
+    unify_angle_deg = 15
+
+    [weights.doa]                # a member, by the name under which it runs
+    direction = 2.0
+    activity = { female_speech = 1.5, default = 1.0 }
+
+    [decode]                     # fields of DecodeSettings; a number, or a table by class
+    threshold = { knock = 0.4, default = 0.5 }
+    max_gap_frames = 2
+"""
+
+import difflib
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.fusion.decode import DecodeSettings
+from seldfuse.fusion.perclass import Number, PerClass, check_number, check_numbers, per_class
+from seldfuse.labels import LabelSet
+from seldfuse.posterior import Posterior
+
+PRESETS = ("mean", "nercslip")
+WEIGHED = ("activity", "direction", "distance", "onscreen")
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """Weights by member and field (numbers, or numbers by class), over those of the preset; and decoding.
+
+    Preset `mean`: all providers of a field count alike. Preset `nercslip` (after the ensemble of NERC-SLIP, DCASE 2025
+    Task 3): activity and on-screen as `mean`; direction and distance from the specialists alone, which are the
+    providers that have the fewest fields.
+
+    Raises UsageError for an unknown preset.
+    """
+
+    preset: str = "mean"
+    weights: Mapping[str, Mapping[str, PerClass]] = field(default_factory=dict)
+    unify_angle_deg: Number = 15.0
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
+
+    def __post_init__(self) -> None:
+        _known(self.preset, PRESETS, "fusion preset")
+
+    @classmethod
+    def read(cls, path: Path) -> "FusionSettings":
+        """Reads a TOML file. Raises UsageError where it cannot be read or says something unknown."""
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            presets = ", ".join(PRESETS)
+            raise UsageError(
+                f"expected a preset ({presets}) or a TOML file that can be read ({error.strerror}): {path}"
+            ) from error
+        except ValueError as error:
+            raise UsageError(f"fusion settings are no TOML ({error}): {path}") from error
+        try:
+            return cls.from_table(data)
+        except UsageError as error:
+            raise UsageError(f"{error}: {path}") from error
+
+    @classmethod
+    def from_table(cls, data: Mapping[str, Any]) -> "FusionSettings":
+        """Settings from what a TOML file holds.
+
+        Raises UsageError for unknown keys and for what is no number (or table of numbers) of at least 0.
+        """
+        _check_keys(data, [entry.name for entry in fields(cls)], "fusion setting")
+        _known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
+        check_number(data.get("unify_angle_deg", 0), "unify_angle_deg")
+        weights, decoding = _table(data, "weights"), _table(data, "decode")
+        for member in weights:
+            table = _table(weights, member, "weights.")
+            _check_keys(table, WEIGHED, f"field to weigh in weights.{member}")
+            for name, value in table.items():
+                check_numbers(value, f"weights.{member}.{name}")
+        _check_keys(decoding, [entry.name for entry in fields(DecodeSettings)], "setting of decode")
+        for name, value in decoding.items():
+            check = check_number if name == "unify_angle_deg" else check_numbers
+            check(value, f"decode.{name}")
+        return cls(**{**data, "weights": weights, "decode": DecodeSettings(**decoding)})
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_table` reads; `low` only where it is set, for TOML and its kin know no null."""
+        data = asdict(self)
+        data["decode"] = {name: value for name, value in data["decode"].items() if value is not None}
+        return data
+
+    def check(self, members: Collection[str], labels: LabelSet) -> None:
+        """Raises UsageError for weights of members that do not run and for unknown classes."""
+        for member, table in self.weights.items():
+            _known(member, sorted(members), "member of this run")
+            for value in table.values():
+                per_class(value, labels, 1.0)
+        self.decode.thresholds(labels)
+        per_class(self.decode.max_gap_frames, labels, 0)
+        per_class(self.decode.min_frames, labels, 1)
+
+
+def resolve(settings: FusionSettings, posteriors: Mapping[str, Posterior]) -> dict[str, Float[Tensor, "member cls"]]:
+    """The weight of every member and class for each field, members in the order of `posteriors`.
+
+    Raises UsageError as `FusionSettings.check` does, and where all providers of a field weigh nothing.
+    """
+    first = next(iter(posteriors.values()))
+    settings.check(posteriors, first.labels)
+    weights = {name: _field_weights(name, settings, posteriors) for name in WEIGHED}
+    return {name: weight.to(first.activity.device) for name, weight in weights.items()}
+
+
+def _field_weights(
+    name: str, settings: FusionSettings, posteriors: Mapping[str, Posterior]
+) -> Float[Tensor, "member cls"]:
+    labels = next(iter(posteriors.values())).labels
+    providers = {member: _breadth(posterior) for member, posterior in posteriors.items() if name in posterior.provides}
+    rows = []
+    for member in posteriors:
+        specialist = member in providers and providers[member] == min(providers.values())
+        choosy = settings.preset == "nercslip" and name in ("direction", "distance")
+        preset = float(specialist if choosy else member in providers)
+        own = per_class(settings.weights.get(member, {}).get(name, preset), labels, preset)
+        rows.append(own * (member in providers))
+    weight = torch.stack(rows)
+    if providers and (weight.sum(0) == 0).any():
+        cls = labels.names[int((weight.sum(0) == 0).int().argmax())]
+        raise UsageError(
+            f"{name} of {cls} gets no weight from any of {', '.join(providers)}; give one of them more than 0"
+        )
+    return weight
+
+
+def _breadth(posterior: Posterior) -> int:
+    return sum(name in posterior.provides for name in WEIGHED)
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], what: str) -> None:
+    for name in table:
+        _known(name, known, what)
+
+
+def _known(word: str, known: Collection[str], what: str) -> None:
+    if word not in known:
+        close = difflib.get_close_matches(word, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{word!r} is no {what} ({', '.join(known)}){hint}")
+
+
+def _table(data: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:
+    value = data.get(name, {})
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{within}{name} must be a table, got {value!r}")
+    return value

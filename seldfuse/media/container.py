@@ -1,0 +1,110 @@
+"""Files as FFmpeg sees them: opening, headers, and frames that come out in spite of damage."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from seldfuse.errors import MediaError
+
+AnyFrame = TypeVar("AnyFrame", AudioFrame, VideoFrame)
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file's header says; None where it does not say, or where there is no such stream."""
+
+    duration_s: float | None
+    has_video: bool
+    channels: int | None
+    sample_rate_hz: int | None
+    width: int | None
+    height: int | None
+    fps: float | None
+
+
+def probe(path: Path) -> MediaInfo:
+    """Reads the header of a file, decoding next to nothing. Raises MediaError."""
+    with opened(path) as container:
+        sound = next(iter(container.streams.audio), None)
+        picture = picture_stream(container)
+        return MediaInfo(
+            duration_s=None if container.duration is None else container.duration / av.time_base,
+            has_video=picture is not None,
+            channels=sound.channels if sound else None,
+            sample_rate_hz=sound.sample_rate if sound else None,
+            width=picture.width if picture else None,
+            height=picture.height if picture else None,
+            fps=float(picture.average_rate) if picture and picture.average_rate else None,
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """The file at `path`, open for reading. Raises MediaError where there is none or it is no media."""
+    if not path.exists():
+        raise no_such_file(path)
+    if path.is_dir():
+        raise MediaError(f"expected a sound or video file, got a folder: {path}")
+    if path.stat().st_size == 0:
+        raise MediaError(f"the file is empty: {path}")
+    try:
+        # A playlist may name addresses on the network; nothing here goes there. An absolute path keeps a file
+        # called `a:b.wav` from being taken for an address.
+        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    except InvalidDataError as error:
+        raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
+    except FFmpegError as error:
+        raise MediaError(f"the file cannot be opened ({error.strerror}): {path}") from error
+    with container:
+        yield container
+
+
+def no_such_file(path: Path) -> MediaError:
+    """The error for a file that is not there; it names a neighbour of similar name."""
+    neighbours = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, neighbours, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return MediaError(f"no such file{hint}: {path}")
+
+
+def picture_stream(container: InputContainer) -> VideoStream | None:
+    """The first video stream; the cover of a record is none."""
+    streams = container.streams.video
+    return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+
+
+def origin_s(container: InputContainer) -> float:
+    """The timestamp that is time 0. What comes before zero is a codec's run-in, which players drop."""
+    return max(0.0, (container.start_time or 0) / av.time_base)
+
+
+def decoded(
+    container: InputContainer,
+    stream: AudioStream | VideoStream,
+    kind: type[AnyFrame],
+    on_damage: Callable[[FFmpegError], Any],
+) -> Iterator[AnyFrame]:
+    """The frames of one stream. Packets that cannot be decoded are passed over and told to `on_damage`."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            frames = [] if packet is None else packet.decode()
+        except FFmpegError as error:
+            on_damage(error)
+            continue
+        if packet is None:
+            return
+        yield from (frame for frame in frames if isinstance(frame, kind))

@@ -1,0 +1,189 @@
+"""Which recordings the user means: files, folders, patterns, the challenge's data set, the bundled demo."""
+
+import glob
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import Path
+
+import seldfuse
+from seldfuse.clip import Clip
+from seldfuse.errors import MediaError, UsageError
+from seldfuse.geometry import Camera
+from seldfuse.media.container import no_such_file, probe
+from seldfuse.media.picture import FileFrames
+from seldfuse.media.sound import FileAudio
+
+SOUND_SUFFIXES = frozenset(
+    {
+        ".aac",
+        ".ac3",
+        ".aif",
+        ".aiff",
+        ".caf",
+        ".flac",
+        ".m4a",
+        ".mka",
+        ".mp2",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".w64",
+        ".wav",
+        ".wma",
+        ".wv",
+    }
+)
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+    }
+)
+
+MEDIA_SUFFIXES = SOUND_SUFFIXES | VIDEO_SUFFIXES
+
+DEMO = "@demo"
+"""Stands for the clip that comes with seldfuse."""
+
+
+def find_clips(inputs: Sequence[str | Path], split: str | None = None) -> list[Clip]:
+    """The clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
+
+    An input is a file, a folder (with all below it), a pattern such as `"takes/*.wav"`, a folder in the layout of the
+    challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
+    picture of the same name. Clips are named after their stem, with the folders between it and the input above it.
+
+    Raises MediaError where a file is not there; UsageError where an input matches nothing, the split is unknown, or
+    two clips would have one name.
+    """
+    found = [pair for text in inputs for pair in _find(str(text), split)]
+    if not found:
+        raise UsageError("expected at least one file, folder or pattern, got none")
+    _check_names(found)
+    cameras: dict[Path, Camera] = {}
+    return [_clip(name, path, cameras) for name, path in found]
+
+
+def _find(text: str, split: str | None) -> list[tuple[str, Path]]:
+    """Names and paths of the sound (or video) files that one input stands for."""
+    path = Path(text)
+    if path.is_dir() and (splits := _splits(path)):
+        return _in_data_set(path, splits, split)
+    if split is not None:
+        raise UsageError(f"--split {split} needs a folder that holds stereo_dev or stereo_eval, got {text}")
+    if text == DEMO:
+        return _demo()
+    if path.is_dir():
+        return _in_folder(path)
+    if not path.exists() and glob.has_magic(text):
+        return _matching(text)
+    if not path.exists():
+        raise no_such_file(path)
+    return [(path.stem, path)]
+
+
+def _demo() -> list[tuple[str, Path]]:
+    path = Path(seldfuse.__file__).parent / "_demo" / "demo.mp4"
+    if not path.exists():
+        raise MediaError(f"this installation lacks the demo clip; install seldfuse anew: {path}")
+    return [(path.stem, path)]
+
+
+def _in_folder(folder: Path) -> list[tuple[str, Path]]:
+    below = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file())
+    named = [(path.relative_to(folder), path) for path in below]
+    found = [_named(name, path) for name, path in named if not any(part.startswith(".") for part in name.parts)]
+    if not found:
+        raise UsageError(f"no sound or video file ({', '.join(sorted(MEDIA_SUFFIXES))}) is in this folder: {folder}")
+    return found
+
+
+def _matching(pattern: str) -> list[tuple[str, Path]]:
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    paths = sorted(Path(match) for match in glob.glob(pattern, recursive=True))
+    found = [
+        _named(path.relative_to(fixed), path)
+        for path in paths
+        if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file()
+    ]
+    if not found:
+        raise UsageError(f"no sound or video file matches this pattern: {pattern}")
+    return found
+
+
+def _named(relative: Path, path: Path) -> tuple[str, Path]:
+    return relative.with_suffix("").as_posix(), path
+
+
+def _splits(folder: Path) -> dict[str, list[Path]]:
+    """The parts of a data set in the challenge's layout; none where the folder has another layout."""
+    splits: dict[str, list[Path]] = {}
+    for part in sorted([*folder.glob("stereo_dev/*/"), *folder.glob("stereo_eval/*/")]):
+        splits.setdefault(part.name, []).append(part)
+    return splits
+
+
+def _in_data_set(folder: Path, splits: dict[str, list[Path]], split: str | None) -> list[tuple[str, Path]]:
+    if split is not None and split not in splits:
+        raise UsageError(f"no split is called {split}; there are {', '.join(splits)}: {folder}")
+    parts = [part for name, parts in splits.items() if split in (None, name) for part in parts]
+    found = [(f"{part.name}/{path.stem}", path) for part in parts for path in sorted(part.glob("[!.]*.wav"))]
+    if not found:
+        raise UsageError(f"no WAV file is in {', '.join(part.name for part in parts)}: {folder}")
+    return found
+
+
+def _check_names(found: list[tuple[str, Path]]) -> None:
+    paths: dict[str, Path] = {}
+    for name, path in found:
+        if name in paths:
+            raise UsageError(
+                f"two inputs would be written as {name!r}; rename one, or run them apart: {paths[name]}, {path}"
+            )
+        paths[name] = path
+
+
+def _clip(name: str, path: Path, cameras: dict[Path, Camera]) -> Clip:
+    audio = FileAudio(path)
+    picture = _picture_in_data_set(path)
+    if picture is not None:
+        # One look per folder: a data set has pictures of one size, and thousands of them.
+        if picture.parent not in cameras:
+            cameras[picture.parent] = _camera(picture) or Camera()
+        return Clip(name, audio, FileFrames(picture), cameras[picture.parent], path)
+    camera = None if path.suffix.lower() in SOUND_SUFFIXES else _camera(path)
+    return Clip(name, audio, None if camera is None else FileFrames(path), camera or Camera(), path)
+
+
+def _picture_in_data_set(path: Path) -> Path | None:
+    """The video that belongs to a WAV file of the challenge's data set: the same split, the same name."""
+    split, kind = path.absolute().parent, path.absolute().parent.parent
+    if path.suffix.lower() != ".wav" or not kind.name.startswith("stereo_"):
+        return None
+    picture = kind.with_name(kind.name.replace("stereo_", "video_", 1)) / split.name / f"{path.stem}.mp4"
+    return picture if picture.is_file() else None
+
+
+def _camera(path: Path) -> Camera | None:
+    """A camera for the pictures of this file; None where it has none, or cannot be read, which decoding will tell."""
+    try:
+        info = probe(path)
+    except MediaError:
+        return None
+    return Camera(info.width, info.height) if info.width and info.height else None

@@ -1,0 +1,232 @@
+"""The sound of a file, placed by its timestamps and brought to 24 kHz."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+
+import numpy as np
+import soxr
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from jaxtyping import Float32
+
+from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.errors import MediaError
+from seldfuse.media.container import decoded, opened, origin_s, probe
+
+NOTEWORTHY_S = 0.5
+"""Sound that is missing or surplus for so long is worth a warning."""
+
+LONGEST_GAP_S = 3600.0
+"""A longer leap of the timestamps is damage, not a pause."""
+
+# These containers write down how long the sound is; others leave it to be guessed from the file's size.
+STATE_THEIR_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "wav", "w64", "flac", "aiff"}
+
+
+def ignore(_warning: str) -> None:
+    """A listener that does not listen."""
+
+
+@dataclass(frozen=True)
+class FileAudio:
+    """The first sound of a file: stereo at 24 kHz, decoded piece by piece, from the beginning each time.
+
+    Time 0 is the container's start, for sound and picture alike. A late start and gaps between timestamps become
+    silence, overlaps are cut off, damaged packets are passed over.
+    """
+
+    path: Path
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length as the header states it, for progress only; None where it cannot be read."""
+        try:
+            return probe(self.path).duration_s
+        except MediaError:
+            return None
+
+    def blocks(self, on_warning: Callable[[str], None] = ignore) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        """Consecutive pieces of about a second; `on_warning` hears of damage.
+
+        Raises MediaError where the file is no media, has no sound, has other than two channels, or holds NaN or Inf.
+        """
+
+        def warn(text: str) -> None:
+            on_warning(f"{text}: {self.path}")
+
+        with opened(self.path) as container:
+            if not container.streams.audio:
+                raise MediaError(f"expected a file with sound, found no audio stream in it: {self.path}")
+            stream = container.streams.audio[0]
+            damage: list[FFmpegError] = []
+            frames = decoded(container, stream, AudioFrame, damage.append)
+            first = next(frames, None)
+            if first is None:
+                raise MediaError(f"the sound holds no samples, or none that can be decoded: {self.path}")
+            self._check_stereo(first)
+
+            rate_hz = first.sample_rate
+            stated = _stated_length(container, stream, rate_hz)
+            timeline = _Timeline(rate_hz, origin_s(container))
+            pieces = timeline.place(_until_format_changes(first, frames, warn))
+            pieces = _pooled(_without_padding(pieces, stated), least=rate_hz)
+            yield from _resampled(self._finite(pieces, rate_hz), rate_hz)
+            _report(timeline, stated, damage, warn)
+
+    def _check_stereo(self, frame: AudioFrame) -> None:
+        channels = len(frame.layout.channels)
+        if channels == 1:
+            raise MediaError(
+                "one channel cannot be localised, for a direction comes from what differs between two; "
+                f"give a stereo recording instead of this mono file: {self.path}"
+            )
+        if channels > 2:
+            raise MediaError(
+                f"expected stereo, got {channels} channels; take two of them, for example the first: "
+                f'ffmpeg -i in -af "pan=stereo|c0=c0|c1=c1" out.wav: {self.path}'
+            )
+
+    def _finite(
+        self, pieces: Iterator[Float32[np.ndarray, "2 sample"]], rate_hz: int
+    ) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        start = 0
+        for piece in pieces:
+            bad = ~np.isfinite(piece).all(axis=0)
+            if bad.any():
+                second = (start + int(bad.argmax())) / rate_hz
+                raise MediaError(f"the sound holds NaN or Inf, first at {second:.3f} s; export it anew: {self.path}")
+            start += piece.shape[1]
+            yield piece
+
+
+class _Timeline:
+    """Puts frames where their timestamps say, and counts what was missing or surplus on the way, in samples."""
+
+    def __init__(self, rate_hz: int, origin_s: float) -> None:
+        self.rate_hz = rate_hz
+        self.origin_s = origin_s
+        self.position = self.missing = self.surplus = 0
+        self.leap_s = 0.0
+
+    def place(self, frames: Iterator[AudioFrame]) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        for frame in frames:
+            gap = self._gap(frame)
+            if self.position > 0:
+                self.missing += max(0, gap)
+                self.surplus += min(frame.samples, max(0, -gap))
+            samples = _float_samples(frame)[:, max(0, -gap) :]
+            self.position += max(0, gap) + samples.shape[1]
+            # A long gap comes second by second, to keep memory small.
+            for start in range(0, gap, self.rate_hz):
+                yield np.zeros((2, min(self.rate_hz, gap - start)), np.float32)
+            yield samples
+
+    def _gap(self, frame: AudioFrame) -> int:
+        """Samples missing before this frame; negative where it overlaps what came before."""
+        if frame.time is None:
+            return 0
+        gap = round((frame.time - self.origin_s) * self.rate_hz) - self.position
+        # Timestamps are rounded (in Matroska to 1 ms), and mending that would click. A lost frame is a whole one.
+        jitter = min(max(0.75 * frame.samples, 0.005 * self.rate_hz), 0.05 * self.rate_hz)
+        if self.position > 0 and abs(gap) <= jitter:
+            return 0
+        if gap > LONGEST_GAP_S * self.rate_hz:
+            self.leap_s = max(self.leap_s, gap / self.rate_hz)
+            return 0
+        return gap
+
+
+def _until_format_changes(
+    first: AudioFrame, rest: Iterator[AudioFrame], on_warning: Callable[[str], None]
+) -> Iterator[AudioFrame]:
+    yield first
+    for frame in rest:
+        if _format(frame) != _format(first):
+            on_warning(
+                f"the sound changes from {_format(first)} to {_format(frame)} at {frame.time or 0.0:.1f} s; "
+                "what follows was left out"
+            )
+            return
+        yield frame
+
+
+def _report(
+    timeline: _Timeline, stated: int | None, damage: list[FFmpegError], on_warning: Callable[[str], None]
+) -> None:
+    rate_hz = timeline.rate_hz
+    missing_s, surplus_s, end_s = (n / rate_hz for n in (timeline.missing, timeline.surplus, timeline.position))
+    stated_s = end_s if stated is None else stated / rate_hz
+    if damage:
+        on_warning(f"packets of sound were damaged and passed over: {len(damage)} ({damage[0].strerror})")
+    if missing_s >= NOTEWORTHY_S:
+        on_warning(f"the timestamps leave out {missing_s:.1f} s of sound, which became silence")
+    if surplus_s >= NOTEWORTHY_S:
+        on_warning(f"the timestamps overlap by {surplus_s:.1f} s, which were cut off")
+    if timeline.leap_s > LONGEST_GAP_S:
+        on_warning(f"the timestamps leap ahead by {timeline.leap_s:.0f} s, which was not believed")
+    if stated_s - end_s >= NOTEWORTHY_S:
+        on_warning(f"the sound ends at {end_s:.1f} s, but the file promises {stated_s:.1f} s; was it cut off?")
+
+
+def _format(frame: AudioFrame) -> str:
+    return f"{frame.sample_rate} Hz {frame.layout.name}"
+
+
+def _stated_length(container: InputContainer, stream: AudioStream, rate_hz: int) -> int | None:
+    """Samples from time 0 to the end of the sound, where the container is one that knows."""
+    if container.format.name not in STATE_THEIR_LENGTH or not stream.duration or stream.time_base is None:
+        return None
+    end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    return round((end_s - origin_s(container)) * rate_hz)
+
+
+def _float_samples(frame: AudioFrame) -> Float32[np.ndarray, "2 sample"]:
+    """Samples as floats, full scale of integers at 1."""
+    samples: np.ndarray = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, 2).T
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.int16) - 128
+    bits = 8 * frame.format.bytes
+    return (samples / (2.0 ** (bits - 1) if samples.dtype.kind == "i" else 1.0)).astype(np.float32)
+
+
+def _without_padding(
+    pieces: Iterator[Float32[np.ndarray, "2 sample"]], stated: int | None
+) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    """The pieces, the last one cut at the stated end: lossy codecs fill their last packet up."""
+    end = 0
+    for piece, following in pairwise(chain(pieces, [None])):
+        if piece is None:
+            return
+        end += piece.shape[1]
+        surplus = end - (end if stated is None else stated)
+        yield piece[:, :-surplus] if following is None and 0 < surplus < piece.shape[1] else piece
+
+
+def _pooled(pieces: Iterator[Float32[np.ndarray, "2 sample"]], least: int) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    """The same samples in pieces of at least `least`, but for the last."""
+    pool: list[Float32[np.ndarray, "2 sample"]] = []
+    for piece in pieces:
+        pool.append(piece)
+        if sum(held.shape[1] for held in pool) >= least:
+            yield np.concatenate(pool, axis=1)
+            pool = []
+    if pool:
+        yield np.concatenate(pool, axis=1)
+
+
+def _resampled(
+    pieces: Iterator[Float32[np.ndarray, "2 sample"]], rate_hz: int
+) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    if rate_hz == SAMPLE_RATE_HZ:
+        yield from pieces
+        return
+    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, num_channels=2, dtype="float32")
+    for piece in pieces:
+        yield stream.resample_chunk(np.ascontiguousarray(piece.T)).T
+    yield stream.resample_chunk(np.zeros((0, 2), np.float32), last=True).T

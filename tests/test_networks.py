@@ -1,0 +1,108 @@
+"""Networks: published sizes, shapes, and losses equal to those of the reference code."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import seldfuse_sed_doa.network
+import seldfuse_sed_sce.network
+import seldfuse_sed_sde.network
+from seldfuse.labels import DCASE2025
+from seldfuse.nn.conformer import RelativeAttention
+from seldfuse.nn.resnet_conformer import Trunk, base
+from seldfuse_sed_doa.train import sed_doa_loss
+from seldfuse_sed_sce.train import sed_sce_loss
+from seldfuse_sed_sde.train import sed_sde_loss
+
+NETWORKS = [seldfuse_sed_doa.network, seldfuse_sed_sde.network, seldfuse_sed_sce.network]
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_base_has_the_published_parameter_counts() -> None:
+    network, features = seldfuse_sed_doa.network.from_preset("base", DCASE2025)
+    assert features == ("logmel",)
+    assert parameters(network) == 11_684_084
+    assert parameters(Trunk(base(2)).resnet) == 1_622_208
+
+
+@pytest.mark.parametrize("module", NETWORKS)
+def test_small_is_small(module) -> None:
+    network, _ = module.from_preset("small", DCASE2025)
+    window = torch.randn(1, network.trunk.config.channels, 250, 64)
+    with FlopCounterMode(display=False) as counter:
+        output = network.eval()(window)
+    assert 1e6 <= parameters(network) <= 3e6
+    assert 0.1e9 <= counter.get_total_flops() / 2 <= 0.3e9
+    assert output.activity.shape == (1, 50, 13)
+    posterior = module.posterior(output, DCASE2025)
+    assert posterior.activity.shape == (1, 50, 13, 1)
+
+
+@pytest.mark.parametrize("module", NETWORKS)
+def test_a_network_is_built_again_from_its_settings(module) -> None:
+    network, _ = module.from_preset("small", DCASE2025)
+    again = module.from_settings(network.settings(), DCASE2025)
+    again.load_state_dict(network.state_dict())
+    window = torch.randn(2, network.trunk.config.channels, 250, 64)
+    assert torch.equal(network.eval()(window).activity, again.eval()(window).activity)
+
+
+@pytest.mark.parametrize("module", NETWORKS)
+def test_base_keeps_250_hops_until_the_end(module) -> None:
+    network, _ = module.from_preset("base", DCASE2025)
+    with torch.inference_mode():
+        assert network.eval()(torch.randn(1, 2, 250, 64)).activity.shape == (1, 50, 13)
+
+
+def test_relative_attention_equals_its_slow_twin() -> None:
+    torch.manual_seed(0)
+    attention = RelativeAttention(dim=8, heads=2, head_dim=4, dropout=0.0).eval()
+    x = torch.randn(1, 6, 8)
+    query, (key, value) = attention.to_query(attention.norm(x)), attention.to_key_value(attention.norm(x)).chunk(2, -1)
+    rows = []
+    for head in range(2):
+        part = slice(4 * head, 4 * head + 4)
+        for i in range(6):
+            scores = torch.stack(
+                [query[0, i, part] @ (key[0, j, part] + attention.positions.weight[i - j + 512]) / 2 for j in range(6)]
+            )
+            rows.append(scores.softmax(0) @ value[0, :, part])
+    heads = torch.stack(rows).reshape(2, 6, 4).transpose(0, 1).flatten(1)
+    assert torch.allclose(attention(x)[0], attention.out(heads), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> dict[str, torch.Tensor]:
+    numbers = np.load(shared / "golden" / "ustc_losses.npz")
+    return {name: torch.from_numpy(np.asarray(numbers[name])) for name in numbers}
+
+
+def axes(values: torch.Tensor) -> torch.Tensor:
+    """[x 13 | y 13 | z 13] as (cls, axis)."""
+    return values[..., 13:52].unflatten(-1, (3, 13)).transpose(-1, -2)
+
+
+def test_losses_equal_those_of_the_reference_code(golden: dict[str, torch.Tensor]) -> None:
+    output, target = golden["output"], golden["target"]
+    said, truth = output[..., :13], target[..., :13]
+    distance = target[..., 52:]
+    doa = sed_doa_loss(seldfuse_sed_doa.network.Output(said, axes(output)), truth, axes(target), axes=3)
+    sde = sed_sde_loss(seldfuse_sed_sde.network.Output(said, output[..., 52:]), truth, distance)
+    point = axes(target) * distance.unsqueeze(-1)
+    sce = sed_sce_loss(seldfuse_sed_sce.network.Output(said, axes(output)), truth, point, axes=3)
+    assert doa.item() == pytest.approx(golden["seddoa"].item(), rel=1e-5)
+    assert sde.item() == pytest.approx(golden["sedsde"].item(), rel=1e-5)
+    assert sce.item() == pytest.approx(golden["sedsce"].item(), rel=1e-5)
+
+
+def test_a_distance_of_zero_does_not_break_the_relative_error() -> None:
+    activity = torch.tensor([[[1.0, 0.0]]])
+    output = seldfuse_sed_sde.network.Output(torch.tensor([[[0.9, 0.1]]]), torch.tensor([[[2.0, 3.0]]]))
+    assert sed_sde_loss(output, activity, torch.tensor([[[1.0, 0.0]]])).isfinite()
