@@ -39,13 +39,24 @@ class Checkpoint:
     def load_into(self, network: nn.Module) -> None:
         """Copies the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
         path = self.folder / WEIGHTS
-        weights = _read_weights(path)
         try:
-            network.load_state_dict(weights)
+            network.load_state_dict(_read_weights(path))
         except RuntimeError as error:
             raise CheckpointError(
                 f"the weights do not fit the network in {CONFIG} ({_first_lines(error)}): {path}"
             ) from error
+
+    def start(self, network: nn.Module) -> int:
+        """Copies what fits by name and shape, so that a training need not begin from nothing; says how much that was.
+
+        Raises CheckpointError where the weights are damaged or nothing fits.
+        """
+        own, given = network.state_dict(), _read_weights(self.folder / WEIGHTS)
+        fitting = {name: weight for name, weight in given.items() if name in own and own[name].shape == weight.shape}
+        if not fitting:
+            raise CheckpointError(f"no weight of the checkpoint has a place in this network: {self.folder}")
+        network.load_state_dict({**own, **fitting})
+        return len(fitting)
 
 
 def bundled_names() -> list[str]:
@@ -53,8 +64,8 @@ def bundled_names() -> list[str]:
     return sorted({config.parent.name for root in BUNDLED for config in root.glob(f"*/{CONFIG}")})
 
 
-def open_checkpoint(reference: str | None, backend: str) -> Checkpoint:
-    """The checkpoint that a bundled name or a path stands for.
+def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -> Checkpoint:
+    """The checkpoint that a bundled name or a path stands for; with `of_any` another backend's will do.
 
     Raises CheckpointError where it is missing, is no checkpoint of `backend`, or is not safe to read.
     """
@@ -74,7 +85,7 @@ def open_checkpoint(reference: str | None, backend: str) -> Checkpoint:
             f"the checkpoint has version {version}, this seldfuse reads up to {CONFIG_VERSION}; "
             f"update with `pip install -U seldfuse`: {folder}"
         )
-    if owner != backend:
+    if owner != backend and not of_any:
         raise CheckpointError(
             f"the checkpoint is for the backend {owner}, not {backend}; type {owner}@{reference}: {folder}"
         )

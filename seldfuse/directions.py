@@ -21,3 +21,8 @@ def unit(vector: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
     length = vector.norm(dim=-1, keepdim=True)
     front = torch.tensor([1.0, 0.0, 0.0], dtype=vector.dtype, device=vector.device)
     return torch.where(length > 1e-8, vector / length.clamp_min(1e-8), front)
+
+
+def folded(direction: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape 3"]:
+    """A direction, or its mirror image in front, which a coincident stereo pair cannot tell from it."""
+    return torch.cat([direction[..., :1].abs(), direction[..., 1:]], dim=-1)

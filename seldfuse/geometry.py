@@ -14,7 +14,7 @@ Seen from above, x points to the front, y to the left; azimuth is positive to th
 
 A coincident stereo pair cannot tell front from rear: the challenge folds the rear to the front (`fold_front`).
 A pixel belongs to an azimuth by the pinhole law, `azimuth = atan((centre − x) / focal)`, never by a linear map,
-which is wrong by up to 6.3° at a field of view of 100°.
+which is wrong by up to 5.8° at a field of view of 100°.
 """
 
 import math

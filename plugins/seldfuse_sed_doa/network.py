@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.directions import unit
+from seldfuse.directions import folded, unit
 from seldfuse.labels import LabelSet
 from seldfuse.nn.heads import head
 from seldfuse.nn.resnet_conformer import PRESETS, Trunk, TrunkConfig
@@ -62,5 +62,5 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
 
 
 def posterior(output: Output, labels: LabelSet) -> Posterior:
-    """The output as a one-track posterior."""
-    return Posterior(output.activity.unsqueeze(-1), unit(output.direction).unsqueeze(-2), labels=labels)
+    """The output as a one-track posterior, its directions folded to the front."""
+    return Posterior(output.activity.unsqueeze(-1), unit(folded(output.direction)).unsqueeze(-2), labels=labels)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.directions import unit
+from seldfuse.directions import folded, unit
 from seldfuse.labels import LabelSet
 from seldfuse.nn.heads import head, linear_head
 from seldfuse.nn.resnet_conformer import PRESETS, Trunk, TrunkConfig
@@ -61,6 +61,8 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
 
 
 def posterior(output: Output, labels: LabelSet) -> Posterior:
-    """The output as a one-track posterior: the point's length is the distance, at least 5 cm."""
+    """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
     point = output.point.unsqueeze(-2)
-    return Posterior(output.activity.unsqueeze(-1), unit(point), point.norm(dim=-1).clamp_min(NEAREST_M), labels=labels)
+    return Posterior(
+        output.activity.unsqueeze(-1), unit(folded(point)), point.norm(dim=-1).clamp_min(NEAREST_M), labels=labels
+    )

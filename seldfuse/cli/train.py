@@ -16,6 +16,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint, its card and the log.")],
     sounds: Annotated[Path, typer.Option(help="Isolated sounds: sub-folders named after classes, or manifest.csv.")],
     data: Annotated[str, typer.Option(help="What to train on: synth (random scenes).")] = "synth",
+    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: a bundled name or a folder.")] = None,
     preset: Annotated[str, typer.Option(help="Size of the network: small or base.")] = "small",
     steps: Annotated[int, typer.Option(min=1, help="Number of training steps.")] = 1000,
     batch: Annotated[int, typer.Option(min=2, help="Scenes of 5 s in a step.")] = 32,
@@ -48,6 +49,7 @@ def train(
         peak_learning_rate=learning_rate,
         validate_every=validate_every,
         seed=seed,
+        init=init,
     )
     note(f"rendering the first {recipe.bank_scenes} scenes from {sounds}")
     scores = learn(task, DCASE2025, sounds, out, recipe, resolve(device), _report)

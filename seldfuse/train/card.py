@@ -24,21 +24,23 @@ def write_card(folder: Path, task: Task, settings: Mapping[str, Any]) -> None:
     scores = [
         f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
     ]
+    start = f", started from `{training['init']}`" if training["init"] else ""
     text = f"""# {task.backend}, {training["preset"]}
 
-**Provisional.** A first checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}, trained briefly on
-synthetic scenes only. It is there so that the tool runs; do not quote its scores as those of the architecture.
+**Provisional.** A first checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}, trained briefly
+on synthetic scenes only. It is there so that the tool runs; do not quote its scores as those of the architecture.
 
 | | |
 |---|---|
 | Features | {", ".join(settings["features"])} |
-| Training | {training["step"]} steps of {training["batch"]} scenes of 5 s, peak learning rate {training["peak_learning_rate"]}, seed {training["seed"]} |
+| Training | {training["step"]} steps of {training["batch"]} scenes of 5 s, seed {training["seed"]}{start} |
+| Peak learning rate | {training["peak_learning_rate"]} |
 | Data | random scenes from isolated sounds: exact stereo law, diffuse reverberation, noise, band limits |
 | Weights | half precision, safetensors |
 | Licence | Apache-2.0 |
 
-Scores on {training["validation_scenes"]} scenes of the same kind, made of speakers and recordings that were not trained on; strict
-counting, macro over classes. They say nothing about real recordings.
+Scores on {training["validation_scenes"]} scenes of the same kind, made of speakers and recordings that were not trained
+on; strict counting, macro over classes. They say nothing about real recordings.
 
 | score | value |
 |---|---|

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seldfuse import __version__
-from seldfuse.checkpoint import save_checkpoint
+from seldfuse.checkpoint import open_checkpoint, save_checkpoint
 from seldfuse.errors import SeldfuseError
 from seldfuse.labels import LabelSet
 from seldfuse.metrics.scores import Scores
@@ -45,6 +45,8 @@ class Recipe:
     validation_scenes: int = 320
     validate_every: int = 200
     seed: int = 12332
+    init: str | None = None
+    """Checkpoint, of whatever backend, whose fitting weights the training starts from."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def train(
     validation = Validation(
         load_bank(sounds, labels, held_out=True), features, recipe.validation_scenes, recipe.seed + 1, device
     )
+    if recipe.init is not None:
+        open_checkpoint(recipe.init, task.backend, of_any=True).start(network)
     _set_statistics(network, bank.features)
     labels = labels.with_typical_distances(_typical_distances(bank.truth, labels))
     network.to(device).train()

@@ -1,6 +1,6 @@
 """What a backend tells the trainer."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
 
+@runtime_checkable
 class Task(Protocol):
     """A network to build, a loss to lower and a score to raise."""
 

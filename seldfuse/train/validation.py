@@ -1,6 +1,6 @@
 """Scores on scenes made of sounds that were not trained on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from seldfuse.features.stack import stack
 from seldfuse.fusion import decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import Scores, scores
-from seldfuse.posterior import Posterior
 from seldfuse.synth.render import render
 from seldfuse.synth.scene import draw_scene
 from seldfuse.synth.sounds import SoundBank
@@ -36,11 +35,8 @@ class Validation:
     def score(self, task: Task, network: nn.Module) -> Scores:
         """Strict scores, macro over classes."""
         network.eval()
-        predictions = [events for posterior in self._posteriors(task, network) for events in decode(posterior)]
+        with torch.inference_mode():
+            posteriors = [task.posterior(network(features), self.labels) for features in self.features]
         network.train()
+        predictions = [events for posterior in posteriors for events in decode(posterior)]
         return scores(count(self.references, predictions, self.labels, mode="strict"))
-
-    @torch.inference_mode()
-    def _posteriors(self, task: Task, network: nn.Module) -> Iterator[Posterior]:
-        for features in self.features:
-            yield task.posterior(network(features), self.labels)

@@ -1,0 +1,120 @@
+"""Checkpoints are refused with a reason rather than trusted."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from seldfuse.checkpoint import bundled_names, open_checkpoint, save_checkpoint
+from seldfuse.errors import CheckpointError
+from seldfuse.labels import DCASE2025
+from seldfuse_sed_doa.network import from_preset, from_settings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    network, features = from_preset("small", DCASE2025)
+    save_checkpoint(tmp_path / "mine", network, "doa", DCASE2025, {"features": features, "network": network.settings()})
+    return tmp_path / "mine"
+
+
+def load(folder: Path) -> torch.nn.Module:
+    opened = open_checkpoint(str(folder), "doa")
+    network = from_settings(opened.config["network"], opened.labels)
+    opened.load_into(network)
+    return network
+
+
+def reason(folder: Path) -> str:
+    with pytest.raises(CheckpointError) as refused:
+        load(folder)
+    assert refused.value.exit_code == 5
+    return str(refused.value)
+
+
+def test_weights_come_back_to_half_precision(folder: Path) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    loaded = load(folder).state_dict()
+    assert all(torch.equal(loaded[name], weight.to(loaded[name].dtype)) for name, weight in weights.items())
+    assert {weight.dtype for weight in weights.values() if weight.is_floating_point()} == {torch.float16}
+
+
+def test_a_pickle_is_refused(folder: Path) -> None:
+    torch.save(load(folder).state_dict(), folder / "model.safetensors")
+    assert reason(folder).startswith(
+        "this is a pickle, which could run any code when opened; only safetensors are read"
+    )
+
+
+def test_a_truncated_file_is_refused(folder: Path) -> None:
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    assert reason(folder).startswith("the weights are damaged or cut short")
+
+
+def test_weights_for_other_labels_are_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["labels"]["classes"] = config["labels"]["classes"][:3]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert reason(folder).startswith("the weights do not fit the network in config.json")
+
+
+def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    weights["activity.2.bias"][0] = torch.nan
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+    assert reason(folder).startswith("the weights hold values that are not numbers (activity.2.bias)")
+
+
+def test_another_backends_checkpoint_says_which(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match="the checkpoint is for the backend doa, not sce; type doa@"):
+        open_checkpoint(str(folder), "sce")
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
+    (folder / missing).unlink()
+    assert missing in reason(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"labels": {"name": "x", "classes": []}}'])
+def test_broken_settings_are_refused(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    assert reason(folder).startswith("the checkpoint's settings cannot be read")
+
+
+def test_a_newer_version_asks_for_an_update(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "version": 9}))
+    assert "update with `pip install -U seldfuse`" in reason(folder)
+
+
+def test_an_unknown_name_lists_what_there_is_and_how_to_make_one() -> None:
+    with pytest.raises(CheckpointError, match=r"no checkpoint 'nowhere'.*`seldfuse train doa -o nowhere`"):
+        open_checkpoint("nowhere", "doa")
+
+
+def test_bundled_checkpoints_have_cards_and_stay_small() -> None:
+    root = Path(__file__).parents[1] / "checkpoints"
+    assert {"doa-small", "sde-small", "sce-small"} <= set(bundled_names())
+    for name in bundled_names():
+        assert "Licence" in (root / name / "README.md").read_text()
+    assert sum(path.stat().st_size for path in root.rglob("*.safetensors")) < 80e6
+
+
+def test_an_unfinished_save_leaves_the_old_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (folder / "model.safetensors").read_bytes()
+    network, _ = from_preset("small", DCASE2025)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
+    with pytest.raises(Exception, match=r"writing failed \(No space left on device\)"):
+        save_checkpoint(folder, network, "doa", DCASE2025, {})
+    assert (folder / "model.safetensors").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    shutil.rmtree(folder)
