@@ -3,7 +3,7 @@
 import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -66,11 +66,12 @@ class SoundBank:
         return [cls for cls, groups in enumerate(self.classes) if groups]
 
 
-def load_bank(folder: Path, labels: LabelSet, held_out: bool) -> SoundBank:
+def load_bank(folder: Path, labels: LabelSet, held_out: bool, only: Sequence[int] | None = None) -> SoundBank:
     """Sounds of a folder: `manifest.csv` (columns class, group, path), or sub-folders named after classes.
 
     A fifth of the groups of each class is held out for validation, the same ones every time; a class with one group
-    has nothing held out. `held_out` chooses which side to load. Raises UsageError or MediaError that names the file.
+    has nothing held out. `held_out` chooses which side to load, `only` some classes. Raises UsageError or MediaError,
+    which name the file.
     """
     manifest = folder / "manifest.csv"
     entries = list(_from_manifest(manifest, labels) if manifest.is_file() else _from_folders(folder, labels))
@@ -79,7 +80,7 @@ def load_bank(folder: Path, labels: LabelSet, held_out: bool) -> SoundBank:
         grouped[entry.cls][entry.group].append(entry.path)
     classes = []
     for cls in range(len(labels)):
-        chosen = _side(sorted(grouped[cls]), held_out)
+        chosen = _side(sorted(grouped[cls]), held_out) if only is None or cls in only else []
         classes.append(
             tuple(tuple(read_sound(cls, group, path) for path in sorted(grouped[cls][group])) for group in chosen)
         )
