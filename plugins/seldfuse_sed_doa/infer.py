@@ -2,27 +2,10 @@
 
 import torch
 
-from seldfuse.checkpoint import open_checkpoint
-from seldfuse.features import ClipBatch
-from seldfuse.features.stack import stack
-from seldfuse.posterior import Posterior
+from seldfuse.features.network import NetworkBackend
 from seldfuse_sed_doa.network import from_settings, posterior
 
 
-class SedDoaBackend:
+def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
     """Infers activity and direction. Raises CheckpointError where the checkpoint does not fit."""
-
-    def __init__(self, checkpoint: str | None, device: torch.device) -> None:
-        opened = open_checkpoint(checkpoint, "doa")
-        self.labels = opened.labels
-        self.features = tuple(opened.config["features"])
-        self.network = from_settings(opened.config["network"], opened.labels)
-        opened.load_into(self.network)
-        self.network.to(device).eval()
-
-    @torch.inference_mode()
-    def infer(self, batch: ClipBatch) -> Posterior:
-        return posterior(self.network(stack(batch, self.features)), self.labels)
-
-
-load = SedDoaBackend
+    return NetworkBackend("doa", from_settings, posterior, checkpoint, device)

@@ -55,8 +55,8 @@ def draw_scene(bank: SoundBank, rng: np.random.Generator) -> Scene:
         reverberation_s=rng.uniform(0.1, 0.6),
         noise_db=rng.uniform(-80.0, -45.0),
         noise_slope=rng.uniform(0.0, 1.0),
-        gain_db=rng.uniform(-12.0, 6.0),
-        lowpass_hz=_log_uniform(rng, 3_800.0, 12_000.0) if rng.random() < 0.3 else None,
+        gain_db=rng.uniform(-15.0, 9.0),
+        lowpass_hz=_log_uniform(rng, 3_500.0, 12_000.0) if rng.random() < 0.5 else None,
     )
 
 
