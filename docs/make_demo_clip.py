@@ -1,6 +1,6 @@
 """Renders the bundled clip with the project's own renderer.
 
-    python docs/make_demo_clip.py --speech demo-congrats.wav --guitar guit_em9.flac --bell perc_bell.flac OUT.mp4
+    python docs/make_demo_clip.py --speech demo-congrats.wav --music loop_safari.flac --guitar guit_e_fifths.flac OUT.mp4
 
 Sounds: Debian's asterisk-core-sounds-en-wav and sonic-pi-samples; picture: scikit-image's astronaut. Licences stand in
 docs/credits.md.
@@ -29,15 +29,15 @@ CAMERA = Camera()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("speech", "guitar", "bell"):
+    for name in ("speech", "music", "guitar"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
     placed = (
-        # The woman in the picture speaks; the guitar and the bell are outside of it.
+        # The woman in the picture speaks; the music and the guitar are outside of it.
         _place(0, "female_speech", arguments.speech, 5, 45, WOMAN_AZIMUTH_DEG, 1.5),
-        _place(1, "musical_instrument", arguments.guitar, 38, 30, -65.0, 2.5),
-        _place(2, "bell", arguments.bell, 74, 24, 70.0, 1.2),
+        _place(1, "music", arguments.music, 40, 35, -65.0, 2.0),
+        _place(2, "musical_instrument", arguments.guitar, 76, 23, 70.0, 1.2),
     )
     scene = Scene(
         placed,
