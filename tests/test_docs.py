@@ -15,7 +15,7 @@ DEMO = Path(seldfuse.__file__).parent / "_demo" / "demo.mp4"
 def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     exec(compile(code.replace("talk.mp4", str(DEMO)), "README.md", "exec"), {})
-    assert "azimuth_deg" in capsys.readouterr().out
+    assert "start_s" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
