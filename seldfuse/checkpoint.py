@@ -98,8 +98,9 @@ def save_checkpoint(
     """Writes weights (as half precision) and settings; each file is whole or not there. Raises UsageError."""
     state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
     config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
+    # safetensors' own writing does not tell a full disk as an OSError.
     with replacing(folder / WEIGHTS) as draft:
-        safetensors.torch.save_file(state, draft)
+        draft.write_bytes(safetensors.torch.save(state))
     with replacing(folder / CONFIG) as draft:
         draft.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

@@ -112,7 +112,7 @@ def test_an_unfinished_save_leaves_the_old_checkpoint(folder: Path, monkeypatch:
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
+    monkeypatch.setattr(safetensors.torch, "save", full_disk)
     with pytest.raises(Exception, match=r"writing failed \(No space left on device\)"):
         save_checkpoint(folder, network, "doa", DCASE2025, {})
     assert (folder / "model.safetensors").read_bytes() == before
