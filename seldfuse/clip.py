@@ -16,14 +16,17 @@ SAMPLE_RATE_HZ = 24_000
 
 @runtime_checkable
 class AudioSource(Protocol):
-    """Stereo sound at 24 kHz, decoded piece by piece, from the beginning each time it is asked."""
+    """Sound at 24 kHz, decoded piece by piece, from the beginning each time it is asked.
+
+    It is stereo, or mono where the user wants to know what sounds in a recording of one channel.
+    """
 
     @property
     def duration_s(self) -> float | None:
         """Length as the container states it, for progress only; None where it does not."""
         ...
 
-    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "channel sample"]]:
         """Consecutive pieces of any length; `on_warning` hears of damage. Raises MediaError."""
         ...
 

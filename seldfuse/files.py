@@ -1,7 +1,5 @@
 """Files that are whole or not there."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,31 +9,23 @@ from seldfuse.errors import UsageError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of `path` to write to; it takes the place of `path` when the block ends well.
+    """A hidden neighbour of `path` to write to; it takes the place of `path` when the block ends well.
 
-    Raises UsageError where the folder cannot be written or the disk is full; nothing half-written stays behind.
+    Raises UsageError where the folder cannot be written or the disk is full; nothing half-written stays behind. A
+    killed process may leave the neighbour, which has one name for all times, so that writing `path` again removes it.
     """
+    draft = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        draft.write_bytes(b"")
     except OSError as error:
         raise UsageError(
             f"cannot write here ({error.strerror}); choose another folder with -o: {path.parent}"
         ) from error
-    draft = Path(name)
     try:
         yield draft
-        # mkstemp makes files that only their owner reads; results are ordinary files.
-        draft.chmod(0o666 & ~_umask())
         draft.replace(path)
     except OSError as error:
         raise UsageError(f"writing failed ({error.strerror}): {path}") from error
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -6,7 +6,7 @@ read piece by piece and forgotten once it has been heard.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -27,6 +27,8 @@ from seldfuse.posterior import Posterior
 from seldfuse.watch import Watch
 
 BATCH_WINDOWS = 16
+
+MONO = "a mono recording has no directions: what was heard is which classes sound"
 
 OnFailure = Callable[[Clip, SeldfuseError], None]
 
@@ -68,6 +70,7 @@ class _Recording:
         self.frames = 0
         self.read = False
         self.failed = False
+        self.mono = False
 
     def blocks(self, watch: Watch) -> Iterator[Float32[np.ndarray, "2 sample"]]:
         blocks = self.clip.audio.blocks(self.notes.append)
@@ -77,13 +80,22 @@ class _Recording:
             if block is None:
                 return
             self.samples += block.shape[1]
-            self.check.listen(block)
-            yield block
+            self.mono = len(block) == 1
+            pair = np.broadcast_to(block, (2, block.shape[1]))
+            self.check.listen(pair)
+            yield pair
 
     def heard(self) -> Heard:
-        posteriors = {name: stitcher.finish(self.frames) for name, stitcher in self.stitchers.items()}
-        notes = (*self.notes, *self.check.warnings())
-        return Heard(self.clip.name, posteriors, self.samples / SAMPLE_RATE_HZ, notes)
+        posteriors = {name: self._possible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()}
+        about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
+        return Heard(self.clip.name, posteriors, self.samples / SAMPLE_RATE_HZ, (*self.notes, *about))
+
+    def _possible(self, posterior: Posterior) -> Posterior:
+        """What can be true of this recording: networks may hear things in zeros, or directions in one channel."""
+        activity = torch.zeros_like(posterior.activity) if self.check.silent else posterior.activity
+        if self.mono:
+            return Posterior(activity, labels=posterior.labels, hop_s=posterior.hop_s, provenance=posterior.provenance)
+        return replace(posterior, activity=activity)
 
 
 class _Window(NamedTuple):

@@ -51,7 +51,8 @@ def _by_clip(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UsageError(f"expected a folder of posteriors or of DCASE CSV files: {folder}")
     for suffix in SUFFIXES:
-        found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob(f"*{suffix}")}
+        paths = [path for path in folder.rglob(f"*{suffix}") if not path.name.startswith(".")]
+        found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
         if found:
             return found
     raise UsageError(f"the folder holds neither posteriors ({SUFFIXES[0]}) nor events ({SUFFIXES[1]}): {folder}")

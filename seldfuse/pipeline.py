@@ -3,19 +3,20 @@
 file → clip → features (each once) → every backend → one fused posterior → events → writers
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seldfuse import device as devices
 from seldfuse.clip import Clip
-from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.errors import PluginError, SeldfuseError, UsageError
 from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.settings import PRESETS
 from seldfuse.heard import Heard
 from seldfuse.listen import Ears, OnFailure, listen
+from seldfuse.media.channels import Channels
 from seldfuse.media.inputs import find_clips
 from seldfuse.members import open_members
 from seldfuse.plugin.host import load_registry
@@ -51,21 +52,27 @@ def run(
     backends: str | Sequence[BackendRequest] = "doa,sde,sce",
     fusion: str | Path | FusionSettings = "mean",
     split: str | None = None,
+    channels: Channels | None = None,
     device: str = "auto",
     watch: Watch | None = None,
     on_failure: OnFailure | None = None,
 ) -> Iterator[Result]:
     """Hears files, folders or patterns, one result per clip, in order.
 
-    `fusion` is a preset (`mean`, `nercslip`), a TOML file or settings. A clip that cannot be read is given to
-    `on_failure` and left out; without it the first one raises. Everything else raises at once: UsageError, PluginError,
-    CheckpointError.
+    `fusion` is a preset (`mean`, `nercslip`), a TOML file or settings. `channels` says which two of several channels
+    are left and right, and whether mono will do. A clip that cannot be read is given to `on_failure` and left out;
+    without it the first one raises. Everything else raises at once: UsageError, PluginError, CheckpointError.
     """
-    watch = watch or Watch()
-    clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split)
+    clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split, channels)
     settings = read_fusion(fusion)
-    ears = open_ears(backends, device)
-    for heard in listen(clips, ears, watch, on_failure or _raise):
+    yield from hear(clips, open_ears(backends, device), settings, watch or Watch(), on_failure or _raise)
+
+
+def hear(
+    clips: Iterable[Clip], ears: Ears, settings: FusionSettings, watch: Watch, on_failure: OnFailure
+) -> Iterator[Result]:
+    """Hears clips, one result each, in order; `run` with everything found and loaded."""
+    for heard in listen(clips, ears, watch, on_failure):
         with watch.stage("fusion"):
             result = conclude(heard, settings, str(ears.device))
         yield result
@@ -100,20 +107,33 @@ def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
 
 
 def write(result: Result, out: Path, writers: Sequence[Entry[WriterSpec]]) -> list[Path]:
-    """Writes `out/NAME` in every format. Raises UsageError where a format needs what no backend gave."""
+    """Writes `out/NAME` in every format.
+
+    Raises UsageError where a format needs what no backend gave or the disk is full, PluginError where a writer fails.
+    """
     paths = []
     for writer in writers:
         path = out / f"{result.name}{writer.spec.suffix}"
-        load_reference(writer.spec.load)(result, path)
+        try:
+            load_reference(writer.spec.load)(result, path)
+        except SeldfuseError:
+            raise
+        except Exception as error:
+            cause = f"{type(error).__name__}: {error}"
+            raise PluginError(f"the format {writer.spec.name} failed ({cause}); leave it out of --formats") from error
         paths.append(path)
     return paths
 
 
-def save_members(result: Result, out: Path) -> None:
-    """Writes `out/posteriors/BACKEND/NAME.safetensors` for each backend."""
+def save_members(result: Result, out: Path) -> list[Path]:
+    """Writes `out/posteriors/BACKEND/NAME.safetensors` for each backend. Raises UsageError."""
+    paths = []
     for instance, posterior in result.members.items():
         folder = instance.replace("/", "_").replace("\\", "_")
-        posterior.save(out / "posteriors" / folder / f"{result.name}.safetensors")
+        path = out / "posteriors" / folder / f"{result.name}.safetensors"
+        posterior.save(path)
+        paths.append(path)
+    return paths
 
 
 def open_ears(backends: str | Sequence[BackendRequest], device: str) -> Ears:
@@ -140,8 +160,8 @@ def read_fusion(fusion: str | Path | FusionSettings) -> FusionSettings:
 
 
 def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events, tuple[str, ...]]:
-    """Where no backend tells the distance, each class gets the one that is typical of it, and a note says so."""
-    if posterior.distance is not None or events.table.empty:
+    """Where backends tell directions alone, each class gets the distance that is typical of it, and a note says so."""
+    if posterior.distance is not None or posterior.direction is None or events.table.empty:
         return events, ()
     typical_m = [label.typical_distance_m for label in posterior.labels.classes]
     table = events.table.assign(distance_m=[typical_m[cls] for cls in events.table["cls"]])
@@ -152,4 +172,4 @@ def _raise(_clip: Clip, error: SeldfuseError) -> None:
     raise error
 
 
-__all__ = ["Result", "conclude", "fuse_folders", "open_ears", "read_fusion", "run", "save_members", "write"]
+__all__ = ["Result", "conclude", "fuse_folders", "hear", "open_ears", "read_fusion", "run", "save_members", "write"]

@@ -99,8 +99,9 @@ class Posterior:
             "provenance": json.dumps(dict(self.provenance)),
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors().items()}
+        # safetensors' own writing does not tell a full disk as an OSError.
         with replacing(path) as draft:
-            safetensors.torch.save_file(tensors, draft, metadata=header)
+            draft.write_bytes(safetensors.torch.save(tensors, metadata=header))
 
     @classmethod
     def load(cls, path: Path) -> "Posterior":

@@ -268,15 +268,14 @@ def test_mono_is_an_error_that_says_why(tmp_path):
     path = write(tmp_path / "a.flac", "flac", click(24000, channels=1), 24000)
     assert fail(path) == (
         "one channel cannot be localised, for a direction comes from what differs between two; "
-        f"give a stereo recording instead of this mono file: {path}"
+        f"give a stereo recording, or type --assume-mono to learn only which classes sound: {path}"
     )
 
 
 def test_six_channels_are_an_error_that_shows_the_way(tmp_path):
     path = write(tmp_path / "a.flac", "flac", click(24000, channels=6), 24000)
     assert fail(path) == (
-        "expected stereo, got 6 channels; take two of them, for example the first: "
-        f'ffmpeg -i in -af "pan=stereo|c0=c0|c1=c1" out.wav: {path}'
+        f"expected stereo, got 6 channels; say which two are left and right, counted from 0: --channels 0,1: {path}"
     )
 
 

@@ -3,39 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from worlds import THREE
+from worlds import BACKENDS, THREE, call, noise, save_random
 
 import seldfuse
-from seldfuse.checkpoint import save_checkpoint
-from seldfuse.cli import main
 from seldfuse.clip import ArrayAudio, Clip
 from seldfuse.errors import CheckpointError, MediaError, PluginError
-from seldfuse.labels import DCASE2025, LabelSet
+from seldfuse.labels import DCASE2025
 from seldfuse.listen import Ears, listen
 from seldfuse.media.encode import write_wav
-from seldfuse.nn.resnet_conformer import TrunkConfig
-from seldfuse.plugin.registry import load_reference
 from seldfuse.posterior import Posterior
 from seldfuse.watch import Watch
-
-BACKENDS = {"doa": ("logmel", "intensity"), "sde": ("logmel", "intensity", "stpacc"), "sce": ("logmel", "intensity")}
-POOLS = ((5, 4), (1, 1), (1, 4), (1, 2))
-
-
-def save_random(folder: Path, backend: str, labels: LabelSet) -> Path:
-    """A checkpoint of a tiny network that never learned anything."""
-    torch.manual_seed(len(labels))
-    features = BACKENDS[backend]
-    trunk = TrunkConfig(len(features) + 1, (4, 4, 8, 8), POOLS, projection=8, dim=16, blocks=1, heads=2, head_dim=8)
-    build = load_reference(f"seldfuse_sed_{backend}.network:from_settings")
-    network = build({"trunk": trunk.to_json(), "axes": 2}, labels)
-    settings = {"features": list(features), "network": network.settings(), "training": {}}
-    save_checkpoint(folder, network, backend, labels, settings)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +33,8 @@ def eager(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def noise(seconds: float, seed: int = 0) -> np.ndarray:
-    return (np.random.default_rng(seed).standard_normal((2, int(seconds * 24_000))) * 0.05).astype(np.float32)
-
-
 def only(backends: str, name: str) -> str:
     return next(part for part in backends.split(",") if part.startswith(name))
-
-
-def call(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as left:
-        main(list(arguments))
-    return int(left.value.code or 0)
 
 
 def test_the_whole_engine_runs_with_three_classes(three: str, eager: str, tmp_path: Path) -> None:
@@ -201,7 +171,7 @@ def test_distance_alone_gives_json_and_says_which_backend_would_give_directions(
     assert call(*arguments) == 2
     assert "it needs the direction of every event" in (said := capsys.readouterr().err)
     assert "Add one that does (doa, sce), or leave the format out with --formats json" in said
-    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.json"]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.json", "manifest.jsonl"]
     events = json.loads((tmp_path / "o" / "a.json").read_text())["events"]
     assert all(event["azimuth_deg"] is None and event["distance_m"] > 0 for event in events)
     assert call(*arguments, "--formats", "json") == 0

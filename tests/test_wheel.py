@@ -54,4 +54,4 @@ def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     (result,) = json.loads(done.stdout)["results"]
     assert result["name"] == "demo"
     assert {event["class"] for event in result["events"]} & {"female_speech", "musical_instrument", "bell"}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["demo.csv", "demo.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["demo.csv", "demo.json", "manifest.jsonl"]

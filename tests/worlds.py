@@ -1,16 +1,27 @@
 """Small worlds for tests: sounds that anyone can make, and scenes of one source."""
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from seldfuse import listen
+from seldfuse.checkpoint import save_checkpoint
+from seldfuse.cli import main
 from seldfuse.labels import Label, LabelSet
 from seldfuse.media.encode import write_wav
+from seldfuse.nn.resnet_conformer import TrunkConfig
+from seldfuse.plugin.registry import load_reference
 from seldfuse.synth.render import render
 from seldfuse.synth.scene import Placed, Scene
 from seldfuse.synth.sounds import Sound
 
+BACKENDS = {"doa": ("logmel", "intensity"), "sde": ("logmel", "intensity", "stpacc"), "sce": ("logmel", "intensity")}
+POOLS = ((5, 4), (1, 1), (1, 4), (1, 2))
 THREE = LabelSet("three", (Label("hiss", "Hiss"), Label("tone", "Tone"), Label("tick", "Tick")))
 
 
@@ -47,3 +58,36 @@ def one_source(
     scene = Scene((placed,), critical_distance_m, 0.25, noise_db, 0.5, 0.0, None)
     audio, _ = render([scene], labels, np.random.default_rng(seed))
     return audio[0]
+
+
+def save_random(folder: Path, backend: str, labels: LabelSet, seed: int = 0) -> Path:
+    """A checkpoint of a tiny network that never learned anything."""
+    torch.manual_seed(seed + len(labels))
+    features = BACKENDS[backend]
+    trunk = TrunkConfig(len(features) + 1, (4, 4, 8, 8), POOLS, projection=8, dim=16, blocks=1, heads=2, head_dim=8)
+    build = load_reference(f"seldfuse_sed_{backend}.network:from_settings")
+    network = build({"trunk": trunk.to_json(), "axes": 2}, labels)
+    settings = {"features": list(features), "network": network.settings(), "training": {}}
+    save_checkpoint(folder, network, backend, labels, settings)
+    return folder
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal((2, int(seconds * 24_000))) * 0.05).astype(np.float32)
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(list(arguments))
+    return int(left.value.code or 0)
+
+
+def run_window_by_window(arguments: Sequence[str]) -> None:
+    """A command line in a process of its own, in which no clip shares a batch.
+
+    A network's last bit depends on the size of the batch, and a run that continues batches other clips together.
+    """
+    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    torch.set_num_threads(1)
+    listen.BATCH_WINDOWS = 1
+    main(arguments)

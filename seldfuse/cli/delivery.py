@@ -13,6 +13,7 @@ from seldfuse.errors import SeldfuseError, UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from seldfuse.manifest import Manifest
     from seldfuse.pipeline import Result
     from seldfuse.plugin.registry import Entry, Registry
     from seldfuse.plugin.specs import WriterSpec
@@ -20,48 +21,68 @@ if TYPE_CHECKING:
 TABLES_SHOWN = 10
 """Clips whose events go to the screen; a long batch is a matter for files."""
 
+CLIPS_NAMED = 3
+"""Clips that a sentence names; it counts the others."""
+
 
 class Delivery:
-    """Takes results one by one. `refused` says why a format that was asked for is not written."""
+    """Takes results one by one. A clip that fails, in writing too, does not stop the others, unless `fail_fast`.
 
-    def __init__(self, out: Path, formats: str, provides: set[str], registry: "Registry", as_json: bool) -> None:
+    `refused` says why formats that were asked for are not written, `lacking` for which clips alone.
+    """
+
+    def __init__(
+        self, out: Path, formats: str, provides: set[str], registry: "Registry", as_json: bool, fail_fast: bool = False
+    ) -> None:
         self.out = out
         self.as_json = as_json
+        self.fail_fast = fail_fast
         self.writers, self.refused = _writers(formats, provides, registry)
         self.documents: list[dict[str, Any]] = []
+        self.skipped: list[dict[str, Any]] = []
         self.failures: list[tuple[str, SeldfuseError]] = []
+        self.lacking: dict[Entry[WriterSpec], list[str]] = {}
         self.notes: Counter[str] = Counter()
         self.clips = 0
         self.events = 0
 
-    def take(self, result: "Result", save_posteriors: bool = False) -> None:
-        """Writes a result's files and shows its events."""
+    def take(self, result: "Result", save_posteriors: bool = False, manifest: "Manifest | None" = None) -> None:
+        """Writes a result's files, enters them in the manifest, and shows the events."""
         from seldfuse.formats.json import document
-        from seldfuse.pipeline import save_members, write
 
-        paths = write(result, self.out, self.writers)
-        if save_posteriors:
-            save_members(result, self.out)
+        try:
+            files = self._write(result, save_posteriors, manifest)
+        except SeldfuseError as error:
+            self.fail(result.name, error)
+            return
         self.clips += 1
         segments = result.events.segments()
         self.events += len(segments)
         self.notes.update(result.notes)
         if self.as_json:
-            self.documents.append({**document(result), "files": [str(path) for path in paths]})
+            self.documents.append({**document(result), "files": [str(path) for path in files]})
         elif self.clips <= TABLES_SHOWN:
             show(_table(result, segments))
 
+    def skip(self, name: str, files: Sequence[Path]) -> None:
+        """Notes a clip whose files are there already."""
+        self.skipped.append({"name": name, "files": [str(path) for path in files]})
+
     def fail(self, name: str, error: SeldfuseError) -> None:
+        """Notes a clip that failed. Raises the error itself where the first failure is to stop everything."""
+        if self.fail_fast:
+            raise error
         complain(f"{name}: {error}")
         self.failures.append((name, error))
 
     def close(self, timing: str = "") -> None:
         """Says what was done and leaves with the exit code; prints the JSON document where it was asked for."""
+        refused = [*self.refused, *(_lack([writer], clips) for writer, clips in self.lacking.items())]
         if self.as_json:
             failed = [
                 {"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures
             ]
-            show_json({"results": self.documents, "failures": failed, "refused": self.refused})
+            show_json({"results": self.documents, "skipped": self.skipped, "failures": failed, "refused": refused})
         for text, clips in self.notes.items():
             note(text if clips == 1 else f"{text} ({clips} clips)")
         formats = ", ".join(writer.spec.name for writer in self.writers)
@@ -70,16 +91,38 @@ class Delivery:
             f"{_counted(self.clips, 'clip')}, {_counted(self.events, 'event')}{failed_clause}{timing}; "
             f"{formats} in {self.out}/"
         )
-        for reason in self.refused:
+        if self.skipped:
+            were, them = ("was", "it") if len(self.skipped) == 1 else ("were", "them")
+            note(f"{_counted(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
+        for reason in refused:
             complain(reason)
-        if code := self._exit_code():
+        if code := self._exit_code(bool(refused)):
             raise typer.Exit(code)
 
-    def _exit_code(self) -> int:
+    def _write(self, result: "Result", save_posteriors: bool, manifest: "Manifest | None") -> list[Path]:
+        from seldfuse.pipeline import save_members, write
+
+        given = set(result.posterior.provides)
+        writers = [writer for writer in self.writers if given.issuperset(writer.spec.needs)]
+        lacking = [writer for writer in self.writers if writer not in writers]
+        if not writers:
+            raise UsageError(_lack(lacking, [result.name]))
+        if manifest:
+            manifest.begin(result.name)
+        files = write(result, self.out, writers)
+        if save_posteriors:
+            files += save_members(result, self.out)
+        for writer in lacking:
+            self.lacking.setdefault(writer, []).append(result.name)
+        if manifest and not lacking:
+            manifest.finish(result.name, files)
+        return files
+
+    def _exit_code(self, refused: bool) -> int:
         if self.failures:
             codes = {error.exit_code for _, error in self.failures}
-            return codes.pop() if self.clips == 0 and len(codes) == 1 else 1
-        return UsageError.exit_code if self.refused else 0
+            return codes.pop() if self.clips + len(self.skipped) == 0 and len(codes) == 1 else 1
+        return UsageError.exit_code if refused else 0
 
 
 def _writers(formats: str, provides: set[str], registry: "Registry") -> "tuple[list[Entry[WriterSpec]], list[str]]":
@@ -102,6 +145,16 @@ def _refusal(writer: str, needs: Sequence[str], registry: "Registry") -> str:
     return (
         f"the format {writer} was not written: it needs the {' and '.join(needs)} of every event, which none of these "
         f"backends gives. Add one that does ({', '.join(helpful)}), or leave the format out with --formats json"
+    )
+
+
+def _lack(writers: "Sequence[Entry[WriterSpec]]", clips: Sequence[str]) -> str:
+    named = ", ".join(clips[:CLIPS_NAMED]) + (", …" if len(clips) > CLIPS_NAMED else "")
+    names = " and ".join(writer.spec.name for writer in writers)
+    needs = " and ".join(dict.fromkeys(need for writer in writers for need in writer.spec.needs))
+    return (
+        f"the format {names} was not written for {_counted(len(clips), 'clip')} ({named}): it needs the {needs} of "
+        "every event, which is unknown there, as in a mono recording; leave it out with --formats json"
     )
 
 

@@ -1,5 +1,7 @@
 """`seldfuse run`: from recordings to events."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,32 +32,59 @@ def run(
     formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
     split: Annotated[str | None, typer.Option(help="One split of a data set in the challenge's layout.")] = None,
     save_posteriors: Annotated[bool, typer.Option("--save-posteriors", help="Keep what each backend says.")] = False,
+    channels: Annotated[
+        str | None,
+        typer.Option(metavar="L,R", help="Which two channels are left and right, counted from 0, such as 0,1."),
+    ] = None,
+    assume_mono: Annotated[
+        bool, typer.Option("--assume-mono", help="Take mono recordings too: which classes sound, without directions.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what sounds in recordings: when, from where, how far away."""
-    from seldfuse import pipeline
     from seldfuse.clip import Clip
-    from seldfuse.errors import SeldfuseError
+    from seldfuse.manifest import Manifest, recipe_of
+    from seldfuse.media.channels import Channels
+    from seldfuse.media.inputs import find_clips
+    from seldfuse.pipeline import hear, open_ears, read_fusion
     from seldfuse.plugin.host import load_registry
     from seldfuse.watch import Watch
 
     registry = load_registry()
     requests = registry.find_backends(backends)
     provides = {field for request in requests for field in request.spec.provides}
-    delivery = Delivery(out, formats, provides, registry, as_json)
-
-    def on_failure(clip: Clip, error: SeldfuseError) -> None:
-        if fail_fast:
-            raise error
-        delivery.fail(clip.name, error)
-
+    delivery = Delivery(out, formats, provides, registry, as_json, fail_fast)
+    taken = Channels.read(channels, assume_mono)
+    clips = find_clips(inputs, split, taken)
+    settings = read_fusion(fusion)
+    ears = open_ears(requests, device)
+    recipe = recipe_of(
+        requests,
+        delivery.writers,
+        registry,
+        fusion=settings.to_json(),
+        channels=asdict(taken),
+        posteriors=save_posteriors,
+    )
+    manifest = Manifest(out, recipe)
     watch = Watch()
+
+    def due() -> Iterator[Clip]:
+        for clip in clips:
+            with watch.stage("hashing"):
+                files = manifest.finished(clip)
+            if files and not overwrite:
+                delivery.skip(clip.name, files)
+            else:
+                yield clip
+
     with progress(lambda: _stages(watch)):
-        for result in pipeline.run(inputs, requests, fusion, split, device, watch, on_failure):
+        for result in hear(due(), ears, settings, watch, lambda clip, error: delivery.fail(clip.name, error)):
             with watch.stage("writing"):
-                delivery.take(result, save_posteriors)
+                delivery.take(result, save_posteriors, manifest)
     delivery.close(_timing(watch))
 
 

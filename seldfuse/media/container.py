@@ -1,10 +1,12 @@
 """Files as FFmpeg sees them: opening, headers, and frames that come out in spite of damage."""
 
 import difflib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, TypeVar
 
 import av
@@ -37,7 +39,7 @@ class MediaInfo:
 def probe(path: Path) -> MediaInfo:
     """Reads the header of a file, decoding next to nothing. Raises MediaError."""
     with opened(path) as container:
-        sound = next(iter(container.streams.audio), None)
+        sound = sound_stream(container)
         picture = picture_stream(container)
         return MediaInfo(
             duration_s=None if container.duration is None else container.duration / av.time_base,
@@ -53,16 +55,22 @@ def probe(path: Path) -> MediaInfo:
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
     """The file at `path`, open for reading. Raises MediaError where there is none or it is no media."""
-    if not path.exists():
-        raise no_such_file(path)
-    if path.is_dir():
-        raise MediaError(f"expected a sound or video file, got a folder: {path}")
-    if path.stat().st_size == 0:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise no_such_file(path) from None
+    except OSError as error:
+        raise MediaError(f"the file cannot be reached ({error.strerror}): {path}") from error
+    if not S_ISREG(status.st_mode):
+        found = "a folder" if S_ISDIR(status.st_mode) else "a pipe or a device"
+        raise MediaError(f"expected a sound or video file, got {found}: {path}")
+    if status.st_size == 0:
         raise MediaError(f"the file is empty: {path}")
     try:
         # A playlist may name addresses on the network; nothing here goes there. An absolute path keeps a file
         # called `a:b.wav` from being taken for an address.
-        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        # Titles in Latin-1 are no reason to refuse a recording.
+        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except InvalidDataError as error:
         raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
     except FFmpegError as error:
@@ -73,15 +81,23 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 def no_such_file(path: Path) -> MediaError:
     """The error for a file that is not there; it names a neighbour of similar name."""
-    neighbours = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    try:
+        neighbours = os.listdir(path.parent)
+    except OSError:
+        neighbours = []
     close = difflib.get_close_matches(path.name, neighbours, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return MediaError(f"no such file{hint}: {path}")
 
 
+def sound_stream(container: InputContainer) -> AudioStream | None:
+    """The first audio stream that can be decoded; one of an unknown codec has no context."""
+    return next((stream for stream in container.streams.audio if stream.codec_context), None)
+
+
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream; the cover of a record is none."""
-    streams = container.streams.video
+    """The first video stream that can be decoded; the cover of a record is none."""
+    streams = (stream for stream in container.streams.video if stream.codec_context)
     return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
 
 

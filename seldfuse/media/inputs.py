@@ -1,6 +1,7 @@
 """Which recordings the user means: files, folders, patterns, the challenge's data set, the bundled demo."""
 
 import glob
+import os
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -9,6 +10,7 @@ import seldfuse
 from seldfuse.clip import Clip
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.geometry import Camera
+from seldfuse.media.channels import Channels
 from seldfuse.media.container import no_such_file, probe
 from seldfuse.media.picture import FileFrames
 from seldfuse.media.sound import FileAudio
@@ -62,39 +64,43 @@ DEMO = "@demo"
 """Stands for the clip that comes with seldfuse."""
 
 
-def find_clips(inputs: Sequence[str | Path], split: str | None = None) -> list[Clip]:
+def find_clips(inputs: Sequence[str | Path], split: str | None = None, channels: Channels | None = None) -> list[Clip]:
     """The clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
 
     An input is a file, a folder (with all below it), a pattern such as `"takes/*.wav"`, a folder in the layout of the
     challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
     picture of the same name. Clips are named after their stem, with the folders between it and the input above it.
+    `channels` says which channels are taken of each.
 
-    Raises MediaError where a file is not there; UsageError where an input matches nothing, the split is unknown, or
-    two clips would have one name.
+    A missing file among others becomes a clip, whose decoding fails, so that the others are heard. Raises MediaError
+    where no file is there; UsageError where an input matches nothing, the split is unknown, or two clips would have
+    one name.
     """
     found = [pair for text in inputs for pair in _find(str(text), split)]
     if not found:
         raise UsageError("expected at least one file, folder or pattern, got none")
     _check_names(found)
+    if not any(os.path.exists(path) for _, path in found):
+        raise no_such_file(found[0][1])
     cameras: dict[Path, Camera] = {}
-    return [_clip(name, path, cameras) for name, path in found]
+    return [_clip(name, FileAudio(path, channels or Channels()), cameras) for name, path in found]
 
 
 def _find(text: str, split: str | None) -> list[tuple[str, Path]]:
     """Names and paths of the sound (or video) files that one input stands for."""
     path = Path(text)
-    if path.is_dir() and (splits := _splits(path)):
+    # Unlike pathlib's, these tests take a text that no file can be called for a file that is not there.
+    is_dir, exists = os.path.isdir(text), os.path.exists(text)
+    if is_dir and (splits := _splits(path)):
         return _in_data_set(path, splits, split)
     if split is not None:
         raise UsageError(f"--split {split} needs a folder that holds stereo_dev or stereo_eval, got {text}")
     if text == DEMO:
         return _demo()
-    if path.is_dir():
+    if is_dir:
         return _in_folder(path)
-    if not path.exists() and glob.has_magic(text):
+    if not exists and glob.has_magic(text):
         return _matching(text)
-    if not path.exists():
-        raise no_such_file(path)
     return [(path.stem, path)]
 
 
@@ -159,8 +165,8 @@ def _check_names(found: list[tuple[str, Path]]) -> None:
         paths[name] = path
 
 
-def _clip(name: str, path: Path, cameras: dict[Path, Camera]) -> Clip:
-    audio = FileAudio(path)
+def _clip(name: str, audio: FileAudio, cameras: dict[Path, Camera]) -> Clip:
+    path = audio.path
     picture = _picture_in_data_set(path)
     if picture is not None:
         # One look per folder: a data set has pictures of one size, and thousands of them.

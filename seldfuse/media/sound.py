@@ -1,8 +1,9 @@
 """The sound of a file, placed by its timestamps and brought to 24 kHz."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
+from os import SEEK_END
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,17 @@ from jaxtyping import Float32
 
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError
-from seldfuse.media.container import decoded, opened, origin_s, probe
+from seldfuse.media.channels import Channels
+from seldfuse.media.container import decoded, opened, origin_s, probe, sound_stream
 
 NOTEWORTHY_S = 0.5
 """Sound that is missing or surplus for so long is worth a warning."""
 
 LONGEST_GAP_S = 3600.0
 """A longer leap of the timestamps is damage, not a pause."""
+
+# A damaged header may state any rate; 1 Hz would make hours of a small file, and 1 GHz a piece of memory of a second.
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
 
 # These containers write down how long the sound is; others leave it to be guessed from the file's size.
 STATE_THEIR_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "wav", "w64", "flac", "aiff"}
@@ -35,11 +40,13 @@ def ignore(_warning: str) -> None:
 class FileAudio:
     """The first sound of a file: stereo at 24 kHz, decoded piece by piece, from the beginning each time.
 
+    `channels` says which two of several channels are taken; where it assumes mono, a sound of one channel stays one.
     Time 0 is the container's start, for sound and picture alike. A late start and gaps between timestamps become
     silence, overlaps are cut off, damaged packets are passed over.
     """
 
     path: Path
+    channels: Channels = field(default_factory=Channels)
 
     @property
     def duration_s(self) -> float | None:
@@ -49,50 +56,52 @@ class FileAudio:
         except MediaError:
             return None
 
-    def blocks(self, on_warning: Callable[[str], None] = ignore) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    def blocks(self, on_warning: Callable[[str], None] = ignore) -> Iterator[Float32[np.ndarray, "channel sample"]]:
         """Consecutive pieces of about a second; `on_warning` hears of damage.
 
-        Raises MediaError where the file is no media, has no sound, has other than two channels, or holds NaN or Inf.
+        Raises MediaError where the file is no media, has no sound, lacks the channels, or holds NaN or Inf.
         """
 
         def warn(text: str) -> None:
             on_warning(f"{text}: {self.path}")
 
         with opened(self.path) as container:
-            if not container.streams.audio:
-                raise MediaError(f"expected a file with sound, found no audio stream in it: {self.path}")
-            stream = container.streams.audio[0]
+            stream = sound_stream(container)
+            if stream is None:
+                found = "one of an unknown codec" if container.streams.audio else "no audio stream"
+                raise MediaError(f"expected a file with sound, found {found} in it: {self.path}")
             damage: list[FFmpegError] = []
             frames = decoded(container, stream, AudioFrame, damage.append)
             first = next(frames, None)
             if first is None:
                 raise MediaError(f"the sound holds no samples, or none that can be decoded: {self.path}")
-            self._check_stereo(first)
-
+            self._check(first)
             rate_hz = first.sample_rate
+            timeline = _Timeline(rate_hz, origin_s(container), self._channels_of(first))
             stated = _stated_length(container, stream, rate_hz)
-            timeline = _Timeline(rate_hz, origin_s(container))
             pieces = timeline.place(_until_format_changes(first, frames, warn))
             pieces = _pooled(_without_padding(pieces, stated), least=rate_hz)
             yield from _resampled(self._finite(pieces, rate_hz), rate_hz)
-            _report(timeline, stated, damage, warn)
+            _report(timeline, stated, _lacking_s(self.path, stream), damage, warn)
 
-    def _check_stereo(self, frame: AudioFrame) -> None:
-        channels = len(frame.layout.channels)
-        if channels == 1:
+    def _check(self, frame: AudioFrame) -> None:
+        if not LOWEST_RATE_HZ <= frame.sample_rate <= HIGHEST_RATE_HZ:
             raise MediaError(
-                "one channel cannot be localised, for a direction comes from what differs between two; "
-                f"give a stereo recording instead of this mono file: {self.path}"
+                f"expected a sample rate of {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz, got {frame.sample_rate} Hz; "
+                f"the header is damaged, so export the sound anew: {self.path}"
             )
-        if channels > 2:
-            raise MediaError(
-                f"expected stereo, got {channels} channels; take two of them, for example the first: "
-                f'ffmpeg -i in -af "pan=stereo|c0=c0|c1=c1" out.wav: {self.path}'
-            )
+        if frame.format.packed.name == "s64":
+            raise MediaError(f"expected samples of at most 32 bits, or floats, got 64-bit integers: {self.path}")
+
+    def _channels_of(self, frame: AudioFrame) -> tuple[int, ...]:
+        try:
+            return self.channels.of(len(frame.layout.channels))
+        except MediaError as error:
+            raise MediaError(f"{error}: {self.path}") from error
 
     def _finite(
-        self, pieces: Iterator[Float32[np.ndarray, "2 sample"]], rate_hz: int
-    ) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        self, pieces: Iterator[Float32[np.ndarray, "channel sample"]], rate_hz: int
+    ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
         start = 0
         for piece in pieces:
             bad = ~np.isfinite(piece).all(axis=0)
@@ -106,23 +115,24 @@ class FileAudio:
 class _Timeline:
     """Puts frames where their timestamps say, and counts what was missing or surplus on the way, in samples."""
 
-    def __init__(self, rate_hz: int, origin_s: float) -> None:
+    def __init__(self, rate_hz: int, origin_s: float, channels: tuple[int, ...]) -> None:
         self.rate_hz = rate_hz
         self.origin_s = origin_s
+        self.channels = list(channels)
         self.position = self.missing = self.surplus = 0
         self.leap_s = 0.0
 
-    def place(self, frames: Iterator[AudioFrame]) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    def place(self, frames: Iterator[AudioFrame]) -> Iterator[Float32[np.ndarray, "channel sample"]]:
         for frame in frames:
             gap = self._gap(frame)
             if self.position > 0:
                 self.missing += max(0, gap)
                 self.surplus += min(frame.samples, max(0, -gap))
-            samples = _float_samples(frame)[:, max(0, -gap) :]
+            samples = _float_samples(frame)[self.channels, max(0, -gap) :]
             self.position += max(0, gap) + samples.shape[1]
             # A long gap comes second by second, to keep memory small.
             for start in range(0, gap, self.rate_hz):
-                yield np.zeros((2, min(self.rate_hz, gap - start)), np.float32)
+                yield np.zeros((len(self.channels), min(self.rate_hz, gap - start)), np.float32)
             yield samples
 
     def _gap(self, frame: AudioFrame) -> int:
@@ -155,11 +165,15 @@ def _until_format_changes(
 
 
 def _report(
-    timeline: _Timeline, stated: int | None, damage: list[FFmpegError], on_warning: Callable[[str], None]
+    timeline: _Timeline,
+    stated: int | None,
+    lacking_s: float,
+    damage: list[FFmpegError],
+    on_warning: Callable[[str], None],
 ) -> None:
     rate_hz = timeline.rate_hz
     missing_s, surplus_s, end_s = (n / rate_hz for n in (timeline.missing, timeline.surplus, timeline.position))
-    stated_s = end_s if stated is None else stated / rate_hz
+    stated_s = max(end_s if stated is None else stated / rate_hz, end_s + lacking_s)
     if damage:
         on_warning(f"packets of sound were damaged and passed over: {len(damage)} ({damage[0].strerror})")
     if missing_s >= NOTEWORTHY_S:
@@ -184,11 +198,25 @@ def _stated_length(container: InputContainer, stream: AudioStream, rate_hz: int)
     return round((end_s - origin_s(container)) * rate_hz)
 
 
-def _float_samples(frame: AudioFrame) -> Float32[np.ndarray, "2 sample"]:
+def _lacking_s(path: Path, stream: AudioStream) -> float:
+    """Sound that a WAV file lacks by its own header; FFmpeg takes the end of the file for the end of the sound."""
+    try:
+        with path.open("rb") as file:
+            kind, length = file.read(4), int.from_bytes(file.read(4), "little")
+            lacking = 8 + length - file.seek(0, SEEK_END)
+    except OSError:  # It was there when the decoding began, which is all that decoding needs.
+        return 0.0
+    # A length of all ones is that of a stream, which nobody knew.
+    if kind != b"RIFF" or length == 0xFFFFFFFF or lacking <= 0:
+        return 0.0
+    return 8 * lacking / stream.bit_rate if stream.bit_rate else 0.0
+
+
+def _float_samples(frame: AudioFrame) -> Float32[np.ndarray, "channel sample"]:
     """Samples as floats, full scale of integers at 1."""
     samples: np.ndarray = frame.to_ndarray()
     if not frame.format.is_planar:
-        samples = samples.reshape(-1, 2).T
+        samples = samples.reshape(-1, len(frame.layout.channels)).T
     if samples.dtype == np.uint8:
         samples = samples.astype(np.int16) - 128
     bits = 8 * frame.format.bytes
@@ -196,8 +224,8 @@ def _float_samples(frame: AudioFrame) -> Float32[np.ndarray, "2 sample"]:
 
 
 def _without_padding(
-    pieces: Iterator[Float32[np.ndarray, "2 sample"]], stated: int | None
-) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    pieces: Iterator[Float32[np.ndarray, "channel sample"]], stated: int | None
+) -> Iterator[Float32[np.ndarray, "channel sample"]]:
     """The pieces, the last one cut at the stated end: lossy codecs fill their last packet up."""
     end = 0
     for piece, following in pairwise(chain(pieces, [None])):
@@ -208,9 +236,11 @@ def _without_padding(
         yield piece[:, :-surplus] if following is None and 0 < surplus < piece.shape[1] else piece
 
 
-def _pooled(pieces: Iterator[Float32[np.ndarray, "2 sample"]], least: int) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+def _pooled(
+    pieces: Iterator[Float32[np.ndarray, "channel sample"]], least: int
+) -> Iterator[Float32[np.ndarray, "channel sample"]]:
     """The same samples in pieces of at least `least`, but for the last."""
-    pool: list[Float32[np.ndarray, "2 sample"]] = []
+    pool: list[Float32[np.ndarray, "channel sample"]] = []
     for piece in pieces:
         pool.append(piece)
         if sum(held.shape[1] for held in pool) >= least:
@@ -221,8 +251,8 @@ def _pooled(pieces: Iterator[Float32[np.ndarray, "2 sample"]], least: int) -> It
 
 
 def _resampled(
-    pieces: Iterator[Float32[np.ndarray, "2 sample"]], rate_hz: int
-) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    pieces: Iterator[Float32[np.ndarray, "channel sample"]], rate_hz: int
+) -> Iterator[Float32[np.ndarray, "channel sample"]]:
     if rate_hz == SAMPLE_RATE_HZ:
         yield from pieces
         return

@@ -36,9 +36,11 @@ GROUP_FRAMES = 8
 LEAST_GROUPS = 3
 MARGIN = 1.2
 
-_DELAYS_S = np.linspace(-LONGEST_DELAY_S, LONGEST_DELAY_S, 289)
-_TURNS = np.outer(np.fft.rfftfreq(FRAME_SAMPLES, 1 / SAMPLE_RATE_HZ), _DELAYS_S)
-_SHIFTS = np.exp(2j * np.pi * _TURNS)
+# Delays are looked for at quarters of a sample.
+FINER = 4
+_LONGEST = round(FINER * LONGEST_DELAY_S * SAMPLE_RATE_HZ)
+_LAGS = np.arange(-_LONGEST, _LONGEST + 1)
+_DELAYS_S = _LAGS / (FINER * SAMPLE_RATE_HZ)
 _COINCIDENT = np.abs(_DELAYS_S) <= SPACED_S
 _TAPER = np.hanning(FRAME_SAMPLES)
 
@@ -69,9 +71,14 @@ class StereoCheck:
             self._listened_s += sound.shape[1] / SAMPLE_RATE_HZ
             self._find_delays(sound)
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has been heard so far."""
+        return self._peak <= SILENT_PEAK
+
     def warnings(self) -> tuple[str, ...]:
         """Sentences for the user: what was found, what it does to the results, and what to do. Empty if all is well."""
-        if self._peak <= SILENT_PEAK:
+        if self.silent:
             return ("the sound is silent, so nothing will be found; check the recording's level",)
         left, right = self._gram.diagonal()
         across = 2 * self._gram[0, 1]
@@ -124,7 +131,8 @@ def group_delays_s(groups: Float64[np.ndarray, "2 group frame sample"]) -> Float
     audible = power > 1e-4 * power.max(axis=(1, 2), keepdims=True)
     phases = np.where(audible, cross / np.where(audible, power, 1.0), 0.0).sum(axis=1)
     bins = audible.sum(axis=(1, 2)).clip(min=1)
-    likeness = np.abs((phases @ _SHIFTS).real) / bins[:, None]
+    correlation = np.fft.irfft(phases, FINER * FRAME_SAMPLES)[:, _LAGS]
+    likeness = np.abs(correlation) * FINER * FRAME_SAMPLES / 2 / bins[:, None]
 
     undelayed = np.where(_COINCIDENT, likeness, 0.0).max(axis=1)
     delayed = np.where(_COINCIDENT, 0.0, likeness).max(axis=1)
