@@ -1,6 +1,6 @@
 """Renders the bundled clip with the project's own renderer.
 
-    python docs/make_demo_clip.py --speech demo-congrats.wav --music loop_safari.flac --guitar guit_e_fifths.flac OUT.mp4
+    python docs/make_demo_clip.py --speech demo-congrats.wav --music loop_safari.flac --guitar guit_e_fifths.flac OUT
 
 Sounds: Debian's asterisk-core-sounds-en-wav and sonic-pi-samples; picture: scikit-image's astronaut. Licences stand in
 docs/credits.md.

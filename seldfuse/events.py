@@ -1,6 +1,6 @@
 """Sound events as a checked table, one row per active frame."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,6 @@ class Events:
     table: pd.DataFrame
     labels: LabelSet = DCASE2025
     hop_s: float = 0.1
-    notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", _checked(self.table, self.labels))

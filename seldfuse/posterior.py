@@ -1,7 +1,6 @@
 """What a model believes: activity, direction, distance and on-screen, ten times a second."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -134,8 +133,3 @@ def _check_header(header: Mapping[str, str], path: Path) -> None:
             f"posterior format {header['version']} is newer than this seldfuse reads ({FORMAT_VERSION}); "
             f"update with `pip install -U seldfuse`: {path}"
         )
-
-
-def frames_of(duration_s: float, hop_s: float = HOP_S) -> int:
-    """Number of frames that a sound of this length touches; at least one."""
-    return max(1, math.ceil(round(duration_s / hop_s, 6)))

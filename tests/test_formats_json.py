@@ -37,7 +37,7 @@ def result() -> Result:
             "score": [0.5, 0.75, 1.0, 0.8],
         }
     )
-    return Result(Events(table, notes=("merged two sources",)))
+    return Result(Events(table))
 
 
 def test_the_document_says_where_it_comes_from(result: Result) -> None:
@@ -53,7 +53,7 @@ def test_the_document_says_where_it_comes_from(result: Result) -> None:
         "backends": ["sed-sce", "cmc@best"],
         "fusion": "mean",
         "device": "cpu",
-        "notes": ["distance is typical, not estimated", "merged two sources"],
+        "notes": ["distance is typical, not estimated"],
     }
     assert document["labels"][8] == "music"
 

@@ -8,7 +8,7 @@ import torch
 
 from seldfuse.errors import UsageError
 from seldfuse.labels import Label, LabelSet
-from seldfuse.posterior import OPTIONAL, Posterior, frames_of
+from seldfuse.posterior import OPTIONAL, Posterior
 
 THREE = LabelSet("three", (Label("hiss", "Hiss", typical_distance_m=1.5), Label("tone", "Tone"), Label("tick", "Tick")))
 
@@ -74,8 +74,3 @@ def test_a_newer_format_asks_for_an_update(tmp_path: Path) -> None:
     safetensors.torch.save_file(safetensors.torch.load_file(path), path, metadata=header)
     with pytest.raises(UsageError, match="posterior format 99 is newer than this seldfuse reads"):
         Posterior.load(path)
-
-
-@pytest.mark.parametrize(("duration_s", "frames"), [(5.0, 50), (0.3, 3), (0.01, 1), (0.0, 1), (5.001, 51)])
-def test_every_started_frame_counts(duration_s: float, frames: int) -> None:
-    assert frames_of(duration_s) == frames

@@ -24,6 +24,9 @@ TABLES_SHOWN = 10
 CLIPS_NAMED = 3
 """Clips that a sentence names; it counts the others."""
 
+FILES_NAMED = 4
+"""Files that the closing line names; it counts more than that."""
+
 
 class Delivery:
     """Takes results one by one. A clip that fails, in writing too, does not stop the others, unless `fail_fast`.
@@ -43,6 +46,7 @@ class Delivery:
         self.failures: list[tuple[str, SeldfuseError]] = []
         self.lacking: dict[Entry[WriterSpec], list[str]] = {}
         self.notes: Counter[str] = Counter()
+        self.files: list[Path] = []
         self.clips = 0
         self.events = 0
 
@@ -56,6 +60,7 @@ class Delivery:
             self.fail(result.name, error)
             return
         self.clips += 1
+        self.files += files
         segments = result.events.segments()
         self.events += len(segments)
         self.notes.update(result.notes)
@@ -85,12 +90,10 @@ class Delivery:
             show_json({"results": self.documents, "skipped": self.skipped, "failures": failed, "refused": refused})
         for text, clips in self.notes.items():
             note(text if clips == 1 else f"{text} ({clips} clips)")
-        formats = ", ".join(writer.spec.name for writer in self.writers)
+        if timing:
+            note(timing)
         failed_clause = f", {_counted(len(self.failures), 'clip')} failed" if self.failures else ""
-        note(
-            f"{_counted(self.clips, 'clip')}, {_counted(self.events, 'event')}{failed_clause}{timing}; "
-            f"{formats} in {self.out}/"
-        )
+        note(f"{_counted(self.clips, 'clip')}, {_counted(self.events, 'event')}{failed_clause}; {self._written()}")
         if self.skipped:
             were, them = ("was", "it") if len(self.skipped) == 1 else ("were", "them")
             note(f"{_counted(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
@@ -117,6 +120,11 @@ class Delivery:
         if manifest and not lacking:
             manifest.finish(result.name, files)
         return files
+
+    def _written(self) -> str:
+        if 0 < len(self.files) <= FILES_NAMED:
+            return "wrote " + ", ".join(map(str, self.files))
+        return f"wrote {_counted(len(self.files), 'file')} in {self.out}/"
 
     def _exit_code(self, refused: bool) -> int:
         if self.failures:

@@ -100,6 +100,9 @@ def _stages(watch: "Watch") -> "RenderableType":
 
 
 def _timing(watch: "Watch") -> str:
+    """Where the time went; nothing where nothing was heard."""
     spent = sum(watch.stage_s.values())
+    if watch.audio_s == 0:
+        return ""
     stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in watch.stage_s.items())
-    return f" in {spent:.1f} s ({watch.audio_s / max(spent, 1e-9):.0f} × real time: {stages})" if spent else ""
+    return f"{watch.audio_s:.0f} s of sound in {spent:.1f} s, {watch.audio_s / spent:.0f} × real time: {stages}"

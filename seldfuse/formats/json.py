@@ -49,7 +49,7 @@ def document(result: Result) -> dict[str, Any]:
         "backends": list(result.backends),
         "fusion": result.fusion,
         "device": result.device,
-        "notes": [*result.notes, *events.notes],
+        "notes": list(result.notes),
         "labels": list(events.labels.names),
         "events": _segments(events),
         "frames": _frames(events),
