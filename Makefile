@@ -1,4 +1,5 @@
-# `make demo` hears the bundled clip, `make test` runs the tests; both make their environment first.
+# `make demo` hears the bundled clip, `make test` runs the tests, `make bench` times a run; all make their environment
+# first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -6,13 +7,16 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check clean
+.PHONY: demo test bench check clean
 
 demo: $(VENV)/core.stamp
-	$(VENV)/bin/seldfuse run @demo --backends doa,sde,sce -o out
+	$(VENV)/bin/seldfuse run @demo --backends doa,sde,sce -o out --overwrite
 
 test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest
+
+bench: $(VENV)/bench.stamp
+	$(VENV)/bin/python -m benchmarks
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .
@@ -27,6 +31,10 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt
 
 $(VENV)/dev.stamp: $(VENV)/core.stamp
 	$(PIP_INSTALL) $(TORCH) -e ".[dev]"
+	touch $@
+
+$(VENV)/bench.stamp: $(VENV)/core.stamp
+	$(PIP_INSTALL) $(TORCH) -e ".[bench]"
 	touch $@
 
 clean:

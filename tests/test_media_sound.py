@@ -94,6 +94,15 @@ def test_length_level_and_onset_survive_every_format(tmp_path, name, codec, rate
     assert warnings == []
 
 
+def test_compressed_sound_that_a_wav_passes_off_as_samples_is_recognised(tmp_path):
+    packets = write(tmp_path / "a.ac3", "ac3", click(48000), 48000).read_bytes()
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((2, 2, 48000, 0, "NONE", ""))
+        file.writeframes(packets)
+    samples, _ = decode(tmp_path / "a.wav")
+    assert onset_s(samples) == pytest.approx(CLICK_S, abs=0.02)
+
+
 def test_the_resampled_sound_does_not_depend_on_where_blocks_end(tmp_path):
     samples, _ = decode(write(tmp_path / "a.wav", "pcm_f32le", RNG.uniform(-0.5, 0.5, (2, 132_300)), 44100))
     tone = np.sin(2 * np.pi * 440 * np.arange(132_300) / 44100)

@@ -66,11 +66,15 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise MediaError(f"expected a sound or video file, got {found}: {path}")
     if status.st_size == 0:
         raise MediaError(f"the file is empty: {path}")
+    # A playlist may name addresses on the network; nothing here goes there.
+    options = {"protocol_whitelist": "file"}
+    if path.suffix.lower() == ".wav":
+        # The samples may be AC-3 in disguise. FFmpeg would look at 32 packets, longer than it takes to decode a clip.
+        options["max_probe_packets"] = "1"
     try:
-        # A playlist may name addresses on the network; nothing here goes there. An absolute path keeps a file
-        # called `a:b.wav` from being taken for an address.
+        # An absolute path keeps a file called `a:b.wav` from being taken for an address.
         # Titles in Latin-1 are no reason to refuse a recording.
-        container = av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
     except InvalidDataError as error:
         raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
     except FFmpegError as error:

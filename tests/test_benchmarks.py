@@ -1,0 +1,110 @@
+"""What `make bench` compares with is what it says it is, and the result holds what it promises."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import timing
+from benchmarks.baseline_decoding import decode
+from benchmarks.baseline_network import BaselineNetwork, sounding
+from benchmarks.report import RATIOS, Ratio
+from benchmarks.timing import Case, interleaved
+from seldfuse.features import ClipBatch
+from seldfuse.nn.accddoa import decode_accddoa
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "PAUSE_S", 0.0)
+
+
+def test_the_baseline_network_has_the_published_number_of_parameters() -> None:
+    assert sum(parameter.numel() for parameter in BaselineNetwork().parameters()) == 734_261
+
+
+def test_the_baseline_network_gives_three_tracks_of_three_elements_for_each_frame_and_class() -> None:
+    raw = BaselineNetwork()(torch.randn(2, 2, 251, 64))
+    assert raw.shape == (2, 50, 117)
+    x, y, distance = raw.unflatten(-1, (3, 3, 13)).unbind(-2)
+    assert x.abs().max() <= 1
+    assert y.abs().max() <= 1
+    assert distance.min() >= 0
+
+
+def test_a_sounding_network_is_heard_in_its_classes_throughout() -> None:
+    with torch.inference_mode():
+        (clip,) = sounding((0, 8))(torch.randn(1, 2, 251, 64)).numpy()
+    assert [(row.frame, row.cls) for row in decode(clip)] == [(frame, cls) for frame in range(50) for cls in (0, 8)]
+
+
+def test_the_slow_decoding_equals_the_fast_one() -> None:
+    raw = activated_outputs(np.random.default_rng(0), frames=200)
+    slow = np.array(decode(raw.numpy()))
+    (events,) = decode_accddoa(raw[None])
+    fast = events.table[["frame", "cls", "azimuth_deg", "distance_m"]].to_numpy()
+    slow, fast = (rows[np.lexsort((rows[:, 3], rows[:, 1], rows[:, 0]))] for rows in (slow, fast))
+    assert np.array_equal(slow[:, :2], fast[:, :2])
+    assert np.abs((slow[:, 2] - fast[:, 2] + 180) % 360 - 180).max() < 1e-3
+    assert np.abs(slow[:, 3] - fast[:, 3]).max() < 1e-5
+
+
+def activated_outputs(rng: np.random.Generator, frames: int) -> torch.Tensor:
+    """Tracks around one azimuth per cell, so near each other that all, some or none of them are one source."""
+    azimuth = rng.uniform(-np.pi, np.pi, (frames, 1, 13)) + rng.normal(0, np.radians(12), (frames, 3, 13))
+    length, distance_m = rng.uniform(0.3, 1, azimuth.shape), rng.uniform(0, 5, azimuth.shape)
+    raw = np.stack([length * np.cos(azimuth), length * np.sin(azimuth), distance_m], axis=2)
+    return torch.from_numpy(raw.reshape(frames, 117).astype(np.float32))
+
+
+def test_cells_of_every_kind_are_among_those_on_which_the_decodings_are_compared() -> None:
+    raw = activated_outputs(np.random.default_rng(0), frames=200)
+    x, y, _ = raw.unflatten(-1, (3, 3, 13)).unbind(-2)
+    tracks = (torch.hypot(x, y) > 0.5).sum(1).flatten().numpy()
+    events = np.zeros((200, 13), dtype=int)
+    for row in decode(raw.numpy()):
+        events[row.frame, row.cls] += 1
+    kinds = set(zip(tracks.tolist(), events.flatten().tolist(), strict=True))
+    assert kinds == {(0, 0), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)}
+
+
+def test_the_features_through_librosa_are_those_of_seldfuse() -> None:
+    features = pytest.importorskip("benchmarks.baseline_features", reason="librosa comes with the extra `bench`")
+    samples = (np.random.default_rng(0).standard_normal((2, 120_000)) * [[0.1], [0.001]]).astype(np.float32)
+    own = ClipBatch(torch.from_numpy(samples)[None])["logmel"][0].numpy()
+    assert np.abs(features.logmel(samples) - own).max() < 1e-2
+
+
+@pytest.mark.usefixtures("hurried")
+def test_cases_take_turns_after_one_call_to_warm_up() -> None:
+    calls: list[str] = []
+    times = interleaved([Case(name, lambda name=name: calls.append(name), 5.0) for name in "abc"], rounds=3)
+    assert "".join(calls) == "abc" * 4
+    assert {name: len(seconds) for name, seconds in times.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_a_ratio_is_the_median_over_rounds_whatever_the_machine_did_in_one_of_them() -> None:
+    times = {"one": np.array([1.0, 50.0, 1.0]), "two": np.array([2.0, 2.0, 20.0]), "base": np.array([1.0, 1.0, 7.0])}
+    assert Ratio("both", ["one", "two"], "base").of(times) == 3.0
+
+
+# librosa's reader of old files imports modules that Python 3.13 no longer has.
+@pytest.mark.filterwarnings("ignore:'(aifc|audioop|sunau)' is deprecated:DeprecationWarning")
+@pytest.mark.usefixtures("hurried")
+def test_a_short_run_measures_everything_that_is_promised(tmp_path: Path) -> None:
+    pytest.importorskip("librosa", reason="librosa comes with the extra `bench`")
+    from benchmarks.__main__ import measure
+    from benchmarks.report import tables
+
+    result = json.loads(json.dumps(measure(tmp_path, rounds=1)))
+    assert list(result) == ["machine", "rounds", "ratios", "cases", "shares", "peak_memory_mib"]
+    assert result["machine"]["torch_threads"] == torch.get_num_threads()
+    assert set(result["ratios"]) == {ratio.name for ratio in RATIOS}
+    for case in result["cases"].values():
+        assert case["times_real_time"] == pytest.approx(5 * case["clips_per_s"])
+    assert sum(result["shares"].values()) == pytest.approx(1.0)
+    assert {"decoding", "features", "doa", "sde", "sce", "writing", "other"} <= set(result["shares"])
+    assert result["peak_memory_mib"] > 50
+    assert tables(result).renderables
