@@ -15,7 +15,7 @@ demo: $(VENV)/core.stamp
 test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest
 
-bench: $(VENV)/bench.stamp
+bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
 
 check: $(VENV)/dev.stamp
@@ -31,10 +31,6 @@ $(VENV)/core.stamp: pyproject.toml constraints.txt
 
 $(VENV)/dev.stamp: $(VENV)/core.stamp
 	$(PIP_INSTALL) $(TORCH) -e ".[dev]"
-	touch $@
-
-$(VENV)/bench.stamp: $(VENV)/core.stamp
-	$(PIP_INSTALL) $(TORCH) -e ".[bench]"
 	touch $@
 
 clean:
