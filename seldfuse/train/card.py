@@ -40,7 +40,8 @@ on synthetic scenes only. It is there so that the tool runs; do not quote its sc
 | Licence | Apache-2.0 |
 
 Scores on {training["validation_scenes"]} scenes of the same kind, made of speakers and recordings that were not trained
-on; strict counting, macro over classes. They say nothing about real recordings.
+on; strict counting, macro over classes. The best of the validations on these same scenes was kept, so they flatter a
+little. They say nothing about real recordings.
 
 | score | value |
 |---|---|
