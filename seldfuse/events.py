@@ -1,5 +1,6 @@
 """Sound events as a checked table, one row per active frame."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,14 @@ class Events:
     @classmethod
     def empty(cls, labels: LabelSet = DCASE2025, hop_s: float = 0.1) -> "Events":
         return cls(pd.DataFrame({"frame": [], "cls": []}), labels, hop_s)
+
+    @classmethod
+    def of_batch(
+        cls, columns: Mapping[str, np.ndarray], rows: Sequence[int], labels: LabelSet = DCASE2025, hop_s: float = 0.1
+    ) -> list["Events"]:
+        """The events of several clips, whose rows stand one clip after the other, `rows` of each."""
+        table, ends = pd.DataFrame(columns), np.cumsum(rows).tolist()
+        return [cls(table.iloc[begin:end], labels, hop_s) for begin, end in zip([0, *ends], ends, strict=False)]
 
     def segments(self) -> pd.DataFrame:
         """One row per uninterrupted stretch of a source: columns `cls, source, start_s, end_s, azimuth_deg, distance_m,

@@ -73,6 +73,9 @@ class _Recording:
         self.mono = False
 
     def blocks(self, watch: Watch) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        return self.check.watch(self._pairs(watch))
+
+    def _pairs(self, watch: Watch) -> Iterator[Float32[np.ndarray, "2 sample"]]:
         blocks = self.clip.audio.blocks(self.notes.append)
         while True:
             with watch.stage("decoding"):
@@ -80,10 +83,9 @@ class _Recording:
             if block is None:
                 return
             self.samples += block.shape[1]
+            watch.audio_s += block.shape[1] / SAMPLE_RATE_HZ
             self.mono = len(block) == 1
-            pair = np.broadcast_to(block, (2, block.shape[1]))
-            self.check.listen(pair)
-            yield pair
+            yield np.broadcast_to(block, (2, block.shape[1]))
 
     def heard(self) -> Heard:
         posteriors = {name: self._possible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()}
@@ -174,7 +176,6 @@ def _hand_out(batch: list[_Window], posteriors: Mapping[str, Posterior]) -> None
 def _finished(pending: deque[_Recording], watch: Watch) -> Iterator[Heard]:
     while pending and pending[0].read:
         recording = pending.popleft()
-        watch.audio_s += recording.samples / SAMPLE_RATE_HZ
         if not recording.failed:
             yield recording.heard()
         watch.clips += 1

@@ -1,6 +1,7 @@
 """Folders of posteriors or of plain event tables, as members of an ensemble."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seldfuse.errors import UsageError
@@ -13,33 +14,40 @@ from seldfuse.posterior import Posterior
 SUFFIXES = (".safetensors", ".csv")
 
 
-def open_members(folders: Sequence[Path]) -> Iterator[Heard]:
-    """What each folder says of every clip, in the order of names.
+@dataclass(frozen=True)
+class Members:
+    """The files of each member, by member and clip."""
 
-    A folder's name is its member's name. Raises UsageError where a folder holds no posteriors and no events, or two
-    folders have one name.
+    files: Mapping[str, Mapping[str, Path]]
+
+    def fields(self) -> set[str]:
+        """Fields that at least one member gives, by the first file of each. Raises UsageError."""
+        return set().union(*(_fields(next(iter(paths.values()))) for paths in self.files.values()))
+
+    def heard(self) -> Iterator[Heard]:
+        """What each member says of every clip, in the order of names; a note names those that lack it."""
+        for clip in sorted(set().union(*self.files.values())):
+            there = {member: paths[clip] for member, paths in self.files.items() if clip in paths}
+            yield _heard(clip, there, absent=[member for member in self.files if member not in there])
+
+
+def open_members(folders: Sequence[Path]) -> Members:
+    """The members that folders stand for; a folder's name is its member's name.
+
+    Raises UsageError where a folder holds no posteriors and no events, or two folders have one name.
     """
     files = {_name(folder): _by_clip(folder) for folder in folders}
     if len(files) < len(folders):
         raise UsageError(
             f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}"
         )
-    for clip in sorted(set().union(*files.values())):
-        there = {member: paths[clip] for member, paths in files.items() if clip in paths}
-        yield _heard(clip, there, absent=[member for member in files if member not in there])
+    return Members(files)
 
 
-def fields_of(folders: Sequence[Path]) -> set[str]:
-    """Fields that at least one member gives, by the first file of each. Raises UsageError as `open_members` does."""
-    fields: set[str] = set()
-    for folder in folders:
-        first = next(iter(_by_clip(folder).values()))
-        fields |= (
-            {"activity", "direction", "distance", "onscreen"}
-            if first.suffix == ".csv"
-            else set(_read_posterior(first).provides)
-        )
-    return fields
+def _fields(path: Path) -> set[str]:
+    if path.suffix == ".csv":
+        return {"activity", "direction", "distance", "onscreen"}
+    return set(_read_posterior(path).provides)
 
 
 def _name(folder: Path) -> str:

@@ -18,7 +18,7 @@ from seldfuse.heard import Heard
 from seldfuse.listen import Ears, OnFailure, listen
 from seldfuse.media.channels import Channels
 from seldfuse.media.inputs import find_clips
-from seldfuse.members import open_members
+from seldfuse.members import Members
 from seldfuse.plugin.host import load_registry
 from seldfuse.plugin.registry import BackendRequest, Entry, load_reference
 from seldfuse.plugin.specs import WriterSpec
@@ -78,14 +78,14 @@ def hear(
         yield result
 
 
-def fuse_folders(folders: Sequence[Path], fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
-    """Merges what other runs or other systems wrote: one folder per member, one file per clip, paired by name.
+def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
+    """Merges what other runs or other systems wrote, paired by clip name; one result per clip.
 
-    A folder holds posteriors (safetensors) or events (DCASE CSV, taken as votes). A member that lacks a clip abstains
-    there, and a note says so. Raises UsageError where a folder holds neither, or members do not fit together.
+    Posteriors are taken as they are, events as votes. A member that lacks a clip abstains there, and a note says so.
+    Raises UsageError where members do not fit together.
     """
     settings = read_fusion(fusion)
-    for heard in open_members(folders):
+    for heard in members.heard():
         yield conclude(heard, settings, "cpu")
 
 
@@ -172,4 +172,4 @@ def _raise(_clip: Clip, error: SeldfuseError) -> None:
     raise error
 
 
-__all__ = ["Result", "conclude", "fuse_folders", "hear", "open_ears", "read_fusion", "run", "save_members", "write"]
+__all__ = ["Result", "conclude", "fuse_members", "hear", "open_ears", "read_fusion", "run", "save_members", "write"]

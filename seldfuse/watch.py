@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Watch:
     """Adds up seconds by stage while a run goes on; whoever shows progress reads it.
 
-    `audio_s` is how much sound has gone through the backends, `clips` how many clips are done.
+    `audio_s` is how much sound has been decoded, `clips` how many clips are done.
     """
 
     stage_s: dict[str, float] = field(default_factory=dict)

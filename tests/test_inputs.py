@@ -8,9 +8,10 @@ import pytest
 import seldfuse
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.geometry import Camera
-from seldfuse.media.decode import FileAudio, FileFrames
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.media.inputs import find_clips
+from seldfuse.media.picture import FileFrames
+from seldfuse.media.sound import FileAudio
 
 QUIET = np.zeros((2, 2400), np.float32)
 

@@ -23,9 +23,9 @@ import seldfuse
 from seldfuse import pipeline
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.media.channels import Channels
-from seldfuse.media.decode import FileAudio
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.media.inputs import find_clips
+from seldfuse.media.sound import FileAudio
 from seldfuse.media.windows import windows
 
 

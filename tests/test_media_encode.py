@@ -6,8 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from seldfuse.media.decode import FileAudio, FileFrames, probe
+from seldfuse.media.container import probe
 from seldfuse.media.encode import write_video, write_wav
+from seldfuse.media.picture import FileFrames
+from seldfuse.media.sound import FileAudio
 
 RNG = np.random.default_rng(0)
 

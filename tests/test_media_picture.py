@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from seldfuse.errors import MediaError
-from seldfuse.media.decode import FileAudio, FileFrames, probe
+from seldfuse.media.container import probe
 from seldfuse.media.encode import write_wav
+from seldfuse.media.picture import FileFrames
+from seldfuse.media.sound import FileAudio
 
 
 def write(path: Path, times_s: list[float], codec: str = "libx264") -> Path:

@@ -10,8 +10,8 @@ import pytest
 
 from seldfuse.errors import MediaError
 from seldfuse.media.container import probe
-from seldfuse.media.decode import FileAudio
 from seldfuse.media.encode import write_video, write_wav
+from seldfuse.media.sound import FileAudio
 
 RNG = np.random.default_rng(0)
 CLICK_S = 0.5

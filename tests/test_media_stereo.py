@@ -5,7 +5,7 @@ import pytest
 from scipy.io import wavfile
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from seldfuse.media.decode import FileAudio
+from seldfuse.media.sound import FileAudio
 from seldfuse.media.stereo import StereoCheck, group_delays_s
 
 RATE_HZ = 24000

@@ -39,6 +39,15 @@ def test_a_training_leaves_a_checkpoint_a_card_and_a_log(task, sounds: Path, tmp
     assert [entry["step"] for entry in log] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(("batch", "bank_scenes"), [(2, 8), (6, 4)])
+def test_a_batch_may_be_smaller_than_the_reuse_and_larger_than_the_bank(
+    batch: int, bank_scenes: int, sounds: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(steps=1, batch=batch, bank_scenes=bank_scenes, validation_scenes=4, validate_every=1)
+    train(DoaTask(), THREE, sounds, tmp_path, recipe, torch.device("cpu"), lambda _: None)
+    assert (tmp_path / "model.safetensors").is_file()
+
+
 def test_typical_distances_are_those_of_the_training_scenes(sounds: Path, tmp_path: Path) -> None:
     train(DoaTask(), THREE, sounds, tmp_path, TINY, torch.device("cpu"), lambda _: None)
     distances_m = [label.typical_distance_m for label in open_checkpoint(str(tmp_path), "doa").labels.classes]

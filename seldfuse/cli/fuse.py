@@ -18,11 +18,12 @@ def fuse(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
-    from seldfuse.members import fields_of
-    from seldfuse.pipeline import fuse_folders
+    from seldfuse.members import open_members
+    from seldfuse.pipeline import fuse_members
     from seldfuse.plugin.host import load_registry
 
-    delivery = Delivery(out, formats, fields_of(folders), load_registry(), as_json)
-    for result in fuse_folders(folders, fusion):
+    members = open_members(folders)
+    delivery = Delivery(out, formats, members.fields(), load_registry(), as_json)
+    for result in fuse_members(members, fusion):
         delivery.take(result)
     delivery.close()

@@ -58,11 +58,7 @@ def train(
 
 def _report(progress: "Progress") -> None:
     if progress.scores is not None:
-        scores = ", ".join(
-            f"{name} {value:.3f}"
-            for name, value in vars(progress.scores).items()
-            if isinstance(value, float) and value == value  # what is not a number says nothing
-        )
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in progress.scores.known().items())
         note(f"step {progress.step}/{progress.steps}: {scores}")
     elif progress.step % 20 == 0:
         left_min = progress.elapsed_s / progress.step * (progress.steps - progress.step) / 60

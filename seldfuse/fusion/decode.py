@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -104,9 +103,6 @@ def _events(posterior: Posterior, active: Bool[Tensor, "batch frame cls track"])
         columns["azimuth_std_deg"] = found["azimuth_std_deg"]
     if "distance" in found and "distance_log_std" in found:
         columns["distance_std_m"] = found["distance_log_std"] * found["distance"]
-    table = pd.DataFrame({name: column.cpu().numpy() for name, column in columns.items()})
-    ends = clip.bincount(minlength=len(active)).cumsum(0).tolist()
-    return [
-        Events(table.iloc[begin:end], posterior.labels, posterior.hop_s)
-        for begin, end in zip([0, *ends], ends, strict=False)
-    ]
+    rows = clip.bincount(minlength=len(active)).tolist()
+    table = {name: column.cpu().numpy() for name, column in columns.items()}
+    return Events.of_batch(table, rows, posterior.labels, posterior.hop_s)

@@ -39,6 +39,10 @@ class Scores:
     osa: float
     classes: Mapping[str, Float64[np.ndarray, "cls"]]
 
+    def known(self) -> dict[str, float]:
+        """The scores, by name, that are numbers."""
+        return {name: getattr(self, name) for name in NAMES if not np.isnan(getattr(self, name))}
+
 
 def scores(counts: Counts, average: Average = "macro") -> Scores:
     """Scores of all clips together.

@@ -7,7 +7,6 @@ for the distance, sigmoid for on-screen), flattened over track, element and clas
 
 import math
 
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -66,10 +65,9 @@ def decode_accddoa(
     if seen:
         columns["onscreen"] = (seen[0] > 0.5).to(raw)
     clip, frame, cls, source = event.nonzero(as_tuple=True)
-    rows = {"frame": frame, "cls": cls, "source": source} | {name: value[event] for name, value in columns.items()}
-    table = pd.DataFrame({name: value.cpu().numpy() for name, value in rows.items()})
-    ends = clip.bincount(minlength=len(raw)).cumsum(0).tolist()
-    return [Events(table.iloc[begin:end], labels) for begin, end in zip([0, *ends], ends, strict=False)]
+    columns = {"frame": frame, "cls": cls, "source": source} | {name: value[event] for name, value in columns.items()}
+    table = {name: column.cpu().numpy() for name, column in columns.items()}
+    return Events.of_batch(table, clip.bincount(minlength=len(raw)).tolist(), labels)
 
 
 def _elements(

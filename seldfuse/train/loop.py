@@ -1,7 +1,6 @@
 """The training loop."""
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -80,8 +79,8 @@ def train(
     bank = SceneBank(
         load_bank(sounds, labels, held_out=False),
         features,
-        recipe.bank_scenes,
-        recipe.batch // recipe.reuse,
+        max(recipe.bank_scenes, recipe.batch),
+        max(1, recipe.batch // recipe.reuse),
         recipe.seed,
     )
     validation = Validation(
@@ -152,11 +151,13 @@ def _settings(network: Any, features: tuple[str, ...], recipe: Recipe, step: int
 
 
 def _plain(scores: Scores) -> dict[str, float]:
-    """The scores that are numbers."""
-    values = {name: value for name, value in vars(scores).items() if isinstance(value, float)}
-    return {name: round(value, 4) for name, value in values.items() if math.isfinite(value)}
+    return {name: round(value, 4) for name, value in scores.known().items()}
 
 
 def _record(progress: Progress) -> Mapping[str, Any]:
-    record = {**vars(progress), "loss": round(progress.loss, 6), "elapsed_s": round(progress.elapsed_s, 1)}
-    return {**record, "scores": _plain(progress.scores)} if progress.scores else {**record, "scores": None}
+    return {
+        **vars(progress),
+        "loss": round(progress.loss, 6),
+        "elapsed_s": round(progress.elapsed_s, 1),
+        "scores": _plain(progress.scores) if progress.scores else None,
+    }
