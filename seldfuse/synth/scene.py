@@ -1,87 +1,207 @@
-"""The plan of a scene: who sounds when, where and how loud, in which room."""
+"""The plan of a scene: who sounds when, where and how loud, in which room, and what the picture shows.
 
-from dataclasses import dataclass
+A plan is data: numbers, and keys of sounds and pictures. It holds everything that rendering needs, so that the same
+plan gives the same scene on any machine, and a set of scenes can be frozen by freezing its plans.
+
+Places are metres from the microphone in the view's axes: x front, y left, z up (`seldfuse.geometry`).
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
-
-from seldfuse.synth.sounds import Sound, SoundBank
+from jaxtyping import Float
 
 SCENE_FRAMES = 50
-LANES = 3
-"""Sounds follow each other in lanes, so that no more than three are heard at once."""
+FRAME_S = 0.1
 
-_LANE_SHARES = (0.05, 0.40, 0.35, 0.20)
+Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A sound (or a stretch of it) in a lane: frames of the scene, place of the source, gain on the level at 1 m."""
+class Take:
+    """A stretch of a sound of the bank, heard from `start_s` of the scene on.
 
-    lane: int
-    sound: Sound
-    first_frame: int
-    offset_frames: int
-    frames: int
-    azimuth_deg: float
-    elevation_deg: float
-    distance_m: float
-    gain_db: float
+    `offset_s` and `duration_s` count in the sound as it is played. `speed` plays it faster and higher, as a tape would;
+    `semitones` raises the pitch alone.
+    """
+
+    sound: str
+    start_s: float
+    duration_s: float
+    offset_s: float = 0.0
+    speed: float = 1.0
+    semitones: float = 0.0
+
+
+@dataclass(frozen=True)
+class Path:
+    """A straight walk from one point to another between two times; who stands still starts where he ends."""
+
+    start_m: Point
+    end_m: Point
+    begin_s: float = 0.0
+    end_s: float = 1.0
+
+    @property
+    def moves(self) -> bool:
+        return self.start_m != self.end_m
+
+    def at(self, time_s: "Float[np.ndarray, 'time'] | float") -> Float[np.ndarray, "*time 3"]:
+        """Places in metres at times in seconds of the scene."""
+        way = np.clip((np.asarray(time_s, dtype=float) - self.begin_s) / (self.end_s - self.begin_s), 0.0, 1.0)
+        start, end = np.array(self.start_m), np.array(self.end_m)
+        return np.asarray(start + way[..., None] * (end - start))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Someone or something that sounds.
+
+    `gain_db` stands on the bank's level at 1 m; `tail_start` picks the noise that its late reverberation is made of.
+    """
+
+    cls: int
+    takes: tuple[Take, ...]
+    path: Path
+    gain_db: float = 0.0
+    tail_start: int = 0
+
+
+@dataclass(frozen=True)
+class Room:
+    """A shoebox with one corner at the origin of its own axes.
+
+    `absorption` is the share of energy that a wall swallows, six walls (x = 0, x = length, y = 0, …) by the bands of
+    `seldfuse.synth.rooms.BANDS_HZ`. `yaw_deg` turns the view to the left of the room's x axis.
+    """
+
+    size_m: Point
+    microphone_m: Point
+    yaw_deg: float
+    absorption: tuple[tuple[float, ...], ...]
+
+    def place(self, view_m: Float[np.ndarray, "*time 3"]) -> Float[np.ndarray, "*time 3"]:
+        """Places in the room's axes of places in the view's axes."""
+        cos, sin = math.cos(math.radians(self.yaw_deg)), math.sin(math.radians(self.yaw_deg))
+        x, y, z = np.moveaxis(np.asarray(view_m, dtype=float), -1, 0)
+        return np.asarray(np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=-1) + np.array(self.microphone_m))
+
+
+@dataclass(frozen=True)
+class MeasuredRoom:
+    """A room that was measured: for each source the key of a response, all turned by `yaw_deg` to the left."""
+
+    responses: tuple[str, ...]
+    yaw_deg: float
+
+
+@dataclass(frozen=True)
+class Ambience:
+    """What sounds without being anyone's: noise with a spectrum that falls by 10·`slope` dB a decade, and voices far
+    away, of which only the room is heard. Levels are those of the mean square in dB below full scale; `noise_start`
+    picks the noise.
+    """
+
+    noise_db: float
+    slope: float = 0.5
+    noise_start: int = 0
+    babble: tuple[Take, ...] = ()
+    babble_db: float = -60.0
+
+
+@dataclass(frozen=True)
+class Wear:
+    """What cheap equipment does, in this order: gain, clipping at full scale, band limits, a lossy codec."""
+
+    gain_db: float = 0.0
+    highpass_hz: float | None = None
+    lowpass_hz: float | None = None
+    codec_kbps: int | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Someone or something in the picture.
+
+    `source` is the index of the scene's source that it belongs to, whose path it follows; a silent one has its own
+    `path`. `height_m` is the height of the whole sprite; `sway` seeds its small motion.
+    """
+
+    sprite: str
+    height_m: float
+    source: int | None = None
+    path: Path | None = None
+    mirrored: bool = False
+    sway: int = 0
+
+
+@dataclass(frozen=True)
+class View:
+    """What the camera sees: a background by its key, and figures from the farthest to the nearest at the start."""
+
+    background: str
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Sounds in a room, over `frames` of 100 ms.
+    """Sources in a room over `frames` of 100 ms; no room means the open air."""
 
-    `critical_distance_m` is where direct and reverberant sound are equally loud. `lowpass_hz` limits the band, as cheap
-    microphones and codecs do; None leaves it whole.
-    """
-
-    placed: tuple[Placed, ...]
-    critical_distance_m: float
-    reverberation_s: float
-    noise_db: float
-    noise_slope: float
-    gain_db: float
-    lowpass_hz: float | None
+    sources: tuple[Source, ...]
+    room: Room | MeasuredRoom | None = None
+    ambience: Ambience | None = None
+    wear: Wear = Wear()
+    view: View | None = None
     frames: int = SCENE_FRAMES
 
+    @property
+    def duration_s(self) -> float:
+        return self.frames * FRAME_S
 
-def draw_scene(bank: SoundBank, rng: np.random.Generator) -> Scene:
-    """A random scene: classes evenly, azimuth all around, distance log-uniform from 0.5 to 5 m."""
-    lanes = rng.choice(len(_LANE_SHARES), p=_LANE_SHARES)
-    return Scene(
-        placed=tuple(placed for lane in range(lanes) for placed in _fill_lane(lane, bank, rng)),
-        critical_distance_m=_log_uniform(rng, 0.7, 4.0),
-        reverberation_s=rng.uniform(0.1, 0.6),
-        noise_db=rng.uniform(-80.0, -45.0),
-        noise_slope=rng.uniform(0.0, 1.0),
-        gain_db=rng.uniform(-15.0, 9.0),
-        lowpass_hz=_log_uniform(rng, 3_500.0, 12_000.0) if rng.random() < 0.5 else None,
-    )
+    def to_json(self) -> str:
+        """One line, the same for the same plan."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
-
-def _fill_lane(lane: int, bank: SoundBank, rng: np.random.Generator) -> list[Placed]:
-    placed = []
-    frame = int(rng.integers(0, 20))
-    while frame < SCENE_FRAMES - 2:
-        sound = bank.draw(int(rng.choice(bank.present)), rng)
-        frames = min(len(sound.active), SCENE_FRAMES - frame, int(rng.integers(5, SCENE_FRAMES)))
-        placed.append(
-            Placed(
-                lane=lane,
-                sound=sound,
-                first_frame=frame,
-                offset_frames=int(rng.integers(0, len(sound.active) - frames + 1)),
-                frames=frames,
-                azimuth_deg=rng.uniform(-180.0, 180.0),
-                elevation_deg=float(np.clip(rng.normal(0.0, 12.0), -40.0, 40.0)),
-                distance_m=_log_uniform(rng, 0.5, 5.0),
-                gain_db=rng.uniform(-6.0, 6.0),
-            )
+    @classmethod
+    def from_json(cls, text: str) -> "Scene":
+        """Reads what `to_json` wrote. Raises ValueError, KeyError or TypeError where it is not a plan."""
+        plan = _tuples(json.loads(text))
+        ambience, view = plan["ambience"], plan["view"]
+        return cls(
+            sources=tuple(
+                Source(**{**source, "takes": _takes(source["takes"]), "path": Path(**source["path"])})
+                for source in plan["sources"]
+            ),
+            room=_room(plan["room"]),
+            ambience=ambience and Ambience(**{**ambience, "babble": _takes(ambience["babble"])}),
+            wear=Wear(**plan["wear"]),
+            view=view and View(view["background"], tuple(_figure(figure) for figure in view["figures"])),
+            frames=plan["frames"],
         )
-        frame += frames + int(rng.integers(2, 20))
-    return placed
 
 
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+def _room(room: Mapping[str, Any] | None) -> Room | MeasuredRoom | None:
+    if room is None:
+        return None
+    return MeasuredRoom(**room) if "responses" in room else Room(**room)
+
+
+def _takes(takes: tuple[Mapping[str, Any], ...]) -> tuple[Take, ...]:
+    return tuple(Take(**take) for take in takes)
+
+
+def _figure(figure: Mapping[str, Any]) -> Figure:
+    return Figure(**{**figure, "path": figure["path"] and Path(**figure["path"])})
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as tuples, all the way down."""
+    if isinstance(value, list):
+        return tuple(_tuples(part) for part in value)
+    if isinstance(value, dict):
+        return {name: _tuples(part) for name, part in value.items()}
+    return value
