@@ -32,6 +32,9 @@ WITHOUT_HEADER = {
 }
 """Columns of the files of 2019, of 2020 to 2022, and of 2023 and 2024, by their number."""
 
+PLACE = ("frame", "class", "source", "azimuth", "elevation", "distance")
+"""The columns of `read_places`."""
+
 WHOLE = ("frame", "class", "source")
 
 
@@ -51,20 +54,15 @@ def read_rows(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "
     """The rows of one file in their order, which settles ties in scoring: frame, class, source, azimuth in degrees,
     distance in metres, on-screen; NaN for columns that the file leaves out. Raises UsageError as `read` does.
     """
-    columns, lines = _columns(_lines(path), path)
-    values = _values(lines, columns, path)
-    problem = _problem(values, columns, labels)
-    if problem:
-        row, column, expected = problem
-        number, line = lines[row]
-        got = line.split(",")[columns.index(column)].strip()
-        raise UsageError(f"expected {expected} for {column}, got {got} in line {number}: {path}")
-    rows = np.full((len(values), len(ROW)), np.nan)
-    rows[:, ROW.index("source")] = 0
-    for position, column in enumerate(columns):
-        if column in ROW:
-            rows[:, ROW.index(column)] = values[:, position]
-    rows[:, ROW.index("distance")] /= 100
+    return _picked(path, labels, ROW)
+
+
+def read_places(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
+    """Who sounds where: frame, class, source, azimuth and elevation in degrees, distance in metres; NaN for columns
+    that the file leaves out. Source numbers and errors are those of `read`.
+    """
+    rows = _picked(path, labels, PLACE)
+    rows[:, PLACE.index("source")] = _distinct_sources(rows[:, :3].astype(np.int64))
     return rows
 
 
@@ -144,6 +142,25 @@ def _columns(lines: list[tuple[int, str]], path: Path) -> tuple[tuple[str, ...],
             f"got {len(first)} in line {lines[0][0]}: {path}"
         )
     return WITHOUT_HEADER[len(first)], lines
+
+
+def _picked(path: Path, labels: LabelSet, wanted: tuple[str, ...]) -> Float64[np.ndarray, "row wanted"]:
+    """These columns of one file's rows, distance in metres; source 0 and else NaN where the file leaves one out."""
+    columns, lines = _columns(_lines(path), path)
+    values = _values(lines, columns, path)
+    problem = _problem(values, columns, labels)
+    if problem:
+        row, column, expected = problem
+        number, line = lines[row]
+        got = line.split(",")[columns.index(column)].strip()
+        raise UsageError(f"expected {expected} for {column}, got {got} in line {number}: {path}")
+    rows = np.full((len(values), len(wanted)), np.nan)
+    rows[:, wanted.index("source")] = 0
+    for position, column in enumerate(columns):
+        if column in wanted:
+            rows[:, wanted.index(column)] = values[:, position]
+    rows[:, wanted.index("distance")] /= 100
+    return rows
 
 
 def _values(lines: list[tuple[int, str]], columns: tuple[str, ...], path: Path) -> Float64[np.ndarray, "row column"]:

@@ -1,130 +1,223 @@
-"""Scenes to sound and truth, batched.
+"""Plans of scenes to sound and truth, batched, on any device.
 
-The pair is coincident (mid-side): a plane wave of pressure s at azimuth θ and elevation φ gives L = s·(1 + sin θ cos φ)
-and R = s·(1 − sin θ cos φ), s falling with 1 / distance. The late room is diffuse: it does not care where the source
-stands, so all sources share one reverberant tail, whose Y part has a third of the power of its W part, so that L and R
-correlate by one half. Tail, noise and band limit are applied to the spectrum of the whole scene at once.
+The pair is coincident (mid-side): L = W + Y', R = W − Y', where Y' is what a figure of eight hears that points to the
+view's left. Source by source, the dry sound passes through the room (`rooms`, `standing`, `moving`, or a measured
+response); a diffuse ambience is added; then comes what cheap equipment does (`wear`).
 """
 
-import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.directions import direction_from_azimuth
-from seldfuse.geometry import fold_front
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
-from seldfuse.synth.scene import LANES, Placed, Scene
-from seldfuse.synth.sounds import FRAME_SAMPLES
-
-TAIL_SAMPLES = int(0.7 * SAMPLE_RATE_HZ)
-SPREAD = math.sqrt(1.0 / 3.0)
-"""Level of the diffuse field's Y beside its W."""
+from seldfuse.synth.measured import Responses, mid_side
+from seldfuse.synth.moving import Walks, moving_direct, moving_reflections
+from seldfuse.synth.noise import coloured
+from seldfuse.synth.rooms import Rooms
+from seldfuse.synth.scene import MeasuredRoom, Path, Room, Scene, Take
+from seldfuse.synth.sounds import FRAME_SAMPLES, SoundBank
+from seldfuse.synth.standing import RESPONSE_SAMPLES, direct, late, reflections
+from seldfuse.synth.truth import Truth, truth_of
+from seldfuse.synth.wear import worn
 
 PEAK = 0.99
+"""Louder scenes are turned down to this before they meet the equipment."""
+
+_FADE = SAMPLE_RATE_HZ // 200
+
+
+class Rendered(NamedTuple):
+    """Stereo sound at 24 kHz and what sounded."""
+
+    audio: Float[Tensor, "batch 2 sample"]
+    truth: Truth
+
+
+class _Cast(NamedTuple):
+    """All sources of a batch, one after the other; `room` is −1 in the open and in measured rooms."""
+
+    scene: Int[Tensor, "source"]
+    room: Int[Tensor, "source"]
+    moves: Bool[Tensor, "source"]
+    walks: Walks
+    tail_starts: list[int]
 
 
 def render(
-    scenes: Sequence[Scene], labels: LabelSet, rng: np.random.Generator
-) -> tuple[Float[Tensor, "batch 2 sample"], Posterior]:
-    """Stereo sound at 24 kHz, and what sounded: activity 0 or 1, direction folded to the front, distance, three tracks.
+    scenes: Sequence[Scene],
+    bank: SoundBank,
+    responses: Responses | None = None,
+    device: torch.device | str = "cpu",
+) -> Rendered:
+    """Sound and truth of scenes of one length.
 
-    Tracks of a class are filled from the first. Sounds start up to half a frame beside their frame's start. Raises
-    ValueError unless all scenes are of one length.
+    Raises ValueError where the lengths differ, MediaError where a sound cannot be read, KeyError where a plan names a
+    sound or a measured response that is not there.
     """
     lengths = {scene.frames for scene in scenes}
     if len(lengths) != 1:
         raise ValueError(f"scenes of one batch must be of one length, got {sorted(lengths)} frames")
     samples = lengths.pop() * FRAME_SAMPLES
-    fft_samples = scipy.fft.next_fast_len(samples + TAIL_SAMPLES, real=True)
-    dry = torch.zeros(3, len(scenes), samples)  # W and Y of the direct sound, and what the room is fed with
-    for row, scene in enumerate(scenes):
-        for placed in scene.placed:
-            _add_direct(dry[:, row], placed, rng)
-    spectra = torch.fft.rfft(dry, fft_samples)  # (3, batch, frequency)
-    frequency_hz = torch.fft.rfftfreq(fft_samples, 1 / SAMPLE_RATE_HZ)
-    tails = torch.fft.rfft(_tails(scenes, rng), fft_samples)
-    field = spectra[:2] + spectra[2] * tails + _noises(scenes, frequency_hz, rng)  # (W and Y, batch, frequency)
-    field = field * _lowpass(scenes, frequency_hz)
-    mid, side = torch.fft.irfft(field, fft_samples)[..., :samples]
-    audio = torch.stack([mid + side, mid - side], dim=1) * _gains(scenes).reshape(-1, 1, 1)
+    dry = torch.from_numpy(_dry(scenes, bank, samples)).to(device)
+    truth = truth_of(scenes, bank.labels, dry)
+    field = torch.zeros(len(scenes), 2, samples, device=device)
+    if len(dry):
+        field = field + _sources(scenes, dry, responses)
+    field = field + _noise(scenes, samples, device) + _babble(scenes, bank, samples, device)
+    mid, side = field.unbind(1)
+    audio = torch.stack([mid + side, mid - side], dim=1)
     audio = audio / (audio.abs().amax(dim=(1, 2), keepdim=True) / PEAK).clamp_min(1.0)
-    return audio, _truth(scenes, labels)
+    return Rendered(worn(audio, [scene.wear for scene in scenes]), truth)
 
 
-def _add_direct(dry: Float[Tensor, "3 sample"], placed: Placed, rng: np.random.Generator) -> None:
-    start = placed.offset_frames * FRAME_SAMPLES
-    samples = torch.from_numpy(placed.sound.samples[start : start + placed.frames * FRAME_SAMPLES])
-    samples = _faded(samples) * 10 ** (placed.gain_db / 20)
-    jitter = int(rng.integers(-FRAME_SAMPLES // 2, FRAME_SAMPLES // 2))
-    at = max(0, placed.first_frame * FRAME_SAMPLES + jitter)
-    side = math.sin(math.radians(placed.azimuth_deg)) * math.cos(math.radians(placed.elevation_deg))
-    parts = torch.tensor([1.0 / placed.distance_m, side / placed.distance_m, 1.0]).unsqueeze(1)
-    piece = dry[:, at : at + len(samples)]
-    piece += parts * samples[: piece.shape[1]]
+def _dry(scenes: Sequence[Scene], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
+    sources = [source for scene in scenes for source in scene.sources]
+    dry = np.zeros((len(sources), samples), dtype=np.float32)
+    for row, source in zip(dry, sources, strict=True):
+        _play(row, source.takes, bank, 10 ** (source.gain_db / 20))
+    return dry
 
 
-def _faded(samples: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]:
-    """Ends rounded off over 5 ms: a stretch cut out of a sound must not click."""
-    ramp = torch.linspace(0.0, 1.0, SAMPLE_RATE_HZ // 200)
-    samples = samples.clone()
-    samples[: len(ramp)] *= ramp
-    samples[-len(ramp) :] *= ramp.flip(0)
-    return samples
+def _play(row: Float[np.ndarray, "sample"], takes: Sequence[Take], bank: SoundBank, gain: float) -> None:
+    """Adds takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
+    for take in takes:
+        sound = bank.sound(take.sound, take.speed, take.semitones).samples
+        offset = round(take.offset_s * SAMPLE_RATE_HZ)
+        start = round(take.start_s * SAMPLE_RATE_HZ)
+        piece = sound[offset : offset + round(take.duration_s * SAMPLE_RATE_HZ)][: max(0, len(row) - start)] * gain
+        ramp = np.linspace(0.0, 1.0, min(_FADE, len(piece)), dtype=np.float32)
+        piece[: len(ramp)] *= ramp
+        piece[len(piece) - len(ramp) :] *= ramp[::-1]
+        row[start : start + len(piece)] += piece
 
 
-def _tails(scenes: Sequence[Scene], rng: np.random.Generator) -> Float[Tensor, "2 batch sample"]:
-    """The late room's W and Y: decaying noise, as loud as the direct sound is at the critical distance."""
-    time_s = torch.arange(TAIL_SAMPLES) / SAMPLE_RATE_HZ
-    decay_s = torch.tensor([scene.reverberation_s for scene in scenes]).unsqueeze(1)
-    envelope = 10.0 ** (-3.0 * time_s / decay_s) * (time_s > 0.008)
-    strength = torch.tensor([1.0 / scene.critical_distance_m for scene in scenes]).unsqueeze(1)
-    envelope = envelope * strength / envelope.norm(dim=1, keepdim=True)
-    noise = torch.from_numpy(rng.standard_normal((2, *envelope.shape), dtype=np.float32))
-    tails: Tensor = noise * envelope * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
-    return tails
+def _sources(
+    scenes: Sequence[Scene], dry: Float[Tensor, "source sample"], responses: Responses | None
+) -> Float[Tensor, "batch 2 sample"]:
+    """W and Y' of all sources, scene by scene."""
+    cast = _cast(scenes, dry.device)
+    rooms = Rooms.of([scene.room for scene in scenes if isinstance(scene.room, Room)], dry.device)
+    fft_samples = scipy.fft.next_fast_len(dry.shape[1] + RESPONSE_SAMPLES, real=True)
+    spectra = torch.fft.rfft(dry, fft_samples)
+    heard = _summed(spectra, _filters(scenes, cast, rooms, responses), fft_samples, cast.scene, len(scenes))
+    heard = heard[..., : dry.shape[1]].contiguous()
+    moving = cast.moves.nonzero().squeeze(1)
+    if len(moving):
+        walks = cast.walks.rows(moving)
+        heard.index_add_(0, cast.scene[moving], moving_direct(dry[moving], spectra[moving], fft_samples, walks))
+    moving = (cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
+    if len(moving):
+        walks = cast.walks.rows(moving)
+        heard.index_add_(0, cast.scene[moving], moving_reflections(dry[moving], rooms, cast.room[moving], walks))
+    return heard
 
 
-def _noises(
-    scenes: Sequence[Scene], frequency_hz: Float[Tensor, "frequency"], rng: np.random.Generator
-) -> Complex[Tensor, "2 batch frequency"]:
-    """Spectra of diffuse background noise, W and Y, falling by a power of the frequency."""
-    slope = torch.tensor([scene.noise_slope for scene in scenes]).unsqueeze(1)
-    shape = (frequency_hz.clamp_min(50.0) / 1000.0) ** -slope
-    level = torch.tensor([10 ** (scene.noise_db / 20) for scene in scenes]).unsqueeze(1)
-    # By Parseval's theorem this norm of the half spectrum gives the wanted level in time.
-    samples = 2 * (len(frequency_hz) - 1)
-    shape = shape * level * samples / (math.sqrt(2.0) * shape.norm(dim=1, keepdim=True))
-    white = torch.view_as_complex(torch.from_numpy(rng.standard_normal((2, *shape.shape, 2), dtype=np.float32)))
-    noises: Tensor = white / math.sqrt(2.0) * shape * torch.tensor([1.0, SPREAD]).reshape(2, 1, 1)
-    return noises
+def _cast(scenes: Sequence[Scene], device: torch.device) -> _Cast:
+    sources = [(number, source) for number, scene in enumerate(scenes) for source in scene.sources]
+    paths = [source.path for _, source in sources]
+    shoeboxes = np.cumsum([isinstance(scene.room, Room) for scene in scenes]) - 1
+    rooms = [int(shoeboxes[number]) if isinstance(scenes[number].room, Room) else -1 for number, _ in sources]
+    measured = [isinstance(scenes[number].room, MeasuredRoom) for number, _ in sources]
+    return _Cast(
+        torch.tensor([number for number, _ in sources], device=device),
+        torch.tensor(rooms, device=device),
+        torch.tensor([path.moves and not still for path, still in zip(paths, measured, strict=True)], device=device),
+        _walks(paths, device),
+        [source.tail_start for _, source in sources],
+    )
 
 
-def _lowpass(scenes: Sequence[Scene], frequency_hz: Float[Tensor, "frequency"]) -> Float[Tensor, "batch frequency"]:
-    cut_hz = torch.tensor([scene.lowpass_hz or SAMPLE_RATE_HZ for scene in scenes]).unsqueeze(1)
-    return torch.sigmoid((cut_hz - frequency_hz) / 50.0)
+def _walks(paths: Sequence[Path], device: torch.device) -> Walks:
+    return Walks(
+        torch.tensor([path.start_m for path in paths], dtype=torch.float32, device=device),
+        torch.tensor([path.end_m for path in paths], dtype=torch.float32, device=device),
+        torch.tensor([path.begin_s for path in paths], dtype=torch.float32, device=device),
+        torch.tensor([path.end_s for path in paths], dtype=torch.float32, device=device),
+    )
 
 
-def _gains(scenes: Sequence[Scene]) -> Float[Tensor, "batch"]:
-    return torch.tensor([10 ** (scene.gain_db / 20) for scene in scenes])
+def _filters(
+    scenes: Sequence[Scene], cast: _Cast, rooms: Rooms, responses: Responses | None
+) -> Float[Tensor, "source 2 sample"]:
+    """What each dry sound is to be convolved with: all of the room for those who stand, the late room for the others."""
+    filters = torch.zeros(len(cast.scene), 2, RESPONSE_SAMPLES, device=cast.scene.device)
+    still = (~cast.moves).nonzero().squeeze(1)
+    filters[still] = direct(cast.walks.start_m[still])
+    inside = (cast.room >= 0).nonzero().squeeze(1)
+    if len(inside):
+        filters[inside] += late(rooms, cast.room[inside], [cast.tail_starts[row] for row in inside.tolist()])
+    still = (~cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
+    if len(still):
+        filters[still] += reflections(rooms, cast.room[still], cast.walks.start_m[still])
+    row = 0
+    for scene in scenes:
+        if isinstance(scene.room, MeasuredRoom):
+            filters[row : row + len(scene.sources)] = _measured(scene.room, responses).to(filters.device)
+        row += len(scene.sources)
+    return filters
 
 
-def _truth(scenes: Sequence[Scene], labels: LabelSet) -> Posterior:
-    shape = (len(scenes), scenes[0].frames, len(labels), LANES)
-    activity, azimuth_deg, distance = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-    for row, scene in enumerate(scenes):
-        for placed in scene.placed:
-            cell = (row, slice(placed.first_frame, placed.first_frame + placed.frames), placed.sound.cls, placed.lane)
-            activity[cell] = placed.sound.active[placed.offset_frames :][: placed.frames]
-            azimuth_deg[cell] = fold_front(placed.azimuth_deg)
-            distance[cell] = placed.distance_m
-    order = np.argsort(-activity, axis=-1, kind="stable")
-    activity, azimuth_deg, distance = (np.take_along_axis(x, order, axis=-1) for x in (activity, azimuth_deg, distance))
-    direction = direction_from_azimuth(torch.from_numpy(azimuth_deg))
-    return Posterior(torch.from_numpy(activity), direction, torch.from_numpy(distance), labels=labels)
+def _measured(room: MeasuredRoom, responses: Responses | None) -> Float[Tensor, "source 2 sample"]:
+    if responses is None:
+        raise KeyError("the plan has measured rooms, but no measured responses were given")
+    filters = torch.zeros(len(room.responses), 2, RESPONSE_SAMPLES)
+    for row, key in zip(filters, room.responses, strict=True):
+        pair = torch.from_numpy(np.stack(mid_side(responses.response(key).foa, room.yaw_deg)))[:, :RESPONSE_SAMPLES]
+        row[:, : pair.shape[1]] = pair
+    return filters
+
+
+def _summed(
+    spectra: Complex[Tensor, "source frequency"],
+    filters: Float[Tensor, "source 2 sample"],
+    fft_samples: int,
+    scene: Int[Tensor, "source"],
+    scenes: int,
+) -> Float[Tensor, "batch 2 sample"]:
+    """Convolutions of all sources, added up scene by scene before the way back from the spectrum."""
+    field = spectra.new_zeros(scenes, 2, spectra.shape[1])
+    field.index_add_(0, scene, spectra.unsqueeze(1) * torch.fft.rfft(filters, fft_samples))
+    return torch.fft.irfft(field, fft_samples)
+
+
+def _noise(scenes: Sequence[Scene], samples: int, device: torch.device | str) -> Float[Tensor, "batch 2 sample"]:
+    """Background noise, W and Y'."""
+    noise = torch.zeros(len(scenes), 2, samples, device=device)
+    ambiences = {row: scene.ambience for row, scene in enumerate(scenes) if scene.ambience is not None}
+    for slope in {ambience.slope for ambience in ambiences.values()}:
+        rows = [row for row, ambience in ambiences.items() if ambience.slope == slope]
+        level = torch.tensor([10 ** (ambiences[row].noise_db / 20) for row in rows], device=device).reshape(-1, 1, 1)
+        noise[rows] = coloured(slope, [ambiences[row].noise_start for row in rows], samples, str(device)) * level
+    return noise
+
+
+def _babble(
+    scenes: Sequence[Scene], bank: SoundBank, samples: int, device: torch.device | str
+) -> Float[Tensor, "batch 2 sample"]:
+    """Voices from far away, W and Y': of them only the late room is heard."""
+    babble = torch.zeros(len(scenes), 2, samples, device=device)
+    rows = [row for row, scene in enumerate(scenes) if isinstance(scene.room, Room) and _babbles(scene)]
+    if not rows:
+        return babble
+    dry = np.zeros((len(rows), samples), dtype=np.float32)
+    for row, line in zip(rows, dry, strict=True):
+        _play(line, scenes[row].ambience.babble, bank, 1.0)  # type: ignore[union-attr]
+    rooms = Rooms.of([scenes[row].room for row in rows], device)  # type: ignore[misc]
+    number = torch.arange(len(rows), device=device)
+    starts = [scenes[row].ambience.noise_start for row in rows]  # type: ignore[union-attr]
+    fft_samples = scipy.fft.next_fast_len(samples + RESPONSE_SAMPLES, real=True)
+    spectra = torch.fft.rfft(torch.from_numpy(dry).to(device), fft_samples)
+    heard = _summed(spectra, late(rooms, number, starts), fft_samples, number, len(rows))[..., :samples]
+    level = torch.tensor([10 ** (scenes[row].ambience.babble_db / 20) for row in rows], device=device)  # type: ignore[union-attr]
+    loud = heard[:, 0].square().mean(dim=-1).sqrt().clamp_min(1e-9)
+    babble[rows] = heard * (level / loud).reshape(-1, 1, 1)
+    return babble
+
+
+def _babbles(scene: Scene) -> bool:
+    return scene.ambience is not None and len(scene.ambience.babble) > 0

@@ -1,12 +1,12 @@
-"""Isolated sounds to make scenes from, in memory, split by speaker or recording."""
+"""Isolated sounds to make scenes from, split by speaker or recording, and read when they are needed."""
 
-import csv
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol, runtime_checkable
 
 import av
 import numpy as np
@@ -16,18 +16,26 @@ from jaxtyping import Bool, Float32
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.labels import LabelSet
+from seldfuse.synth.jitter import played
+from seldfuse.synth.layouts import find
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
+HOP_SAMPLES = SAMPLE_RATE_HZ // 100
 HELD_OUT_SHARE = 0.2
 ACTIVE_RANGE_DB = 35.0
+ACTIVE_SHARE = 10 ** (-ACTIVE_RANGE_DB / 10)
 REFERENCE_RMS = 0.05
 """Every sound is brought to this level over its active frames, which is its level at 1 m."""
+LONGEST_S = 60.0
+"""What a file holds beyond this is not read."""
+REMEMBERED_S = 1800.0
+"""So many seconds of sound a bank keeps in memory (some 170 MB)."""
+TRIES = 20
 
 
 @dataclass(frozen=True)
 class Sound:
-    """One isolated sound: mono at 24 kHz, and the 100 ms frames in which it is heard."""
+    """One isolated sound: mono at 24 kHz and the reference level, and the 100 ms frames in which it is heard."""
 
     cls: int
     group: str
@@ -35,79 +43,204 @@ class Sound:
     active: Bool[np.ndarray, "frame"]
 
 
-class Entry(NamedTuple):
+@runtime_checkable
+class Entry(Protocol):
+    """A sound that is known but not read: its class, and who or what made it."""
+
+    @property
+    def cls(self) -> int: ...
+
+    @property
+    def group(self) -> str: ...
+
+    def read(self) -> Sound:
+        """Raises MediaError."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of what the sound is made from. Raises MediaError."""
+        ...
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A sound in a file of any format that FFmpeg reads."""
+
     cls: int
     group: str
     path: Path
 
+    def read(self) -> Sound:
+        """Its first minute. Raises MediaError, which names the file, where it cannot be read or is silent."""
+        return read_sound(self.cls, self.group, self.path)
+
+    def digest(self) -> str:
+        try:
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise MediaError(f"expected a sound that can be read ({error.strerror}): {self.path}") from error
+
 
 @dataclass(frozen=True)
+class HeldEntry:
+    """A sound that is in memory already."""
+
+    sound: Sound
+
+    @property
+    def cls(self) -> int:
+        return self.sound.cls
+
+    @property
+    def group(self) -> str:
+        return self.sound.group
+
+    def read(self) -> Sound:
+        return self.sound
+
+    def digest(self) -> str:
+        return hashlib.sha256(self.sound.samples.tobytes()).hexdigest()
+
+
+class _Memory:
+    """What a process has read of a bank of late, and which broken sounds it has reported; a new process starts anew."""
+
+    def __init__(self) -> None:
+        self.sounds: OrderedDict[str, Sound] = OrderedDict()
+        self.seconds = 0.0
+        self.reported: set[str] = set()
+
+    def __reduce__(self) -> "tuple[type[_Memory], tuple[()]]":
+        return _Memory, ()
+
+    def read(self, key: str, entry: Entry) -> Sound:
+        if key not in self.sounds:
+            self.sounds[key] = entry.read()
+            self.seconds += self.sounds[key].samples.size / SAMPLE_RATE_HZ
+        self.sounds.move_to_end(key)
+        while self.seconds > REMEMBERED_S and len(self.sounds) > 1:
+            _, oldest = self.sounds.popitem(last=False)
+            self.seconds -= oldest.samples.size / SAMPLE_RATE_HZ
+        return self.sounds[key]
+
+
+@dataclass(frozen=True, eq=False)
 class SoundBank:
-    """Sounds by class. `classes` holds, per class, the sounds of each group, so that a draw can even out groups."""
+    """Sounds by their keys, one side of the split of a collection.
+
+    A key is a path inside the folder, with slashes, or `procedural/<class>/<seed>`. A bank can be sent to another
+    process if `on_problem` can be; sounds that were read stay behind. Raises UsageError where there is no sound.
+    """
 
     labels: LabelSet
-    classes: tuple[tuple[tuple[Sound, ...], ...], ...]
+    entries: Mapping[str, Entry]
+    held_out: bool = False
+    on_problem: Callable[[str], None] | None = None
+    _memory: _Memory = field(default_factory=_Memory, repr=False)
 
     def __post_init__(self) -> None:
-        silent = [label.name for label, groups in zip(self.labels.classes, self.classes, strict=True) if not groups]
-        if len(silent) == len(self.labels):
-            raise UsageError(
-                "there is no sound for any class; expected sub-folders named after the classes, or manifest.csv"
-            )
+        if not self.entries:
+            side = " that is held out; that takes a class with two groups of sounds" if self.held_out else ""
+            raise UsageError(f"there is no sound for any class of {self.labels.name}{side}")
 
-    def draw(self, cls: int, rng: np.random.Generator) -> Sound:
-        """A sound of the class: first a group, then one of its sounds."""
-        group = self.classes[cls][rng.integers(len(self.classes[cls]))]
-        return group[rng.integers(len(group))]
+    @classmethod
+    def of_sounds(cls, labels: LabelSet, sounds: Mapping[str, Sound]) -> "SoundBank":
+        """A bank of sounds that are in memory, by their keys."""
+        return cls(labels, {key: HeldEntry(sound) for key, sound in sounds.items()})
+
+    @cached_property
+    def classes(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """Keys per class and group."""
+        groups: list[dict[str, list[str]]] = [defaultdict(list) for _ in self.labels.classes]
+        for key, entry in self.entries.items():
+            groups[entry.cls][entry.group].append(key)
+        return tuple(tuple(tuple(keys) for keys in of_class.values()) for of_class in groups)
 
     @property
     def present(self) -> list[int]:
         """Ids of the classes that have sounds."""
         return [cls for cls, groups in enumerate(self.classes) if groups]
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self.entries)
 
-def load_bank(folder: Path, labels: LabelSet, held_out: bool, only: Sequence[int] | None = None) -> SoundBank:
-    """Sounds of a folder: `manifest.csv` (columns class, group, path), or sub-folders named after classes.
+    def draw(self, cls: int, rng: np.random.Generator) -> str:
+        """Key of a sound of a class that is `present`: first a group, all alike, then one of its sounds.
+
+        The sound is read, to know that it can be. With `on_problem` one that cannot is reported, once in a process,
+        and another is drawn; without, and after 20 such, raises MediaError.
+        """
+        failed = 0
+        while True:
+            group = self.classes[cls][rng.integers(len(self.classes[cls]))]
+            key = group[rng.integers(len(group))]
+            try:
+                self.sound(key)
+                return key
+            except MediaError as error:
+                failed += 1
+                if self.on_problem is None or failed == TRIES:
+                    raise
+                if key not in self._memory.reported:
+                    self._memory.reported.add(key)
+                    self.on_problem(f"passed over: {error}")
+
+    def sound(self, key: str, speed: float = 1.0, semitones: float = 0.0) -> Sound:
+        """A sound, played as `jitter.played` does and brought to the reference level again.
+
+        Raises MediaError where it cannot be read, UsageError where the bank does not hold it.
+        """
+        sound = self._memory.read(key, self._entry(key))
+        samples = played(sound.samples, speed, semitones)
+        return sound if samples is sound.samples else heard(sound.cls, sound.group, samples)
+
+    def same_group(self, key: str) -> tuple[str, ...]:
+        """All sounds of the class and group of a sound, itself among them."""
+        return next(group for group in self.classes[self._entry(key).cls] if key in group)
+
+    def digest(self, key: str) -> str:
+        """SHA-256 of the sound's file, or of its samples where it has none. Raises MediaError or UsageError."""
+        return self._entry(key).digest()
+
+    def _entry(self, key: str) -> Entry:
+        if key not in self.entries:
+            raise UsageError(f"expected a sound of the bank, which holds {len(self.entries)}, got {key!r}")
+        return self.entries[key]
+
+    def with_entries(self, entries: Mapping[str, Entry]) -> "SoundBank":
+        """The same bank with more sounds."""
+        return replace(self, entries={**self.entries, **entries}, _memory=_Memory())
+
+
+def load_bank(
+    folder: Path,
+    labels: LabelSet,
+    held_out: bool,
+    only: Sequence[int] | None = None,
+    on_problem: Callable[[str], None] | None = None,
+) -> SoundBank:
+    """Lists the sounds of a folder: `manifest.csv` (columns class, group, path), FSD50K or ESC-50 as they are
+    unpacked, or sub-folders named after classes. None is opened.
 
     A fifth of the groups of each class is held out for validation, the same ones every time; a class with one group
-    has nothing held out. `held_out` chooses which side to load, `only` some classes. Raises UsageError or MediaError,
-    which name the file.
+    has nothing held out. `held_out` chooses the side, `only` some classes. Raises UsageError where there is nothing to
+    choose from or a class is unknown. With `on_problem` unknown classes, and later sounds that cannot be read, are
+    reported and passed over.
     """
-    manifest = folder / "manifest.csv"
-    entries = list(_from_manifest(manifest, labels) if manifest.is_file() else _from_folders(folder, labels))
-    grouped: dict[int, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    for entry in entries:
-        grouped[entry.cls][entry.group].append(entry.path)
-    classes = []
-    for cls in range(len(labels)):
-        chosen = _side(sorted(grouped[cls]), held_out) if only is None or cls in only else []
-        classes.append(
-            tuple(tuple(read_sound(cls, group, path) for path in sorted(grouped[cls][group])) for group in chosen)
+    grouped: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for found in find(folder, labels, on_problem):
+        grouped[found.cls][found.group].append(found.key)
+    if not grouped:
+        raise UsageError(
+            f"there is no sound for any class of {labels.name}; expected sub-folders named after the classes, "
+            f"manifest.csv, or FSD50K or ESC-50 as they are unpacked: {folder}"
         )
-    return SoundBank(labels, tuple(classes))
-
-
-def _from_manifest(manifest: Path, labels: LabelSet) -> Iterator[Entry]:
-    with manifest.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = {"class", "group", "path"} - set(rows.fieldnames or ())
-        if missing:
-            raise UsageError(f"the manifest lacks the columns {sorted(missing)}: {manifest}")
-        for row in rows:
-            group = f"{row.get('source', '')}/{row['group']}"
-            yield Entry(labels.index(row["class"]), group, manifest.parent / row["path"])
-
-
-def _from_folders(folder: Path, labels: LabelSet) -> Iterator[Entry]:
-    """A file's group is the sub-folder it stands in, or itself where it stands in the class folder."""
-    if not folder.is_dir():
-        raise UsageError(f"--sounds expects a folder of sounds: {folder}")
-    for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
-        cls = labels.index(place.name.lstrip("0123456789_- "))
-        for path in sorted(place.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
-                group = path.parent if path.parent != place else path
-                yield Entry(cls, str(group.relative_to(folder)), path)
+    entries: dict[str, Entry] = {}
+    for cls in range(len(labels)) if only is None else only:
+        for group in _side(sorted(grouped[cls]), held_out):
+            entries |= {key: FileEntry(cls, group, folder / key) for key in sorted(grouped[cls][group])}
+    return SoundBank(labels, entries, held_out, on_problem)
 
 
 def _side(groups: list[str], held_out: bool) -> list[str]:
@@ -118,28 +251,55 @@ def _side(groups: list[str], held_out: bool) -> list[str]:
 
 
 def read_sound(cls: int, group: str, path: Path) -> Sound:
-    """A file brought to the reference level, and the frames in which it is heard. Raises MediaError."""
-    samples = _decode(path)
-    frames = samples[: samples.size // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    if frames.shape[0] == 0:
-        frames = np.pad(samples, (0, FRAME_SAMPLES - samples.size)).reshape(1, -1)
-    power = np.square(frames).mean(axis=1)
-    if power.max() <= 0:
-        raise MediaError(f"the sound is silent: {path}")
-    active = power > power.max() * 10 ** (-ACTIVE_RANGE_DB / 10)
-    level = np.sqrt(power[active].mean())
-    return Sound(cls, group, (frames.reshape(-1) * (REFERENCE_RMS / level)).astype(np.float32), active)
+    """The first minute of a file at the reference level. Raises MediaError."""
+    try:
+        return heard(cls, group, _decode(path))
+    except MediaError as error:
+        raise MediaError(f"{error}: {path}") from error
+
+
+def heard(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> Sound:
+    """Samples as a sound: silence cut off at both ends, brought to the reference level, filled up to whole frames.
+
+    Heard is what is less than 35 dB below the loudest 100 ms. Raises MediaError where that is silence.
+    """
+    audible = np.flatnonzero(_power(samples, HOP_SAMPLES) > _power(samples, FRAME_SAMPLES).max() * ACTIVE_SHARE)
+    if audible.size == 0:
+        raise MediaError("the sound is silent")
+    trimmed = samples[audible[0] * HOP_SAMPLES : (audible[-1] + 1) * HOP_SAMPLES]
+    filled = np.pad(trimmed, (0, -trimmed.size % FRAME_SAMPLES))
+    power = _power(filled, FRAME_SAMPLES)
+    active = power > power.max() * ACTIVE_SHARE
+    gain = REFERENCE_RMS / np.sqrt(power[active].mean())
+    return Sound(cls, group, (filled * gain).astype(np.float32), active)
+
+
+def _power(samples: Float32[np.ndarray, "sample"], window: int) -> Float32[np.ndarray, "window"]:
+    """Mean square of consecutive windows, the last one filled up with silence."""
+    filled = np.pad(samples, (0, -samples.size % window))
+    return np.asarray(np.square(filled.reshape(-1, window)).mean(axis=1))
 
 
 def _decode(path: Path) -> Float32[np.ndarray, "sample"]:
-    """The whole file as mono at 24 kHz; a sound of a bank is short."""
+    """The first minute of a file as mono at 24 kHz."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+    parts: list[Float32[np.ndarray, "sample"]] = []
+    seconds = 0.0
     try:
         with av.open(path) as container:
-            frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
-            frames += resampler.resample(None)
-    except (FFmpegError, IndexError) as error:
-        raise MediaError(f"expected a sound that FFmpeg reads ({error}): {path}") from error
-    if not frames:
-        raise MediaError(f"the sound holds no samples: {path}")
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+            if not container.streams.audio:
+                raise MediaError("expected a file with sound, found no audio stream in it")
+            for frame in container.decode(audio=0):
+                parts += [part.to_ndarray()[0] for part in resampler.resample(frame)]
+                seconds += frame.samples / frame.sample_rate
+                if seconds >= LONGEST_S:
+                    break
+            parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
+    except FFmpegError as error:
+        raise MediaError(f"expected a sound that FFmpeg reads ({error.strerror})") from error
+    if not parts:
+        raise MediaError("the sound holds no samples")
+    samples = np.concatenate(parts)[: round(LONGEST_S * SAMPLE_RATE_HZ)]
+    if not np.isfinite(samples).all():
+        raise MediaError("the sound holds NaN or Inf; export it anew")
+    return samples

@@ -1,0 +1,195 @@
+"""Random plans of scenes: a timeline as real recordings have it, in a random room, with random wear."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seldfuse.synth.measured import Responses
+from seldfuse.synth.views import draw_view
+from seldfuse.synth.rooms import BANDS_HZ, absorption_for
+from seldfuse.synth.scene import (
+    FRAME_S, SCENE_FRAMES, Ambience, MeasuredRoom, Path, Point, Room, Scene, Source, Take, Wear,
+)  # fmt: skip
+from seldfuse.synth.noise import TABLE_SAMPLES
+from seldfuse.synth.backdrop import Backdrops
+from seldfuse.synth.sounds import REFERENCE_RMS, SoundBank
+from seldfuse.synth.sprites import Sprites
+from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.timeline import Part, draw_timeline
+
+RT60_S = (0.15, 1.2)
+SNR_DB = (5.0, 40.0)
+NEAREST_M = 0.5
+FROM_WALL_M = 0.15
+NOISE_SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)
+CODECS_KBPS = (32, 48, 64, 96, 128, 192)
+STILLEST_DB = (-75.0, -45.0)
+"""Noise of scenes in which nobody sounds."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What random scenes are made of.
+
+    `evenness` goes from 0 (classes as often as in real recordings) to 1 (all equally often). Of the scenes,
+    `measured_share` stand in measured rooms. Sprites and backdrops make pictures.
+    """
+
+    bank: SoundBank
+    statistics: Statistics
+    evenness: float = 0.0
+    responses: Responses | None = None
+    measured_share: float = 1.0
+    sprites: Sprites | None = None
+    backdrops: Backdrops | None = None
+    frames: int = SCENE_FRAMES
+
+
+def draw_scene(stage: Stage, rng: np.random.Generator) -> Scene:
+    """A random plan. Raises MediaError where no sound of a class can be read."""
+    parts = draw_timeline(stage.statistics, stage.bank.present, rng, stage.frames, stage.evenness)
+    if stage.responses is not None and rng.random() < stage.measured_share:
+        room, paths = _measured(stage.responses, parts, rng)
+        parts = parts[: len(paths)]
+    else:
+        room = _room(rng)
+        paths = [_path(part, room, stage.statistics, rng) for part in parts]
+    sources = tuple(_source(part, path, stage.bank, rng) for part, path in zip(parts, paths, strict=True))
+    view = None
+    if stage.sprites is not None and stage.backdrops is not None:
+        view = draw_view(sources, room, stage.sprites, stage.backdrops, rng, stage.frames * FRAME_S)
+    return Scene(sources, room, _ambience(sources, stage.bank, rng), _wear(rng), view, stage.frames)
+
+
+def _room(rng: np.random.Generator) -> Room:
+    size_m = np.array([rng.uniform(3.0, 10.0), rng.uniform(3.0, 8.0), rng.uniform(2.4, 4.0)])
+    microphone_m = [*(size_m[:2] * rng.uniform(0.25, 0.75, 2)), rng.uniform(1.0, 1.6)]
+    rt60_s = math.exp(rng.uniform(math.log(RT60_S[0]), math.log(RT60_S[1])))
+    # Rooms ring longer in the bass than in the treble; walls differ in how much they swallow, and where.
+    octave = np.linspace(-1.0, 1.0, len(BANDS_HZ))
+    decay_s = rt60_s * np.exp(-rng.uniform(0.0, 0.4) * octave)
+    walls = rng.normal(0.0, 0.6, (6, 1)) + rng.normal(0.0, 0.25, (6, 1)) * octave
+    absorption = absorption_for(size_m, np.exp(walls), decay_s)
+    return Room(_point(size_m), _point(microphone_m), round(rng.uniform(0.0, 360.0), 1), _rows(absorption))
+
+
+def _path(part: Part, room: Room, statistics: Statistics, rng: np.random.Generator) -> Path:
+    distance_m = statistics.distances.draw(rng)
+    start_m = _inside(room, part.azimuth_deg, part.elevation_deg, distance_m)
+    begin_s, end_s = part.stretches[0][0], sum(part.stretches[-1])
+    if part.angular_speed_deg_s == 0.0:
+        return Path(start_m, start_m, 0.0, 1.0)
+    turn_deg = part.angular_speed_deg_s * (end_s - begin_s)
+    # A straight walk comes nearer than its ends, but never nearer than the nearest place.
+    widest_deg = 2.0 * math.degrees(math.acos(min(1.0, NEAREST_M / math.dist(start_m, (0.0, 0.0, 0.0)))))
+    turn_deg = float(np.clip(turn_deg, -min(120.0, widest_deg), min(120.0, widest_deg)))
+    end_m = _inside(room, part.azimuth_deg + turn_deg, part.elevation_deg, distance_m * rng.uniform(0.8, 1.25))
+    return Path(start_m, end_m, round(begin_s, 3), round(end_s, 3))
+
+
+def _inside(room: Room, azimuth_deg: float, elevation_deg: float, distance_m: float) -> Point:
+    """The place in a direction, drawn nearer where a wall is in the way."""
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+    flat = math.cos(elevation)
+    direction = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
+    towards = room.place(direction) - np.array(room.microphone_m)
+    free_m = np.where(towards > 0, np.array(room.size_m) - room.microphone_m, room.microphone_m) - FROM_WALL_M
+    reach_m = float((free_m / np.maximum(np.abs(towards), 1e-9)).min())
+    return _point(direction * max(NEAREST_M, min(distance_m, reach_m)))
+
+
+def _measured(responses: Responses, parts: Sequence[Part], rng: np.random.Generator) -> tuple[MeasuredRoom, list[Path]]:
+    """A measured room turned at random; its sources stand where the measurement had them."""
+    keys = responses.draw(rng, len(parts))
+    yaw_deg = round(rng.uniform(0.0, 360.0), 1)
+    paths = []
+    for key in keys:
+        response = responses.response(key)
+        azimuth, elevation = math.radians(response.azimuth_deg + yaw_deg), math.radians(response.elevation_deg)
+        flat = math.cos(elevation)
+        direction = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
+        place_m = _point(direction * response.distance_m)
+        paths.append(Path(place_m, place_m, 0.0, 1.0))
+    return MeasuredRoom(tuple(keys), yaw_deg), paths
+
+
+def _source(part: Part, path: Path, bank: SoundBank, rng: np.random.Generator) -> Source:
+    speed = round(rng.uniform(0.92, 1.08), 3) if rng.random() < 0.5 else 1.0
+    semitones = round(rng.uniform(-2.0, 2.0), 2) if rng.random() < 0.3 else 0.0
+    key = bank.draw(part.cls, rng)
+    takes = [
+        take
+        for start_s, duration_s in part.stretches
+        for take in _takes(key, start_s, duration_s, speed, semitones, bank, rng)
+    ]
+    return Source(part.cls, tuple(takes), path, round(rng.uniform(-8.0, 8.0), 2), int(rng.integers(TABLE_SAMPLES)))
+
+
+def _takes(
+    key: str, start_s: float, duration_s: float, speed: float, semitones: float, bank: SoundBank, rng: np.random.Generator
+) -> list[Take]:
+    """Sounds of one group, one after the other with short pauses, until the time is full."""
+    group = bank.same_group(key)
+    takes: list[Take] = []
+    end_s = start_s + duration_s
+    while end_s - start_s > 0.2 or not takes:
+        sound_s = len(bank.sound(key, speed, semitones).samples) / 24_000
+        offset_s = rng.uniform(0.0, sound_s - (end_s - start_s)) if sound_s > end_s - start_s else 0.0
+        length_s = min(sound_s, end_s - start_s)
+        takes.append(Take(key, round(start_s, 4), round(length_s, 4), round(offset_s, 4), speed, semitones))
+        start_s += length_s + rng.uniform(0.05, 0.4)
+        key = group[rng.integers(len(group))]
+    return takes
+
+
+def _ambience(sources: Sequence[Source], bank: SoundBank, rng: np.random.Generator) -> Ambience:
+    if sources:
+        noise_db = _level_db(sources) - rng.uniform(*SNR_DB)
+    else:
+        noise_db = rng.uniform(*STILLEST_DB)
+    slope, start = float(rng.choice(NOISE_SLOPES)), int(rng.integers(TABLE_SAMPLES))
+    babble = _voices(bank, rng) if rng.random() < 0.25 else ()
+    return Ambience(round(noise_db, 2), slope, start, babble, round(noise_db + rng.uniform(-3.0, 6.0), 2))
+
+
+def _level_db(sources: Sequence[Source]) -> float:
+    """Level of the direct sound of all sources at the microphone, dB below full scale."""
+    distances_m = [math.dist(source.path.start_m, (0.0, 0.0, 0.0)) for source in sources]
+    power = [10 ** (source.gain_db / 10) / metres**2 for source, metres in zip(sources, distances_m, strict=True)]
+    return 20 * math.log10(REFERENCE_RMS) + 10 * math.log10(sum(power) / len(power))
+
+
+def _voices(bank: SoundBank, rng: np.random.Generator) -> tuple[Take, ...]:
+    """Four to eight voices through the whole scene; without speech in the bank, whatever it has."""
+    names = {cls: bank.labels.classes[cls].name for cls in bank.present}
+    speech = [cls for cls, name in names.items() if "speech" in name] or list(names)
+    voices = []
+    for _ in range(int(rng.integers(4, 9))):
+        key = bank.draw(int(rng.choice(speech)), rng)
+        voices += _takes(key, 0.0, 5.0, 1.0, 0.0, bank, rng)
+    return tuple(voices)
+
+
+def _wear(rng: np.random.Generator) -> Wear:
+    clips = rng.random() < 0.05
+    return Wear(
+        gain_db=round(rng.uniform(1.0, 10.0) if clips else rng.uniform(-24.0, 0.0), 2),
+        highpass_hz=round(_log_uniform(rng, 40.0, 300.0), 1) if rng.random() < 0.2 else None,
+        lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.4 else None,
+        codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.35 else None,
+    )
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _point(place_m: Sequence[float] | np.ndarray) -> Point:
+    x, y, z = (round(float(part), 4) for part in place_m)
+    return x, y, z
+
+
+def _rows(table: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(round(float(cell), 4) for cell in row) for row in table)

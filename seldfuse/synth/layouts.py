@@ -1,0 +1,185 @@
+"""How collections of sounds lie on disk, and which of their labels mean which class."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from seldfuse.errors import UsageError
+from seldfuse.labels import LabelSet
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
+
+Report = Callable[[str], None]
+
+
+class Found(NamedTuple):
+    """A sound file: the id of its class, who or what made it, and its path inside the folder, with slashes."""
+
+    cls: int
+    group: str
+    key: str
+
+
+class Meaning(NamedTuple):
+    """What a class is called elsewhere.
+
+    `names` are labels of FSD50K (AudioSet's names, with underscores) that mean the class. `along` are labels that
+    stand beside them and say nothing else: families, materials. `esc50` are categories of ESC-50.
+    """
+
+    names: str
+    along: str = ""
+    esc50: str = ""
+
+
+MEANINGS = {
+    "female_speech": Meaning("Female_speech_and_woman_speaking", "Speech Human_voice"),
+    "male_speech": Meaning("Male_speech_and_man_speaking", "Speech Human_voice"),
+    "clapping": Meaning("Clapping Applause", "Hands Human_group_actions", "clapping"),
+    "telephone": Meaning("Telephone Ringtone", "Alarm Bell"),
+    "laughter": Meaning("Laughter Giggle Chuckle_and_chortle", "Human_voice", "laughing"),
+    "domestic_sounds": Meaning(
+        "Vacuum_cleaner Mechanical_fan Air_conditioning Boiling Frying_(food) Microwave_oven Blender Hair_dryer "
+        "Washing_machine Toilet_flush Dishes_and_pots_and_pans Cutlery_and_silverware",
+        "Domestic_sounds_and_home_sounds Mechanisms Glass Chink_and_clink Liquid Water",
+        "vacuum_cleaner washing_machine toilet_flush",
+    ),
+    "footsteps": Meaning("Walk_and_footsteps", "Run", "footsteps"),
+    "door": Meaning(
+        "Door Sliding_door Slam Cupboard_open_or_close Drawer_open_or_close",
+        "Domestic_sounds_and_home_sounds Squeak Wood Thump_and_thud",
+        "door_wood_creaks",
+    ),
+    "music": Meaning("Music"),
+    "musical_instrument": Meaning(
+        "Musical_instrument Accordion Acoustic_guitar Bass_drum Bass_guitar Bowed_string_instrument Brass_instrument "
+        "Cowbell Crash_cymbal Cymbal Drum Drum_kit Electric_guitar Glockenspiel Gong Guitar Harmonica Harp Hi-hat "
+        "Keyboard_(musical) Mallet_percussion Marimba_and_xylophone Organ Percussion Piano Plucked_string_instrument "
+        "Rattle_(instrument) Snare_drum Strum Tabla Tambourine Trumpet Wind_instrument_and_woodwind_instrument",
+        "Music Bell",
+    ),
+    "water_tap": Meaning(
+        "Water_tap_and_faucet Sink_(filling_or_washing)", "Domestic_sounds_and_home_sounds Water Liquid"
+    ),
+    "bell": Meaning("Bell Church_bell Bicycle_bell Chime Wind_chime", "Alarm Bicycle Vehicle", "church_bells"),
+    "knock": Meaning("Knock", "Door Domestic_sounds_and_home_sounds Tap Wood", "door_wood_knock"),
+}
+"""The DCASE classes in the words of FSD50K (doi:10.1109/TASLP.2021.3133208, after the AudioSet ontology) and ESC-50.
+
+Domestic sounds and doors go as in STARSS23 (doi:10.5281/zenodo.7709052): machines and pots in a home, cupboards as
+doors, cowbells as instruments. A doorbell is neither a door nor quite a bell, and stays out.
+"""
+
+
+def find(folder: Path, labels: LabelSet, on_problem: Report | None = None) -> Iterator[Found]:
+    """The sounds of a folder, without opening one.
+
+    Raises UsageError where the folder is none, a table lacks columns, or a class is unknown; with `on_problem` the
+    unknown class is reported and passed over.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--sounds expects a folder of sounds: {folder}")
+    if (folder / "manifest.csv").is_file():
+        return _manifest(folder, labels, on_problem)
+    if (folder / "FSD50K.ground_truth").is_dir():
+        return _fsd50k(folder, labels)
+    if (folder / "meta" / "esc50.csv").is_file():
+        return _esc50(folder, labels)
+    return _folders(folder, labels, on_problem)
+
+
+def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Found]:
+    table = folder / "manifest.csv"
+    class_of = cache(lambda word: _class_of(word, labels, table, on_problem))
+    listed: set[str] = set()
+    for row in _rows(table, {"class", "group", "path"}):
+        cls, key = class_of(row["class"]), Path(row["path"]).as_posix()
+        if key in listed:
+            raise UsageError(f"expected one line for each sound, got two for {key!r}: {table}")
+        listed.add(key)
+        if cls is not None:
+            yield Found(cls, f"{row.get('source', '')}/{row['group']}", key)
+
+
+def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Found]:
+    """A file's group is the sub-folder it stands in, or itself where it stands in the class folder."""
+    for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
+        cls = _class_of(place.name.lstrip("0123456789_- "), labels, place, on_problem)
+        for path in sorted(place.rglob("*")) if cls is not None else ():
+            if path.suffix.lower() in SUFFIXES:
+                group = path.parent if path.parent != place else path
+                yield Found(cls, str(group.relative_to(folder)), path.relative_to(folder).as_posix())
+
+
+def _class_of(word: str, labels: LabelSet, where: Path, on_problem: Report | None) -> int | None:
+    try:
+        return labels.index(word)
+    except UsageError as error:
+        if on_problem is None:
+            raise UsageError(f"{error}: {where}") from error
+        on_problem(f"passed over: {error}: {where}")
+        return None
+
+
+def _fsd50k(folder: Path, labels: LabelSet) -> Iterator[Found]:
+    """FSD50K as it is unpacked; a file's group is its uploader where the metadata is there, else itself.
+
+    A part whose sounds are not there (`FSD50K.dev_audio`, `FSD50K.eval_audio`) is passed over.
+    """
+    for part in ("dev", "eval"):
+        if (folder / f"FSD50K.{part}_audio").is_dir():
+            uploader = _uploaders(folder / "FSD50K.metadata" / f"{part}_clips_info_FSD50K.json")
+            for row in _rows(folder / "FSD50K.ground_truth" / f"{part}.csv", {"fname", "labels"}):
+                name = meant(frozenset(row["labels"].split(",")))
+                if name in labels.names:
+                    group = uploader.get(row["fname"], row["fname"])
+                    yield Found(labels.index(name), group, f"FSD50K.{part}_audio/{row['fname']}.wav")
+
+
+def _uploaders(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        return {name: clip["uploader"] for name, clip in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"expected FSD50K's clips with their 'uploader' ({error!r}); unpack it anew: {path}"
+        ) from error
+
+
+@cache
+def meant(words: frozenset[str]) -> str | None:
+    """The one class that a set of FSD50K's labels means: a name of it is there, and nothing but what goes along.
+
+    None where none or several would do. A label that belongs to no class is something else that is heard.
+    """
+    classes = [
+        name
+        for name, (names, along, _) in MEANINGS.items()
+        if words & set(names.split()) and words <= {*names.split(), *along.split()}
+    ]
+    return classes[0] if len(classes) == 1 else None
+
+
+def _esc50(folder: Path, labels: LabelSet) -> Iterator[Found]:
+    """ESC-50; files that were cut from one recording are a group."""
+    classes = {category: name for name, meaning in MEANINGS.items() for category in meaning.esc50.split()}
+    for row in _rows(folder / "meta" / "esc50.csv", {"filename", "category", "src_file"}):
+        name = classes.get(row["category"])
+        if name in labels.names:
+            yield Found(labels.index(name), row["src_file"], f"audio/{row['filename']}")
+
+
+def _rows(table: Path, columns: set[str]) -> Iterator[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, restval="")
+            missing = columns - set(rows.fieldnames or ())
+            if missing:
+                raise UsageError(f"{table.name} lacks the columns {sorted(missing)}: {table}")
+            yield from rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"expected a table of sounds that can be read ({error}): {table}") from error

@@ -1,0 +1,62 @@
+"""Noise from a table, so that the same plan has the same noise on every device."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.rooms import band_filters
+
+TABLE_SAMPLES = 2**20
+SIDE_START = TABLE_SAMPLES // 2
+"""What W reads from one place on, Y' reads from half a table away."""
+
+DIFFUSE_SIDE = math.sqrt(1.0 / 3.0)
+"""Level of a diffuse field's Y' beside its W: a third of the power, so that left and right correlate by one half."""
+
+_SEED = 20250305
+_LOWEST_HZ = 50.0
+
+
+def coloured(slope: float, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
+    """A diffuse field, W and Y', of mean square 1 in W, whose spectrum falls by 10·`slope` dB a decade above 50 Hz."""
+    return _pair(_coloured(slope, device).unsqueeze(0), starts, samples)[:, 0]
+
+
+def octaves(starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row band 2 sample"]:
+    """White diffuse fields, W and Y', split into the bands of `rooms`; the bands' W adds up to a mean square of 1."""
+    return _pair(_octaves(device), starts, samples)
+
+
+def _pair(table: Float[Tensor, "band entry"], starts: Sequence[int], samples: int) -> Float[Tensor, "row band 2 sample"]:
+    first = torch.tensor(starts, device=table.device).reshape(-1, 1) % TABLE_SAMPLES
+    first = torch.cat([first, first + SIDE_START], dim=1)
+    level = torch.tensor([1.0, DIFFUSE_SIDE], device=table.device).reshape(2, 1)
+    return table.unfold(1, samples, 1)[:, first].movedim(0, 1) * level
+
+
+def _twice(table: Float[Tensor, "*band entry"]) -> Float[Tensor, "*band entry"]:
+    """The table after itself, so that what begins near its end goes on."""
+    return torch.cat([table, table], dim=-1)
+
+
+@lru_cache(maxsize=2)
+def _white(device: str) -> Float[Tensor, "entry"]:
+    return torch.randn(TABLE_SAMPLES, generator=torch.Generator().manual_seed(_SEED)).to(device)
+
+
+@lru_cache(maxsize=2)
+def _octaves(device: str) -> Float[Tensor, "band entry"]:
+    return _twice(torch.fft.irfft(torch.fft.rfft(_white(device)) * band_filters(TABLE_SAMPLES, device), TABLE_SAMPLES))
+
+
+@lru_cache(maxsize=16)
+def _coloured(slope: float, device: str) -> Float[Tensor, "entry"]:
+    frequency_hz = torch.fft.rfftfreq(TABLE_SAMPLES, 1.0 / SAMPLE_RATE_HZ, device=device)
+    shape = (frequency_hz.clamp_min(_LOWEST_HZ) / 1000.0) ** (-slope / 2.0)
+    table = torch.fft.irfft(torch.fft.rfft(_white(device)) * shape, TABLE_SAMPLES)
+    return _twice(table / table.square().mean().sqrt())

@@ -1,0 +1,254 @@
+"""The pictures of a scene, and what a perfect detector would see in them.
+
+A figure is a flat cut-out that faces the camera. The place on it that sounds (the mouth of who speaks, the hands of
+who claps, the feet of who walks) lies on the pixel of its source by the pinhole law, whatever else of it moves:
+figures lean from side to side and stretch about that place.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, partial
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Float32, UInt8, UInt16
+from torch import Tensor
+
+from seldfuse.detections import COLUMNS, Detections
+from seldfuse.geometry import Camera
+from seldfuse.synth.backdrop import Backdrops
+from seldfuse.synth.body import LEFT_AND_RIGHT
+from seldfuse.synth.scene import Path, Scene, View
+from seldfuse.synth.sprite import Sprite
+from seldfuse.synth.sprites import Sprites
+
+FPS = Fraction(30000, 1001)
+"""The challenge's rate."""
+
+CAMERA = Camera()
+
+NEAREST_M = 0.2
+"""Whoever is nearer to the plane of the lens is not drawn."""
+
+LEAN_DEG, STRETCH = 0.8, 0.006
+"""How far who stands leans and widens at most: three centimetres at the feet of who speaks."""
+
+WALK = 2.5
+"""Who walks leans that much more."""
+
+SWAY_S, STEPS_S = (3.0, 5.0), (0.95, 1.25)
+"""Shortest and longest time of a sway, and of two steps."""
+
+LEAN_STEPS = 8
+"""Leaning goes by steps, so that those who stand are drawn from few pictures."""
+
+Matrix = Float[np.ndarray, "2 2"]
+Pair = Float[np.ndarray, "2"]
+
+
+def frames(
+    scene: Scene, sprites: Sprites, backdrops: Backdrops, camera: Camera = CAMERA, fps: Fraction = FPS
+) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
+    """The pictures of the scene at 0, 1 / fps, … seconds, as many as fit.
+
+    Raises ValueError where the scene has no view, and what sprites and backdrops raise.
+    """
+    view, actors = _cast(scene, sprites)
+    backdrop = backdrops.picture(view.background, scene, camera)
+    cuts = _cutters(actors, camera)
+    times_s = np.arange(round(scene.duration_s * fps)) / float(fps)
+    for stands in _stands(actors, camera, times_s):
+        picture = backdrop.copy()
+        for stand in stands:
+            cut = cuts[stand.track](stand)
+            if cut is not None:
+                cut.paste(picture)
+        yield picture
+
+
+def detections(scene: Scene, sprites: Sprites, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Detections:
+    """What is to be seen of each figure at times in seconds, sorted by time and figure; `track` is the figure's index.
+
+    A box holds the pixels that are more the figure's than the background's and that no nearer figure covers; figures
+    without such a pixel are left out. Keypoints are those of people, with a score of 1 inside of the picture and 0
+    outside of it, NaN where unknown and for things. Raises ValueError where the scene has no view, and what
+    sprites raise.
+    """
+    _, actors = _cast(scene, sprites)
+    cuts = _cutters(actors, camera)
+    rows, keypoints = [], []
+    for time_s, stands in zip(times_s, _stands(actors, camera, times_s), strict=True):
+        free = np.ones((camera.height_px, camera.width_px), dtype=bool)
+        seen = []
+        for stand in reversed(stands):
+            cut = cuts[stand.track](stand)
+            box = None if cut is None else cut.claim(free)
+            if box is not None:
+                seen.append((stand, box))
+        for stand, box in sorted(seen):
+            rows.append((float(time_s), actors[stand.track].sprite.phrase, 1.0, *box, stand.track))
+            keypoints.append(_keypoints(actors[stand.track], stand, camera))
+    return Detections(pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), np.array(keypoints).reshape(-1, 17, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """A figure with its sprite, the place on the sprite that sounds (in pixels), and its way."""
+
+    sprite: Sprite
+    origin: tuple[float, float]
+    path: Path
+    height_m: float
+    mirrored: bool
+    sway: int
+
+
+class Stand(NamedTuple):
+    """A figure at one moment: where its sounding place is, how large it is, how far it leans (−1 to 1)."""
+
+    track: int
+    x_px: float
+    y_px: float
+    px_per_m: float
+    lean: float
+
+
+class Cut(NamedTuple):
+    """The part of a figure that lies inside the picture, from row `top` and column `left` on.
+
+    `colour` is multiplied by alpha; `clear` is how much of what is behind shines through, of 256.
+    """
+
+    left: int
+    top: int
+    colour: UInt8[np.ndarray, "rows columns 3"]
+    clear: UInt16[np.ndarray, "rows columns 3"]
+
+    def paste(self, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+        behind = self._part(picture)
+        mixed = behind * self.clear
+        mixed += 128
+        mixed >>= 8
+        mixed += self.colour
+        behind[...] = mixed
+
+    def claim(self, free: Bool[np.ndarray, "height width"]) -> tuple[float, float, float, float] | None:
+        """Takes this figure's pixels from the free ones: the box of those it got (left, top, right, bottom)."""
+        part, solid = self._part(free), self.clear[..., 0] <= 128
+        taken = solid & part
+        part &= ~solid
+        columns, rows = np.flatnonzero(taken.any(axis=0)), np.flatnonzero(taken.any(axis=1))
+        if len(rows) == 0:
+            return None
+        left, right = self.left + columns[0], self.left + columns[-1] + 1
+        return float(left), float(self.top + rows[0]), float(right), float(self.top + rows[-1] + 1)
+
+    def _part(self, picture: np.ndarray) -> np.ndarray:
+        rows, columns = self.colour.shape[:2]
+        return picture[self.top : self.top + rows, self.left : self.left + columns]
+
+
+def _cast(scene: Scene, sprites: Sprites) -> tuple[View, list[Actor]]:
+    if scene.view is None:
+        raise ValueError("expected a scene with a view, this one has sound only")
+    actors = []
+    for number, figure in enumerate(scene.view.figures):
+        source = None if figure.source is None else scene.sources[figure.source]
+        path = figure.path if source is None else source.path
+        if path is None:
+            raise ValueError(f"figure {number} has neither a source nor a path")
+        sprite = sprites.sprite(figure.sprite)
+        origin = sprite.sounding(sprites.sounding_kind(None if source is None else source.cls))
+        actors.append(Actor(sprite, origin, path, figure.height_m, figure.mirrored, figure.sway))
+    return scene.view, actors
+
+
+def _cutters(actors: list[Actor], camera: Camera) -> list[Callable[[Stand], Cut | None]]:
+    """Who draws which figure; who stands takes the same few poses again and again."""
+    drawn = [partial(_cut, actor, camera) for actor in actors]
+    return [cut if actor.path.moves else cache(cut) for actor, cut in zip(actors, drawn, strict=True)]
+
+
+def _stands(actors: list[Actor], camera: Camera, times_s: Float[np.ndarray, "time"]) -> Iterator[list[Stand]]:
+    """For each time the figures before the camera, the farthest first."""
+    ways = [_way(actor, camera, times_s) for actor in actors]
+    for moment in range(len(times_s)):
+        stands = [Stand(track, *way[moment].tolist()) for track, way in enumerate(ways) if not np.isnan(way[moment, 0])]
+        yield sorted(stands, key=lambda stand: stand.px_per_m)
+
+
+def _way(actor: Actor, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time 4"]:
+    """Pixel column and row, pixels per metre and leaning at each time; NaN behind the lens."""
+    x, y, z = actor.path.at(times_s).T
+    cos, sin = math.cos(math.radians(camera.yaw_deg)), math.sin(math.radians(camera.yaw_deg))
+    depth_m, left_m = cos * x + sin * y, cos * y - sin * x
+    px_per_m = camera.focal_px / np.where(depth_m > NEAREST_M, depth_m, np.nan)
+    x_px, y_px = camera.width_px / 2 - left_m * px_per_m, camera.height_px / 2 - z * px_per_m
+    return np.stack([x_px, y_px, px_per_m, _lean(actor, times_s)], axis=1)
+
+
+def _lean(actor: Actor, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
+    if not actor.sprite.is_person:
+        return np.zeros(len(times_s))
+    rng = np.random.default_rng(actor.sway)
+    phase, sway_s, steps_s = rng.uniform(0, 2 * np.pi), rng.uniform(*SWAY_S), rng.uniform(*STEPS_S)
+    path = actor.path
+    walks = path.moves & (times_s >= path.begin_s) & (times_s < path.end_s)
+    lean = np.sin(2 * np.pi * times_s / np.where(walks, steps_s, sway_s) + phase) * np.where(walks, WALK, 1.0)
+    return np.asarray(np.round(lean * LEAN_STEPS) / LEAN_STEPS)
+
+
+def _matrix(actor: Actor, stand: Stand) -> Matrix:
+    """From pixels of the sprite to pixels of the picture, about the place that sounds."""
+    scale = stand.px_per_m * actor.height_m / actor.sprite.rgba.shape[0]
+    angle = math.radians(LEAN_DEG * stand.lean)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    widen = (1 + STRETCH * stand.lean) * (-1 if actor.mirrored else 1)
+    return np.asarray(scale * turn * (widen, 1.0))
+
+
+def _cut(actor: Actor, camera: Camera, stand: Stand) -> Cut | None:
+    """None where nothing of the figure lies inside the picture."""
+    matrix, at, origin = _matrix(actor, stand), np.array([stand.x_px, stand.y_px]), np.array(actor.origin)
+    size = np.array(actor.sprite.rgba.shape[1::-1], dtype=float)
+    corners = at + (np.array([(0, 0), (size[0], 0), (0, size[1]), size]) - origin) @ matrix.T
+    first = np.floor(corners.min(axis=0)).clip(0).astype(int)
+    last = np.ceil(corners.max(axis=0)).clip(max=(camera.width_px, camera.height_px)).astype(int)
+    columns, rows = (last - first).tolist()
+    if columns <= 0 or rows <= 0:
+        return None
+    pyramid = actor.sprite.pyramid
+    level = min(max(round(-math.log2(abs(np.linalg.det(matrix))) / 2), 0), len(pyramid) - 1)
+    back = np.linalg.inv(matrix)
+    grid = _grid(back, back @ (first - at) + origin, size, rows, columns)
+    # Rounded down, all of them, so that colour never passes alpha.
+    drawn = F.grid_sample(pyramid[level], grid, align_corners=False)[0].to(torch.uint8).numpy()
+    alpha = drawn[3].astype(np.uint16)
+    clear = 256 - alpha - (alpha >> 7)
+    return Cut(int(first[0]), int(first[1]), np.stack([*drawn[:3]], axis=2), np.stack([clear] * 3, axis=2))
+
+
+def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> Float32[Tensor, "1 rows columns 2"]:
+    """Where in the sprite each pixel's middle lies, as torch counts, from −1 to 1; `start` is the first one's corner."""
+    matrix, start = matrix * 2 / size[:, None], start * 2 / size - 1
+    across, down = torch.arange(columns)[None, :] + 0.5, torch.arange(rows)[:, None] + 0.5
+    grid = torch.empty(1, rows, columns, 2)
+    for axis in (0, 1):
+        grid[0, :, :, axis] = across * float(matrix[axis, 0]) + (down * float(matrix[axis, 1]) + float(start[axis]))
+    return grid
+
+
+def _keypoints(actor: Actor, stand: Stand, camera: Camera) -> Float[np.ndarray, "17 3"]:
+    points = actor.sprite.keypoints
+    if points is None or not actor.sprite.is_person:
+        return np.full((17, 3), np.nan)
+    points = points[list(LEFT_AND_RIGHT)] if actor.mirrored else points
+    places = (points[:, :2] - actor.origin) @ _matrix(actor, stand).T + (stand.x_px, stand.y_px)
+    inside = ((places >= 0) & (places < (camera.width_px, camera.height_px))).all(axis=1)
+    score = np.where(np.isnan(places[:, 0]), np.nan, inside)
+    return np.column_stack([places, score])

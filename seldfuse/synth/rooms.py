@@ -1,0 +1,236 @@
+"""Shoebox rooms, batched: what arrives at a coincident first-order microphone from a source at a place.
+
+A mirror image of the source stands behind every sequence of walls (J. B. Allen, D. A. Berkley, "Image method for
+efficiently simulating small-room acoustics", JASA 65, 1979)::
+
+    image:   +----------+----------+      A path that bounces off n walls is a straight line to an image of order n.
+             |  ○       |       ●  |      It arrives distance / speed of sound later, weakened by 1 / distance and, wall
+             |          |  ◎       |      by wall and band by band, by what the wall did not swallow.
+             +----------+----------+      ● source, ○ its image behind the left wall, ◎ microphone
+
+Images up to `ORDER` are placed one by one (`early`). The many beyond are noise whose power follows from the same
+law (`late_power`): there is one image in each volume of the room's size, so that a shell of radius c·t brings the
+power 4πc / V, times what the walls leave, averaged over directions. Where the images are cut, the noise begins.
+
+Everything is given for the omnidirectional channel W and for the side channel Y' of a view; a plane wave from
+azimuth θ and elevation φ has Y' = sin θ cos φ · W. Amplitudes are those of a source that has 1 at 1 m.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.scene import Room
+
+SPEED_OF_SOUND_M_S = 343.0
+BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+"""Centres of the octaves in which walls swallow differently."""
+
+ORDER = 4
+EARLY_SAMPLES = int(0.1 * SAMPLE_RATE_HZ)
+"""Images that arrive later than this are left to the noise."""
+
+LATE_STEP_S = 0.005
+LATE_STEPS = 241
+"""The power of the noise is known every 5 ms, from 0 to 1.2 s."""
+
+RANK = 3
+"""The gains of all images over the bands are combinations of this many; what is left out lies below 1 %."""
+
+_NEVER = 1e-6
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Shoeboxes in a batch: sizes and microphones in metres, the view's left as a unit vector, all in the room's axes,
+    and the natural logarithm of the amplitude that six walls leave in each band.
+    """
+
+    size_m: Float[Tensor, "room 3"]
+    microphone_m: Float[Tensor, "room 3"]
+    yaw_rad: Float[Tensor, "room"]
+    log_reflection: Float[Tensor, "room 6 band"]
+
+    @classmethod
+    def of(cls, rooms: Sequence[Room], device: torch.device | str = "cpu") -> "Rooms":
+        """The batch of some rooms."""
+
+
+        def tensor(values: list[Any], *shape: int) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32).reshape(len(rooms), *shape).to(device)
+
+        absorption = tensor([room.absorption for room in rooms], 6, len(BANDS_HZ)).clamp(0.0, 1.0 - _NEVER)
+        return cls(
+            tensor([room.size_m for room in rooms], 3),
+            tensor([room.microphone_m for room in rooms], 3),
+            tensor([math.radians(room.yaw_deg) for room in rooms]),
+            0.5 * torch.log1p(-absorption),
+        )
+
+
+def early(
+    rooms: Rooms, of: Int[Tensor, "pair"], view_m: Float[Tensor, "pair 3"], fft_samples: int
+) -> Complex[Tensor, "pair 2 frequency"]:
+    """Spectra of the reflections up to `ORDER` in W and Y', without the direct sound.
+
+    `of` says in which room each pair stands, `view_m` where its source is, in the view's axes. Time starts when the
+    source sounds.
+    """
+    hits, steps, flips = _lattice(str(view_m.device))
+    size_m, microphone_m, yaw_rad = rooms.size_m[of], rooms.microphone_m[of], rooms.yaw_rad[of]
+    source_m = _turned(view_m, yaw_rad) + microphone_m
+    image_m = flips * source_m.unsqueeze(1) + steps * size_m.unsqueeze(1) - microphone_m.unsqueeze(1)
+    distance_m = image_m.norm(dim=-1).clamp_min(0.05)  # (pair, image)
+    left = torch.stack([-yaw_rad.sin(), yaw_rad.cos()], dim=-1).unsqueeze(-1)
+    side = (image_m[..., :2] @ left).squeeze(-1) / distance_m
+
+    gains, filters = _banded(hits, rooms.log_reflection, fft_samples)
+    weights = (gains[of] / distance_m.unsqueeze(-1)).unsqueeze(-1)  # (pair, image, rank, 1)
+    values = weights * torch.stack([torch.ones_like(side), side], dim=-1).unsqueeze(-2)
+    trains = _trains(distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S), values.flatten(2))
+    spectra = torch.fft.rfft(trains, fft_samples).unflatten(1, (RANK, 2))
+    return (spectra * filters[of].unsqueeze(2)).sum(dim=1)
+
+
+def late_power(rooms: Rooms) -> Float[Tensor, "room band step"]:
+    """Mean square of each sample of the noise in W, every `LATE_STEP_S`, that stands for the images not placed."""
+    directions = _octant(str(rooms.size_m.device))
+    path_m = SPEED_OF_SOUND_M_S * LATE_STEP_S * torch.arange(LATE_STEPS, device=rooms.size_m.device)
+    crossings = _crossings_per_m(directions, rooms)  # (room, direction)
+    swallowed = _swallowed_per_m(directions, rooms)  # (room, direction, band)
+    beyond = (path_m * crossings.unsqueeze(-1) > ORDER + 0.5) | (path_m > _early_m())
+    left = torch.exp(-2.0 * swallowed.unsqueeze(-1) * path_m) * beyond.unsqueeze(2)
+    volume_m3 = rooms.size_m.prod(dim=-1).reshape(-1, 1, 1)
+    return left.mean(dim=1) * (4.0 * math.pi * SPEED_OF_SOUND_M_S / SAMPLE_RATE_HZ) / volume_m3
+
+
+def absorption_for(
+    size_m: Float[np.ndarray, "3"], pattern: Float[np.ndarray, "6 band"], rt60_s: Float[np.ndarray, "band"]
+) -> Float[np.ndarray, "6 band"]:
+    """Absorption whose reverberation decays by 60 dB in `rt60_s`, band by band.
+
+    `pattern` says how much the walls swallow beside each other. The decay is that of all mirror images, read off
+    between −5 and −35 dB of the backward-integrated energy (ISO 3382-1). The logarithm of what a wall leaves scales
+    the whole decay in time, so that one scale per band gives the wanted time exactly.
+    """
+    rooms = Rooms(
+        torch.as_tensor(size_m, dtype=torch.float32)[None], torch.zeros(1, 3), torch.zeros(1),
+        -torch.as_tensor(pattern, dtype=torch.float32)[None],
+    )  # fmt: skip
+    scale = decay_s(_swallowed_per_m(_octant("cpu"), rooms)[0]).numpy() / rt60_s
+    return np.asarray(1.0 - np.exp(-2.0 * pattern * scale))
+
+
+def decay_s(swallowed_per_m: Float[Tensor, "direction band"]) -> Float[Tensor, "band"]:
+    """Time of 60 dB of decay of a field in which each direction decays by its own exponential."""
+    rate = 2.0 * SPEED_OF_SOUND_M_S * swallowed_per_m  # of the energy, per second
+    time_s = torch.linspace(0.0, 1.0, 300).square().unsqueeze(-1) * (14.0 / rate.min(dim=0).values)  # (time, band)
+    energy = (torch.exp(-rate * time_s.unsqueeze(1)) / rate).mean(dim=1)
+    level_db = 10.0 * torch.log10(energy / energy[0])
+    first_s, last_s = (_crossing(time_s, level_db, edge_db) for edge_db in (-5.0, -35.0))
+    return 2.0 * (last_s - first_s)
+
+
+def _crossing(
+    time_s: Float[Tensor, "time band"], level_db: Float[Tensor, "time band"], edge_db: float
+) -> Float[Tensor, "band"]:
+    """When falling levels reach `edge_db`, between two times of the grid."""
+    after = (level_db > edge_db).sum(dim=0, keepdim=True)
+    early_s, late_s = time_s.gather(0, after - 1), time_s.gather(0, after)
+    high_db, low_db = level_db.gather(0, after - 1), level_db.gather(0, after)
+    return (early_s + (late_s - early_s) * (high_db - edge_db) / (high_db - low_db)).squeeze(0)
+
+
+@lru_cache(maxsize=16)
+def band_filters(fft_samples: int, device: str) -> Float[Tensor, "band frequency"]:
+    """Amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the frequency."""
+    frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ)
+    octaves = torch.log2(frequency_hz.clamp(BANDS_HZ[0], BANDS_HZ[-1]) / torch.tensor(BANDS_HZ).unsqueeze(1))
+    return torch.cos(octaves.clamp(-1.0, 1.0) * (math.pi / 2)).square().to(device)
+
+
+def _banded(
+    hits: Float[Tensor, "image 6"], log_reflection: Float[Tensor, "room 6 band"], fft_samples: int
+) -> tuple[Float[Tensor, "room image rank"], Float[Tensor, "room rank frequency"]]:
+    """Gains of images over bands as few coefficients and as many filters, so that few trains need a spectrum.
+
+    The filters come from the largest principal axes of the gains, which is the best that any `RANK` filters can do.
+    """
+    gains = torch.exp(hits @ log_reflection)  # (room, image, band)
+    axes = torch.linalg.eigh(gains.mT @ gains).eigenvectors[..., -RANK:]  # (room, band, rank)
+    return gains @ axes, axes.mT @ band_filters(fft_samples, str(gains.device))
+
+
+def _trains(
+    delay: Float[Tensor, "pair image"], values: Float[Tensor, "pair image channel"]
+) -> Float[Tensor, "pair channel sample"]:
+    """Pulses at fractional delays in samples, each spread over four samples (cubic Lagrange)."""
+    pairs, _, channels = values.shape
+    whole = delay.floor()
+    x = (delay - whole).unsqueeze(-1)
+    taps = torch.cat(
+        [-x * (x - 1) * (x - 2) / 6, (x + 1) * (x - 1) * (x - 2) / 2, -(x + 1) * x * (x - 2) / 2, (x + 1) * x * (x - 1) / 6],
+        dim=-1,
+    )  # fmt: skip
+    at = whole.long().unsqueeze(-1) + torch.arange(-1, 3, device=delay.device)
+    taps = taps * ((at >= 0) & (at < EARLY_SAMPLES))
+    at = at.clamp(0, EARLY_SAMPLES - 1) + EARLY_SAMPLES * torch.arange(pairs, device=delay.device).reshape(-1, 1, 1)
+    trains = values.new_zeros(pairs * EARLY_SAMPLES, channels)
+    trains.index_add_(0, at.flatten(), (taps.unsqueeze(-1) * values.unsqueeze(-2)).flatten(0, 2))
+    return trains.unflatten(0, (pairs, EARLY_SAMPLES)).mT
+
+
+@lru_cache(maxsize=4)
+def _lattice(device: str) -> tuple[Float[Tensor, "image 6"], Float[Tensor, "image 3"], Float[Tensor, "image 3"]]:
+    """All images of order 1 to `ORDER`: how often each wall is hit, and the place as flip · source + step · size.
+
+    Along one axis image k of a source at s stands at s + k·L for even k, at (k + 1)·L − s for odd k.
+    """
+    cells = [k for k in product(range(-ORDER, ORDER + 1), repeat=3) if 0 < sum(map(abs, k)) <= ORDER]
+    k = torch.tensor(cells)
+    odd = k % 2 == 1
+    low, high = (torch.where(k * sign > 0, (k.abs() + 1) // 2, k.abs() // 2) for sign in (-1, 1))
+    hits = torch.stack([low, high], dim=-1).flatten(1)
+    steps, flips = torch.where(odd, k + 1, k), torch.where(odd, -1, 1)
+    return hits.float().to(device), steps.float().to(device), flips.float().to(device)
+
+
+@lru_cache(maxsize=4)
+def _octant(device: str, count: int = 128) -> Float[Tensor, "direction 3"]:
+    """Directions evenly over an eighth of the sphere: mirror images make the others alike."""
+    index = torch.arange(count)
+    height = (index + 0.5) / count
+    angle = (index * ((math.sqrt(5.0) - 1.0) / 2.0) % 1.0) * (math.pi / 2)
+    flat = (1.0 - height.square()).sqrt()
+    return torch.stack([flat * angle.cos(), flat * angle.sin(), height], dim=-1).to(device)
+
+
+def _crossings_per_m(directions: Float[Tensor, "direction 3"], rooms: Rooms) -> Float[Tensor, "room direction"]:
+    return (directions / rooms.size_m.unsqueeze(1)).sum(dim=-1)
+
+
+def _swallowed_per_m(
+    directions: Float[Tensor, "direction 3"], rooms: Rooms
+) -> Float[Tensor, "room direction band"]:
+    """Mean loss of the amplitude's logarithm per metre: half of the crossings along an axis hit each of its walls."""
+    per_axis = -rooms.log_reflection.unflatten(1, (3, 2)).mean(dim=2)  # (room, axis, band)
+    return (directions / rooms.size_m.unsqueeze(1)) @ per_axis
+
+
+def _early_m() -> float:
+    return EARLY_SAMPLES / SAMPLE_RATE_HZ * SPEED_OF_SOUND_M_S
+
+
+def _turned(view_m: Float[Tensor, "pair 3"], yaw_rad: Float[Tensor, "pair"]) -> Float[Tensor, "pair 3"]:
+    x, y, z = view_m.unbind(-1)
+    cos, sin = yaw_rad.cos(), yaw_rad.sin()
+    return torch.stack([cos * x - sin * y, sin * x + cos * y, z], dim=-1)

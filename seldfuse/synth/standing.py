@@ -1,0 +1,49 @@
+"""Sources that stand still: one response each, for the direct sound, the early reflections and the late room."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.noise import octaves
+from seldfuse.synth.rooms import EARLY_SAMPLES, LATE_STEP_S, LATE_STEPS, SPEED_OF_SOUND_M_S, Rooms, early, late_power
+
+RESPONSE_SAMPLES = round((LATE_STEPS - 1) * LATE_STEP_S * SAMPLE_RATE_HZ) + 1
+HALF_WIDTH = 32
+"""Samples of the direct sound's pulse on either side; a source nearer than 0.46 m loses the first of them."""
+
+_FFT_SAMPLES = 2 * EARLY_SAMPLES
+
+
+def direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2 sample"]:
+    """The direct sound in W and Y': a pulse at the distance's delay, a windowed sinc, weakened by 1 / distance."""
+    distance_m = view_m.norm(dim=-1, keepdim=True)
+    delay = distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S)
+    at = delay.floor().long() + torch.arange(1 - HALF_WIDTH, HALF_WIDTH + 1, device=view_m.device)
+    offset = at - delay
+    pulse = torch.sinc(offset) * torch.cos(offset * (math.pi / 2 / HALF_WIDTH)).square() / distance_m * (at >= 0)
+    response = view_m.new_zeros(len(view_m), RESPONSE_SAMPLES)
+    response.scatter_add_(1, at.clamp(0, RESPONSE_SAMPLES - 1), pulse)
+    return torch.stack([response, response * (view_m[:, 1:2] / distance_m)], dim=1)
+
+
+def reflections(
+    rooms: Rooms, of: Int[Tensor, "source"], view_m: Float[Tensor, "source 3"]
+) -> Float[Tensor, "source 2 sample"]:
+    """The early reflections in W and Y'."""
+    response = torch.fft.irfft(early(rooms, of, view_m, _FFT_SAMPLES), _FFT_SAMPLES)
+    return F.pad(response[..., :EARLY_SAMPLES], (0, RESPONSE_SAMPLES - EARLY_SAMPLES))
+
+
+def late(rooms: Rooms, of: Int[Tensor, "source"], starts: Sequence[int]) -> Float[Tensor, "source 2 sample"]:
+    """The late room in W and Y': noise that begins where the reflections are cut and decays as the walls say.
+
+    `starts` picks the noise of each source. It is diffuse whatever the room.
+    """
+    envelope = F.interpolate(late_power(rooms).sqrt(), size=RESPONSE_SAMPLES, mode="linear", align_corners=True)  # (room, band, sample)
+    noise = octaves(starts, RESPONSE_SAMPLES, str(of.device))
+    return (noise * envelope[of].unsqueeze(2)).sum(dim=1)
