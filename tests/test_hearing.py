@@ -39,7 +39,7 @@ def voices(shared: Path) -> list[Sound]:
 def _voices(shared: Path) -> list[Sound]:
     folder = shared / "data" / "soundbank"
     bank = load_bank(folder, DCASE2025, held_out=True, only=SPEECH)
-    return [sound for cls in SPEECH for group in bank.classes[cls] for sound in group[:1]]
+    return [bank.sound(key) for cls in SPEECH for group in bank.classes[cls] for key in group[:1]]
 
 
 def hear(ears: Ears, clips: list[torch.Tensor]) -> list[dict[str, Posterior]]:

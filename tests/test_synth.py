@@ -1,30 +1,59 @@
-"""Scenes: the stereo law, the room, the labels, and the split of sounds."""
+"""Rendered scenes: the stereo law, the labels, the ambience, and the bank that training draws from."""
 
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from worlds import THREE, one_source, write_sounds
+from worlds import THREE, one_source, place, plain_room, standing, write_sounds
 
-from seldfuse.errors import MediaError, UsageError
 from seldfuse.features import ClipBatch
 from seldfuse.features.stack import stack
 from seldfuse.labels import DCASE2025
-from seldfuse.media.encode import write_wav
-from seldfuse.synth.bank import SceneBank
-from seldfuse.synth.render import render
-from seldfuse.synth.scene import LANES, Placed, Scene, draw_scene
+from seldfuse.synth import bank as bank_module
+from seldfuse.synth.bank import CHUNK, MOST_USES, SceneBank, SceneStream
+from seldfuse.synth.draw import RT60_S, Stage, draw_scene
+from seldfuse.synth.render import PEAK, render
+from seldfuse.synth.scene import Ambience, Path as Walk, Room, Scene, Source, Take, Wear
 from seldfuse.synth.sounds import Sound, SoundBank, load_bank
+from seldfuse.synth.statistics import Statistics
 
-NO_ROOM_M = 1e6
+
+class HereAndNow:
+    """Stands in for a pool of processes, whose start takes seconds."""
+
+    def __init__(self, workers: int, context: Any, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        begin(*arguments)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments))
+        return future
+
+    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
+        pass
+
+
+@pytest.fixture
+def here_and_now(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(bank_module, "ProcessPoolExecutor", HereAndNow)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> SoundBank:
-    return load_bank(write_sounds(tmp_path_factory.mktemp("sounds")), THREE, held_out=False)
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    sounds = load_bank(write_sounds(tmp_path_factory.mktemp("sounds")), THREE, held_out=False)
+    return Stage(sounds, Statistics.load(), evenness=1.0)
 
 
+@functools.cache
 def hiss() -> Sound:
     samples = np.random.default_rng(3).standard_normal(5 * 24_000).astype(np.float32) * 0.05
     return Sound(0, "hiss", samples, np.ones(50, dtype=bool))
@@ -39,146 +68,254 @@ def heard_azimuth_deg(audio: torch.Tensor) -> float:
 @pytest.mark.parametrize(
     ("azimuth_deg", "folded_deg"), [(0, 0), (30, 30), (-75, -75), (150, 30), (-120, -60), (80, 80)]
 )
-def test_without_a_room_the_levels_give_the_folded_azimuth_exactly(azimuth_deg: int, folded_deg: int) -> None:
-    audio = one_source(hiss(), float(azimuth_deg), critical_distance_m=NO_ROOM_M, noise_db=-200.0)
+def test_in_the_open_the_levels_give_the_folded_azimuth_exactly(azimuth_deg: int, folded_deg: int) -> None:
+    audio = one_source(hiss(), float(azimuth_deg), rt60_s=None, noise_db=None)
     assert heard_azimuth_deg(audio) == pytest.approx(folded_deg, abs=0.05)
 
 
 def test_elevation_draws_the_azimuth_to_the_middle() -> None:
-    audio = one_source(hiss(), -55.0, elevation_deg=20.0, critical_distance_m=NO_ROOM_M, noise_db=-200.0)
+    audio = one_source(hiss(), -55.0, elevation_deg=20.0, rt60_s=None, noise_db=None)
     assert heard_azimuth_deg(audio) == pytest.approx(-50.3, abs=0.2)
 
 
 def test_the_direct_sound_falls_with_distance() -> None:
-    near, far = (one_source(hiss(), 0.0, distance, critical_distance_m=NO_ROOM_M) for distance in (1.0, 3.0))
+    near, far = (one_source(hiss(), 0.0, distance, rt60_s=None, noise_db=None) for distance in (1.0, 3.0))
     assert (near.square().mean() / far.square().mean()).sqrt().item() == pytest.approx(3.0, rel=0.01)
 
 
 def test_a_room_shrinks_the_sine_by_the_share_of_direct_energy() -> None:
-    """At the critical distance direct and reverberant energy are equal."""
-    sines = [
-        np.sin(np.radians(heard_azimuth_deg(one_source(hiss(), 60.0, 2.0, critical_distance_m=2.0, seed=s))))
-        for s in range(8)
-    ]
-    assert np.mean(sines) == pytest.approx(np.sin(np.radians(60.0)) / 2, abs=0.06)
+    """W of the same source in the open and in the room tells the share D / (D + R)."""
+    for rt60_s in (0.2, 0.6):
+        sines, shares = [], []
+        for start in range(4):
+            dry, wet = (one_source(hiss(), 50.0, 2.0, 0.0, t, None, tail_start=99_991 * start) for t in (None, rt60_s))
+            shares.append(float(dry.sum(dim=0).square().sum() / wet.sum(dim=0).square().sum()))
+            sines.append(np.sin(np.radians(heard_azimuth_deg(wet))))
+        assert np.mean(sines) == pytest.approx(np.sin(np.radians(50.0)) * np.mean(shares), abs=0.08)
 
 
-def test_the_noise_has_its_level_and_correlates_left_and_right_by_one_half() -> None:
-    scene = Scene((), 2.0, 0.3, noise_db=-40.0, noise_slope=0.0, gain_db=0.0, lowpass_hz=None)
-    audio, truth = render([scene], THREE, np.random.default_rng(0))
-    left, right = audio[0]
-    assert ((left + right) / 2).square().mean().sqrt().item() == pytest.approx(0.01, rel=0.02)
-    assert ((left * right).mean() / (left.std() * right.std())).item() == pytest.approx(0.5, abs=0.03)
-    assert truth.activity.sum() == 0
+def test_noise_has_its_level_its_colour_and_correlates_left_and_right_by_one_half() -> None:
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    scenes = [Scene((), None, Ambience(-40.0, slope, 1_000_000)) for slope in (0.0, 2.0)]
+    audio, truth = render(scenes, bank)
+    for left, right in audio:
+        assert ((left + right) / 2).square().mean().sqrt().item() == pytest.approx(0.01, rel=0.1)
+        assert ((left * right).mean() / (left.std() * right.std())).item() == pytest.approx(0.5, abs=0.1)
+    power = torch.fft.rfft(audio[:, 0]).abs().square()
+    # From 100 Hz to 1 kHz and on to 10 kHz: 10·slope dB a decade.
+    for row, slope in enumerate((0.0, 2.0)):
+        low, high = (power[row, int(5 * hz) : int(5.5 * hz)].mean() for hz in (300.0, 3_000.0))
+        assert 10 * torch.log10(low / high).item() == pytest.approx(10 * slope, abs=1.5)
+    assert truth.posterior().activity.sum() == 0
 
 
-def test_a_band_limit_takes_away_what_lies_above() -> None:
-    scene = Scene((), 2.0, 0.3, noise_db=-40.0, noise_slope=0.0, gain_db=0.0, lowpass_hz=4000.0)
-    audio, _ = render([scene], THREE, np.random.default_rng(0))
-    power = torch.fft.rfft(audio[0, 0]).abs().square()
-    cut = int(len(power) * 4500 / 12_000)
-    assert power[cut:].sum() < 1e-4 * power[:cut].sum()
+def test_babble_has_its_level_and_no_label() -> None:
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    ambience = Ambience(-200.0, babble=(Take("sound", 0.0, 5.0),), babble_db=-50.0)
+    audio, truth = render([Scene((), plain_room(0.4), ambience), Scene((), None, None)], bank)
+    assert audio[0].sum(dim=0).square().mean().sqrt().item() / 2 == pytest.approx(10 ** (-50 / 20), rel=0.05)
+    assert audio[1].abs().max() == 0
+    assert not truth.events()[0].table.size
 
 
-def test_labels_say_what_was_placed(bank: SoundBank) -> None:
-    sound = Sound(2, "x", np.ones(24_000, np.float32) * 0.1, np.array([1, 1, 0, 1, 1, 1, 1, 1, 1, 1], dtype=bool))
-    first = Placed(0, sound, 4, 0, 10, 150.0, 10.0, 2.5, 0.0)
-    second = Placed(2, sound, 6, 3, 4, -20.0, 0.0, 1.0, 0.0)
-    _, truth = render([Scene((first, second), 2.0, 0.3, -60.0, 0.0, 0.0, None)], THREE, np.random.default_rng(0))
-    assert truth.activity[0, :, 2, 0].nonzero().flatten().tolist() == [4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
-    assert truth.activity[0, :, 2, 1].nonzero().flatten().tolist() == [7, 8, 9]
-    assert truth.activity[0, :, :2].sum() == 0
-    # Where the first source pauses the second moves up: tracks are filled from the first.
-    assert truth.distance[0, [5, 6], 2, 0].tolist() == [2.5, 1.0]
-    assert truth.direction[0, 5, 2, 0].tolist() == pytest.approx([np.cos(np.pi / 6), 0.5, 0.0], abs=1e-6)
+def test_labels_say_what_was_planned() -> None:
+    samples = np.repeat(np.array([1, 1, 0, 0, 0, 0, 1, 1, 1, 1], np.float32), 2400) * 0.1
+    sound = Sound(2, "x", samples, samples[::2400] > 0)
+    bank = SoundBank.of_sounds(THREE, {"x": sound})
+    first = Source(2, (Take("x", 0.4, 1.0),), standing(150.0, 2.5, 10.0))
+    second = Source(2, (Take("x", 0.6, 0.4, offset_s=0.6),), standing(-20.0, 1.0))
+    _, truth = render([Scene((), plain_room(0.3)), Scene((first, second), plain_room(0.3))], bank)
+    posterior = truth.posterior()
+    assert posterior.activity[1, :, 2, 0].nonzero().flatten().tolist() == [4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert posterior.activity[1, :, 2, 1].nonzero().flatten().tolist() == []
+    # Where the first source pauses the second stands on the first track.
+    assert posterior.distance[1, [5, 7, 10], 2, 0].tolist() == pytest.approx([2.5, 1.0, 2.5])
+    assert posterior.direction[1, 5, 2, 0].tolist() == pytest.approx([np.cos(np.pi / 6), 0.5, 0.0], abs=1e-5)
+    assert posterior.onscreen[1, [5, 7], 2, 0].tolist() == [0.0, 1.0]
+    empty, events = truth.events()
+    assert len(empty) == 0
+    assert sorted(set(zip(events.table["frame"], events.table["source"], strict=True))) == [
+        (frame, 0) for frame in (4, 5)
+    ] + [(frame, 1) for frame in (6, 7, 8, 9)] + [(frame, 0) for frame in (10, 11, 12, 13)]
+    assert events.table["azimuth_deg"].round(3).unique().tolist() == [30.0, -20.0]
 
 
-def test_drawn_scenes_keep_to_their_lanes_and_their_length(bank: SoundBank) -> None:
+def test_short_pauses_are_closed_and_long_ones_are_not() -> None:
+    for pause, closed in ((2, True), (3, False)):
+        samples = np.repeat(np.array([1] + [0] * pause + [1], np.float32), 2400) * 0.1
+        bank = SoundBank.of_sounds(THREE, {"x": Sound(0, "x", samples, samples[::2400] > 0)})
+        source = Source(0, (Take("x", 1.0, len(samples) / 24_000),), standing(0.0))
+        _, truth = render([Scene((source,), None)], bank)
+        assert bool(truth.active[0, 11]) is closed
+
+
+def test_a_fourth_source_of_one_class_is_in_the_labels_and_not_in_the_posterior() -> None:
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    sources = tuple(Source(0, (Take("sound", 0.0, 5.0),), standing(azimuth)) for azimuth in (-60.0, -20.0, 20.0, 60.0))
+    _, truth = render([Scene(sources, None)], bank)
+    assert truth.posterior().activity.sum(dim=-1).max() == 3
+    assert truth.events()[0].table["source"].nunique() == 4
+
+
+def test_a_mover_is_labelled_where_it_is_mid_frame() -> None:
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    path = Walk(place(60.0, 2.0), place(-60.0, 2.0), 0.0, 5.0)
+    audio, truth = render([Scene((Source(0, (Take("sound", 0.0, 5.0),), path),), plain_room(0.2))], bank)
+    y = 2.0 * np.sin(np.radians(60.0))
+    azimuth_deg = np.degrees(np.arctan2(y - 2 * y * (np.arange(50) + 0.5) / 50, 1.0))
+    assert truth.azimuth_deg[0] == pytest.approx(azimuth_deg)
+    assert truth.distance_m[0] == pytest.approx(np.hypot(1.0, np.tan(np.radians(azimuth_deg))))
+    # And it is heard to pass from left to right.
+    early, late = (heard_azimuth_deg(audio[0][:, part]) for part in (slice(0, 24_000), slice(-24_000, None)))
+    assert early > 20.0
+    assert late < -20.0
+
+
+def test_a_source_that_moves_and_stands_is_as_loud_as_its_stand_in() -> None:
+    """Reflections and late room are there for those who move, too."""
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    there = place(30.0, 2.0)
+    barely = (there[0] + 0.01, *there[1:])
+    energies = []
+    for path in (Walk(there, there), Walk(there, barely, 0.0, 5.0)):
+        scene = Scene((Source(0, (Take("sound", 0.0, 5.0),), path),), plain_room(0.5))
+        energies.append(render([scene], bank).audio.square().sum(dim=-1))
+    assert torch.allclose(energies[0], energies[1], rtol=0.03)
+
+
+def test_scenes_of_one_batch_do_not_touch_each_other(stage: Stage) -> None:
+    rng = np.random.default_rng(4)
+    scenes = [draw_scene(stage, rng) for _ in range(4)]
+    together = render(scenes, stage.bank)
+    for row, scene in enumerate(scenes):
+        alone = render([scene], stage.bank)
+        assert torch.allclose(together.audio[row], alone.audio[0], atol=2e-5)
+        assert together.truth.events()[row].table.equals(alone.truth.events()[0].table)
+
+
+def test_drawn_scenes_are_plans_that_keep_to_their_bounds(stage: Stage) -> None:
     rng = np.random.default_rng(0)
-    scenes = [draw_scene(bank, rng) for _ in range(50)]
-    audio, truth = render(scenes, THREE, rng)
-    assert audio.shape == (50, 2, 120_000)
-    assert audio.abs().max() <= 0.99 + 1e-6
-    assert (truth.activity.sum(dim=(2, 3)) <= LANES).all()
-    assert {placed.sound.cls for scene in scenes for placed in scene.placed} == {0, 1, 2}
+    scenes = [draw_scene(stage, rng) for _ in range(60)]
+    assert all(Scene.from_json(scene.to_json()) == scene for scene in scenes)
+    for scene in scenes:
+        assert isinstance(scene.room, Room)
+        for source in scene.sources:
+            for point in scene.room.place(np.array([source.path.start_m, source.path.end_m])):
+                assert (point > 0).all()
+                assert (point < scene.room.size_m).all()
+            assert np.linalg.norm(source.path.at(np.linspace(0, 5, 100)), axis=1).min() > 0.45
+            assert all(0 <= take.start_s < 5 for take in source.takes)
+    assert {source.cls for scene in scenes for source in scene.sources} == {0, 1, 2}
+    assert any(source.path.moves for scene in scenes for source in scene.sources)
+    audio = render(scenes[:12], stage.bank).audio
+    assert audio.shape == (12, 2, 120_000)
+    assert audio.isfinite().all()
+    assert audio.abs().max() <= 1.0
+    assert RT60_S == (0.15, 1.2)
 
 
-def test_the_same_seed_renders_the_same_scene(bank: SoundBank) -> None:
-    one, two = (
-        render([draw_scene(bank, rng)], THREE, rng)[0] for rng in (np.random.default_rng(5), np.random.default_rng(5))
-    )
-    assert torch.equal(one, two)
+def test_loud_scenes_are_turned_down_before_they_meet_the_equipment() -> None:
+    loud = dataclasses.replace(hiss(), samples=hiss().samples * 50)
+    assert one_source(loud, 0.0).abs().max().item() == pytest.approx(PEAK, abs=1e-5)
 
 
-def test_no_group_is_on_both_sides_of_the_split(tmp_path: Path) -> None:
-    write_sounds(tmp_path, groups=6, seconds=0.2)
-    kept, held = (load_bank(tmp_path, THREE, held_out=side) for side in (False, True))
-    for cls in range(3):
-        names = [{group[0].group for group in bank.classes[cls]} for bank in (kept, held)]
-        assert not names[0] & names[1]
-        assert [len(side) for side in names] == [5, 1]
+def test_the_same_plan_renders_the_same_scene(stage: Stage) -> None:
+    scene = draw_scene(stage, np.random.default_rng(5))
+    assert torch.equal(render([scene], stage.bank).audio, render([Scene.from_json(scene.to_json())], stage.bank).audio)
 
 
-def test_a_manifest_names_class_group_and_path(tmp_path: Path) -> None:
-    write_wav(tmp_path / "a.wav", np.full((1, 4800), 0.1, np.float32))
-    (tmp_path / "manifest.csv").write_text("class,group,path\nKnock,anna,a.wav\n")
-    bank = load_bank(tmp_path, DCASE2025, held_out=False)
-    assert bank.present == [12]
-    assert bank.classes[12][0][0].group == "/anna"
+def test_wear_is_applied() -> None:
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    scene = Scene((Source(0, (Take("sound", 0.0, 5.0),), standing(0.0)),), None, None, Wear(lowpass_hz=4000.0))
+    power = torch.fft.rfft(render([scene], bank).audio[0, 0]).abs().square()
+    cut = int(len(power) * 8_000 / 12_000)
+    assert power[cut:].sum() < 1e-2 * power[:cut].sum()
 
 
-@pytest.mark.parametrize(
-    ("manifest", "message"),
-    [
-        ("class,path\n", r"the manifest lacks the columns \['group'\]"),
-        ("class,group,path\ngong,a,b.wav\n", "'gong' is no class of dcase2025"),
-    ],
-)
-def test_a_wrong_manifest_is_refused(tmp_path: Path, manifest: str, message: str) -> None:
-    (tmp_path / "manifest.csv").write_text(manifest)
-    with pytest.raises(UsageError, match=message):
-        load_bank(tmp_path, DCASE2025, held_out=False)
+def test_scenes_of_different_lengths_are_refused() -> None:
+    bank = SoundBank.of_sounds(THREE, {"sound": hiss()})
+    with pytest.raises(ValueError, match=r"must be of one length, got \[20, 50\] frames"):
+        render([Scene(()), Scene((), frames=20)], bank)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"), [(b"no sound", "expected a sound that FFmpeg reads"), (None, "the sound is silent")]
-)
-def test_an_unusable_sound_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
-    path = tmp_path / "hiss" / "x.wav"
-    path.parent.mkdir()
-    path.write_bytes(content) if content else write_wav(path, np.zeros((1, 4800), np.float32))
-    with pytest.raises(MediaError, match=rf"{message}.*x\.wav"):
-        load_bank(tmp_path, THREE, held_out=False)
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_a_gpu_renders_what_the_cpu_renders(stage: Stage) -> None:
+    rng = np.random.default_rng(6)
+    scenes = [draw_scene(stage, rng) for _ in range(8)]
+    here, there = render(scenes, stage.bank), render(scenes, stage.bank, device="cuda")
+    assert torch.allclose(here.audio, there.audio.cpu(), atol=1e-3)
+    assert np.array_equal(here.truth.active, there.truth.active)
 
 
-def test_an_empty_folder_has_no_sounds(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no sound for any class"):
-        load_bank(tmp_path, THREE, held_out=False)
-
-
-def test_the_bank_swaps_channels_and_azimuth_together(bank: SoundBank) -> None:
-    names = ("logmel", "intensity")
-    scenes = SceneBank(bank, names, size=8, fresh=2, seed=0)
-    features, truth = scenes.draw(8)
+def test_the_bank_swaps_channels_and_azimuth_together(stage: Stage, here_and_now: None) -> None:
+    with SceneBank(stage, ("logmel", "intensity"), seed=0, first=16) as scenes:
+        features, truth = scenes.draw(16)
     # Energy-weighted side, per scene: its sign must be the sign of what sounds.
     checked = 0
-    for row in range(8):
+    for row in range(16):
         active = truth.activity[row] > 0
         sides = truth.direction[row][active][:, 1]
-        if len(sides) and (sides.sign() == sides[0].sign()).all() and sides.abs().mean() > 0.4:
-            loud = features[row, 0] > features[row, :2].amax() - 30
+        if len(sides) and (sides.sign() == sides[0].sign()).all() and sides.abs().min() > 0.4:
+            loud = features[row, 0] > features[row, :2].amax() - 20
             assert features[row, 2][loud].mean().sign() == sides[0].sign()
             checked += 1
     assert checked
 
 
-def test_fresh_scenes_replace_the_oldest(bank: SoundBank) -> None:
-    scenes = SceneBank(bank, ("logmel",), size=8, fresh=2, seed=0)
-    before = scenes.features.clone()
-    scenes.draw(4)
-    changed = [not torch.equal(scenes.features[row], before[row]) for row in range(8)]
-    assert changed == [True, True, False, False, False, False, False, False]
+def test_the_bank_grows_then_the_oldest_make_room(stage: Stage, here_and_now: None) -> None:
+    with SceneBank(stage, ("logmel",), seed=0, size=24, first=16, reuse=4) as scenes:
+        assert len(scenes) == 16
+        scenes.draw(16)  # pays for four new ones, which come by the chunk
+        assert len(scenes) == 24
+        before = scenes.scenes[0].clone()
+        scenes.draw(16)
+        scenes.draw(16)
+        changed = [not torch.equal(old, new) for old, new in zip(before, scenes.scenes[0], strict=True)]
+    assert changed == [True] * CHUNK + [False] * 16
+
+
+def test_no_scene_serves_too_often(stage: Stage, here_and_now: None) -> None:
+    with SceneBank(stage, ("logmel",), seed=0, size=16, first=16, reuse=MOST_USES - 1) as scenes:
+        for _ in range(30):
+            scenes.draw(4)
+        assert scenes._uses.max() <= MOST_USES
+
+
+def test_what_the_bank_hands_out_depends_on_the_seed_alone(stage: Stage, here_and_now: None) -> None:
+    draws = []
+    for workers in (1, 3):
+        with SceneBank(stage, ("logmel",), seed=3, first=8, workers=workers) as scenes:
+            draws.append(torch.cat([scenes.draw(8)[0] for _ in range(2)]))
+    assert torch.equal(*draws)
+
+
+def test_other_processes_fill_the_bank(stage: Stage) -> None:
+    with SceneBank(stage, ("logmel",), seed=3, first=8, workers=1) as scenes:
+        features, truth = scenes.draw(8)
+    assert features.shape[:2] == (8, 2)
+    assert truth.activity.shape == (8, 50, 3, 3)
+
+
+def test_a_bank_that_is_asked_for_too_much_says_so(stage: Stage, here_and_now: None) -> None:
+    with SceneBank(stage, ("logmel",), seed=3, first=8) as scenes, pytest.raises(ValueError, match="holds 8 scenes"):
+        scenes.draw(9)
+    with pytest.raises(ValueError, match="reuse must be 1 to 9, got 10"):
+        SceneBank(stage, ("logmel",), seed=3, reuse=10)
+
+
+def test_a_stream_renders_every_scene_anew(stage: Stage) -> None:
+    stream = SceneStream(stage, ("logmel",), seed=0, device="cpu")
+    one, two = stream.draw(2)[0], stream.draw(2)[0]
+    assert one.shape == (2, 2, 250, 64)
+    assert not torch.equal(one, two)
 
 
 def test_stacked_features_have_five_columns_per_frame() -> None:
     assert stack(ClipBatch(torch.zeros(2, 2, 24_000)), ("logmel", "stpacc")).shape == (2, 3, 50, 64)
+
+
+def test_the_development_sounds_make_scenes(shared: Path) -> None:
+    sounds = load_bank(shared / "data" / "soundbank", DCASE2025, held_out=True)
+    scene = draw_scene(Stage(sounds, Statistics.load()), np.random.default_rng(1))
+    assert render([scene], sounds).audio.isfinite().all()

@@ -37,7 +37,7 @@ def described() -> dict[str, float]:
     frames=st.integers(1, 50),
     evenness=st.floats(0, 1),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_parts_keep_to_the_window_to_the_classes_and_to_one_sound_at_a_time(
     seed: int, classes: list[int], frames: int, evenness: float
 ) -> None:
@@ -103,9 +103,9 @@ def test_directions_are_spread_all_round_and_movers_go_either_way() -> None:
     assert np.mean(turns[turns != 0] > 0) == pytest.approx(0.5, abs=0.1)
 
 
-def test_at_full_evenness_every_class_comes_equally_often_and_twice_as_often_as_in_truth() -> None:
+def test_at_full_evenness_classes_come_equally_often_and_in_two_places_as_often_as_in_truth() -> None:
     rng = np.random.default_rng(0)
-    scenes = [draw_timeline(shipped(), range(13), rng, evenness=1.0) for _ in range(SCENES)]
+    scenes = [draw_timeline(shipped(), range(13), rng, evenness=1.0) for _ in range(SCENES // 2)]
     counts = Counter(part.cls for parts in scenes for part in parts)
     shares = np.array([counts[cls] for cls in range(13)]) / counts.total()
     assert shares == pytest.approx(np.full(13, 1 / 13), abs=0.015)
@@ -115,7 +115,7 @@ def test_at_full_evenness_every_class_comes_equally_often_and_twice_as_often_as_
 
 def test_a_class_without_sounds_is_played_by_others_with_no_fewer_sources() -> None:
     rng = np.random.default_rng(0)
-    scenes = [draw_timeline(shipped(), [4, 8, 11], rng) for _ in range(SCENES)]
+    scenes = [draw_timeline(shipped(), [4, 8, 11], rng) for _ in range(SCENES // 4)]
     assert {part.cls for parts in scenes for part in parts} == {4, 8, 11}
     sources = np.mean([len(parts) for parts in scenes])
     assert sources == pytest.approx(np.mean([len(parts) for parts in drawn()]), abs=0.1)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path as Folder
 
 import numpy as np
 import pytest
@@ -17,15 +17,16 @@ from seldfuse.media.encode import write_wav
 from seldfuse.nn.resnet_conformer import TrunkConfig
 from seldfuse.plugin.registry import load_reference
 from seldfuse.synth.render import render
-from seldfuse.synth.scene import Placed, Scene
-from seldfuse.synth.sounds import Sound
+from seldfuse.synth.rooms import BANDS_HZ, absorption_for
+from seldfuse.synth.scene import Ambience, Path, Room, Scene, Source, Take
+from seldfuse.synth.sounds import Sound, SoundBank
 
 BACKENDS = {"doa": ("logmel", "intensity"), "sde": ("logmel", "intensity", "stpacc"), "sce": ("logmel", "intensity")}
 POOLS = ((5, 4), (1, 1), (1, 4), (1, 2))
 THREE = LabelSet("three", (Label("hiss", "Hiss"), Label("tone", "Tone"), Label("tick", "Tick")))
 
 
-def write_sounds(folder: Path, groups: int = 3, seconds: float = 1.5) -> Path:
+def write_sounds(folder: Folder, groups: int = 3, seconds: float = 1.5) -> Folder:
     """A folder of sounds in sub-folders named after the classes of `THREE`."""
     rng = np.random.default_rng(0)
     time_s = np.arange(int(24_000 * seconds)) / 24_000
@@ -42,25 +43,45 @@ def write_sounds(folder: Path, groups: int = 3, seconds: float = 1.5) -> Path:
     return folder
 
 
+def place(azimuth_deg: float, distance_m: float = 1.5, elevation_deg: float = 0.0) -> tuple[float, float, float]:
+    """A point in metres, in the view's axes."""
+    azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
+    flat = distance_m * np.cos(elevation)
+    return float(flat * np.cos(azimuth)), float(flat * np.sin(azimuth)), float(distance_m * np.sin(elevation))
+
+
+def standing(azimuth_deg: float, distance_m: float = 1.5, elevation_deg: float = 0.0) -> Path:
+    """A path that goes nowhere."""
+    there = place(azimuth_deg, distance_m, elevation_deg)
+    return Path(there, there)
+
+
+def plain_room(rt60_s: float, size_m: tuple[float, float, float] = (10.0, 9.0, 3.5)) -> Room:
+    """A room whose walls are all alike, the microphone near its middle."""
+    absorption = absorption_for(np.array(size_m), np.ones((6, len(BANDS_HZ))), np.full(len(BANDS_HZ), rt60_s))
+    return Room(size_m, (4.7, 4.2, 1.5), 20.0, tuple(tuple(map(float, wall)) for wall in absorption))
+
+
 def one_source(
     sound: Sound,
     azimuth_deg: float,
     distance_m: float = 1.5,
     elevation_deg: float = 0.0,
-    critical_distance_m: float = 2.5,
-    noise_db: float = -70.0,
+    rt60_s: float | None = 0.25,
+    noise_db: float | None = -70.0,
     labels: LabelSet = THREE,
-    seed: int = 0,
+    tail_start: int = 0,
 ) -> torch.Tensor:
-    """Five seconds of one sound from one place, `(2, sample)`; a very large critical distance means no room."""
-    frames = min(len(sound.active), 48)
-    placed = Placed(0, sound, 1, 0, frames, azimuth_deg, elevation_deg, distance_m, 0.0)
-    scene = Scene((placed,), critical_distance_m, 0.25, noise_db, 0.5, 0.0, None)
-    audio, _ = render([scene], labels, np.random.default_rng(seed))
-    return audio[0]
+    """Five seconds of one sound from one place, `(2, sample)`; no reverberation time means the open air."""
+    take = Take("sound", 0.1, min(len(sound.samples) / 24_000, 4.8))
+    source = Source(sound.cls, (take,), standing(azimuth_deg, distance_m, elevation_deg), 0.0, tail_start)
+    room = None if rt60_s is None else plain_room(rt60_s)
+    ambience = None if noise_db is None else Ambience(noise_db)
+    bank = SoundBank.of_sounds(labels, {"sound": sound})
+    return render([Scene((source,), room, ambience)], bank).audio[0]
 
 
-def save_random(folder: Path, backend: str, labels: LabelSet, seed: int = 0) -> Path:
+def save_random(folder: Folder, backend: str, labels: LabelSet, seed: int = 0) -> Folder:
     """A checkpoint of a tiny network that never learned anything."""
     torch.manual_seed(seed + len(labels))
     features = BACKENDS[backend]

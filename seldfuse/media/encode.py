@@ -26,6 +26,9 @@ AAC_PACKET = 1024
 # A file cut off on its way then still plays.
 HEADER_FIRST = {"movflags": "+faststart"}
 
+# Three to six times as quick as H.264's own default at the same quality; files are up to four times as large.
+QUICK = {"libx264": {"preset": "ultrafast"}}
+
 Timed = tuple[Fraction, VideoFrame | AudioFrame]
 
 
@@ -76,9 +79,12 @@ def _mux(
     samples: Float32[np.ndarray, "2 sample"],
     sample_rate_hz: int,
 ) -> None:
-    video = file.add_stream("libx264" if "libx264" in av.codecs_available else "mpeg4", rate=fps)
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    video = file.add_stream(codec, rate=fps, options=QUICK.get(codec))
     video.width, video.height = size
     video.pix_fmt = "yuv420p"
+    # On more threads the bytes would depend on their number.
+    video.thread_count = 1
     # The encoder may save bits by coding only levels for the two channels, or noise: directions would suffer.
     sound = file.add_stream("aac", rate=sample_rate_hz, layout="stereo", options={"aac_is": "0", "aac_pns": "0"})
     sound.bit_rate = 160_000

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from av.error import FFmpegError
 from jaxtyping import Float, UInt8
 
-from seldfuse.errors import MediaError, SeldfuseError, UsageError
+from seldfuse.errors import MediaError, UsageError
 from seldfuse.geometry import Camera
 from seldfuse.synth.interior import draw_interior
 from seldfuse.synth.scene import MeasuredRoom, Room, Scene
@@ -55,7 +55,7 @@ class Backdrops:
         return _filling(picture, camera)
 
 
-def load_backdrops(folder: Path | None, on_problem: Callable[[SeldfuseError], None] | None = None) -> Backdrops:
+def load_backdrops(folder: Path | None, on_problem: Callable[[str], None] | None = None) -> Backdrops:
     """The pictures of a folder and its sub-folders; no folder leaves drawn rooms.
 
     `on_problem` is told of files that are no pictures, and the rest goes on; without it MediaError is raised. Raises
@@ -73,7 +73,7 @@ def load_backdrops(folder: Path | None, on_problem: Callable[[SeldfuseError], No
         except MediaError as error:
             if on_problem is None:
                 raise
-            on_problem(error)
+            on_problem(f"passed over: {error}")
     if not files:
         raise UsageError(f"expected pictures ({', '.join(SUFFIXES)}), found none: {folder}")
     return Backdrops(folder, tuple(files))

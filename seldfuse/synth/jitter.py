@@ -5,7 +5,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import soxr
-from av.error import BlockingIOError, EOFError
 from jaxtyping import Float32
 
 from seldfuse.clip import SAMPLE_RATE_HZ
@@ -56,6 +55,6 @@ def _stretched(samples: Float32[np.ndarray, "sample"], stretch: float) -> Float3
     parts = []
     while True:
         try:
-            parts.append(graph.pull().to_ndarray()[0])  # type: ignore[union-attr]
+            parts.append(graph.pull().to_ndarray()[0])
         except (EOFError, BlockingIOError):
             return np.concatenate(parts)

@@ -69,8 +69,8 @@ MEANINGS = {
 }
 """The DCASE classes in the words of FSD50K (doi:10.1109/TASLP.2021.3133208, after the AudioSet ontology) and ESC-50.
 
-Domestic sounds and doors go as in STARSS23 (doi:10.5281/zenodo.7709052): machines and pots in a home, cupboards as
-doors, cowbells as instruments. A doorbell is neither a door nor quite a bell, and stays out.
+Cupboards count as doors and cowbells as instruments, as in STARSS23 (doi:10.5281/zenodo.7709052). A doorbell is
+neither a door nor quite a bell, and stays out.
 """
 
 
@@ -108,7 +108,9 @@ def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Itera
     """A file's group is the sub-folder it stands in, or itself where it stands in the class folder."""
     for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
         cls = _class_of(place.name.lstrip("0123456789_- "), labels, place, on_problem)
-        for path in sorted(place.rglob("*")) if cls is not None else ():
+        if cls is None:
+            continue
+        for path in sorted(place.rglob("*")):
             if path.suffix.lower() in SUFFIXES:
                 group = path.parent if path.parent != place else path
                 yield Found(cls, str(group.relative_to(folder)), path.relative_to(folder).as_posix())

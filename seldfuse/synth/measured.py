@@ -138,7 +138,7 @@ def mid_side(
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _response(entry: Hashable) -> Response:
+def _response(entry: Entry) -> Response:
     found = entry.read()
     foa = soxr.resample(np.ascontiguousarray(found.foa.T), found.sample_rate_hz, SAMPLE_RATE_HZ).T
     sound = Recording(foa, SAMPLE_RATE_HZ)

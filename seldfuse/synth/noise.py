@@ -39,7 +39,7 @@ def _pair(table: Float[Tensor, "band entry"], starts: Sequence[int], samples: in
     return table.unfold(1, samples, 1)[:, first].movedim(0, 1) * level
 
 
-def _twice(table: Float[Tensor, "*band entry"]) -> Float[Tensor, "*band entry"]:
+def _twice(table: Float[Tensor, "*band entry"]) -> Float[Tensor, "*band twice"]:
     """The table after itself, so that what begins near its end goes on."""
     return torch.cat([table, table], dim=-1)
 
@@ -50,12 +50,12 @@ def _white(device: str) -> Float[Tensor, "entry"]:
 
 
 @lru_cache(maxsize=2)
-def _octaves(device: str) -> Float[Tensor, "band entry"]:
+def _octaves(device: str) -> Float[Tensor, "band twice"]:
     return _twice(torch.fft.irfft(torch.fft.rfft(_white(device)) * band_filters(TABLE_SAMPLES, device), TABLE_SAMPLES))
 
 
 @lru_cache(maxsize=16)
-def _coloured(slope: float, device: str) -> Float[Tensor, "entry"]:
+def _coloured(slope: float, device: str) -> Float[Tensor, "twice"]:
     frequency_hz = torch.fft.rfftfreq(TABLE_SAMPLES, 1.0 / SAMPLE_RATE_HZ, device=device)
     shape = (frequency_hz.clamp_min(_LOWEST_HZ) / 1000.0) ** (-slope / 2.0)
     table = torch.fft.irfft(torch.fft.rfft(_white(device)) * shape, TABLE_SAMPLES)

@@ -4,11 +4,11 @@ They look like paper dolls; what matters is that each has its own outline, its o
 sound comes from. Lengths are shares of the height of the drawing, x to the right, y down.
 """
 
-import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from seldfuse.synth.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
 from seldfuse.synth.texture import TILE, noise_tile
@@ -19,7 +19,8 @@ BEVEL = 0.035
 
 Colour = tuple[float, float, float]
 Place = tuple[float, float]
-Outside = Float[np.ndarray, "row column"]
+Window = tuple[slice, slice]
+Shape = tuple[Window, np.ndarray]
 
 DRAWN_MOUTH: Place = (0.35, 0.116)
 DARK, STEEL, BRASS, WHITE = (0.12, 0.12, 0.13), (0.72, 0.74, 0.77), (0.83, 0.66, 0.26), (0.93, 0.93, 0.91)
@@ -29,7 +30,7 @@ HAIRS: tuple[Colour, ...] = ((0.1, 0.08, 0.07), (0.33, 0.2, 0.11), (0.72, 0.55, 
 
 
 class Canvas:
-    """Shapes painted one over the other, with smooth edges. A shape says how far outside of it each pixel lies."""
+    """Shapes painted one over the other, with smooth edges. A shape says how far outside of it each near pixel lies."""
 
     def __init__(self, width: float, rng: np.random.Generator) -> None:
         columns = round(width * HEIGHT_PX)
@@ -40,24 +41,31 @@ class Canvas:
         rows, across = np.arange(HEIGHT_PX) % TILE, np.arange(columns) % TILE
         self.grain = 1 + 0.035 * noise_tile(rng, slope=0.7)[np.ix_(rows, across)][..., None]
 
-    def box(self, left: float, top: float, right: float, bottom: float, radius: float = 0.01) -> Outside:
-        across = np.abs(self.x - (left + right) / 2) - (right - left) / 2 + radius
-        down = np.abs(self.y - (top + bottom) / 2) - (bottom - top) / 2 + radius
-        return np.asarray(np.hypot(across.clip(0), down.clip(0)) + np.maximum(across, down).clip(max=0) - radius)
+    def box(self, left: float, top: float, right: float, bottom: float, radius: float = 0.01) -> Shape:
+        window = _window((left, right), (top, bottom))
+        x, y = self.x[:, window[1]], self.y[window[0]]
+        across = np.abs(x - (left + right) / 2) - (right - left) / 2 + radius
+        down = np.abs(y - (top + bottom) / 2) - (bottom - top) / 2 + radius
+        return window, np.hypot(across.clip(0), down.clip(0)) + np.maximum(across, down).clip(max=0) - radius
 
-    def disc(self, centre: Place, radius: float) -> Outside:
-        return np.asarray(np.hypot(self.x - centre[0], self.y - centre[1]) - radius)
+    def disc(self, centre: Place, radius: float) -> Shape:
+        window = _window((centre[0],), (centre[1],), radius)
+        return window, np.hypot(self.x[:, window[1]] - centre[0], self.y[window[0]] - centre[1]) - radius
 
-    def limb(self, start: Place, end: Place, radius: float, end_radius: float | None = None) -> Outside:
+    def limb(self, start: Place, end: Place, radius: float, end_radius: float | None = None) -> Shape:
         """A stroke with round ends, whose thickness may change on its way."""
-        (x, y), dx, dy = start, end[0] - start[0], end[1] - start[1]
-        way = (((self.x - x) * dx + (self.y - y) * dy) / (dx * dx + dy * dy)).clip(0, 1)
-        thickness = radius + way * ((radius if end_radius is None else end_radius) - radius)
-        return np.asarray(np.hypot(self.x - x - way * dx, self.y - y - way * dy) - thickness)
+        end_radius = radius if end_radius is None else end_radius
+        window = _window((start[0], end[0]), (start[1], end[1]), max(radius, end_radius))
+        x, y = self.x[:, window[1]] - start[0], self.y[window[0]] - start[1]
+        dx, dy = end[0] - start[0], end[1] - start[1]
+        way = ((x * dx + y * dy) / (dx * dx + dy * dy)).clip(0, 1)
+        return window, np.hypot(x - way * dx, y - way * dy) - (radius + way * (end_radius - radius))
 
-    def paint(self, colour: Colour, *shapes: Outside) -> None:
+    def paint(self, colour: Colour, *shapes: Shape) -> None:
         """All of the shapes, grown together."""
-        outside = functools.reduce(np.minimum, shapes)
+        outside = np.full(self.alpha.shape[:2], np.inf, np.float32)
+        for window, beyond in shapes:
+            outside[window] = np.minimum(outside[window], beyond)
         touched = outside < 0.5 / HEIGHT_PX
         depth = -outside[touched][:, None]
         cover = (0.5 + depth * HEIGHT_PX).clip(0, 1)
@@ -67,6 +75,18 @@ class Canvas:
 
     def rgba(self) -> UInt8[np.ndarray, "height width 4"]:
         return np.asarray((np.concatenate([self.rgb, self.alpha], axis=2).clip(0, 1) * 255).round(), dtype=np.uint8)
+
+
+def _window(across: tuple[float, ...], down: tuple[float, ...], radius: float = 0.0) -> Window:
+    """Rows and columns that a shape may touch."""
+    (top, bottom), (left, right) = (
+        (
+            max(math.floor((min(reach) - radius) * HEIGHT_PX) - 1, 0),
+            max(math.ceil((max(reach) + radius) * HEIGHT_PX) + 1, 0),
+        )
+        for reach in (down, across)
+    )
+    return slice(top, bottom), slice(left, right)
 
 
 def draw_object(kind: str, seed: int) -> Sprite:
@@ -181,7 +201,7 @@ def _person(rng: np.random.Generator) -> Sprite:
     return _drawn_person(canvas, points)
 
 
-def _pair(canvas: Canvas, points: list[Place], joint: int, radius: float, end_radius: float) -> list[Outside]:
+def _pair(canvas: Canvas, points: list[Place], joint: int, radius: float, end_radius: float) -> list[Shape]:
     """Left and right: from a joint to the next one of its side."""
     return [canvas.limb(points[joint + side], points[joint + side + 2], radius, end_radius) for side in (0, 1)]
 

@@ -234,7 +234,7 @@ def _cut(actor: Actor, camera: Camera, stand: Stand) -> Cut | None:
 
 
 def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> Float32[Tensor, "1 rows columns 2"]:
-    """Where in the sprite each pixel's middle lies, as torch counts, from −1 to 1; `start` is the first one's corner."""
+    """Where in the sprite each pixel's middle lies, from −1 to 1 as torch counts; `start` is the first corner."""
     matrix, start = matrix * 2 / size[:, None], start * 2 / size - 1
     across, down = torch.arange(columns)[None, :] + 0.5, torch.arange(rows)[:, None] + 0.5
     grid = torch.empty(1, rows, columns, 2)

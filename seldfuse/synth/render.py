@@ -178,7 +178,7 @@ def _summed(
     fft_samples: int,
     scene: Int[Tensor, "source"],
     scenes: int,
-) -> Float[Tensor, "batch 2 sample"]:
+) -> Float[Tensor, "batch 2 longer"]:
     """Convolutions of all sources, added up scene by scene before the way back from the spectrum."""
     field = spectra.new_zeros(scenes, 2, spectra.shape[1])
     field.index_add_(0, scene, spectra.unsqueeze(1) * torch.fft.rfft(filters, fft_samples))

@@ -31,6 +31,7 @@ LONGEST_S = 60.0
 REMEMBERED_S = 1800.0
 """So many seconds of sound a bank keeps in memory (some 170 MB)."""
 TRIES = 20
+RECENT = 64
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class _Memory:
         self.sounds: OrderedDict[str, Sound] = OrderedDict()
         self.seconds = 0.0
         self.reported: set[str] = set()
+        self.played: OrderedDict[tuple[str, float, float], Sound] = OrderedDict()
 
     def __reduce__(self) -> "tuple[type[_Memory], tuple[()]]":
         return _Memory, ()
@@ -192,8 +194,15 @@ class SoundBank:
         Raises MediaError where it cannot be read, UsageError where the bank does not hold it.
         """
         sound = self._memory.read(key, self._entry(key))
-        samples = played(sound.samples, speed, semitones)
-        return sound if samples is sound.samples else heard(sound.cls, sound.group, samples)
+        if (speed, semitones) == (1.0, 0.0):
+            return sound
+        # Planned, then rendered: most are asked for twice in a row.
+        recent = self._memory.played
+        if (key, speed, semitones) not in recent:
+            recent[key, speed, semitones] = heard(sound.cls, sound.group, played(sound.samples, speed, semitones))
+            if len(recent) > RECENT:
+                recent.popitem(last=False)
+        return recent[key, speed, semitones]
 
     def same_group(self, key: str) -> tuple[str, ...]:
         """All sounds of the class and group of a sound, itself among them."""

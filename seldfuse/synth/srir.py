@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -58,27 +58,16 @@ class Recording(NamedTuple):
         return int((height >= _ONSET * height.max()).argmax())
 
 
-@runtime_checkable
-class Entry(Protocol):
-    """A response that is known but not read."""
-
-    @property
-    def place(self) -> Place: ...
-
-    def read(self) -> Recording:
-        """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
-        ...
-
-
 @dataclass(frozen=True)
 class SofaEntry:
-    """One measurement of a SOFA file, counted from 0."""
+    """One measurement of a SOFA file, counted from 0, known but not read."""
 
     path: Path
     row: int
     place: Place
 
     def read(self) -> Recording:
+        """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
         with _sofa(self.path) as file:
             foa = np.asarray(file["Data.IR"][self.row], dtype=np.float32)
             return _usable(Recording(foa, _rate_hz(file, self.path)), f"{self.path}, measurement {self.row}")
@@ -86,12 +75,13 @@ class SofaEntry:
 
 @dataclass(frozen=True)
 class WavEntry:
-    """One file of four channels."""
+    """One file of four channels, known but not read."""
 
     path: Path
     place: Place
 
     def read(self) -> Recording:
+        """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
         resampler = av.AudioResampler(format="fltp")
         damage: list[Exception] = []
         with opened(self.path) as container:
@@ -101,6 +91,9 @@ class WavEntry:
             raise MediaError(f"the response cannot be decoded; export it anew: {self.path}")
         parts = [part.to_ndarray() for frame in frames for part in resampler.resample(frame)]
         return _usable(Recording(np.concatenate(parts, axis=1), float(frames[0].sample_rate)), str(self.path))
+
+
+Entry = SofaEntry | WavEntry
 
 
 def _usable(recording: Recording, name: str) -> Recording:
@@ -135,7 +128,7 @@ def wav_room(table: Path, on_problem: Report | None) -> dict[str, Entry]:
                 raise UsageError(f"line {line} names {name!r} a second time: {table}")
             entries[name] = entry
     if entries:
-        _check(_listen(list(entries.values())), table)
+        _check(_listen(list(entries.values()), table, on_problem), table)
     return entries
 
 
@@ -202,7 +195,7 @@ def sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
     rooms = [entries for entries in rooms if entries]
     if not rooms:
         return {}
-    heard = [_listen(list(entries.values())) for entries in rooms]
+    heard = [_listen(list(entries.values()), path, on_problem) for entries in rooms]
     nearest = min(range(len(rooms)), key=lambda number: heard[number].beside_deg)
     _check(heard[nearest], path)
     return rooms[nearest]
@@ -285,23 +278,31 @@ def _sofa(path: Path) -> Iterator[Any]:
 
 
 class _Heard(NamedTuple):
-    """What the direct sounds say: how far beside the stated directions they are, and Y, Z, X beside W."""
+    """What a direct sound says: how far beside the stated direction it is, and how strong Y, Z, X are beside W."""
 
     beside_deg: float
     strength: float
 
 
-def _listen(entries: Sequence[Entry]) -> _Heard:
-    """Medians over a few responses, spread evenly, of the intensity vector W·(X, Y, Z) around the onset."""
-    beside, strength = [], []
+def _listen(entries: Sequence[Entry], path: Path, on_problem: Report | None) -> _Heard:
+    """Medians over a few responses, spread evenly."""
+    heard: list[_Heard] = []
     for number in np.linspace(0, len(entries) - 1, min(len(entries), _LISTENED_TO)).astype(int):
-        recording = entries[number].read()
-        w, y, z, x = recording.foa[:, recording.direct()].astype(np.float64)
-        intensity = np.array([w @ x, w @ y, w @ z]) / (w @ w)
-        strength.append(float(np.linalg.norm(intensity)))
-        cosine = intensity @ _unit(entries[number].place) / max(strength[-1], 1e-9)
-        beside.append(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))))
-    return _Heard(float(np.median(beside)), float(np.median(strength)))
+        with passing_over(on_problem):
+            heard.append(_heard(entries[number]))
+    if not heard:
+        raise MediaError(f"none of the responses that were tried can be read: {path}")
+    return _Heard(*np.median(heard, axis=0).tolist())
+
+
+def _heard(entry: Entry) -> _Heard:
+    """By the intensity vector, the mean of W·(X, Y, Z), around the onset."""
+    recording = entry.read()
+    w, y, z, x = recording.foa[:, recording.direct()].astype(np.float64)
+    intensity = np.array([w @ x, w @ y, w @ z]) / (w @ w)
+    strength = float(np.linalg.norm(intensity))
+    cosine = float(intensity @ _unit(entry.place)) / max(strength, 1e-9)
+    return _Heard(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))), strength)
 
 
 def _unit(place: Place) -> Float64[np.ndarray, "3"]:

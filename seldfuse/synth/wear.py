@@ -7,7 +7,6 @@ import av
 import numpy as np
 import scipy.fft
 import torch
-from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from jaxtyping import Float, Float32
 from torch import Tensor
@@ -52,7 +51,8 @@ def _band_limited(audio: Float[Tensor, "batch 2 sample"], wears: Sequence[Wear])
     high_hz = _corners(wears, "lowpass_hz", float("inf"), audio.device)
     order = 2 * _STEEPNESS
     damping = (1 + (low_hz / frequency_hz.clamp_min(1e-3)) ** order) * (1 + (frequency_hz / high_hz) ** order)
-    return torch.fft.irfft(torch.fft.rfft(audio, fft_samples) * damping.rsqrt(), fft_samples)[..., :samples]
+    limited: Tensor = torch.fft.irfft(torch.fft.rfft(audio, fft_samples) * damping.rsqrt(), fft_samples)
+    return limited[..., :samples]
 
 
 def _corners(wears: Sequence[Wear], name: str, absent_hz: float, device: torch.device) -> Float[Tensor, "batch 1 1"]:
@@ -66,19 +66,13 @@ def through_aac(audio: Float32[np.ndarray, "2 sample"], kbps: int) -> Float32[np
     The encoder is FFmpeg's own at its default settings, with intensity stereo and noise substitution as in most videos;
     `kbps` is for both channels together.
     """
-    encoder = _codec("w")
+    encoder = av.CodecContext.create("aac", "w")
     encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE_HZ, "stereo", "fltp"
     encoder.bit_rate = 1000 * kbps
     frame = AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout="stereo")
     frame.sample_rate = SAMPLE_RATE_HZ
     packets = [*encoder.encode(frame), *encoder.encode(None)]
-    decoder = _codec("r")
+    decoder = av.CodecContext.create("aac", "r")
     decoder.extradata = encoder.extradata
     decoded = [piece.to_ndarray() for packet in (*packets, None) for piece in decoder.decode(packet)]
     return np.concatenate(decoded, axis=1)[:, AAC_DELAY : AAC_DELAY + audio.shape[1]]
-
-
-def _codec(mode: str) -> AudioCodecContext:
-    context = av.CodecContext.create("aac", mode)
-    assert isinstance(context, AudioCodecContext)
-    return context

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,22 @@ from seldfuse.errors import SeldfuseError
 from seldfuse.labels import LabelSet
 from seldfuse.metrics.scores import Scores
 from seldfuse.posterior import Posterior
-from seldfuse.synth.bank import SceneBank
-from seldfuse.synth.sounds import load_bank
+from seldfuse.synth.bank import SceneBank, SceneStream
+from seldfuse.synth.draw import Stage
+from seldfuse.synth.sounds import SoundBank, load_bank
+from seldfuse.synth.statistics import Statistics
 from seldfuse.train.card import write_card
 from seldfuse.train.schedule import tri_stage
 from seldfuse.train.task import Task
 from seldfuse.train.validation import Validation
 
 CLIP_NORM = 1.0
+EVENNESS = 0.7
+"""Real recordings are mostly speech; scores count every class alike."""
+
+SAMPLE = 256
+"""Scenes from which the features' means and deviations are estimated."""
+
 LOG = "log.jsonl"
 
 
@@ -33,14 +42,17 @@ class TrainingError(SeldfuseError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out, apart from the sounds. Each scene is drawn `reuse` times on average."""
+    """Everything that decides what comes out, apart from the sounds.
+
+    The bank starts with `bank_scenes`; each scene is drawn `reuse` times on average.
+    """
 
     preset: str = "small"
     steps: int = 1000
     batch: int = 32
     peak_learning_rate: float = 1e-3
     bank_scenes: int = 640
-    reuse: int = 4
+    reuse: int = 5
     validation_scenes: int = 320
     validate_every: int = 200
     seed: int = 12332
@@ -76,29 +88,23 @@ def train(
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     network, features = task.build(recipe.preset, labels)
-    bank = SceneBank(
-        load_bank(sounds, labels, held_out=False),
-        features,
-        max(recipe.bank_scenes, recipe.batch),
-        max(1, recipe.batch // recipe.reuse),
-        recipe.seed,
-    )
+    stage = _stage(load_bank(sounds, labels, held_out=False))
     validation = Validation(
-        load_bank(sounds, labels, held_out=True), features, recipe.validation_scenes, recipe.seed + 1, device
+        _stage(load_bank(sounds, labels, held_out=True)), features, recipe.validation_scenes, recipe.seed + 1, device
     )
     if recipe.init is not None:
         open_checkpoint(recipe.init, task.backend, of_any=True).start(network)
-    _set_statistics(network, bank.features)
-    labels = labels.with_typical_distances(_typical_distances(bank.truth, labels))
-    network.to(device).train()
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.peak_learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: tri_stage(step / recipe.steps))
-
-    best: Scores | None = None
     out.mkdir(parents=True, exist_ok=True)
-    with (out / LOG).open("w", encoding="utf-8") as log:
+    best: Scores | None = None
+    with _scenes(stage, features, recipe, device) as scenes, (out / LOG).open("w", encoding="utf-8") as log:
+        inputs, truth = scenes.draw(min(SAMPLE, recipe.bank_scenes))
+        _set_statistics(network, inputs)
+        labels = labels.with_typical_distances(_typical_distances(truth, labels))
+        network.to(device).train()
+        optimizer = torch.optim.Adam(network.parameters(), lr=recipe.peak_learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: tri_stage(step / recipe.steps))
         for step in range(1, recipe.steps + 1):
-            inputs, truth = bank.draw(recipe.batch)
+            inputs, truth = scenes.draw(recipe.batch)
             loss = _step(task, network, optimizer, inputs.to(device), truth.to(device))
             schedule.step()
             scores = None
@@ -117,6 +123,18 @@ def train(
     return best
 
 
+def _stage(sounds: SoundBank) -> Stage:
+    return Stage(sounds, Statistics.load(), EVENNESS)
+
+
+def _scenes(
+    stage: Stage, features: tuple[str, ...], recipe: Recipe, device: torch.device
+) -> AbstractContextManager[SceneBank | SceneStream]:
+    if device.type == "cuda":
+        return nullcontext(SceneStream(stage, features, recipe.seed, str(device)))
+    return SceneBank(stage, features, recipe.seed, first=max(recipe.bank_scenes, recipe.batch), reuse=recipe.reuse)
+
+
 def _step(task: Task, network: nn.Module, optimizer: torch.optim.Optimizer, inputs: Tensor, truth: Posterior) -> float:
     loss = task.loss(network, inputs, truth)
     if not loss.isfinite():
@@ -129,7 +147,7 @@ def _step(task: Task, network: nn.Module, optimizer: torch.optim.Optimizer, inpu
 
 
 def _set_statistics(network: Any, features: Tensor) -> None:
-    values = features.float()
+    values = features.float().cpu()
     network.trunk.set_statistics(values.mean(dim=(0, 2)), values.std(dim=(0, 2)))
 
 

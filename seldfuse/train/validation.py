@@ -2,35 +2,29 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import nn
 
-from seldfuse.features import ClipBatch
-from seldfuse.features.stack import stack
 from seldfuse.fusion import decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import Scores, scores
-from seldfuse.synth.render import render
-from seldfuse.synth.scene import draw_scene
-from seldfuse.synth.sounds import SoundBank
+from seldfuse.synth.bank import render_chunk
+from seldfuse.synth.draw import Stage
 from seldfuse.train.task import Task
 
-BATCH = 32
+BATCH = 16
 
 
 class Validation:
     """A fixed set of scenes, rendered once; the same seed and sounds give the same scenes."""
 
-    def __init__(self, sounds: SoundBank, features: Sequence[str], count: int, seed: int, device: torch.device) -> None:
-        rng = np.random.default_rng(seed)
-        self.labels = sounds.labels
+    def __init__(self, stage: Stage, features: Sequence[str], count: int, seed: int, device: torch.device) -> None:
+        self.labels = stage.bank.labels
         self.features, self.references = [], []
-        for first in range(0, count, BATCH):
-            scenes = [draw_scene(sounds, rng) for _ in range(min(BATCH, count - first))]
-            audio, truth = render(scenes, sounds.labels, rng)
-            self.features.append(stack(ClipBatch(audio.to(device)), features))
-            self.references += decode(truth)
+        for number, first in enumerate(range(0, count, BATCH)):
+            inputs, truth = render_chunk(stage, features, seed, number, min(BATCH, count - first), str(device))
+            self.features.append(inputs)
+            self.references += decode(truth.to("cpu"))
 
     def score(self, task: Task, network: nn.Module) -> Scores:
         """Strict scores, macro over classes."""

@@ -1,0 +1,180 @@
+"""Files with cut-outs of people and things, and what their owner says of them."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.labels import LabelSet
+from seldfuse.synth.body import WRISTS, height_m, sounding_points
+from seldfuse.synth.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
+from seldfuse.synth.still import read_still
+
+PLACES = {
+    "female_speech": MOUTH,
+    "male_speech": MOUTH,
+    "laughter": MOUTH,
+    "clapping": HANDS,
+    "knock": HANDS,
+    "footsteps": FEET,
+}
+"""Where on a person a class sounds; all other classes are things."""
+
+HEIGHTS_M = {
+    "telephone": 0.2,
+    "domestic_sounds": 0.85,
+    "door": 2.0,
+    "music": 0.5,
+    "musical_instrument": 1.0,
+    "water_tap": 0.3,
+    "bell": 0.2,
+    "knock": 2.0,
+}
+"""How tall a thing is that does not say so itself; others are half a metre."""
+
+CACHED = 64
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A file with a cut-out, and what is known of it: COCO-17 keypoints, where it sounds, how tall it is.
+
+    `name` is that of its class, None for a person who may stand for all classes of people.
+    """
+
+    path: Path
+    name: str | None
+    keypoints: tuple[tuple[float, float, float], ...] | None = None
+    point: tuple[float, float] | None = None
+    height_m: float | None = None
+
+    @property
+    def shows_hands(self) -> bool:
+        return self.keypoints is not None and any(self.keypoints[wrist][2] > 0 for wrist in WRISTS)
+
+
+def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> dict[str, Card]:
+    """The cut-outs of a folder by their paths in it, each read once to know that it can be.
+
+    What cannot be used is told to `on_problem`; without it UsageError or MediaError is raised.
+    """
+    cards = {}
+    for card in _cards(folder, labels, on_problem):
+        try:
+            read_cutout(card)
+            cards[card.path.relative_to(folder).as_posix()] = card
+        except SeldfuseError as error:
+            _tell(error, on_problem)
+    if not cards:
+        raise UsageError(f"expected cut-outs in folders named 'person' or after a class, found none: {folder}")
+    return cards
+
+
+def _cards(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Card]:
+    listed = folder / "persons.json"
+    if listed.is_file():
+        yield from _listed(listed)
+    for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
+        try:
+            name = _class_of(place.name.lstrip("0123456789_- "), labels)
+        except UsageError as error:
+            _tell(UsageError(f"expected folders named 'person' or after a class, but {error}: {place}"), on_problem)
+            continue
+        for path in sorted(place.rglob("*.png")):
+            try:
+                yield _card(path, name)
+            except UsageError as error:
+                _tell(error, on_problem)
+
+
+def _listed(path: Path) -> list[Card]:
+    try:
+        return [Card(path.parent / entry["file"], None, _keypoints(entry, path)) for entry in _json(path)]
+    except (TypeError, KeyError) as error:
+        raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {path}") from error
+
+
+def _class_of(word: str, labels: LabelSet) -> str | None:
+    return None if word in (PERSON, "persons") else labels.classes[labels.index(word)].name
+
+
+def _card(path: Path, name: str | None) -> Card:
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return Card(path, name)
+    told = _json(beside)
+    try:
+        point = (float(told["point"][0]), float(told["point"][1])) if "point" in told else None
+        tall = float(told["height_m"]) if "height_m" in told else None
+    except (TypeError, ValueError, IndexError) as error:
+        raise UsageError(f"expected 'point' as [x, y] in pixels and 'height_m' as a number: {beside}") from error
+    return Card(path, name, _keypoints(told, beside), point, tall)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"expected JSON ({error}): {path}") from error
+
+
+def _keypoints(told: Mapping[str, Any], path: Path) -> tuple[tuple[float, float, float], ...] | None:
+    if told.get("keypoints") is None:
+        return None
+    try:
+        points = tuple((float(x), float(y), float(seen)) for x, y, seen in told["keypoints"])
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"expected 'keypoints' as [[x, y, visibility], …] in pixels: {path}") from error
+    if len(points) != 17:
+        raise UsageError(f"expected the 17 keypoints of COCO, got {len(points)}: {path}")
+    return points
+
+
+def _tell(error: SeldfuseError, on_problem: Report | None) -> None:
+    if on_problem is None:
+        raise error
+    on_problem(f"passed over: {error}")
+
+
+@lru_cache(maxsize=CACHED)
+def read_cutout(card: Card) -> Sprite:
+    """The cut-out of a card. Raises UsageError where it is none, MediaError where the file cannot be read."""
+    rgba = read_still(card.path).to_ndarray(format="rgba")
+    if rgba[..., 3].min() == 255:
+        raise UsageError(
+            "expected an RGBA cut-out, but no pixel of it is transparent; "
+            f"cut the figure out and save it as PNG with an alpha channel: {card.path}"
+        )
+    if rgba[..., 3].max() == 0:
+        raise UsageError(f"expected an RGBA cut-out, but all of it is transparent: {card.path}")
+    keypoints, name = _known(card), card.name
+    # Who knocks may be a person or a door.
+    if name is None or (name in PLACES and (name != "knock" or keypoints is not None)):
+        sprite = Sprite(rgba, PERSON, height_m(_rows(rgba), keypoints), sounding_points(rgba, keypoints), keypoints)
+    else:
+        middle = (rgba.shape[1] / 2, rgba.shape[0] / 2)
+        sprite = Sprite(rgba, name.replace("_", " "), HEIGHTS_M.get(name, 0.5), {POINT: middle})
+    if card.point is not None:
+        sprite = replace(sprite, points={POINT: card.point})
+    return replace(sprite, height_m=card.height_m or sprite.height_m).trimmed()
+
+
+def _known(card: Card) -> Float[np.ndarray, "17 3"] | None:
+    if card.keypoints is None:
+        return None
+    points = np.array(card.keypoints)
+    points[:, 2] = 1.0
+    points[np.array(card.keypoints)[:, 2] <= 0] = np.nan
+    return points
+
+
+def _rows(rgba: UInt8[np.ndarray, "height width 4"]) -> int:
+    return int(rgba[..., 3].any(axis=1).sum())
