@@ -19,6 +19,7 @@ from seldfuse.metrics.scores import Scores
 from seldfuse.posterior import Posterior
 from seldfuse.synth.bank import SceneBank, SceneStream
 from seldfuse.synth.draw import Stage
+from seldfuse.synth.procedural import with_procedural
 from seldfuse.synth.sounds import SoundBank, load_bank
 from seldfuse.synth.statistics import Statistics
 from seldfuse.train.card import write_card
@@ -29,6 +30,9 @@ from seldfuse.train.validation import Validation
 CLIP_NORM = 1.0
 EVENNESS = 0.7
 """Real recordings are mostly speech; scores count every class alike."""
+
+MADE_UP = 8
+"""Procedural sounds for each class that has few recordings."""
 
 SAMPLE = 256
 """Scenes from which the features' means and deviations are estimated."""
@@ -88,7 +92,7 @@ def train(
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     network, features = task.build(recipe.preset, labels)
-    stage = _stage(load_bank(sounds, labels, held_out=False))
+    stage = _stage(with_procedural(load_bank(sounds, labels, held_out=False), MADE_UP))
     validation = Validation(
         _stage(load_bank(sounds, labels, held_out=True)), features, recipe.validation_scenes, recipe.seed + 1, device
     )
