@@ -1,8 +1,8 @@
 """The frozen validation sets: plans of scenes, written once, and the hashes that tell that nobody touched them.
 
 `validation-v1` is what trainings report on: 1,000 scenes of sound and 300 with pictures. `validation-v1-pra` has 300
-more, which pyroomacoustics renders, so that nobody learns the ways of our own rooms. Who makes them easier one day gives
-them a new name.
+more, which pyroomacoustics renders: who trained in our rooms meets others there. Whoever makes a set easier one day
+gives it a new name.
 """
 
 import gzip
@@ -72,11 +72,11 @@ def freeze(name: str, sounds: Path, sprites: Path | None) -> None:
     bank = load_bank(sounds, DCASE2025, held_out=True)
     stage = Stage(bank, Statistics.load(), yardstick.evenness)
     if yardstick.video:
-        stage = replace(
-            stage, sprites=load_sprites(sprites, DCASE2025, held_out=True), backdrops=load_backdrops(None)
-        )
+        stage = replace(stage, sprites=load_sprites(sprites, DCASE2025, held_out=True), backdrops=load_backdrops(None))
     plans = dict(_plans(name, yardstick, stage))
-    text = "".join(json.dumps({"name": clip, "plan": json.loads(scene.to_json())}) + "\n" for clip, scene in plans.items())
+    text = "".join(
+        json.dumps({"name": clip, "plan": json.loads(scene.to_json())}) + "\n" for clip, scene in plans.items()
+    )
     with replacing(path) as draft:
         draft.write_bytes(gzip.compress(text.encode(), mtime=0))
     _add_sums(SUMS, {path.name: hashlib.sha256(path.read_bytes()).hexdigest()})

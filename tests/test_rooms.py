@@ -9,7 +9,7 @@ import torch
 from pyroomacoustics.directivities import DirectionVector, FigureEight, Omnidirectional
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms import BANDS_HZ, SPEED_OF_SOUND_M_S, Rooms, absorption_for, band_filters, late_power
+from seldfuse.synth.rooms import BANDS_HZ, SPEED_OF_SOUND_M_S, Rooms, absorption_for, band_filters
 from seldfuse.synth.scene import Room
 from seldfuse.synth.standing import RESPONSE_SAMPLES, direct, late, reflections
 
@@ -154,9 +154,7 @@ def test_reverberation_times_are_those_of_pyroomacoustics(fifty: list) -> None:
 
 def test_reverberation_times_are_those_that_were_asked_for(fifty: list) -> None:
     """Octave by octave between −5 and −35 dB; the order in which images come in leaves some chance to each room."""
-    found = [
-        np.median([decay_of(band) for band in octave_bands(ours[0])]) / rt60_s for _, _, rt60_s, ours, _ in fifty
-    ]
+    found = [np.median([decay_of(band) for band in octave_bands(ours[0])]) / rt60_s for _, _, rt60_s, ours, _ in fifty]
     assert np.median(found) == pytest.approx(1.0, abs=0.05)
     assert np.quantile(np.abs(np.log(found)), 0.9) < 0.2
 

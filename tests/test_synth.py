@@ -19,7 +19,8 @@ from seldfuse.synth import bank as bank_module
 from seldfuse.synth.bank import CHUNK, MOST_USES, SceneBank, SceneStream
 from seldfuse.synth.draw import RT60_S, Stage, draw_scene
 from seldfuse.synth.render import PEAK, render
-from seldfuse.synth.scene import Ambience, Path as Walk, Room, Scene, Source, Take, Wear
+from seldfuse.synth.scene import Ambience, Room, Scene, Source, Take, Wear
+from seldfuse.synth.scene import Path as Walk
 from seldfuse.synth.sounds import Sound, SoundBank, load_bank
 from seldfuse.synth.statistics import Statistics
 
@@ -27,7 +28,7 @@ from seldfuse.synth.statistics import Statistics
 class HereAndNow:
     """Stands in for a pool of processes, whose start takes seconds."""
 
-    def __init__(self, workers: int, context: Any, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, _workers: int, _context: Any, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         begin(*arguments)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:

@@ -79,7 +79,9 @@ class SceneBank:
     def __enter__(self) -> "SceneBank":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -109,7 +111,9 @@ class SceneBank:
         self._uses[rows] += 1
         at = torch.from_numpy(rows)
         swapped = torch.from_numpy(self.rng.random(count) < 0.5)
-        return _swap(self._features[at].float(), self._truth.map(lambda tensor: tensor[at].float()), swapped, self.names)
+        return _swap(
+            self._features[at].float(), self._truth.map(lambda tensor: tensor[at].float()), swapped, self.names
+        )
 
     def _take(self) -> None:
         """Takes the next chunk in, in the order of the numbers, and orders another."""

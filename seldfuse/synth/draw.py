@@ -6,18 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seldfuse.synth.backdrop import Backdrops
 from seldfuse.synth.measured import Responses
-from seldfuse.synth.views import draw_view
+from seldfuse.synth.noise import TABLE_SAMPLES
 from seldfuse.synth.rooms import BANDS_HZ, absorption_for
 from seldfuse.synth.scene import (
-    FRAME_S, SCENE_FRAMES, Ambience, MeasuredRoom, Path, Point, Room, Scene, Source, Take, Wear,
+    FRAME_S,
+    SCENE_FRAMES,
+    Ambience,
+    MeasuredRoom,
+    Path,
+    Point,
+    Room,
+    Scene,
+    Source,
+    Take,
+    Wear,
 )  # fmt: skip
-from seldfuse.synth.noise import TABLE_SAMPLES
-from seldfuse.synth.backdrop import Backdrops
 from seldfuse.synth.sounds import REFERENCE_RMS, SoundBank
 from seldfuse.synth.sprites import Sprites
 from seldfuse.synth.statistics import Statistics
 from seldfuse.synth.timeline import Part, draw_timeline
+from seldfuse.synth.views import draw_view
 
 RT60_S = (0.15, 1.2)
 SNR_DB = (5.0, 40.0)
@@ -50,17 +60,21 @@ class Stage:
 def draw_scene(stage: Stage, rng: np.random.Generator) -> Scene:
     """A random plan. Raises MediaError where no sound of a class can be read."""
     parts = draw_timeline(stage.statistics, stage.bank.present, rng, stage.frames, stage.evenness)
-    if stage.responses is not None and rng.random() < stage.measured_share:
-        room, paths = _measured(stage.responses, parts, rng)
-        parts = parts[: len(paths)]
-    else:
-        room = _room(rng)
-        paths = [_path(part, room, stage.statistics, rng) for part in parts]
+    room, paths = _places(stage, parts, rng)
     sources = tuple(_source(part, path, stage.bank, rng) for part, path in zip(parts, paths, strict=True))
     view = None
     if stage.sprites is not None and stage.backdrops is not None:
         view = draw_view(sources, room, stage.sprites, stage.backdrops, rng, stage.frames * FRAME_S)
     return Scene(sources, room, _ambience(sources, stage.bank, rng), _wear(rng), view, stage.frames)
+
+
+def _places(stage: Stage, parts: Sequence[Part], rng: np.random.Generator) -> tuple[Room | MeasuredRoom, list[Path]]:
+    """A room and where its sources are; a scene with more sources than any measured room has places gets a shoebox."""
+    responses = stage.responses
+    if responses is not None and rng.random() < stage.measured_share and len(parts) <= responses.largest_room:
+        return _measured(responses, parts, rng)
+    room = _room(rng)
+    return room, [_path(part, room, stage.statistics, rng) for part in parts]
 
 
 def _room(rng: np.random.Generator) -> Room:
@@ -128,7 +142,13 @@ def _source(part: Part, path: Path, bank: SoundBank, rng: np.random.Generator) -
 
 
 def _takes(
-    key: str, start_s: float, duration_s: float, speed: float, semitones: float, bank: SoundBank, rng: np.random.Generator
+    key: str,
+    start_s: float,
+    duration_s: float,
+    speed: float,
+    semitones: float,
+    bank: SoundBank,
+    rng: np.random.Generator,
 ) -> list[Take]:
     """Sounds of one group, one after the other with short pauses, until the time is full."""
     group = bank.same_group(key)
@@ -145,10 +165,7 @@ def _takes(
 
 
 def _ambience(sources: Sequence[Source], bank: SoundBank, rng: np.random.Generator) -> Ambience:
-    if sources:
-        noise_db = _level_db(sources) - rng.uniform(*SNR_DB)
-    else:
-        noise_db = rng.uniform(*STILLEST_DB)
+    noise_db = _level_db(sources) - rng.uniform(*SNR_DB) if sources else rng.uniform(*STILLEST_DB)
     slope, start = float(rng.choice(NOISE_SLOPES)), int(rng.integers(TABLE_SAMPLES))
     babble = _voices(bank, rng) if rng.random() < 0.25 else ()
     return Ambience(round(noise_db, 2), slope, start, babble, round(noise_db + rng.uniform(-3.0, 6.0), 2))

@@ -51,7 +51,7 @@ def moving_direct(
     sources, samples = dry.shape
     hops = samples // HOP
     fine = torch.fft.irfft(spectra, OVERSAMPLING * fft_samples) * OVERSAMPLING  # (source, finer sample)
-    source, hop = _sounding(dry.unflatten(1, (hops, HOP)), later=1)
+    source, hop = _sounding(dry.reshape(sources, hops, HOP), later=1)
     time = hop.unsqueeze(1) * HOP + torch.arange(HOP, device=dry.device)  # (block, sample)
     place_m = walks.at(source, time / SAMPLE_RATE_HZ)
     distance_m = place_m.norm(dim=-1)
@@ -60,7 +60,7 @@ def moving_direct(
     heard = torch.stack([omni, omni * place_m[..., 1] / distance_m], dim=1)
     out = dry.new_zeros(sources * hops, 2, HOP)
     out[source * hops + hop] = heard
-    return out.unflatten(0, (sources, hops)).movedim(1, 2).flatten(2)
+    return out.reshape(sources, hops, 2, HOP).transpose(1, 2).flatten(2)
 
 
 def moving_reflections(
@@ -75,13 +75,13 @@ def moving_reflections(
     responses = early(rooms, of[source], walks.at(source, time_s).squeeze(1), BLOCK_FFT)
     window = torch.hann_window(2 * HOP, device=dry.device)
     spectra = torch.fft.rfft(blocks[source, number] * window, BLOCK_FFT)
-    parts = torch.fft.irfft(spectra.unsqueeze(1) * responses, BLOCK_FFT).unflatten(2, (-1, HOP))
+    parts = torch.fft.irfft(spectra.unsqueeze(1) * responses, BLOCK_FFT).reshape(len(source), 2, -1, HOP)
     # Block `number` begins one hop before its time; the padding keeps the first and the last within the rows.
     rows = hops + parts.shape[2]
     out = dry.new_zeros(sources * rows, 2, HOP)
     for part in range(parts.shape[2]):
         out.index_add_(0, source * rows + number + part, parts[:, :, part])
-    return out.unflatten(0, (sources, rows)).movedim(1, 2)[:, :, 1 : hops + 1].flatten(2)
+    return out.reshape(sources, rows, 2, HOP).transpose(1, 2)[:, :, 1 : hops + 1].flatten(2)
 
 
 def _sounding(blocks: Float[Tensor, "source block sample"], later: int = 0) -> tuple[Tensor, Tensor]:

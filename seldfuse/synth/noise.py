@@ -32,7 +32,9 @@ def octaves(starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "
     return _pair(_octaves(device), starts, samples)
 
 
-def _pair(table: Float[Tensor, "band entry"], starts: Sequence[int], samples: int) -> Float[Tensor, "row band 2 sample"]:
+def _pair(
+    table: Float[Tensor, "band entry"], starts: Sequence[int], samples: int
+) -> Float[Tensor, "row band 2 sample"]:
     first = torch.tensor(starts, device=table.device).reshape(-1, 1) % TABLE_SAMPLES
     first = torch.cat([first, first + SIDE_START], dim=1)
     level = torch.tensor([1.0, DIFFUSE_SIDE], device=table.device).reshape(2, 1)

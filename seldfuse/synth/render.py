@@ -15,6 +15,7 @@ from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.errors import UsageError
 from seldfuse.synth.measured import Responses, mid_side
 from seldfuse.synth.moving import Walks, moving_direct, moving_reflections
 from seldfuse.synth.noise import coloured
@@ -56,7 +57,7 @@ def render(
 ) -> Rendered:
     """Sound and truth of scenes of one length.
 
-    Raises ValueError where the lengths differ, MediaError where a sound cannot be read, KeyError where a plan names a
+    Raises ValueError where the lengths differ, MediaError where a sound cannot be read, UsageError where a plan names a
     sound or a measured response that is not there.
     """
     lengths = {scene.frames for scene in scenes}
@@ -144,7 +145,7 @@ def _walks(paths: Sequence[Path], device: torch.device) -> Walks:
 def _filters(
     scenes: Sequence[Scene], cast: _Cast, rooms: Rooms, responses: Responses | None
 ) -> Float[Tensor, "source 2 sample"]:
-    """What each dry sound is to be convolved with: all of the room for those who stand, the late room for the others."""
+    """What each dry sound is convolved with: all of the room for those who stand, the late room for the others."""
     filters = torch.zeros(len(cast.scene), 2, RESPONSE_SAMPLES, device=cast.scene.device)
     still = (~cast.moves).nonzero().squeeze(1)
     filters[still] = direct(cast.walks.start_m[still])
@@ -164,7 +165,7 @@ def _filters(
 
 def _measured(room: MeasuredRoom, responses: Responses | None) -> Float[Tensor, "source 2 sample"]:
     if responses is None:
-        raise KeyError("the plan has measured rooms, but no measured responses were given")
+        raise UsageError("the plan has measured rooms: give the folder of their responses with --srir")
     filters = torch.zeros(len(room.responses), 2, RESPONSE_SAMPLES)
     for row, key in zip(filters, room.responses, strict=True):
         pair = torch.from_numpy(np.stack(mid_side(responses.response(key).foa, room.yaw_deg)))[:, :RESPONSE_SAMPLES]
@@ -182,7 +183,8 @@ def _summed(
     """Convolutions of all sources, added up scene by scene before the way back from the spectrum."""
     field = spectra.new_zeros(scenes, 2, spectra.shape[1])
     field.index_add_(0, scene, spectra.unsqueeze(1) * torch.fft.rfft(filters, fft_samples))
-    return torch.fft.irfft(field, fft_samples)
+    heard: Tensor = torch.fft.irfft(field, fft_samples)
+    return heard
 
 
 def _noise(scenes: Sequence[Scene], samples: int, device: torch.device | str) -> Float[Tensor, "batch 2 sample"]:
@@ -204,16 +206,17 @@ def _babble(
     rows = [row for row, scene in enumerate(scenes) if isinstance(scene.room, Room) and _babbles(scene)]
     if not rows:
         return babble
-    dry = np.zeros((len(rows), samples), dtype=np.float32)
-    for row, line in zip(rows, dry, strict=True):
-        _play(line, scenes[row].ambience.babble, bank, 1.0)  # type: ignore[union-attr]
     rooms = Rooms.of([scenes[row].room for row in rows], device)  # type: ignore[misc]
+    ambiences = [ambience for row in rows if (ambience := scenes[row].ambience) is not None]
+    dry = np.zeros((len(rows), samples), dtype=np.float32)
+    for line, ambience in zip(dry, ambiences, strict=True):
+        _play(line, ambience.babble, bank, 1.0)
     number = torch.arange(len(rows), device=device)
-    starts = [scenes[row].ambience.noise_start for row in rows]  # type: ignore[union-attr]
     fft_samples = scipy.fft.next_fast_len(samples + RESPONSE_SAMPLES, real=True)
     spectra = torch.fft.rfft(torch.from_numpy(dry).to(device), fft_samples)
-    heard = _summed(spectra, late(rooms, number, starts), fft_samples, number, len(rows))[..., :samples]
-    level = torch.tensor([10 ** (scenes[row].ambience.babble_db / 20) for row in rows], device=device)  # type: ignore[union-attr]
+    tails = late(rooms, number, [ambience.noise_start for ambience in ambiences])
+    heard = _summed(spectra, tails, fft_samples, number, len(rows))[..., :samples]
+    level = torch.tensor([10 ** (ambience.babble_db / 20) for ambience in ambiences], device=device)
     loud = heard[:, 0].square().mean(dim=-1).sqrt().clamp_min(1e-9)
     babble[rows] = heard * (level / loud).reshape(-1, 1, 1)
     return babble

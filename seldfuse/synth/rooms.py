@@ -64,7 +64,6 @@ class Rooms:
     def of(cls, rooms: Sequence[Room], device: torch.device | str = "cpu") -> "Rooms":
         """The batch of some rooms."""
 
-
         def tensor(values: list[Any], *shape: int) -> Tensor:
             return torch.tensor(values, dtype=torch.float32).reshape(len(rooms), *shape).to(device)
 
@@ -97,8 +96,9 @@ def early(
     weights = (gains[of] / distance_m.unsqueeze(-1)).unsqueeze(-1)  # (pair, image, rank, 1)
     values = weights * torch.stack([torch.ones_like(side), side], dim=-1).unsqueeze(-2)
     trains = _trains(distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S), values.flatten(2))
-    spectra = torch.fft.rfft(trains, fft_samples).unflatten(1, (RANK, 2))
-    return (spectra * filters[of].unsqueeze(2)).sum(dim=1)
+    spectra = torch.fft.rfft(trains, fft_samples).reshape(len(of), RANK, 2, -1)
+    summed: Tensor = (spectra * filters[of].unsqueeze(2)).sum(dim=1)
+    return summed
 
 
 def late_power(rooms: Rooms) -> Float[Tensor, "room band step"]:
@@ -177,16 +177,14 @@ def _trains(
     pairs, _, channels = values.shape
     whole = delay.floor()
     x = (delay - whole).unsqueeze(-1)
-    taps = torch.cat(
-        [-x * (x - 1) * (x - 2) / 6, (x + 1) * (x - 1) * (x - 2) / 2, -(x + 1) * x * (x - 2) / 2, (x + 1) * x * (x - 1) / 6],
-        dim=-1,
-    )  # fmt: skip
+    near, far = (x + 1) * (x - 2), x * (x - 1)
+    taps = torch.cat([-far * (x - 2) / 6, near * (x - 1) / 2, -near * x / 2, far * (x + 1) / 6], dim=-1)
     at = whole.long().unsqueeze(-1) + torch.arange(-1, 3, device=delay.device)
     taps = taps * ((at >= 0) & (at < EARLY_SAMPLES))
     at = at.clamp(0, EARLY_SAMPLES - 1) + EARLY_SAMPLES * torch.arange(pairs, device=delay.device).reshape(-1, 1, 1)
     trains = values.new_zeros(pairs * EARLY_SAMPLES, channels)
     trains.index_add_(0, at.flatten(), (taps.unsqueeze(-1) * values.unsqueeze(-2)).flatten(0, 2))
-    return trains.unflatten(0, (pairs, EARLY_SAMPLES)).mT
+    return trains.reshape(pairs, EARLY_SAMPLES, channels).transpose(1, 2)
 
 
 @lru_cache(maxsize=4)
@@ -218,12 +216,11 @@ def _crossings_per_m(directions: Float[Tensor, "direction 3"], rooms: Rooms) -> 
     return (directions / rooms.size_m.unsqueeze(1)).sum(dim=-1)
 
 
-def _swallowed_per_m(
-    directions: Float[Tensor, "direction 3"], rooms: Rooms
-) -> Float[Tensor, "room direction band"]:
+def _swallowed_per_m(directions: Float[Tensor, "direction 3"], rooms: Rooms) -> Float[Tensor, "room direction band"]:
     """Mean loss of the amplitude's logarithm per metre: half of the crossings along an axis hit each of its walls."""
-    per_axis = -rooms.log_reflection.unflatten(1, (3, 2)).mean(dim=2)  # (room, axis, band)
-    return (directions / rooms.size_m.unsqueeze(1)) @ per_axis
+    per_axis = -rooms.log_reflection.reshape(-1, 3, 2, len(BANDS_HZ)).mean(dim=2)  # (room, axis, band)
+    swallowed: Tensor = (directions / rooms.size_m.unsqueeze(1)) @ per_axis
+    return swallowed
 
 
 def _early_m() -> float:

@@ -44,6 +44,8 @@ def late(rooms: Rooms, of: Int[Tensor, "source"], starts: Sequence[int]) -> Floa
 
     `starts` picks the noise of each source. It is diffuse whatever the room.
     """
-    envelope = F.interpolate(late_power(rooms).sqrt(), size=RESPONSE_SAMPLES, mode="linear", align_corners=True)  # (room, band, sample)
+    envelope = F.interpolate(
+        late_power(rooms).sqrt(), size=RESPONSE_SAMPLES, mode="linear", align_corners=True
+    )  # (room, band, sample)
     noise = octaves(starts, RESPONSE_SAMPLES, str(of.device))
     return (noise * envelope[of].unsqueeze(2)).sum(dim=1)

@@ -18,6 +18,12 @@ SCORES = {
 }
 
 
+DATA = (
+    "random scenes from isolated sounds: timelines as in STARSS22's labels, shoebox rooms with RT60 0.15–1.2 s, "
+    "sources that move, noise at 5–40 dB, babble, band limits, clipping, lossy coding"
+)
+
+
 def write_card(folder: Path, task: Task, settings: Mapping[str, Any]) -> None:
     """Writes README.md: what the checkpoint is, how it was trained, what it scores. Raises UsageError."""
     training = settings["training"]
@@ -35,7 +41,7 @@ on synthetic scenes only. It is there so that the tool runs; do not quote its sc
 | Features | {", ".join(settings["features"])} |
 | Training | {training["step"]} steps of {training["batch"]} scenes of 5 s, seed {training["seed"]}{start} |
 | Peak learning rate | {training["peak_learning_rate"]} |
-| Data | random scenes from isolated sounds: timelines as in STARSS22's labels, shoebox rooms with RT60 0.15–1.2 s, sources that move, noise at 5–40 dB, babble, band limits, clipping, lossy coding |
+| Data | {DATA} |
 | Weights | half precision, safetensors |
 | Licence | Apache-2.0 |
 
