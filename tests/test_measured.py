@@ -50,7 +50,7 @@ def write_sofa(
     foa: np.ndarray,
     source: np.ndarray,
     listener: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    kind: str = "cartesian",
+    kind: object = "cartesian",
     view: tuple[float, float, float] | None = None,
     rate_hz: float = 24_000.0,
 ) -> Path:
@@ -61,7 +61,7 @@ def write_sofa(
         file["Data.IR"] = foa
         file["Data.SamplingRate"] = [rate_hz]
         file["SourcePosition"] = source
-        file["SourcePosition"].attrs["Type"] = np.bytes_(kind)
+        file["SourcePosition"].attrs["Type"] = np.bytes_(kind) if isinstance(kind, bytes) else kind
         file["ListenerPosition"] = [listener]
         file["ListenerPosition"].attrs["Type"] = "cartesian"
         if view is not None:
@@ -111,9 +111,11 @@ def test_a_response_is_cut_after_two_seconds(tmp_path: Path) -> None:
     assert responses.response("a.sofa#0").foa.shape == (4, 48_000)
 
 
-@pytest.mark.parametrize("kind", ["cartesian", "spherical"])
+@pytest.mark.parametrize("kind", ["cartesian", "spherical", b"spherical", ["spherical"]])
 @pytest.mark.parametrize("view_deg", [None, 90.0, -35.0])
-def test_places_are_seen_from_the_listener_the_way_he_looks(tmp_path: Path, kind: str, view_deg: float | None) -> None:
+def test_places_are_seen_from_the_listener_the_way_he_looks(
+    tmp_path: Path, kind: object, view_deg: float | None
+) -> None:
     listener = np.array([3.0, 2.0, 1.5])
     away = np.stack([point(50.0 + (view_deg or 0.0), 10.0, 2.5), point(-100.0 + (view_deg or 0.0), 0.0, 1.5)])
     x, y, z = (away + listener).T

@@ -211,7 +211,10 @@ def test_the_nearer_one_covers_the_farther_one_while_it_is_nearer(sprites, black
     figures = (block(still(0.0, 3.0), "white"), block(walk, "blue", 1.0))
     scene = Scene((), view=View("black.png", figures))
     pictures = list(frames(scene, sprites, black, fps=Fraction(1)))
-    assert [tuple(picture[180, 320].tolist()) for picture in (pictures[0], pictures[3])] == [(0, 0, 250), (255, 255, 255)]
+    assert [tuple(picture[180, 320].tolist()) for picture in (pictures[0], pictures[3])] == [
+        (0, 0, 250),
+        (255, 255, 255),
+    ]
     seen = detections(scene, sprites, CAMERA, np.array([0.0, 3.5])).table
     # Whoever is covered as a whole is not seen.
     assert seen["track"].tolist() == [1, 0]
@@ -404,7 +407,9 @@ def test_who_stands_has_the_feet_on_the_floor():
     """A drawn person's mouth is 0.88 of the stature above the floor."""
     drawings = load_sprites(None, DCASE2025)
     source = Source(SPEECH, (), still(0, 3.0, 0.1))
-    heights = [figure.height_m for view in views(20, (source,), drawings) for figure in view.figures if figure.source == 0]
+    heights = [
+        figure.height_m for view in views(20, (source,), drawings) for figure in view.figures if figure.source == 0
+    ]
     assert heights == pytest.approx([(1.4 + 0.1) / 0.885] * len(heights), abs=0.03)
     low = Source(SPEECH, (), still(0, 3.0, -0.9))
     short = [figure.height_m for view in views(20, (low,), drawings) for figure in view.figures if figure.source == 0]

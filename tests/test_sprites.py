@@ -14,11 +14,9 @@ from seldfuse.synth.objects import KINDS, draw_object
 from seldfuse.synth.sprite import Sprite
 from seldfuse.synth.sprites import load_sprites
 
-STANDING = np.array(
-    [[50, 30], [54, 26], [46, 26], [60, 28], [40, 28], [70, 60], [30, 60], [75, 95], [25, 95], [78, 125], [22, 125]]
-    + [[62, 140], [38, 140], [62, 200], [38, 200], [62, 260], [38, 260]],
-    dtype=float,
-)
+HEAD, ARMS = [[50, 30], [54, 26], [46, 26], [60, 28], [40, 28]], [[75, 95], [25, 95], [78, 125], [22, 125]]
+LEGS = [[62, 140], [38, 140], [62, 200], [38, 200], [62, 260], [38, 260]]
+STANDING = np.array([*HEAD, [70, 60], [30, 60], *ARMS, *LEGS], dtype=float)
 """Someone 270 pixels tall, in a picture of 100 × 280."""
 
 
@@ -183,7 +181,9 @@ def test_a_picture_without_alpha_is_refused_or_passed_over(tmp_path):
 
 def test_an_unknown_class_is_named(tmp_path):
     write_cutout(tmp_path / "gong" / "a.png")
-    with pytest.raises(UsageError, match=r"expected folders named 'person' or after a class, but 'gong' is no class.*gong$"):
+    with pytest.raises(
+        UsageError, match=r"expected folders named 'person' or after a class, but 'gong' is no class.*gong$"
+    ):
         load_sprites(tmp_path, DCASE2025)
 
 

@@ -8,6 +8,7 @@ The numbers were fitted to FFmpeg's own AAC encoder at its default settings (lib
 scenes of one or two sounds in reverberation and noise and with noise from 5° to 30°. Compared were, per range of
 frequencies and bit rate, the slope of the level difference after the codec on that before it, how much it scatters
 around that slope, and how much levels scatter, in the cells of a mel spectrogram. The tests compare on other sounds.
+At 48 kHz the same encoder does much the same below 12 kHz at the same bit rate.
 """
 
 import math
@@ -47,9 +48,9 @@ class Rate(NamedTuple):
 RATES: dict[int, Rate] = {
     32: Rate(4_000.0, 1.5, 0.9, 0.0),
     48: Rate(8_200.0, 1.1, 0.8, 0.8),
-    64: Rate(12_000.0, 1.0, 0.9, 0.75),
+    64: Rate(12_000.0, 1.0, 0.8, 0.75),
     96: Rate(12_000.0, 0.45, 0.45, 0.6),
-    128: Rate(12_000.0, 0.55, 0.15, 0.1),
+    128: Rate(12_000.0, 0.55, 0.15, 0.2),
     192: Rate(12_000.0, 0.24, 0.02, 0.0),
 }
 """By kb/s."""

@@ -75,7 +75,7 @@ def moving_reflections(
     responses = early(rooms, of[source], walks.at(source, time_s).squeeze(1), BLOCK_FFT)
     window = torch.hann_window(2 * HOP, device=dry.device)
     spectra = torch.fft.rfft(blocks[source, number] * window, BLOCK_FFT)
-    parts = torch.fft.irfft(spectra.unsqueeze(1) * responses, BLOCK_FFT).reshape(len(source), 2, -1, HOP)
+    parts = torch.fft.irfft(spectra.unsqueeze(1) * responses, BLOCK_FFT).reshape(len(source), 2, BLOCK_FFT // HOP, HOP)
     # Block `number` begins one hop before its time; the padding keeps the first and the last within the rows.
     rows = hops + parts.shape[2]
     out = dry.new_zeros(sources * rows, 2, HOP)

@@ -52,7 +52,7 @@ Pair = Float[np.ndarray, "2"]
 
 
 def frames(
-    scene: Scene, sprites: Sprites, backdrops: Backdrops, camera: Camera = CAMERA, fps: Fraction = FPS
+    scene: Scene, sprites: Sprites, backdrops: Backdrops, camera: Camera = CAMERA, fps: Fraction | int = FPS
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """The pictures of the scene at 0, 1 / fps, … seconds, as many as fit.
 
@@ -226,8 +226,8 @@ def _cut(actor: Actor, camera: Camera, stand: Stand) -> Cut | None:
     level = min(max(round(-math.log2(abs(np.linalg.det(matrix))) / 2), 0), len(pyramid) - 1)
     back = np.linalg.inv(matrix)
     grid = _grid(back, back @ (first - at) + origin, size, rows, columns)
-    # Rounded down, all of them, so that colour never passes alpha.
-    drawn = F.grid_sample(pyramid[level], grid, align_corners=False)[0].to(torch.uint8).numpy()
+    # No colour passes alpha, rounded or not, so that what is mixed never passes white.
+    drawn = F.grid_sample(pyramid[level], grid, align_corners=False)[0].add_(0.5).to(torch.uint8).numpy()
     alpha = drawn[3].astype(np.uint16)
     clear = 256 - alpha - (alpha >> 7)
     return Cut(int(first[0]), int(first[1]), np.stack([*drawn[:3]], axis=2), np.stack([clear] * 3, axis=2))

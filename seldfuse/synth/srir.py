@@ -258,8 +258,10 @@ def _variable(file: Any, name: str, path: Path) -> Any:
     return file[name]
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _text(attribute: Any) -> str:
+    """netCDF has two kinds of text, of which one arrives as a list of one."""
+    text = np.asarray(attribute).reshape(-1)[0]
+    return text.decode() if isinstance(text, bytes) else str(text)
 
 
 @contextmanager

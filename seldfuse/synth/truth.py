@@ -105,7 +105,7 @@ def truth_of(scenes: Sequence[Scene], labels: LabelSet, dry: Float[Tensor, "sour
 
 def _active(dry: Float[Tensor, "source sample"]) -> Bool[Tensor, "source frame"]:
     """Frames within 35 dB of the source's loudest one, short pauses closed."""
-    power = dry.reshape(len(dry), -1, FRAME_SAMPLES).square().mean(dim=-1)
+    power = dry.reshape(len(dry), dry.shape[1] // FRAME_SAMPLES, FRAME_SAMPLES).square().mean(dim=-1)
     loud = power > power.amax(dim=1, keepdim=True) * 10 ** (-ACTIVE_RANGE_DB / 10)
     wide = F.pad(loud.float(), (_CLOSED_FRAMES, _CLOSED_FRAMES)).unsqueeze(1)
     grown = F.max_pool1d(wide, _CLOSED_FRAMES + 1, stride=1)

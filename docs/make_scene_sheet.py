@@ -1,0 +1,92 @@
+"""Draws twelve scenes as a camera sees them, with what a perfect detector would say of them.
+
+    python docs/make_scene_sheet.py [--sprites DIR] [--backgrounds DIR] docs/images/scenes.jpg
+
+Boxes and keypoints are those of `seldfuse.synth.pictures.detections`; a red cross marks the pixel of each source.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+
+from seldfuse.detections import Detections
+from seldfuse.geometry import Camera
+from seldfuse.labels import DCASE2025
+from seldfuse.synth import scene as plan
+from seldfuse.synth.backdrop import Backdrops, load_backdrops
+from seldfuse.synth.pictures import detections, frames
+from seldfuse.synth.sprite import FEET, MOUTH
+from seldfuse.synth.sprites import Sprites, load_sprites
+from seldfuse.synth.views import draw_view
+
+CAMERA = Camera(480, 270)
+MICROPHONE_M = 1.4
+MOMENT = 25
+"""The picture shown, of ten in a second."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sprites", type=Path)
+    parser.add_argument("--backgrounds", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    sprites, backdrops = load_sprites(arguments.sprites, DCASE2025), load_backdrops(arguments.backgrounds)
+    scenes = [random_scene(sprites, backdrops, np.random.default_rng([arguments.seed, n])) for n in range(12)]
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet(scenes, sprites, backdrops)).save(arguments.out, quality=82)
+
+
+def random_scene(sprites: Sprites, backdrops: Backdrops, rng: np.random.Generator) -> plan.Scene:
+    """One to three sources before the camera, a third of which walk."""
+    size_m = tuple(float(side) for side in rng.uniform((5.0, 5.0, 2.5), (9.0, 8.0, 3.2)))
+    middle_m = tuple(float(side * share) for side, share in zip(size_m, rng.uniform(0.35, 0.65, 2), strict=False))
+    room = plan.Room(size_m, (*middle_m, MICROPHONE_M), float(rng.uniform(0, 360)), ())
+    sources = tuple(_source(sprites, rng) for _ in range(rng.integers(1, 4)))
+    return plan.Scene(sources, room, view=draw_view(sources, room, sprites, backdrops, rng))
+
+
+def _source(sprites: Sprites, rng: np.random.Generator) -> plan.Source:
+    cls = int(rng.integers(len(DCASE2025)))
+    z = {MOUTH: 0.15, FEET: 0.1 - MICROPHONE_M}.get(sprites.sounding_kind(cls), -0.3)
+    azimuth, distance_m = np.radians(rng.uniform(-45, 45)), rng.uniform(1.3, 4.0)
+    x, y = float(distance_m * np.cos(azimuth)), float(distance_m * np.sin(azimuth))
+    end = (x + 0.5, -y, z) if rng.random() < 1 / 3 else (x, y, z)
+    return plan.Source(cls, (), plan.Path((x, y, z), end, 0.0, 5.0))
+
+
+def sheet(
+    scenes: Sequence[plan.Scene], sprites: Sprites, backdrops: Backdrops, columns: int = 3
+) -> UInt8[np.ndarray, "height width 3"]:
+    """One marked picture of each scene, in rows of `columns`."""
+    marked = [_marked(scene, sprites, backdrops) for scene in scenes]
+    return np.concatenate([np.concatenate(marked[n : n + columns], axis=1) for n in range(0, len(marked), columns)])
+
+
+def _marked(scene: plan.Scene, sprites: Sprites, backdrops: Backdrops) -> UInt8[np.ndarray, "height width 3"]:
+    picture = Image.fromarray(list(frames(scene, sprites, backdrops, CAMERA, 10))[MOMENT])
+    pen = ImageDraw.Draw(picture)
+    _mark_seen(pen, detections(scene, sprites, CAMERA, np.array([MOMENT / 10])))
+    for source in scene.sources:
+        x, y, z = source.path.at(MOMENT / 10)
+        column, row = CAMERA.width_px / 2 - CAMERA.focal_px * y / x, CAMERA.height_px / 2 - CAMERA.focal_px * z / x
+        pen.line([column - 7, row, column + 7, row], fill="red", width=2)
+        pen.line([column, row - 7, column, row + 7], fill="red", width=2)
+    return np.asarray(picture)
+
+
+def _mark_seen(pen: ImageDraw.ImageDraw, seen: Detections) -> None:
+    for row, keypoints in zip(seen.table.itertuples(), seen.keypoints, strict=True):
+        pen.rectangle([row.left_px, row.top_px, row.right_px - 1, row.bottom_px - 1], outline="yellow")
+        pen.text((row.left_px + 3, row.top_px + 1), row.phrase, fill="yellow")
+        for x, y in keypoints[keypoints[:, 2] == 1, :2]:
+            pen.ellipse([x - 1.5, y - 1.5, x + 1.5, y + 1.5], fill="cyan")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Processes that make the clips of a split, one clip at a time each."""
+
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from seldfuse.errors import MediaError, SeldfuseError
+from seldfuse.synth.draw import Stage, draw_scene
+from seldfuse.synth.folder import Split, write_clip
+from seldfuse.synth.scene import Scene
+
+AHEAD = 4
+"""Clips in the making or done but not yet fetched, for each process."""
+
+
+class Order(NamedTuple):
+    """The number of a clip, and its name and plan where they are given."""
+
+    number: int
+    name: str | None = None
+    plan: Scene | None = None
+
+
+class Made(NamedTuple):
+    """What became of an order: the clip's line for the ledger, or why there is none; and what had to be passed over."""
+
+    order: Order
+    line: dict[str, Any] | None
+    error: MediaError | None
+    problems: tuple[str, ...]
+
+
+class Problems:
+    """Takes reports of bad input where it is read, and hands them on."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def __call__(self, text: str) -> None:
+        self._texts.append(text)
+
+    def taken(self) -> tuple[str, ...]:
+        """What was reported since the last call."""
+        texts, self._texts = tuple(self._texts), []
+        return texts
+
+
+@dataclass(frozen=True)
+class Maker:
+    """All that a process needs to make clips. Clip by clip the plan depends on `seed` and the clip's number alone."""
+
+    split: Split
+    stage: Stage
+    seed: int
+    video: bool = False
+    problems: Problems = field(default_factory=Problems)
+
+    def make(self, order: Order) -> Made:
+        """Draws, renders and writes one clip. Raises UsageError."""
+        try:
+            line, error = self._line(order), None
+        except MediaError as found:
+            line, error = None, found
+        return Made(order, line, error, self.problems.taken())
+
+    def _line(self, order: Order) -> dict[str, Any]:
+        scene = order.plan or draw_scene(self.stage, np.random.default_rng([self.seed, order.number]))
+        name = order.name or self.split.clip_name(order.number, scene)
+        written = write_clip(self.split, name, scene, self.stage, self.video)
+        return {"number": order.number, "name": name, **asdict(written), "plan": json.loads(scene.to_json())}
+
+
+def produce(orders: Iterable[Order], maker: Maker, jobs: int) -> Iterator[Made]:
+    """Makes clips with `jobs` processes and gives them in the order of the orders, whichever is done first.
+
+    Close the iterator to stop early. Raises what `Maker.make` does, and SeldfuseError where a process dies.
+    """
+    # Spawned, because a forked child of a process with threads may hang.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (maker,))
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for order in orders:
+            waiting.append(pool.submit(_make, order))
+            if len(waiting) >= AHEAD * jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise SeldfuseError(
+            "a process that makes clips died, as it does when memory runs out; "
+            "finished clips stay: type the same again, with fewer --jobs"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_maker: Maker | None = None
+"""Sent to a process once, because a bank may list many thousand sounds."""
+
+
+def _begin(maker: Maker) -> None:
+    global _maker
+    # Ctrl-C is the parent's affair: it lets clips that are begun be finished.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_leave_with_parent, daemon=True).start()
+    torch.set_num_threads(1)
+    _maker = maker
+
+
+def _leave_with_parent() -> None:
+    """Nobody fetches clips from a parent that was killed, and the next run may write the same files."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _make(order: Order) -> Made:
+    assert _maker is not None
+    return _maker.make(order)

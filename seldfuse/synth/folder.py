@@ -1,0 +1,105 @@
+"""Scenes as files, in the layout of the challenge's data set: sound, labels, and video where it is wanted."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.formats.dcase import write_events
+from seldfuse.media.encode import write_video, write_wav
+from seldfuse.synth.draw import Stage
+from seldfuse.synth.pictures import FPS, frames
+from seldfuse.synth.render import render
+from seldfuse.synth.scene import Scene
+from seldfuse.synth.truth import Truth
+from seldfuse.synth.wear import through_aac
+
+PARTS = {"wav": "stereo_dev", "csv": "metadata_dev", "mp4": "video_dev"}
+"""The folders of a data set by what is in them."""
+
+MIXES = 1000
+"""Clips of one room number."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a data set in the folder `out`. Raises UsageError where no folder can have such a name."""
+
+    out: Path
+    name: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise UsageError(f"--split expects the name of a folder, such as dev-train-synth, got {self.name!r}")
+
+    @property
+    def manifest(self) -> Path:
+        return self.out / f"manifest-{self.name}.jsonl"
+
+    def folder(self, suffix: str) -> Path:
+        return self.out / PARTS[suffix] / self.name
+
+    def file(self, clip: str, suffix: str) -> Path:
+        return self.folder(suffix) / f"{clip}.{suffix}"
+
+    def files(self) -> list[Path]:
+        """All files of the split, and what killed runs left of such."""
+        return sorted(path for suffix in PARTS for path in self.folder(suffix).glob(f"*.{suffix}"))
+
+    def clip_name(self, number: int, scene: Scene) -> str:
+        """The challenge's kind of name: fold 4 for tests, else 1, which its baseline takes for synthetic scenes."""
+        room, mix = divmod(number, MIXES)
+        yaw_deg = round(scene.room.yaw_deg) % 360 if scene.room else 0
+        return f"fold{4 if 'test' in self.name else 1}_room{room + 1:03}_mix{mix:03}_deg{yaw_deg:03}_start0000"
+
+
+@dataclass(frozen=True)
+class Written:
+    """SHA-256 of a clip's files, by their paths inside of the data set, and how long each class sounds in it."""
+
+    files: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def write_clip(split: Split, clip: str, scene: Scene, stage: Stage, video: bool) -> Written:
+    """Renders a scene alone, so that its bytes depend on no other, and writes its files.
+
+    A lossy codec in the plan is here a real one. Raises MediaError where a sound or a picture cannot be read,
+    UsageError where writing fails.
+    """
+    audio, truth = _rendered(scene, stage)
+    (events,) = truth.events()
+    # The sound comes last: it is what people look for, and then the rest is there.
+    write_events(events, split.file(clip, "csv"))
+    if video:
+        assert stage.sprites is not None
+        assert stage.backdrops is not None
+        write_video(split.file(clip, "mp4"), frames(scene, stage.sprites, stage.backdrops), FPS, audio)
+    write_wav(split.file(clip, "wav"), audio)
+    written = [split.file(clip, suffix) for suffix in PARTS if video or suffix != "mp4"]
+    return Written({path.relative_to(split.out).as_posix(): _digest(path) for path in written}, _seconds(events))
+
+
+def _rendered(scene: Scene, stage: Stage) -> tuple[Float32[np.ndarray, "2 sample"], Truth]:
+    uncoded = replace(scene, wear=replace(scene.wear, codec_kbps=None))
+    rendered = render([uncoded], stage.bank, stage.responses)
+    audio = rendered.audio[0].numpy()
+    if scene.wear.codec_kbps is not None:
+        audio = through_aac(audio, scene.wear.codec_kbps).clip(-1.0, 1.0)
+    return audio, rendered.truth
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _seconds(events: Events) -> dict[str, float]:
+    frames_of = np.bincount(events.table["cls"], minlength=len(events.labels)).tolist()
+    pairs = zip(events.labels.names, frames_of, strict=True)
+    return {name: round(count * events.hop_s, 1) for name, count in pairs if count}

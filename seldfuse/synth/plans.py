@@ -1,0 +1,63 @@
+"""Files of plans: one line of JSON for each scene, with its name and its plan."""
+
+import gzip
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from seldfuse.errors import UsageError
+from seldfuse.synth.draw import Stage
+from seldfuse.synth.scene import MeasuredRoom, Scene
+
+
+def read_plans(path: Path) -> dict[str, Scene]:
+    """Scenes by name, in the order of the file, which may be packed with gzip.
+
+    The manifest of a split is such a file too. Raises UsageError, which names the line.
+    """
+    plans: dict[str, Scene] = {}
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+            for number, text in enumerate(file, 1):
+                if text.strip() and not text.startswith('{"recipe":'):
+                    name, plan = _plan(text, f"line {number}: {path}")
+                    if name in plans:
+                        raise UsageError(f"expected one plan of each name, got two for {name!r}, line {number}: {path}")
+                    plans[name] = plan
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"expected a file of plans ({error}): {path}") from error
+    if not plans:
+        raise UsageError(f"expected a file of plans, it holds none: {path}")
+    return plans
+
+
+def check_plans(plans: Mapping[str, Scene], stage: Stage, video: bool) -> None:
+    """Raises UsageError where a plan takes a sound, a response or a view that is not there."""
+    responses = frozenset(stage.responses.keys if stage.responses else ())
+    for name, plan in plans.items():
+        babble = plan.ambience.babble if plan.ambience else ()
+        takes = [*(take for source in plan.sources for take in source.takes), *babble]
+        unknown = sorted({take.sound for take in takes}.difference(stage.bank.entries))
+        if unknown:
+            raise UsageError(
+                f"the plan of {name} takes the sound {unknown[0]!r}, which is not there; "
+                "give --sounds and --held-out as they were when the plan was drawn"
+            )
+        if isinstance(plan.room, MeasuredRoom) and not responses.issuperset(plan.room.responses):
+            raise UsageError(
+                f"the plan of {name} stands in a measured room that is not there; give its folder with --srir"
+            )
+        if video and plan.view is None:
+            raise UsageError(f"the plan of {name} has no view, for it was drawn without --video; leave --video out")
+
+
+def _plan(text: str, where: str) -> tuple[str, Scene]:
+    try:
+        line = json.loads(text)
+        name, plan = line["name"], Scene.from_json(json.dumps(line["plan"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"expected a scene's 'name' and 'plan' ({error!r}), {where}") from error
+    if not isinstance(name, str) or not re.fullmatch(r"[^./\\][^/\\]*", name):
+        raise UsageError(f"expected a name that a file can have, got {name!r}, {where}")
+    return name, plan
