@@ -96,3 +96,10 @@ def test_silent_stretches_cost_nothing_and_stay_silent(rooms: Rooms) -> None:
     walks = walk((1.2, 1.0, 0.0), (1.0, -1.2, 0.0))
     assert heard_direct(dry, walks)[:, 6 * HOP :].abs().max() < 1e-3
     assert moving_reflections(dry, rooms, torch.zeros(1, dtype=torch.long), walks)[0, :, 7 * HOP :].abs().max() < 1e-6
+
+
+def test_a_walk_without_a_sound_is_silent(rooms: Rooms) -> None:
+    silence = torch.zeros(1, SAMPLES)
+    walks = walk((1.2, 1.0, 0.0), (1.0, -1.2, 0.0))
+    assert heard_direct(silence, walks).abs().max() == 0
+    assert moving_reflections(silence, rooms, torch.zeros(1, dtype=torch.long), walks).abs().max() == 0

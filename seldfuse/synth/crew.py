@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -81,7 +81,7 @@ class Maker:
         return {"number": order.number, "name": name, **asdict(written), "plan": json.loads(scene.to_json())}
 
 
-def produce(orders: Iterable[Order], maker: Maker, jobs: int) -> Iterator[Made]:
+def produce(orders: Iterable[Order], maker: Maker, jobs: int) -> Generator[Made, None, None]:
     """Makes clips with `jobs` processes and gives them in the order of the orders, whichever is done first.
 
     Close the iterator to stop early. Raises what `Maker.make` does, and SeldfuseError where a process dies.

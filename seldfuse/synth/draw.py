@@ -194,8 +194,8 @@ def _wear(rng: np.random.Generator) -> Wear:
     return Wear(
         gain_db=round(rng.uniform(1.0, 10.0) if clips else rng.uniform(-24.0, 0.0), 2),
         highpass_hz=round(_log_uniform(rng, 40.0, 300.0), 1) if rng.random() < 0.2 else None,
-        lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.4 else None,
-        codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.35 else None,
+        lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.3 else None,
+        codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.2 else None,
     )
 
 

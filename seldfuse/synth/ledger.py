@@ -7,6 +7,7 @@ a killed run left torn is passed over.
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -90,7 +91,8 @@ class Ledger:
         for line in lines:
             self._remember(line)
         with self._split.manifest.open("rb+") as file:
-            if not file.read().endswith(b"\n"):
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
                 file.write(b"\n")
 
     def _remember(self, line: Line) -> None:

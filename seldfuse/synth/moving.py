@@ -71,6 +71,8 @@ def moving_reflections(
     hops = samples // HOP
     blocks = torch.nn.functional.pad(dry, (HOP, HOP)).unfold(1, 2 * HOP, HOP)  # (source, hops + 1, 2·HOP)
     source, number = _sounding(blocks)
+    if len(source) == 0:  # a walk without a sound; some libraries refuse to transform nothing
+        return dry.new_zeros(sources, 2, samples)
     time_s = number.unsqueeze(1) * (HOP / SAMPLE_RATE_HZ)
     responses = early(rooms, of[source], walks.at(source, time_s).squeeze(1), BLOCK_FFT)
     window = torch.hann_window(2 * HOP, device=dry.device)
