@@ -7,8 +7,9 @@ docs/credits.md.
 """
 
 import argparse
+import math
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path as File
 
 import numpy as np
 from skimage.data import astronaut
@@ -18,8 +19,9 @@ from seldfuse.geometry import Camera
 from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_video
 from seldfuse.synth.render import render
-from seldfuse.synth.scene import Placed, Scene
-from seldfuse.synth.sounds import read_sound
+from seldfuse.synth.rooms import absorption_for
+from seldfuse.synth.scene import Ambience, Path, Room, Scene, Source, Take
+from seldfuse.synth.sounds import SoundBank, read_sound
 
 FRAMES = 100
 FPS = Fraction(30000, 1001)
@@ -30,34 +32,33 @@ CAMERA = Camera()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("speech", "music", "guitar"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("out", type=Path)
+        parser.add_argument(f"--{name}", type=File, required=True)
+    parser.add_argument("out", type=File)
     arguments = parser.parse_args()
-    placed = (
+    sources = (
         # The woman in the picture speaks; the music and the guitar are outside of it.
-        _place(0, "female_speech", arguments.speech, 5, 45, WOMAN_AZIMUTH_DEG, 1.5),
-        _place(1, "music", arguments.music, 40, 35, -65.0, 2.0),
-        _place(2, "musical_instrument", arguments.guitar, 76, 23, 70.0, 1.2),
+        _source("female_speech", 0.5, 4.5, WOMAN_AZIMUTH_DEG, 1.5),
+        _source("music", 4.0, 3.5, -65.0, 2.0),
+        _source("musical_instrument", 7.6, 2.3, 70.0, 1.2),
     )
-    scene = Scene(
-        placed,
-        critical_distance_m=2.0,
-        reverberation_s=0.3,
-        noise_db=-62.0,
-        noise_slope=0.7,
-        gain_db=0.0,
-        lowpass_hz=None,
-        frames=FRAMES,
-    )
-    audio, _ = render([scene], DCASE2025, np.random.default_rng(1))
+    paths = {"female_speech": arguments.speech, "music": arguments.music, "musical_instrument": arguments.guitar}
+    sounds = {name: read_sound(DCASE2025.index(name), name, path) for name, path in paths.items()}
+    scene = Scene(sources, _room(), Ambience(noise_db=-62.0, slope=1.0), frames=FRAMES)
+    audio, _ = render([scene], SoundBank.of_sounds(DCASE2025, sounds))
     pictures = [_picture()] * round(FRAMES / 10 * FPS)
     write_video(arguments.out, pictures, FPS, audio[0].numpy())
 
 
-def _place(lane: int, name: str, path: Path, first: int, frames: int, azimuth_deg: float, distance_m: float) -> Placed:
-    sound = read_sound(DCASE2025.index(name), name, path)
-    frames = min(frames, len(sound.active))
-    return Placed(lane, sound, first, 0, frames, azimuth_deg, 0.0, distance_m, 0.0)
+def _source(name: str, start_s: float, duration_s: float, azimuth_deg: float, distance_m: float) -> Source:
+    azimuth = math.radians(azimuth_deg)
+    place_m = (distance_m * math.cos(azimuth), distance_m * math.sin(azimuth), 0.0)
+    return Source(DCASE2025.index(name), (Take(name, start_s, duration_s),), Path(place_m, place_m))
+
+
+def _room() -> Room:
+    size_m = (6.0, 5.0, 3.0)
+    absorption = absorption_for(np.array(size_m), np.ones((6, 7)), np.full(7, 0.3))
+    return Room(size_m, (2.5, 2.5, 1.5), 0.0, tuple(tuple(map(float, wall)) for wall in absorption))
 
 
 def _picture() -> np.ndarray:

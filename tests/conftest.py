@@ -22,6 +22,17 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture
+def here_and_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes for training are rendered in this process: to start another takes seconds."""
+    from worlds import HereAndNow
+
+    from seldfuse.synth import bank
+
+    monkeypatch.setattr(bank, "ProcessPoolExecutor", HereAndNow)
+    monkeypatch.setattr(bank, "behave", lambda: None)
+
+
 @pytest.fixture(scope="session")
 def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip installed every project of `tests/distributions`; put it on the import path."""

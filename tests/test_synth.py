@@ -2,10 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +12,6 @@ from worlds import THREE, one_source, place, plain_room, standing, write_sounds
 from seldfuse.features import ClipBatch
 from seldfuse.features.stack import stack
 from seldfuse.labels import DCASE2025
-from seldfuse.synth import bank as bank_module
 from seldfuse.synth.bank import CHUNK, MOST_USES, SceneBank, SceneStream
 from seldfuse.synth.draw import RT60_S, Stage, draw_scene
 from seldfuse.synth.render import PEAK, render
@@ -23,29 +19,6 @@ from seldfuse.synth.scene import Ambience, Room, Scene, Source, Take, Wear
 from seldfuse.synth.scene import Path as Walk
 from seldfuse.synth.sounds import Sound, SoundBank, load_bank
 from seldfuse.synth.statistics import Statistics
-
-
-class HereAndNow:
-    """Stands in for a pool of processes, whose start takes seconds."""
-
-    def __init__(self, _workers: int, _context: Any, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        begin(*arguments)
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function(*arguments))
-        return future
-
-    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
-        pass
-
-
-@pytest.fixture
-def here_and_now(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    monkeypatch.setattr(bank_module, "ProcessPoolExecutor", HereAndNow)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from seldfuse_sed_doa.train import DoaTask
 from seldfuse_sed_sce.train import SceTask
 from seldfuse_sed_sde.train import SdeTask
 
+pytestmark = pytest.mark.usefixtures("here_and_now")
+
 TINY = Recipe(steps=3, batch=4, bank_scenes=8, validation_scenes=4, validate_every=2)
 
 
@@ -99,7 +101,7 @@ def test_the_learning_rate_warms_up_holds_and_decays() -> None:
         (["cmc"], 3, "backend 'cmc' is planned and not built"),
         (["do"], 3, "did you mean 'doa'?"),
         (["doa", "--device", "cuda:7"], 2, "--device cuda:7: this machine shows"),
-        (["doa", "--sounds", "nowhere"], 2, "--sounds expects a folder of sounds: nowhere"),
+        (["doa", "--sounds", "nowhere"], 2, "expects a folder of sounds: nowhere"),
     ],
 )
 def test_the_command_line_says_what_is_wrong(

@@ -2,8 +2,10 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path as Folder
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,3 +114,18 @@ def run_window_by_window(arguments: Sequence[str]) -> None:
     torch.set_num_threads(1)
     listen.BATCH_WINDOWS = 1
     main(arguments)
+
+
+class HereAndNow:
+    """Stands in for a pool of processes, whose start takes seconds."""
+
+    def __init__(self, _workers: int, _context: Any, begin: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        begin(*arguments)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*arguments))
+        return future
+
+    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
+        pass

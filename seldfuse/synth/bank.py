@@ -16,6 +16,7 @@ from torch import Tensor
 from seldfuse.features import ClipBatch
 from seldfuse.features.stack import mirrored, stack
 from seldfuse.posterior import Posterior
+from seldfuse.synth.child import behave
 from seldfuse.synth.draw import Stage, draw_scene
 from seldfuse.synth.render import render
 
@@ -156,7 +157,7 @@ _here: tuple[Stage, Sequence[str], int] | None = None
 
 def _begin(stage: Stage, features: Sequence[str], seed: int) -> None:
     global _here
-    torch.set_num_threads(1)
+    behave()
     _here = stage, features, seed
 
 

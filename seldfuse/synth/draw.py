@@ -35,6 +35,7 @@ NEAREST_M = 0.5
 FROM_WALL_M = 0.15
 NOISE_SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)
 CODECS_KBPS = (32, 48, 64, 96, 128, 192)
+BABBLE_SHARE = 0.1
 STILLEST_DB = (-75.0, -45.0)
 """Noise of scenes in which nobody sounds."""
 
@@ -165,10 +166,16 @@ def _takes(
 
 
 def _ambience(sources: Sequence[Source], bank: SoundBank, rng: np.random.Generator) -> Ambience:
-    noise_db = _level_db(sources) - rng.uniform(*SNR_DB) if sources else rng.uniform(*STILLEST_DB)
+    noise_db = _level_db(sources) - _snr_db(rng) if sources else rng.uniform(*STILLEST_DB)
     slope, start = float(rng.choice(NOISE_SLOPES)), int(rng.integers(TABLE_SAMPLES))
-    babble = _voices(bank, rng) if rng.random() < 0.25 else ()
-    return Ambience(round(noise_db, 2), slope, start, babble, round(noise_db + rng.uniform(-3.0, 6.0), 2))
+    babble = _voices(bank, rng) if rng.random() < BABBLE_SHARE else ()
+    return Ambience(round(noise_db, 2), slope, start, babble, round(noise_db + rng.uniform(-6.0, 3.0), 2))
+
+
+def _snr_db(rng: np.random.Generator) -> float:
+    """Good recordings are more frequent than bad ones."""
+    lowest_db, highest_db = SNR_DB
+    return float(highest_db - (highest_db - lowest_db) * rng.random() ** 2)
 
 
 def _level_db(sources: Sequence[Source]) -> float:
@@ -193,9 +200,9 @@ def _wear(rng: np.random.Generator) -> Wear:
     clips = rng.random() < 0.05
     return Wear(
         gain_db=round(rng.uniform(1.0, 10.0) if clips else rng.uniform(-24.0, 0.0), 2),
-        highpass_hz=round(_log_uniform(rng, 40.0, 300.0), 1) if rng.random() < 0.2 else None,
+        highpass_hz=round(_log_uniform(rng, 40.0, 300.0), 1) if rng.random() < 0.1 else None,
         lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.3 else None,
-        codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.2 else None,
+        codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.15 else None,
     )
 
 
