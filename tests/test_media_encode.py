@@ -80,3 +80,20 @@ def test_impossible_videos_are_refused(tmp_path):
     with pytest.raises(ValueError, match="width and height must be even, got 63×48"):
         write_video(tmp_path / "a.mp4", [np.zeros((48, 63, 3), np.uint8)], 10, quiet)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_that_repeat_are_shown_as_long(tmp_path):
+    levels = [10, 10, 10, 200, 200, 10, 200]
+    pictures = [np.full((48, 64, 3), level, np.uint8) for level in levels]
+    write_video(tmp_path / "a.mp4", pictures, 10, np.zeros((2, 2400), np.float32))
+    shown = list(FileFrames(tmp_path / "a.mp4").frames())
+    assert [frame.time_s for frame in shown] == pytest.approx(np.arange(7) / 10)
+    assert [float(frame.rgb.mean()) for frame in shown] == pytest.approx(levels, abs=3)
+
+
+def test_a_video_is_the_same_every_time(tmp_path):
+    pictures = [RNG.integers(0, 256, (48, 64, 3), np.uint8) for _ in range(20)]
+    samples = RNG.uniform(-0.5, 0.5, (2, 48_000)).astype(np.float32)
+    for name in ("a.mp4", "b.mp4"):
+        write_video(tmp_path / name, pictures, 10, samples)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()

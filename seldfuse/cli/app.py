@@ -12,6 +12,7 @@ from seldfuse.cli.eval import evaluate
 from seldfuse.cli.fuse import fuse
 from seldfuse.cli.plugins import plugins
 from seldfuse.cli.run import run
+from seldfuse.cli.synth import synth
 from seldfuse.cli.train import train
 from seldfuse.errors import SeldfuseError
 
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
     "fuse": fuse,
     "eval": evaluate,
+    "synth": synth,
     "train": train,
     "plugins": plugins,
     "doctor": doctor,

@@ -2,14 +2,13 @@
 
 `manifest-<split>.jsonl` begins with a line for the recipe, which holds all that clips depend on. Then each finished
 clip adds a line: its number and name, the SHA-256 of its files, how long each class sounds, and its plan. A line that
-a killed run left torn is passed over.
+a killed run left torn is cut off.
 """
 
 import hashlib
 import json
-import os
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +31,18 @@ class Ledger:
         self._split = split
         self._finished: dict[int, tuple[tuple[Path, ...], Mapping[str, float]]] = {}
         try:
-            lines = _lines(split.manifest)
-            first = next(lines, None)
-            if first is not None and overwrite:
-                for path in split.files():
-                    path.unlink()
-            if first is None or overwrite:
-                self._begin(recipe)
+            begun = split.manifest.exists() and _cut_torn_line(split.manifest)
+            if begun and not overwrite:
+                self._go_on(recipe)
             else:
-                self._go_on(first.get("recipe", {}), recipe, lines)
+                self._begin(recipe, split.files() if begun else ())
         except OSError as error:
             raise UsageError(
                 f"cannot write here ({error.strerror}); choose another folder for OUT: {split.manifest}"
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"expected a manifest of seldfuse synth ({error!r}); start anew with --overwrite: {split.manifest}"
             ) from error
 
     def finished(self, number: int) -> bool:
@@ -55,12 +54,13 @@ class Ledger:
         return len(self._finished)
 
     @property
-    def seconds(self) -> Counter[str]:
-        """How long each class sounds in all finished clips."""
-        total: Counter[str] = Counter()
+    def seconds(self) -> dict[str, float]:
+        """How long each class sounds in all finished clips, the most frequent first."""
+        total: defaultdict[str, float] = defaultdict(float)
         for _, seconds in self._finished.values():
-            total.update(seconds)
-        return total
+            for name, of_clip in seconds.items():
+                total[name] += of_clip
+        return {name: round(total[name], 1) for name in sorted(total, key=lambda name: -total[name])}
 
     def add(self, line: Line) -> None:
         """Enters a clip whose files are written. Raises UsageError where that fails."""
@@ -71,7 +71,9 @@ class Ledger:
             raise UsageError(f"writing failed ({error.strerror}): {self._split.manifest}") from error
         self._remember(line)
 
-    def _begin(self, recipe: Line) -> None:
+    def _begin(self, recipe: Line, outdated: Sequence[Path]) -> None:
+        for path in outdated:
+            path.unlink()
         strangers = self._split.files()
         if strangers:
             raise UsageError(
@@ -81,19 +83,17 @@ class Ledger:
         self._split.out.mkdir(parents=True, exist_ok=True)
         self._split.manifest.write_bytes(_encoded({"recipe": recipe}))
 
-    def _go_on(self, made: Line, recipe: Line, lines: Iterator[Line]) -> None:
-        differing = [name for name in {**recipe, **made} if recipe.get(name) != made.get(name)]
-        if differing:
-            raise UsageError(
-                f"another recipe made what is here (different: {', '.join(differing)}); choose another folder or "
-                f"another --split, or delete the split and start anew with --overwrite: {self._split.manifest}"
-            )
-        for line in lines:
-            self._remember(line)
-        with self._split.manifest.open("rb+") as file:
-            file.seek(-1, os.SEEK_END)
-            if file.read() != b"\n":
-                file.write(b"\n")
+    def _go_on(self, recipe: Line) -> None:
+        with self._split.manifest.open("rb") as file:
+            made = json.loads(file.readline()).get("recipe", {})
+            differing = [name for name in {**recipe, **made} if recipe.get(name) != made.get(name)]
+            if differing:
+                raise UsageError(
+                    f"another recipe made what is here (different: {', '.join(differing)}); choose another folder or "
+                    f"another --split, or delete the split and start anew with --overwrite: {self._split.manifest}"
+                )
+            for text in file:
+                self._remember(json.loads(text))
 
     def _remember(self, line: Line) -> None:
         self._finished[line["number"]] = self._files(line), line["seconds"]
@@ -130,16 +130,7 @@ def _encoded(line: Line) -> bytes:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    """The whole lines of a manifest; none where there is no file."""
-    try:
-        with path.open("rb") as file:
-            for text in file:
-                try:
-                    line = json.loads(text)
-                except ValueError:
-                    continue
-                if isinstance(line, dict):
-                    yield line
-    except FileNotFoundError:
-        return
+def _cut_torn_line(path: Path) -> int:
+    """Cuts off what stands behind the last whole line, and says how much is left."""
+    with path.open("rb+") as file:
+        return file.truncate(file.read().rfind(b"\n") + 1)

@@ -1,0 +1,230 @@
+"""`seldfuse synth`: a data set of random scenes."""
+
+import os
+import shlex
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seldfuse.cli.console import complain, note, progress, show_json
+from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.labels import DCASE2025
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from seldfuse.synth.crew import Made, Problems
+    from seldfuse.synth.folder import Split
+    from seldfuse.synth.ledger import Ledger
+    from seldfuse.synth.sounds import SoundBank
+    from seldfuse.synth.statistics import Statistics
+
+CLIP_S = 5.0
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the data set.", show_default=False)],
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Number of clips of 5 s; with --plans, the most that are made.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "dev-train-synth",
+    video: Annotated[bool, typer.Option("--video", help="Make videos too.")] = False,
+    sounds: Annotated[
+        Path | None,
+        typer.Option(help="Isolated sounds: sub-folders named after classes, manifest.csv, FSD50K or ESC-50."),
+    ] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Use the sounds and sprites that are held out for validation.")
+    ] = False,
+    sprites: Annotated[
+        Path | None, typer.Option(help="Cut-outs (PNG) for videos, in sub-folders named person or after classes.")
+    ] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Pictures for the background of videos.")] = None,
+    srir: Annotated[Path | None, typer.Option(help="Measured room responses: SOFA, or WAV and positions.csv.")] = None,
+    srir_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the clips that stand in measured rooms.")
+    ] = 1.0,
+    evenness: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="0: classes as often as in real scenes; 1: all equally often.")
+    ] = 0.0,
+    statistics: Annotated[
+        Path | None, typer.Option(help="Folder of label files whose statistics the scenes follow.")
+    ] = None,
+    plans: Annotated[
+        Path | None, typer.Option(help="Make the scenes of this file (JSON lines, may be .gz) instead of random ones.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Makes the clips repeatable.")] = 12332,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the split and make it anew.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first bad input.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
+) -> None:
+    """Make a data set of random scenes, in the challenge's layout.
+
+    The same command goes on where it was stopped; with more --clips it adds some. A clip depends on the options and its
+    number, not on how many there are or on --jobs.
+    """
+    from seldfuse.synth.backdrop import load_backdrops
+    from seldfuse.synth.crew import Maker, Order, Problems, produce
+    from seldfuse.synth.draw import Stage
+    from seldfuse.synth.folder import Split
+    from seldfuse.synth.ledger import Ledger, recipe_of
+    from seldfuse.synth.measured import load_responses
+    from seldfuse.synth.plans import check_plans, read_plans
+    from seldfuse.synth.sprites import load_sprites
+
+    if clips is None and plans is None:
+        raise UsageError("expected the number of clips; add --clips 1000")
+    if not video and (sprites or backgrounds):
+        raise UsageError("--sprites and --backgrounds are for videos; add --video")
+    place = Split(out, split)
+    problems = Problems()
+    report = None if fail_fast else problems
+    try:
+        stage = Stage(
+            _bank(sounds, held_out, report),
+            _statistics(statistics, report),
+            evenness,
+            load_responses(srir, report) if srir else None,
+            srir_share,
+            load_sprites(sprites, DCASE2025, held_out, report) if video else None,
+            load_backdrops(backgrounds, report) if video else None,
+        )
+    finally:
+        for problem in problems.taken():
+            note(problem)
+    frozen = list(read_plans(plans).items())[:clips] if plans else []
+    check_plans(dict(frozen), stage, video)
+    recipe = recipe_of(
+        stage,
+        {"sounds": sounds, "sprites": sprites, "backgrounds": backgrounds, "srir": srir, "plans": plans},
+        seed=seed,
+        video=video,
+        held_out=held_out,
+    )
+    ledger = Ledger(place, recipe, overwrite)
+    orders = [Order(number, *plan) for number, plan in enumerate(frozen)] or map(Order, range(clips or 0))
+    due = [order for order in orders if not ledger.finished(order.number)]
+    tally = _Tally(len(due), fail_fast)
+    crew = produce(due, Maker(place, stage, seed, video, problems), min(jobs or os.cpu_count() or 1, len(due) or 1))
+    try:
+        with progress(tally.view), closing(crew):
+            for made in crew:
+                tally.take(made, ledger)
+    except KeyboardInterrupt:
+        note("stopped; the same command goes on from here")
+        raise
+    tally.close(place, ledger, as_json)
+
+
+def _bank(folder: Path | None, held_out: bool, report: "Problems | None") -> "SoundBank":
+    from seldfuse.synth.procedural import procedural_bank
+    from seldfuse.synth.sounds import load_bank
+
+    if folder is not None:
+        return load_bank(folder, DCASE2025, held_out, on_problem=report)
+    bank = procedural_bank(DCASE2025, held_out)
+    names = ", ".join(DCASE2025.names[cls] for cls in bank.present)
+    note(f"without --sounds all sounds are computed, and there are some for these classes only: {names}")
+    return bank
+
+
+def _statistics(folder: Path | None, report: "Problems | None") -> "Statistics":
+    """Those of the user's label files; of files that are none, those that can be read are left."""
+    from seldfuse.formats.dcase import read_places
+    from seldfuse.synth.statistics import Statistics
+
+    if folder is None:
+        return Statistics.load()
+    if not folder.is_dir():
+        raise UsageError(f"--statistics expects a folder of label files: {folder}")
+    files = []
+    for path in sorted(folder.rglob("[!.]*.csv")):
+        try:
+            read_places(path, DCASE2025)
+            files.append(path)
+        except UsageError as error:
+            if report is None:
+                raise
+            report(f"passed over: {error}")
+    return Statistics.fit(files, DCASE2025)
+
+
+class _Tally:
+    """Counts what becomes of the clips and says it."""
+
+    def __init__(self, due: int, fail_fast: bool) -> None:
+        self.due, self.made, self.fail_fast = due, 0, fail_fast
+        self.failures: list[tuple[str, SeldfuseError]] = []
+        self.started_s = time.perf_counter()
+        self.noted: set[str] = set()
+
+    def take(self, made: "Made", ledger: "Ledger") -> None:
+        """Raises the clip's error where the first one is to stop everything."""
+        for problem in made.problems:
+            # Every process meets bad input anew.
+            if problem not in self.noted:
+                self.noted.add(problem)
+                note(problem)
+        if made.line is not None:
+            ledger.add(made.line)
+            self.made += 1
+        elif made.error is not None:
+            if self.fail_fast:
+                raise made.error
+            name = made.order.name or f"clip {made.order.number}"
+            complain(f"{name}: {made.error}")
+            self.failures.append((name, made.error))
+
+    def view(self) -> "RenderableType":
+        """A bar, how many clips are done, how quickly, and how long the others will take."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        done, spent_s = self.made + len(self.failures), time.perf_counter() - self.started_s
+        left_s = spent_s / done * (self.due - done) if done else 0.0
+        left = f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
+        table = Table.grid(padding=(0, 2))
+        speed = f"{self.made * CLIP_S / spent_s:.0f} × real time"
+        table.add_row(ProgressBar(self.due, done, width=40), f"{done}/{self.due} clips", speed, left if done else "")
+        return table
+
+    def close(self, split: "Split", ledger: "Ledger", as_json: bool) -> None:
+        """Says what there is now, and leaves with the exit code."""
+        skipped, hours = ledger.clips - self.made, ledger.clips * CLIP_S / 3600
+        if as_json:
+            failed = [
+                {"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures
+            ]
+            show_json(
+                {
+                    "made": self.made,
+                    "clips": ledger.clips,
+                    "hours": hours,
+                    "seconds": ledger.seconds,
+                    "failures": failed,
+                    "manifest": str(split.manifest),
+                }
+            )
+        spent_s = time.perf_counter() - self.started_s
+        if self.made:
+            speed = f"{self.made * CLIP_S / spent_s:.0f} × real time"
+            note(f"made {_counted(self.made)} in {spent_s:.0f} s, {speed}; wrote them to {split.folder('wav')}/")
+        if skipped:
+            note(f"there already: {_counted(skipped)}; --overwrite makes all anew")
+        seconds = ", ".join(f"{name} {total:.0f}" for name, total in ledger.seconds.items())
+        note(f"the split holds {_counted(ledger.clips)}, {hours:.2f} h; seconds by class: {seconds or 'none'}")
+        if self.failures:
+            complain(f"{_counted(len(self.failures))} failed")
+            codes = {error.exit_code for _, error in self.failures}
+            raise typer.Exit(codes.pop() if ledger.clips == 0 and len(codes) == 1 else 1)
+        out, reference = shlex.quote(str(split.out)), shlex.quote(str(split.folder("csv")))
+        note(f"to score a system on it: seldfuse run {out} --split {split.name} -o predictions")
+        note(f"and then: seldfuse eval predictions/{split.name} {reference}")
+
+
+def _counted(clips: int) -> str:
+    return "1 clip" if clips == 1 else f"{clips} clips"
