@@ -16,6 +16,7 @@ import numpy as np
 
 from seldfuse.files import replacing
 from seldfuse.labels import DCASE2025
+from seldfuse.synth import plans
 from seldfuse.synth.backdrop import load_backdrops
 from seldfuse.synth.draw import Stage, draw_scene
 from seldfuse.synth.scene import Room, Scene
@@ -52,9 +53,7 @@ def read_plans(name: str) -> dict[str, Scene]:
     found, expected = hashlib.sha256(path.read_bytes()).hexdigest(), sums()[path.name]
     if found != expected:
         raise ValueError(f"expected the frozen plans with SHA-256 {expected}, got {found}: {path}")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file]
-    return {line["name"]: Scene.from_json(json.dumps(line["plan"])) for line in lines}
+    return plans.read_plans(path)
 
 
 def sums(file: str = SUMS) -> dict[str, str]:
@@ -73,14 +72,14 @@ def freeze(name: str, sounds: Path, sprites: Path | None) -> None:
     stage = Stage(bank, Statistics.load(), yardstick.evenness)
     if yardstick.video:
         stage = replace(stage, sprites=load_sprites(sprites, DCASE2025, held_out=True), backdrops=load_backdrops(None))
-    plans = dict(_plans(name, yardstick, stage))
+    drawn = dict(_plans(name, yardstick, stage))
     text = "".join(
-        json.dumps({"name": clip, "plan": json.loads(scene.to_json())}) + "\n" for clip, scene in plans.items()
+        json.dumps({"name": clip, "plan": json.loads(scene.to_json())}) + "\n" for clip, scene in drawn.items()
     )
     with replacing(path) as draft:
         draft.write_bytes(gzip.compress(text.encode(), mtime=0))
     _add_sums(SUMS, {path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
-    _add_sums(SOUND_SUMS, {key: bank.digest(key) for key in _sounds(plans.values())})
+    _add_sums(SOUND_SUMS, {key: bank.digest(key) for key in _sounds(drawn.values())})
 
 
 def check_sounds(bank: SoundBank) -> None:

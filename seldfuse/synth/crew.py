@@ -1,21 +1,18 @@
 """Processes that make the clips of a split, one clip at a time each."""
 
 import json
-import os
-import signal
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context, parent_process
-from threading import Thread
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from seldfuse.errors import MediaError, SeldfuseError
+from seldfuse.synth.child import behave
 from seldfuse.synth.draw import Stage, draw_scene
 from seldfuse.synth.folder import Split, write_clip
 from seldfuse.synth.scene import Scene
@@ -111,19 +108,8 @@ _maker: Maker | None = None
 
 def _begin(maker: Maker) -> None:
     global _maker
-    # Ctrl-C is the parent's affair: it lets clips that are begun be finished.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_leave_with_parent, daemon=True).start()
-    torch.set_num_threads(1)
+    behave()
     _maker = maker
-
-
-def _leave_with_parent() -> None:
-    """Nobody fetches clips from a parent that was killed, and the next run may write the same files."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _make(order: Order) -> Made:

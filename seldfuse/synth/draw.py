@@ -63,10 +63,12 @@ def draw_scene(stage: Stage, rng: np.random.Generator) -> Scene:
     parts = draw_timeline(stage.statistics, stage.bank.present, rng, stage.frames, stage.evenness)
     room, paths = _places(stage, parts, rng)
     sources = tuple(_source(part, path, stage.bank, rng) for part, path in zip(parts, paths, strict=True))
+    ambience, wear = _ambience(sources, stage.bank, rng), _wear(rng)
     view = None
     if stage.sprites is not None and stage.backdrops is not None:
+        # Last, so that the same seed sounds the same with and without pictures.
         view = draw_view(sources, room, stage.sprites, stage.backdrops, rng, stage.frames * FRAME_S)
-    return Scene(sources, room, _ambience(sources, stage.bank, rng), _wear(rng), view, stage.frames)
+    return Scene(sources, room, ambience, wear, view, stage.frames)
 
 
 def _places(stage: Stage, parts: Sequence[Part], rng: np.random.Generator) -> tuple[Room | MeasuredRoom, list[Path]]:
@@ -152,7 +154,6 @@ def _takes(
     rng: np.random.Generator,
 ) -> list[Take]:
     """Sounds of one group, one after the other with short pauses, until the time is full."""
-    group = bank.same_group(key)
     takes: list[Take] = []
     end_s = start_s + duration_s
     while end_s - start_s > 0.2 or not takes:
@@ -161,7 +162,7 @@ def _takes(
         length_s = min(sound_s, end_s - start_s)
         takes.append(Take(key, round(start_s, 4), round(length_s, 4), round(offset_s, 4), speed, semitones))
         start_s += length_s + rng.uniform(0.05, 0.4)
-        key = group[rng.integers(len(group))]
+        key = bank.draw_alike(key, rng)
     return takes
 
 

@@ -173,9 +173,16 @@ class SoundBank:
         The sound is read, to know that it can be. With `on_problem` one that cannot is reported, once in a process,
         and another is drawn; without, and after 20 such, raises MediaError.
         """
+        return self._draw(self.classes[cls], rng)
+
+    def draw_alike(self, key: str, rng: np.random.Generator) -> str:
+        """As `draw`, one of the class and group of a sound."""
+        return self._draw((self.same_group(key),), rng)
+
+    def _draw(self, groups: Sequence[Sequence[str]], rng: np.random.Generator) -> str:
         failed = 0
         while True:
-            group = self.classes[cls][rng.integers(len(self.classes[cls]))]
+            group = groups[rng.integers(len(groups))]
             key = group[rng.integers(len(group))]
             try:
                 self.sound(key)

@@ -28,10 +28,10 @@ from seldfuse.train.task import Task
 from seldfuse.train.validation import Validation
 
 CLIP_NORM = 1.0
-EVENNESS = 1.0
+EVENNESS = 0.8
 """Real recordings are mostly speech; scores count every class alike."""
 
-MADE_UP = 8
+MADE_UP = 4
 """Procedural sounds for each class that has few recordings."""
 
 SAMPLE = 256
