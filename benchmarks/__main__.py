@@ -1,13 +1,14 @@
-"""Times a run stage by stage on the CPU: `python -m benchmarks`."""
+"""Times a run stage by stage on the CPU: `python -m benchmarks`; other benchmarks are its commands."""
 
 import json
 import resource
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
-from rich.console import Console
+import typer
+from rich.console import Console, RenderableType
 
 from benchmarks.cases import cases
 from benchmarks.material import BATCH, cut_clips, write_clips
@@ -19,16 +20,59 @@ from seldfuse.pipeline import open_ears
 from seldfuse.watch import Watch
 
 ROUNDS = 15
-RESULT = Path(__file__).parent / "results" / "latest.json"
+SYNTH_ROUNDS, DISK_CLIPS = 5, 24
+LAW_SCENES = 300
+RESULTS = Path(__file__).parent / "results"
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def main() -> None:
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Time a run of seldfuse stage by stage; this is what happens without a command."""
+    if context.invoked_subcommand is None:
+        with TemporaryDirectory() as folder:
+            result = measure(Path(folder), ROUNDS)
+        _keep(result, "latest.json", tables(result))
+
+
+@app.command()
+def synth_speed() -> None:
+    """Time the making of scenes, and responses of rooms beside pyroomacoustics."""
+    from benchmarks import synth_speed
+
     with TemporaryDirectory() as folder:
-        result = measure(Path(folder), ROUNDS)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    console = Console()
-    console.print(tables(result))
-    console.print(f"written: {RESULT}")
+        result = synth_speed.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
+    _keep(result, "synth-speed.json", synth_speed.tables(result))
+
+
+@app.command()
+def stereo_law() -> None:
+    """See whether left and right say what they should of where a source is; takes two minutes."""
+    from benchmarks import stereo_law
+    from benchmarks.plans import procedural_stage
+
+    result = stereo_law.measure(procedural_stage(), LAW_SCENES)
+    IMAGES.mkdir(exist_ok=True)
+    (IMAGES / "stereo-law.svg").write_text(stereo_law.picture(result), encoding="utf-8")
+    _keep(result, "stereo-law.json", stereo_law.tables(result))
+
+
+@app.command()
+def pra_scenes(
+    plans: Annotated[Path, typer.Argument(help="File of plans, JSON lines.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False)],
+    sounds: Annotated[Path, typer.Option(help="The sounds that the plans take, of which some are held out.")],
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "dev-test-pra",
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+) -> None:
+    """Render plans in pyroomacoustics' rooms, in the challenge's layout; goes on where it was stopped."""
+    from benchmarks.pra_scenes import write_scenes
+    from seldfuse.synth.folder import Split
+
+    for name in write_scenes(plans, Split(out, split), sounds, jobs):
+        print(name)
 
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:
@@ -49,5 +93,13 @@ def peak_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
+def _keep(result: dict[str, Any], name: str, shown: RenderableType) -> None:
+    path = RESULTS / name
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    console = Console()
+    console.print(shown)
+    console.print(f"written: {path}")
+
+
 if __name__ == "__main__":
-    main()
+    app()

@@ -19,7 +19,7 @@ from rich.table import Table
 from benchmarks.material import BATCH, CLIP_S
 from benchmarks.timing import Case
 
-PACKAGES = ("seldfuse", "torch", "numpy", "scipy", "pandas", "av", "librosa")
+PACKAGES = ("seldfuse", "torch", "numpy", "scipy", "pandas", "av", "librosa", "pyroomacoustics")
 BACKENDS = ("doa", "sde", "sce")
 
 Times = Mapping[str, Float64[np.ndarray, "round"]]
@@ -71,19 +71,24 @@ def document(
 ) -> dict[str, Any]:
     """The whole result as JSON values."""
     return {
-        "machine": {
-            "system": platform.platform(),
-            "python": platform.python_version(),
-            "cores": os.cpu_count(),
-            "torch_threads": torch.get_num_threads(),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-            "packages": {name: version(name) for name in PACKAGES},
-        },
+        "machine": machine(),
         "rounds": len(times[cases[0].name]),
         "ratios": {ratio.name: {"value": ratio.of(times), "at_most": ratio.at_most} for ratio in RATIOS},
         "cases": {case.name: _figures(case, float(np.median(times[case.name]))) for case in cases},
         "shares": dict(shares),
         "peak_memory_mib": peak_memory_mib,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it was timed on."""
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "packages": {name: version(name) for name in PACKAGES},
     }
 
 
@@ -98,13 +103,13 @@ def _figures(case: Case, median_s: float) -> dict[str, float]:
 
 def tables(result: Mapping[str, Any]) -> Group:
     """The document for people."""
-    cases = _table("time of a call", "ms", "clips/s", "× real time")
+    cases = table("time of a call", "ms", "clips/s", "× real time")
     for name, case in result["cases"].items():
         cases.add_row(name, f"{case['median_ms']:.2f}", f"{case['clips_per_s']:.0f}", f"{case['times_real_time']:.0f}")
-    shares = _table(f"share of wav to CSV, {BATCH} clips", "%")
+    shares = table(f"share of wav to CSV, {BATCH} clips", "%")
     for name, share in result["shares"].items():
         shares.add_row(name, f"{100 * share:.1f}")
-    ratios = _table("ratio", "value", "at most")
+    ratios = table("ratio", "value", "at most")
     for name, ratio in result["ratios"].items():
         limit = ratio["at_most"]
         kept = limit is None or ratio["value"] <= limit
@@ -122,8 +127,9 @@ def tables(result: Mapping[str, Any]) -> Group:
     )
 
 
-def _table(heading: str, *columns: str) -> Table:
-    table = Table(heading, box=None, pad_edge=False)
+def table(heading: str, *columns: str) -> Table:
+    """An empty table of rows with a name and some numbers."""
+    empty = Table(heading, box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="right")
-    return table
+        empty.add_column(column, justify="right")
+    return empty

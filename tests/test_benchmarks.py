@@ -1,7 +1,9 @@
 """What `make bench` compares with is what it says it is, and the result holds what it promises."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from benchmarks.report import RATIOS, Ratio
 from benchmarks.timing import Case, interleaved
 from seldfuse.features import ClipBatch
 from seldfuse.nn.accddoa import decode_accddoa
+from seldfuse.synth.scene import Path as SourcePath
+from seldfuse.synth.scene import Scene, Source, Take
 
 
 @pytest.fixture
@@ -108,3 +112,60 @@ def test_a_short_run_measures_everything_that_is_promised(tmp_path: Path) -> Non
     assert {"decoding", "features", "doa", "sde", "sce", "writing", "other"} <= set(result["shares"])
     assert result["peak_memory_mib"] > 50
     assert tables(result).renderables
+
+
+def test_without_a_room_left_and_right_say_the_azimuth_and_elevation_draws_it_to_the_middle() -> None:
+    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
+    from benchmarks.stereo_law import in_the_open
+
+    found = in_the_open()
+    assert len(found) == 72
+    assert max(abs(said_deg - law_deg) for law_deg, said_deg in found) < 0.5
+    level, raised = found[:24], found[24:48]
+    assert level[14][1] == pytest.approx(30.0, abs=0.5)
+    assert level[22][1] == pytest.approx(30.0, abs=0.5), "150° sounds as 30° does"
+    assert raised[14][1] == pytest.approx(28.0, abs=0.5), "asin(sin 30° · cos 20°)"
+
+
+def test_the_short_law_says_what_is_promised_and_draws_every_scene() -> None:
+    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
+    from benchmarks.plans import procedural_stage
+    from benchmarks.stereo_law import measure, picture, tables
+
+    result = json.loads(json.dumps(measure(procedural_stage(), 8)))
+    assert result["rooms"]["scenes"] == len(result["scenes"]) == 8
+    assert result["rooms"]["median_deg"] < 12
+    assert all(0 < scene["direct_share"] < 1 for scene in result["scenes"])
+    assert {"computed sounds", "the same in pyroomacoustics"} <= set(result["parts"])
+    root = ElementTree.fromstring(picture(result))
+    assert len(root.findall(".//{*}circle")) == 8
+    assert tables(result).renderables
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_short_run_of_the_speed_of_scenes_measures_what_is_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
+    from benchmarks import synth_speed
+
+    monkeypatch.setattr(synth_speed, "CHUNK", 1)
+    monkeypatch.setattr(synth_speed, "THEIR_PLACES", {"early": 1, "whole": 1})
+    monkeypatch.setattr(synth_speed, "ProcessPoolExecutor", lambda processes, *_: ThreadPoolExecutor(processes))
+    monkeypatch.setattr(synth_speed, "disk", lambda *_: {"skipped": "not in tests"})
+    result = json.loads(json.dumps(synth_speed.measure(1, 0, tmp_path)))
+    assert {"one process", "2 processes"} <= set(result["times_real_time"])
+    assert all(row["value"] > 0 for row in [*result["times_real_time"].values(), *result["ratios"].values()])
+    assert set(result["place_ms"]) == {"ours, as scenes take them", "ours, whole", "theirs, order 4", "theirs, whole"}
+    assert synth_speed.tables(result).renderables
+
+
+def test_a_place_is_wanted_every_tenth_of_a_second_while_a_source_sounds() -> None:
+    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
+    from benchmarks.synth_speed import sounding_places
+
+    takes = (Take("a", 0.55, 0.5), Take("b", 4.85, 0.15))
+    walk = SourcePath((1.0, 0.0, 0.0), (1.0, 2.0, 0.0), 0.0, 2.0)
+    places = sounding_places([Scene(()), Scene((Source(0, takes, walk),))])
+    assert places.scene == [1] * 8
+    assert [round(float(place[1]), 6) for place in places.view_m] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0, 2.0]

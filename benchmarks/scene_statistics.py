@@ -1,0 +1,42 @@
+"""How real recordings and drawn scenes compare: `python -m benchmarks statistics --sounds DIR`.
+
+What drawn scenes say is counted on their labels as they are written, activity of the sounds included.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.table import Table as View
+
+from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.labels import DCASE2025
+from seldfuse.synth.draw import Stage, draw_scene
+from seldfuse.synth.render import dry_sounds
+from seldfuse.synth.sounds import load_bank
+from seldfuse.synth.statistics import Statistics, describe
+from seldfuse.synth.truth import truth_of
+from seldfuse.synth.windows import Table
+
+def drawn(sounds: Path, scenes: int, seed: int = 0) -> dict[str, float]:
+    """What `describe` says of scenes from a sound folder, drawn with the classes' real shares."""
+    stage = Stage(load_bank(sounds, DCASE2025, held_out=False), Statistics.load())
+    return describe([labels(stage, np.random.default_rng([seed, number])) for number in range(scenes)])
+
+
+def labels(stage: Stage, rng: np.random.Generator) -> Table:
+    """Labels of one scene with the columns of `dcase.PLACE`, the rear not folded."""
+    scene = draw_scene(stage, rng)
+    dry = torch.from_numpy(dry_sounds([scene], stage.bank, round(scene.duration_s * SAMPLE_RATE_HZ)))
+    truth = truth_of([scene], stage.bank.labels, dry)
+    source, frame = np.nonzero(truth.active)
+    places = [values[source, frame] for values in (truth.azimuth_deg, truth.elevation_deg, truth.distance_m)]
+    return np.stack([frame, truth.cls[source], source, *places], axis=1).astype(float)
+
+
+def table(real: dict[str, float], made: dict[str, float]) -> View:
+    """Side by side, what both know."""
+    view = View("", "real", "drawn")
+    for name, value in real.items():
+        view.add_row(name, f"{value:.3f}", f"{made.get(name, float('nan')):.3f}")
+    return view
