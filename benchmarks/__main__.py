@@ -69,7 +69,7 @@ def pra_scenes(
 ) -> None:
     """Render plans in pyroomacoustics' rooms, in the challenge's layout; goes on where it was stopped."""
     from benchmarks.pra_scenes import write_scenes
-    from seldfuse.synth.folder import Split
+    from seldfuse.synth.dataset.folder import Split
 
     for name in write_scenes(plans, Split(out, split), sounds, jobs):
         print(name)

@@ -8,10 +8,10 @@ import numpy as np
 
 from seldfuse.labels import DCASE2025
 from seldfuse.synth.draw import Stage, draw_scene
-from seldfuse.synth.procedural import procedural_bank
-from seldfuse.synth.rooms import BANDS_HZ, absorption_for
+from seldfuse.synth.rooms.shoebox import BANDS_HZ, absorption_for
 from seldfuse.synth.scene import Path, Point, Room, Scene, Source
-from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.sounds.procedural import procedural_bank
+from seldfuse.synth.timelines.statistics import Statistics
 
 NEAREST_M, FARTHEST_M = 0.6, 4.0
 HIGHEST_DEG = 25.0

@@ -25,17 +25,17 @@ from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.formats.dcase import write_events
 from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_wav
+from seldfuse.synth.dataset.folder import Split
+from seldfuse.synth.dataset.plans import check_plans, read_plans
 from seldfuse.synth.draw import Stage
-from seldfuse.synth.folder import Split
-from seldfuse.synth.plans import check_plans, read_plans
-from seldfuse.synth.render import PEAK, _dry, _noise, _play
-from seldfuse.synth.rooms import BANDS_HZ, SPEED_OF_SOUND_M_S
+from seldfuse.synth.render import background_noise, dry_sounds, play, recorded
+from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S
 from seldfuse.synth.scene import Path as Walk
 from seldfuse.synth.scene import Room, Scene
-from seldfuse.synth.sounds import FRAME_SAMPLES, SoundBank, load_bank
-from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.sounds.soundbank import FRAME_SAMPLES, SoundBank, load_bank
+from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.synth.truth import Truth, truth_of
-from seldfuse.synth.wear import through_aac, worn
+from seldfuse.synth.wear import through_aac
 
 HIGHEST_ORDER = 60
 MOVING_ORDER = 12
@@ -55,14 +55,13 @@ def render_with_pyroomacoustics(scene: Scene, bank: SoundBank) -> tuple[Float32[
     if not isinstance(scene.room, Room):
         raise ValueError(f"expected a plan with a shoebox room, got {type(scene.room).__name__}")
     samples = scene.frames * FRAME_SAMPLES
-    dry = _dry([scene], bank, samples)
-    field = _noise([scene], samples, "cpu")[0].double().numpy() + _babble(scene, scene.room, bank, samples)
+    dry = dry_sounds([scene], bank, samples)
+    field = background_noise([scene], samples, "cpu")[0].double().numpy() + _babble(scene, scene.room, bank, samples)
     for row, source in zip(dry, scene.sources, strict=True):
         field += _heard(row, source.path, scene.room)
     mid, side = field
     audio = torch.from_numpy(np.stack([mid + side, mid - side]).astype(np.float32))[None]
-    audio = audio / (audio.abs().max() / PEAK).clamp_min(1.0)
-    return worn(audio, [scene.wear])[0].numpy(), truth_of([scene], bank.labels, torch.from_numpy(dry))
+    return recorded(audio, [scene])[0].numpy(), truth_of([scene], bank.labels, torch.from_numpy(dry))
 
 
 def responses(room: Room, places_m: Float[np.ndarray, "place 3"], order: int) -> Float[np.ndarray, "place 2 sample"]:
@@ -149,7 +148,7 @@ def _babble(scene: Scene, room: Room, bank: SoundBank, samples: int) -> Float[np
     if ambience is None or not ambience.babble:
         return np.zeros((2, samples))
     voices = np.zeros(samples, dtype=np.float32)
-    _play(voices, ambience.babble, bank, 1.0)
+    play(voices, ambience.babble, bank, 1.0)
     heard = _convolved(voices, responses(room, _corner_m(room)[None], order_for(room))[0])
     return np.asarray(heard * 10 ** (ambience.babble_db / 20) / max(1e-9, np.sqrt(np.square(heard[0]).mean())))
 

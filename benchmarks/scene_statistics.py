@@ -13,10 +13,11 @@ from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.labels import DCASE2025
 from seldfuse.synth.draw import Stage, draw_scene
 from seldfuse.synth.render import dry_sounds
-from seldfuse.synth.sounds import load_bank
-from seldfuse.synth.statistics import Statistics, describe
+from seldfuse.synth.sounds.soundbank import load_bank
+from seldfuse.synth.timelines.statistics import Statistics, describe
+from seldfuse.synth.timelines.windows import Table
 from seldfuse.synth.truth import truth_of
-from seldfuse.synth.windows import Table
+
 
 def drawn(sounds: Path, scenes: int, seed: int = 0) -> dict[str, float]:
     """What `describe` says of scenes from a sound folder, drawn with the classes' real shares."""

@@ -26,7 +26,7 @@ from seldfuse.labels import DCASE2025
 from seldfuse.synth.draw import Stage
 from seldfuse.synth.render import render
 from seldfuse.synth.scene import SCENE_FRAMES, Path, Point, Room, Scene, Source, Take, Wear
-from seldfuse.synth.sounds import REFERENCE_RMS, Sound, SoundBank
+from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, Sound, SoundBank
 
 RT60_EDGES_S = (0.15, 0.25, 0.4, 0.6, 0.85, 1.2)
 SHORT_RT60_S = 0.4

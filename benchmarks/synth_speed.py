@@ -31,11 +31,11 @@ from benchmarks.report import machine, table
 from benchmarks.timing import Case, interleaved
 from seldfuse.synth.bank import CHUNK
 from seldfuse.synth.draw import Stage
-from seldfuse.synth.moving import BLOCK_FFT
 from seldfuse.synth.render import render
-from seldfuse.synth.rooms import ORDER, Rooms, early
+from seldfuse.synth.rooms.moving import BLOCK_FFT
+from seldfuse.synth.rooms.shoebox import ORDER, Rooms, early
+from seldfuse.synth.rooms.standing import direct, late, reflections
 from seldfuse.synth.scene import FRAME_S, Room, Scene, Source
-from seldfuse.synth.standing import direct, late, reflections
 
 RT60_S = 0.5
 PROCESSES = 2

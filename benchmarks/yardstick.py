@@ -16,13 +16,13 @@ import numpy as np
 
 from seldfuse.files import replacing
 from seldfuse.labels import DCASE2025
-from seldfuse.synth import plans
-from seldfuse.synth.backdrop import load_backdrops
+from seldfuse.synth.dataset import plans
 from seldfuse.synth.draw import Stage, draw_scene
+from seldfuse.synth.pictures.backdrop import load_backdrops
+from seldfuse.synth.pictures.sprites import load_sprites
 from seldfuse.synth.scene import Room, Scene
-from seldfuse.synth.sounds import SoundBank, load_bank
-from seldfuse.synth.sprites import load_sprites
-from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
+from seldfuse.synth.timelines.statistics import Statistics
 
 FOLDER = Path(__file__).parent / "validation-v1"
 SUMS = "SHA256SUMS"

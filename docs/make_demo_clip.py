@@ -19,9 +19,9 @@ from seldfuse.geometry import Camera
 from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_video
 from seldfuse.synth.render import render
-from seldfuse.synth.rooms import absorption_for
+from seldfuse.synth.rooms.shoebox import absorption_for
 from seldfuse.synth.scene import Ambience, Path, Room, Scene, Source, Take
-from seldfuse.synth.sounds import SoundBank, read_sound
+from seldfuse.synth.sounds.soundbank import SoundBank, read_sound
 
 FRAMES = 100
 FPS = Fraction(30000, 1001)

@@ -2,7 +2,7 @@
 
     python docs/make_scene_sheet.py [--sprites DIR] [--backgrounds DIR] docs/images/scenes.jpg
 
-Boxes and keypoints are those of `seldfuse.synth.pictures.detections`; a red cross marks the pixel of each source.
+Boxes and keypoints are those of `seldfuse.synth.pictures.film.detections`; a red cross marks the pixel of each source.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from seldfuse.detections import Detections
 from seldfuse.geometry import Camera
 from seldfuse.labels import DCASE2025
 from seldfuse.synth import scene as plan
-from seldfuse.synth.backdrop import Backdrops, load_backdrops
-from seldfuse.synth.pictures import detections, frames
-from seldfuse.synth.sprite import FEET, MOUTH
-from seldfuse.synth.sprites import Sprites, load_sprites
-from seldfuse.synth.views import draw_view
+from seldfuse.synth.pictures.backdrop import Backdrops, load_backdrops
+from seldfuse.synth.pictures.film import detections, frames
+from seldfuse.synth.pictures.sprite import FEET, MOUTH
+from seldfuse.synth.pictures.sprites import Sprites, load_sprites
+from seldfuse.synth.pictures.views import draw_view
 
 CAMERA = Camera(480, 270)
 MICROPHONE_M = 1.4

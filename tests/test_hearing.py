@@ -16,7 +16,7 @@ from seldfuse.labels import DCASE2025
 from seldfuse.listen import Ears, listen
 from seldfuse.pipeline import open_ears
 from seldfuse.posterior import Posterior
-from seldfuse.synth.sounds import Sound, load_bank
+from seldfuse.synth.sounds.soundbank import Sound, load_bank
 from seldfuse.watch import Watch
 
 SPEECH = [DCASE2025.index("female_speech"), DCASE2025.index("male_speech")]

@@ -10,8 +10,8 @@ import pytest
 import scipy.io.wavfile
 
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.synth.measured import SPEED_OF_SOUND_M_S, Responses, load_responses, mid_side
-from seldfuse.synth.srir import COLUMNS
+from seldfuse.synth.rooms.measured import SPEED_OF_SOUND_M_S, Responses, load_responses, mid_side
+from seldfuse.synth.rooms.srir import COLUMNS
 
 RNG = np.random.default_rng(0)
 HEADER = ",".join(COLUMNS)

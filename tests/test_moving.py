@@ -8,10 +8,10 @@ import scipy.fft
 import torch
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.moving import HOP, Walks, moving_direct, moving_reflections
-from seldfuse.synth.rooms import SPEED_OF_SOUND_M_S, Rooms, absorption_for
+from seldfuse.synth.rooms.moving import HOP, Walks, moving_direct, moving_reflections
+from seldfuse.synth.rooms.shoebox import SPEED_OF_SOUND_M_S, Rooms, absorption_for
+from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, direct, reflections
 from seldfuse.synth.scene import Room
-from seldfuse.synth.standing import RESPONSE_SAMPLES, direct, reflections
 
 SAMPLES = 20 * HOP
 SIZE_M = (6.0, 5.0, 3.0)

@@ -11,12 +11,12 @@ from PIL import Image
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.geometry import Camera
 from seldfuse.labels import DCASE2025
-from seldfuse.synth.backdrop import Backdrops, load_backdrops, room_of
-from seldfuse.synth.cutouts import Card
-from seldfuse.synth.pictures import detections, frames
+from seldfuse.synth.pictures.backdrop import Backdrops, load_backdrops, room_of
+from seldfuse.synth.pictures.cutouts import Card
+from seldfuse.synth.pictures.film import detections, frames
+from seldfuse.synth.pictures.sprites import Sprites, load_sprites
+from seldfuse.synth.pictures.views import draw_view
 from seldfuse.synth.scene import Figure, MeasuredRoom, Path, Room, Scene, Source, View
-from seldfuse.synth.sprites import Sprites, load_sprites
-from seldfuse.synth.views import draw_view
 
 CAMERA = Camera()
 SPEECH, CLAPPING, DOOR = (DCASE2025.index(name) for name in ("female_speech", "clapping", "door"))

@@ -13,11 +13,11 @@ from seldfuse.formats.dcase import read
 from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_wav
 from seldfuse.media.inputs import find_clips
-from seldfuse.synth.folder import Split
+from seldfuse.synth.dataset.folder import Split
 from seldfuse.synth.render import render
 from seldfuse.synth.scene import Ambience, MeasuredRoom, Scene, Source, Take, Wear
 from seldfuse.synth.scene import Path as Walk
-from seldfuse.synth.sounds import SoundBank, load_bank
+from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
 
 pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
 

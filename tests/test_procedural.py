@@ -8,8 +8,8 @@ import pytest
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
 from seldfuse.labels import DCASE2025, Label, LabelSet
-from seldfuse.synth.procedural import MODELS, PEAK, _modes, procedural, procedural_bank, with_procedural
-from seldfuse.synth.sounds import Sound, SoundBank
+from seldfuse.synth.sounds.procedural import MODELS, PEAK, _modes, procedural, procedural_bank, with_procedural
+from seldfuse.synth.sounds.soundbank import Sound, SoundBank
 
 BELL, KNOCK, LAUGHTER = (DCASE2025.index(name) for name in ("bell", "knock", "laughter"))
 SEEDS = range(5)

@@ -9,9 +9,9 @@ import torch
 from pyroomacoustics.directivities import DirectionVector, FigureEight, Omnidirectional
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms import BANDS_HZ, SPEED_OF_SOUND_M_S, Rooms, absorption_for, band_filters
+from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S, Rooms, absorption_for, band_filters
+from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, direct, late, reflections
 from seldfuse.synth.scene import Room
-from seldfuse.synth.standing import RESPONSE_SAMPLES, direct, late, reflections
 
 PRA_DELAY = pra.constants.get("frac_delay_length") // 2
 WALLS = ("west", "east", "south", "north", "floor", "ceiling")

@@ -17,10 +17,10 @@ from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.labels import DCASE2025, Label, LabelSet
 from seldfuse.media.encode import write_wav
-from seldfuse.synth import sounds as sounds_module
-from seldfuse.synth.jitter import played
-from seldfuse.synth.layouts import MEANINGS, meant
-from seldfuse.synth.sounds import ACTIVE_RANGE_DB, REFERENCE_RMS, Sound, SoundBank, load_bank, read_sound
+from seldfuse.synth.sounds import soundbank as sounds_module
+from seldfuse.synth.sounds.jitter import played
+from seldfuse.synth.sounds.layouts import MEANINGS, meant
+from seldfuse.synth.sounds.soundbank import ACTIVE_RANGE_DB, REFERENCE_RMS, Sound, SoundBank, load_bank, read_sound
 
 TWO = LabelSet("two", (Label("hiss", "Hiss"), Label("tone", "Tone")))
 

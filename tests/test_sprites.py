@@ -9,10 +9,10 @@ from PIL import Image
 
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.labels import DCASE2025, Label, LabelSet
-from seldfuse.synth.body import LEFT_AND_RIGHT
-from seldfuse.synth.objects import KINDS, draw_object
-from seldfuse.synth.sprite import Sprite
-from seldfuse.synth.sprites import load_sprites
+from seldfuse.synth.pictures.body import LEFT_AND_RIGHT
+from seldfuse.synth.pictures.objects import KINDS, draw_object
+from seldfuse.synth.pictures.sprite import Sprite
+from seldfuse.synth.pictures.sprites import load_sprites
 
 HEAD, ARMS = [[50, 30], [54, 26], [46, 26], [60, 28], [40, 28]], [[75, 95], [25, 95], [78, 125], [22, 125]]
 LEGS = [[62, 140], [38, 140], [62, 200], [38, 200], [62, 260], [38, 260]]

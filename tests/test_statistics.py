@@ -9,8 +9,8 @@ import pytest
 from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
 from seldfuse.labels import DCASE2025
-from seldfuse.synth.statistics import LEVELS, Distances, Statistics, describe
-from seldfuse.synth.windows import STEP_FRAMES, cut
+from seldfuse.synth.timelines.statistics import LEVELS, Distances, Statistics, describe
+from seldfuse.synth.timelines.windows import STEP_FRAMES, cut
 
 SPEECH, MUSIC, STEPS = 1, 8, 6
 

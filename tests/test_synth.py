@@ -17,8 +17,8 @@ from seldfuse.synth.draw import RT60_S, Stage, draw_scene
 from seldfuse.synth.render import PEAK, render
 from seldfuse.synth.scene import Ambience, Room, Scene, Source, Take, Wear
 from seldfuse.synth.scene import Path as Walk
-from seldfuse.synth.sounds import Sound, SoundBank, load_bank
-from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.sounds.soundbank import Sound, SoundBank, load_bank
+from seldfuse.synth.timelines.statistics import Statistics
 
 
 @pytest.fixture(scope="module")

@@ -29,17 +29,17 @@ from seldfuse.labels import DCASE2025
 from seldfuse.media.container import probe
 from seldfuse.media.encode import write_wav
 from seldfuse.media.inputs import find_clips
-from seldfuse.synth import crew
-from seldfuse.synth.crew import Maker, Order, produce
+from seldfuse.synth.dataset import crew
+from seldfuse.synth.dataset.crew import Maker, Order, produce
+from seldfuse.synth.dataset.folder import Split, write_clip
+from seldfuse.synth.dataset.plans import read_plans
 from seldfuse.synth.draw import Stage
-from seldfuse.synth.folder import Split, write_clip
-from seldfuse.synth.plans import read_plans
-from seldfuse.synth.procedural import procedural_bank
 from seldfuse.synth.render import render
 from seldfuse.synth.scene import MeasuredRoom, Scene, Source, Take, Wear
 from seldfuse.synth.scene import Path as Walk
-from seldfuse.synth.sounds import Sound, SoundBank
-from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.sounds.procedural import procedural_bank
+from seldfuse.synth.sounds.soundbank import Sound, SoundBank
+from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.synth.wear import through_aac
 
 SPLIT = "dev-train-synth"
@@ -435,7 +435,7 @@ def test_a_full_disk_stops_everything_and_leaves_no_half_clip(tmp_path: Path, al
     def full(path: Path, *_: object) -> None:
         raise UsageError(f"writing failed (No space left on device): {path}")
 
-    monkeypatch.setattr("seldfuse.synth.folder.write_wav", full)
+    monkeypatch.setattr("seldfuse.synth.dataset.folder.write_wav", full)
     assert call("synth", str(tmp_path / "data"), "--clips", "3") == 2
     assert "writing failed (No space left on device)" in capsys.readouterr().err
     assert lines(tmp_path / "data") == []

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seldfuse.synth.statistics import Statistics, describe
-from seldfuse.synth.timeline import Part, draw_timeline, label_table
+from seldfuse.synth.timelines.statistics import Statistics, describe
+from seldfuse.synth.timelines.timeline import Part, draw_timeline, label_table
 
 SCENES = 2000
 

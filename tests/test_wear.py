@@ -11,7 +11,7 @@ from seldfuse.features import ClipBatch
 from seldfuse.features.spectrum import _mel_filters
 from seldfuse.synth.codec import HOP, RATES, coded, inverse_mdct, mdct
 from seldfuse.synth.scene import Wear
-from seldfuse.synth.sounds import read_sound
+from seldfuse.synth.sounds.soundbank import read_sound
 from seldfuse.synth.wear import through_aac, worn
 
 SAMPLES = 3 * 24_000

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import yardstick
 from seldfuse.labels import DCASE2025
 from seldfuse.synth.scene import Room, Scene
-from seldfuse.synth.sounds import load_bank
+from seldfuse.synth.sounds.soundbank import load_bank
 
 SHA256 = {
     "audio.jsonl.gz": "9a8a7c97c9e89fca3b2b954be05d89b34bf168fc693e6bb59d61c81ac389199a",

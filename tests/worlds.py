@@ -19,9 +19,9 @@ from seldfuse.media.encode import write_wav
 from seldfuse.nn.resnet_conformer import TrunkConfig
 from seldfuse.plugin.registry import load_reference
 from seldfuse.synth.render import render
-from seldfuse.synth.rooms import BANDS_HZ, absorption_for
+from seldfuse.synth.rooms.shoebox import BANDS_HZ, absorption_for
 from seldfuse.synth.scene import Ambience, Path, Room, Scene, Source, Take
-from seldfuse.synth.sounds import Sound, SoundBank
+from seldfuse.synth.sounds.soundbank import Sound, SoundBank
 
 BACKENDS = {"doa": ("logmel", "intensity"), "sde": ("logmel", "intensity", "stpacc"), "sce": ("logmel", "intensity")}
 POOLS = ((5, 4), (1, 1), (1, 4), (1, 2))

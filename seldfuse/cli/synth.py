@@ -16,11 +16,11 @@ from seldfuse.labels import DCASE2025
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from seldfuse.synth.crew import Made, Problems
-    from seldfuse.synth.folder import Split
-    from seldfuse.synth.ledger import Ledger
-    from seldfuse.synth.sounds import SoundBank
-    from seldfuse.synth.statistics import Statistics
+    from seldfuse.synth.dataset.crew import Made, Problems
+    from seldfuse.synth.dataset.folder import Split
+    from seldfuse.synth.dataset.ledger import Ledger
+    from seldfuse.synth.sounds.soundbank import SoundBank
+    from seldfuse.synth.timelines.statistics import Statistics
 
 CLIP_S = 5.0
 
@@ -67,14 +67,14 @@ def synth(
     The same command goes on where it was stopped; with more --clips it adds some. A clip depends on the options and its
     number, not on how many there are or on --jobs.
     """
-    from seldfuse.synth.backdrop import load_backdrops
-    from seldfuse.synth.crew import Maker, Order, Problems, produce
+    from seldfuse.synth.dataset.crew import Maker, Order, Problems, produce
+    from seldfuse.synth.dataset.folder import Split
+    from seldfuse.synth.dataset.ledger import Ledger, recipe_of
+    from seldfuse.synth.dataset.plans import check_plans, read_plans
     from seldfuse.synth.draw import Stage
-    from seldfuse.synth.folder import Split
-    from seldfuse.synth.ledger import Ledger, recipe_of
-    from seldfuse.synth.measured import load_responses
-    from seldfuse.synth.plans import check_plans, read_plans
-    from seldfuse.synth.sprites import load_sprites
+    from seldfuse.synth.pictures.backdrop import load_backdrops
+    from seldfuse.synth.pictures.sprites import load_sprites
+    from seldfuse.synth.rooms.measured import load_responses
 
     if clips is None and plans is None:
         raise UsageError("expected the number of clips; add --clips 1000")
@@ -121,8 +121,8 @@ def synth(
 
 
 def _bank(folder: Path | None, held_out: bool, report: "Problems | None") -> "SoundBank":
-    from seldfuse.synth.procedural import procedural_bank
-    from seldfuse.synth.sounds import load_bank
+    from seldfuse.synth.sounds.procedural import procedural_bank
+    from seldfuse.synth.sounds.soundbank import load_bank
 
     if folder is not None:
         return load_bank(folder, DCASE2025, held_out, on_problem=report)
@@ -135,7 +135,7 @@ def _bank(folder: Path | None, held_out: bool, report: "Problems | None") -> "So
 def _statistics(folder: Path | None, report: "Problems | None") -> "Statistics":
     """Those of the user's label files; of files that are none, those that can be read are left."""
     from seldfuse.formats.dcase import read_places
-    from seldfuse.synth.statistics import Statistics
+    from seldfuse.synth.timelines.statistics import Statistics
 
     if folder is None:
         return Statistics.load()

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seldfuse.synth.backdrop import Backdrops
-from seldfuse.synth.measured import Responses
-from seldfuse.synth.noise import TABLE_SAMPLES
-from seldfuse.synth.rooms import BANDS_HZ, absorption_for
+from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.pictures.backdrop import Backdrops
+from seldfuse.synth.pictures.sprites import Sprites
+from seldfuse.synth.pictures.views import draw_view
+from seldfuse.synth.rooms.measured import Responses
+from seldfuse.synth.rooms.noise import TABLE_SAMPLES
+from seldfuse.synth.rooms.shoebox import BANDS_HZ, absorption_for
 from seldfuse.synth.scene import (
     FRAME_S,
     SCENE_FRAMES,
@@ -23,11 +26,9 @@ from seldfuse.synth.scene import (
     Take,
     Wear,
 )  # fmt: skip
-from seldfuse.synth.sounds import REFERENCE_RMS, SoundBank
-from seldfuse.synth.sprites import Sprites
-from seldfuse.synth.statistics import Statistics
-from seldfuse.synth.timeline import Part, draw_timeline
-from seldfuse.synth.views import draw_view
+from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, SoundBank
+from seldfuse.synth.timelines.statistics import Statistics
+from seldfuse.synth.timelines.timeline import Part, draw_timeline
 
 RT60_S = (0.15, 1.2)
 SNR_DB = (5.0, 40.0)
@@ -157,9 +158,11 @@ def _takes(
     takes: list[Take] = []
     end_s = start_s + duration_s
     while end_s - start_s > 0.2 or not takes:
-        sound_s = len(bank.sound(key, speed, semitones).samples) / 24_000
-        offset_s = rng.uniform(0.0, sound_s - (end_s - start_s)) if sound_s > end_s - start_s else 0.0
-        length_s = min(sound_s, end_s - start_s)
+        sound = bank.sound(key, speed, semitones)
+        spare_frames = int((len(sound.samples) / SAMPLE_RATE_HZ - (end_s - start_s)) / FRAME_S)
+        # Begun in a pause, a short take might hear nothing of the sound.
+        offset_s = FRAME_S * int(rng.choice(np.flatnonzero(sound.active[: max(0, spare_frames) + 1])))
+        length_s = min(len(sound.samples) / SAMPLE_RATE_HZ - offset_s, end_s - start_s)
         takes.append(Take(key, round(start_s, 4), round(length_s, 4), round(offset_s, 4), speed, semitones))
         start_s += length_s + rng.uniform(0.05, 0.4)
         key = bank.draw_alike(key, rng)

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
-from seldfuse.synth.measured import Responses, mid_side
-from seldfuse.synth.moving import Walks, moving_direct, moving_reflections
-from seldfuse.synth.noise import coloured
-from seldfuse.synth.rooms import Rooms
+from seldfuse.synth.rooms.measured import Responses, mid_side
+from seldfuse.synth.rooms.moving import Walks, moving_direct, moving_reflections
+from seldfuse.synth.rooms.noise import coloured
+from seldfuse.synth.rooms.shoebox import Rooms
+from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, direct, late, reflections
 from seldfuse.synth.scene import MeasuredRoom, Path, Room, Scene, Take
-from seldfuse.synth.sounds import FRAME_SAMPLES, SoundBank
-from seldfuse.synth.standing import RESPONSE_SAMPLES, direct, late, reflections
+from seldfuse.synth.sounds.soundbank import FRAME_SAMPLES, SoundBank
 from seldfuse.synth.truth import Truth, truth_of
 from seldfuse.synth.wear import worn
 
@@ -64,27 +64,32 @@ def render(
     if len(lengths) != 1:
         raise ValueError(f"scenes of one batch must be of one length, got {sorted(lengths)} frames")
     samples = lengths.pop() * FRAME_SAMPLES
-    dry = torch.from_numpy(_dry(scenes, bank, samples)).to(device)
+    dry = torch.from_numpy(dry_sounds(scenes, bank, samples)).to(device)
     truth = truth_of(scenes, bank.labels, dry)
     field = torch.zeros(len(scenes), 2, samples, device=device)
     if len(dry):
         field = field + _sources(scenes, dry, responses)
-    field = field + _noise(scenes, samples, device) + _babble(scenes, bank, samples, device)
+    field = field + background_noise(scenes, samples, device) + _babble(scenes, bank, samples, device)
     mid, side = field.unbind(1)
-    audio = torch.stack([mid + side, mid - side], dim=1)
+    return Rendered(recorded(torch.stack([mid + side, mid - side], dim=1), scenes), truth)
+
+
+def recorded(audio: Float[Tensor, "batch 2 sample"], scenes: Sequence[Scene]) -> Float[Tensor, "batch 2 sample"]:
+    """The pair as the scenes' equipment hands it on; what is too loud is turned down first."""
     audio = audio / (audio.abs().amax(dim=(1, 2), keepdim=True) / PEAK).clamp_min(1.0)
-    return Rendered(worn(audio, [scene.wear for scene in scenes]), truth)
+    return worn(audio, [scene.wear for scene in scenes])
 
 
-def _dry(scenes: Sequence[Scene], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
+def dry_sounds(scenes: Sequence[Scene], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
+    """What the sources of all scenes, one after the other, sound like without a room, at 1 m."""
     sources = [source for scene in scenes for source in scene.sources]
     dry = np.zeros((len(sources), samples), dtype=np.float32)
     for row, source in zip(dry, sources, strict=True):
-        _play(row, source.takes, bank, 10 ** (source.gain_db / 20))
+        play(row, source.takes, bank, 10 ** (source.gain_db / 20))
     return dry
 
 
-def _play(row: Float[np.ndarray, "sample"], takes: Sequence[Take], bank: SoundBank, gain: float) -> None:
+def play(row: Float[np.ndarray, "sample"], takes: Sequence[Take], bank: SoundBank, gain: float) -> None:
     """Adds takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
     for take in takes:
         sound = bank.sound(take.sound, take.speed, take.semitones).samples
@@ -187,7 +192,9 @@ def _summed(
     return heard
 
 
-def _noise(scenes: Sequence[Scene], samples: int, device: torch.device | str) -> Float[Tensor, "batch 2 sample"]:
+def background_noise(
+    scenes: Sequence[Scene], samples: int, device: torch.device | str
+) -> Float[Tensor, "batch 2 sample"]:
     """Background noise, W and Y'."""
     noise = torch.zeros(len(scenes), 2, samples, device=device)
     ambiences = {row: scene.ambience for row, scene in enumerate(scenes) if scene.ambience is not None}
@@ -210,7 +217,7 @@ def _babble(
     ambiences = [ambience for row in rows if (ambience := scenes[row].ambience) is not None]
     dry = np.zeros((len(rows), samples), dtype=np.float32)
     for line, ambience in zip(dry, ambiences, strict=True):
-        _play(line, ambience.babble, bank, 1.0)
+        play(line, ambience.babble, bank, 1.0)
     number = torch.arange(len(rows), device=device)
     fft_samples = scipy.fft.next_fast_len(samples + RESPONSE_SAMPLES, real=True)
     spectra = torch.fft.rfft(torch.from_numpy(dry).to(device), fft_samples)

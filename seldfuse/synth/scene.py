@@ -76,7 +76,7 @@ class Room:
     """A shoebox with one corner at the origin of its own axes.
 
     `absorption` is the share of energy that a wall swallows, six walls (x = 0, x = length, y = 0, …) by the bands of
-    `seldfuse.synth.rooms.BANDS_HZ`. `yaw_deg` turns the view to the left of the room's x axis.
+    `seldfuse.synth.rooms.shoebox.BANDS_HZ`. `yaw_deg` turns the view to the left of the room's x axis.
     """
 
     size_m: Point

@@ -16,7 +16,7 @@ from seldfuse.geometry import Camera, fold_front
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import HOP_S, Posterior
 from seldfuse.synth.scene import Scene
-from seldfuse.synth.sounds import ACTIVE_RANGE_DB, FRAME_SAMPLES
+from seldfuse.synth.sounds.soundbank import ACTIVE_RANGE_DB, FRAME_SAMPLES
 
 TRACKS = 3
 """As many sources of one class as a posterior holds; more at once are left out of it."""

@@ -19,9 +19,9 @@ from seldfuse.metrics.scores import Scores
 from seldfuse.posterior import Posterior
 from seldfuse.synth.bank import SceneBank, SceneStream
 from seldfuse.synth.draw import Stage
-from seldfuse.synth.procedural import with_procedural
-from seldfuse.synth.sounds import SoundBank, load_bank
-from seldfuse.synth.statistics import Statistics
+from seldfuse.synth.sounds.procedural import with_procedural
+from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
+from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.train.card import write_card
 from seldfuse.train.schedule import tri_stage
 from seldfuse.train.task import Task

@@ -18,7 +18,7 @@ from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
 from seldfuse.labels import DCASE2025, LabelSet
 from seldfuse.synth.scene import FRAME_S, SCENE_FRAMES
-from seldfuse.synth.windows import Stretches, Table, Tracks, cut, stretches
+from seldfuse.synth.timelines.windows import Stretches, Table, Tracks, cut, stretches
 
 MOST_SOURCES = 6
 """The most sources of a scene; larger casts are too rare to be drawn."""
@@ -146,7 +146,7 @@ class Statistics:
     @classmethod
     def load(cls) -> "Statistics":
         """The table that comes with the package: folds 3 and 4 of STARSS22, whose files give no distances."""
-        return cls.from_json(resources.files("seldfuse.synth").joinpath("statistics.json").read_text("utf-8"))
+        return cls.from_json(resources.files("seldfuse.synth.timelines").joinpath("statistics.json").read_text("utf-8"))
 
 
 def describe(tables: Sequence[Table], labels: LabelSet = DCASE2025) -> dict[str, float]:

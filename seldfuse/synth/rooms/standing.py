@@ -9,8 +9,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.noise import octaves
-from seldfuse.synth.rooms import EARLY_SAMPLES, LATE_STEP_S, LATE_STEPS, SPEED_OF_SOUND_M_S, Rooms, early, late_power
+from seldfuse.synth.rooms.noise import octaves
+from seldfuse.synth.rooms.shoebox import (
+    EARLY_SAMPLES,
+    LATE_STEP_S,
+    LATE_STEPS,
+    SPEED_OF_SOUND_M_S,
+    Rooms,
+    early,
+    late_power,
+)
 
 RESPONSE_SAMPLES = round((LATE_STEPS - 1) * LATE_STEP_S * SAMPLE_RATE_HZ) + 1
 HALF_WIDTH = 32

@@ -13,8 +13,8 @@ import numpy as np
 
 from seldfuse.errors import MediaError, SeldfuseError
 from seldfuse.synth.child import behave
+from seldfuse.synth.dataset.folder import Split, write_clip
 from seldfuse.synth.draw import Stage, draw_scene
-from seldfuse.synth.folder import Split, write_clip
 from seldfuse.synth.scene import Scene
 
 AHEAD = 4

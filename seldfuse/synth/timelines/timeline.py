@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from seldfuse.synth.scene import FRAME_S, SCENE_FRAMES
-from seldfuse.synth.statistics import MOVED_FRAMES, Habits, Quantiles, Rhythm, Statistics
-from seldfuse.synth.windows import Table
+from seldfuse.synth.timelines.statistics import MOVED_FRAMES, Habits, Quantiles, Rhythm, Statistics
+from seldfuse.synth.timelines.windows import Table
 
 TRIES = 4
 """Rhythms that someone who takes turns is offered, of which the one that fits the others best is kept. With four, the

@@ -12,12 +12,13 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from jaxtyping import Bool, Float32
+from scipy.signal import butter, sosfilt
 
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.labels import LabelSet
-from seldfuse.synth.jitter import played
-from seldfuse.synth.layouts import find
+from seldfuse.synth.sounds.jitter import played
+from seldfuse.synth.sounds.layouts import find
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
 HOP_SAMPLES = SAMPLE_RATE_HZ // 100
@@ -30,6 +31,9 @@ LONGEST_S = 60.0
 """What a file holds beyond this is not read."""
 REMEMBERED_S = 1800.0
 """So many seconds of sound a bank keeps in memory (some 170 MB)."""
+RUMBLE_HZ = 40.0
+"""Below this recordings are filtered."""
+
 TRIES = 20
 RECENT = 64
 
@@ -182,8 +186,8 @@ class SoundBank:
     def _draw(self, groups: Sequence[Sequence[str]], rng: np.random.Generator) -> str:
         failed = 0
         while True:
-            group = groups[rng.integers(len(groups))]
-            key = group[rng.integers(len(group))]
+            group = groups[int(rng.integers(len(groups)))]
+            key = group[int(rng.integers(len(group)))]
             try:
                 self.sound(key)
                 return key
@@ -269,9 +273,15 @@ def _side(groups: list[str], held_out: bool) -> list[str]:
 def read_sound(cls: int, group: str, path: Path) -> Sound:
     """The first minute of a file at the reference level. Raises MediaError."""
     try:
-        return heard(cls, group, _decode(path))
+        return heard(cls, group, _without_rumble(_decode(path)))
     except MediaError as error:
         raise MediaError(f"{error}: {path}") from error
+
+
+def _without_rumble(samples: Float32[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample"]:
+    # Wind and handling would set the level and the activity of one recording in ten.
+    filtered: np.ndarray = sosfilt(butter(4, RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos"), samples)
+    return filtered.astype(np.float32)
 
 
 def heard(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> Sound:

@@ -12,7 +12,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms import EARLY_SAMPLES, SPEED_OF_SOUND_M_S, Rooms, early
+from seldfuse.synth.rooms.shoebox import EARLY_SAMPLES, SPEED_OF_SOUND_M_S, Rooms, early
 
 HOP = SAMPLE_RATE_HZ // 10
 BLOCK_FFT = 2 * HOP + EARLY_SAMPLES

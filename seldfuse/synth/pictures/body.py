@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from seldfuse.synth.sprite import FEET, HANDS, MOUTH, POINT
+from seldfuse.synth.pictures.sprite import FEET, HANDS, MOUTH, POINT
 
 NOSE, EYES, EARS, SHOULDERS = 0, (1, 2), (3, 4), (5, 6)
 WRISTS, HIPS, ANKLES = (9, 10), (11, 12), (15, 16)

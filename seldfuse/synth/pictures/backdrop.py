@@ -14,9 +14,9 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.geometry import Camera
-from seldfuse.synth.interior import draw_interior
+from seldfuse.synth.pictures.interior import draw_interior
+from seldfuse.synth.pictures.still import SUFFIXES, read_still
 from seldfuse.synth.scene import MeasuredRoom, Room, Scene
-from seldfuse.synth.still import SUFFIXES, read_still
 
 DRAWN = "room"
 SEEDS = 2**31

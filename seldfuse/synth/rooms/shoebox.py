@@ -46,6 +46,9 @@ LATE_STEPS = 241
 RANK = 3
 """The gains of all images over the bands are combinations of this many; what is left out lies below 1 %."""
 
+LOWEST_HZ = 30.0
+"""Reflections fade out below this."""
+
 _NEVER = 1e-6
 
 
@@ -167,7 +170,10 @@ def _banded(
     """
     gains = torch.exp(hits @ log_reflection)  # (room, image, band)
     axes = torch.linalg.eigh(gains.mT @ gains).eigenvectors[..., -RANK:]  # (room, band, rank)
-    return gains @ axes, axes.mT @ band_filters(fft_samples, str(gains.device))
+    # Far below the lowest mode all images add up in phase, which no room does.
+    frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ, device=gains.device)
+    rumble = frequency_hz**2 / (frequency_hz**2 + LOWEST_HZ**2)
+    return gains @ axes, axes.mT @ band_filters(fft_samples, str(gains.device)) * rumble
 
 
 def _trains(

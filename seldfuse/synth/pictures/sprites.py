@@ -11,9 +11,9 @@ import numpy as np
 
 from seldfuse.errors import UsageError
 from seldfuse.labels import LabelSet
-from seldfuse.synth.cutouts import PLACES, Card, Report, find_cutouts, read_cutout
-from seldfuse.synth.objects import KINDS, draw_object
-from seldfuse.synth.sprite import HANDS, PERSON, POINT, Sprite
+from seldfuse.synth.pictures.cutouts import PLACES, Card, Report, find_cutouts, read_cutout
+from seldfuse.synth.pictures.objects import KINDS, draw_object
+from seldfuse.synth.pictures.sprite import HANDS, PERSON, POINT, Sprite
 
 THINGS = {
     "telephone": "telephone",

@@ -18,7 +18,7 @@ from jaxtyping import Float32
 
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.synth.srir import TABLE, Entry, Recording, Report, passing_over, sofa_room, wav_room
+from seldfuse.synth.rooms.srir import TABLE, Entry, Recording, Report, passing_over, sofa_room, wav_room
 
 LONGEST_S = 2.0
 SPEED_OF_SOUND_M_S = 343.0

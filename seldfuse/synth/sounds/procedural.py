@@ -16,7 +16,7 @@ from scipy.signal import butter, lfilter, sosfilt
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
 from seldfuse.labels import LabelSet
-from seldfuse.synth.sounds import Sound, SoundBank, heard
+from seldfuse.synth.sounds.soundbank import Sound, SoundBank, heard
 
 PEAK = 0.7
 SHORTEST_S, LONGEST_S = 1.0, 5.0

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import UInt8
 
-from seldfuse.synth.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
-from seldfuse.synth.texture import TILE, noise_tile
+from seldfuse.synth.pictures.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
+from seldfuse.synth.pictures.texture import TILE, noise_tile
 
 HEIGHT_PX = 256
 BEVEL = 0.035

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms import band_filters
+from seldfuse.synth.rooms.shoebox import band_filters
 
 TABLE_SAMPLES = 2**20
 SIDE_START = TABLE_SAMPLES // 2

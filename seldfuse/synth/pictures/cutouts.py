@@ -12,9 +12,9 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.labels import LabelSet
-from seldfuse.synth.body import WRISTS, height_m, sounding_points
-from seldfuse.synth.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
-from seldfuse.synth.still import read_still
+from seldfuse.synth.pictures.body import WRISTS, height_m, sounding_points
+from seldfuse.synth.pictures.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
+from seldfuse.synth.pictures.still import read_still
 
 PLACES = {
     "female_speech": MOUTH,

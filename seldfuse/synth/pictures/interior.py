@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from seldfuse.geometry import Camera
+from seldfuse.synth.pictures.texture import noise_tile, sampled
 from seldfuse.synth.scene import Room
-from seldfuse.synth.texture import noise_tile, sampled
 
 Values = Float[np.ndarray, "pixel"]
 Colours = Float[np.ndarray, "pixel 3"]

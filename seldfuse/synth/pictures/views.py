@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seldfuse.synth.backdrop import Backdrops, room_of
-from seldfuse.synth.body import STATURE_M
+from seldfuse.synth.pictures.backdrop import Backdrops, room_of
+from seldfuse.synth.pictures.body import STATURE_M
+from seldfuse.synth.pictures.sprite import POINT, Sprite
+from seldfuse.synth.pictures.sprites import Sprites
 from seldfuse.synth.scene import Figure, MeasuredRoom, Path, Room, Source, View
-from seldfuse.synth.sprite import POINT, Sprite
-from seldfuse.synth.sprites import Sprites
 
 UNSEEN_SHARE = 0.1
 """Of the sources before the camera, how many nobody is to be seen for."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import seldfuse
 from seldfuse.errors import UsageError
+from seldfuse.synth.dataset.folder import Split
 from seldfuse.synth.draw import Stage
-from seldfuse.synth.folder import Split
 
 Line = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from seldfuse.events import Events
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.synth.draw import Stage
-from seldfuse.synth.pictures import FPS, frames
+from seldfuse.synth.pictures.film import FPS, frames
 from seldfuse.synth.render import render
 from seldfuse.synth.scene import Scene
 from seldfuse.synth.truth import Truth

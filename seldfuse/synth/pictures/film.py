@@ -21,11 +21,11 @@ from torch import Tensor
 
 from seldfuse.detections import COLUMNS, Detections
 from seldfuse.geometry import Camera
-from seldfuse.synth.backdrop import Backdrops
-from seldfuse.synth.body import LEFT_AND_RIGHT
+from seldfuse.synth.pictures.backdrop import Backdrops
+from seldfuse.synth.pictures.body import LEFT_AND_RIGHT
+from seldfuse.synth.pictures.sprite import Sprite
+from seldfuse.synth.pictures.sprites import Sprites
 from seldfuse.synth.scene import Path, Scene, View
-from seldfuse.synth.sprite import Sprite
-from seldfuse.synth.sprites import Sprites
 
 FPS = Fraction(30000, 1001)
 """The challenge's rate."""

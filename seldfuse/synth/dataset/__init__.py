@@ -1,0 +1,1 @@
+"""Scenes as files, in the layout of the challenge's data set."""

@@ -1,0 +1,1 @@
+"""What the camera sees: a background, and figures where the sources are."""

@@ -1,0 +1,1 @@
+"""From a place in a room to what a microphone hears."""

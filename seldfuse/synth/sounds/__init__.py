@@ -1,0 +1,1 @@
+"""Isolated sounds: collections on disk, and models that need none."""

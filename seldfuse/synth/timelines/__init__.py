@@ -1,0 +1,1 @@
+"""Who sounds when: what real labels say, and how it is drawn anew."""
