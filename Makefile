@@ -1,13 +1,15 @@
-# `make demo` hears the bundled clip, `make test` runs the tests, `make bench` times a run; all make their environment
-# first.
+# `make demo` hears the bundled clip, `make test` runs the tests, `make bench` times a run and the making
+# of scenes, `make results` repeats the studies that the docs quote; all make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
+# Isolated sounds, for the studies that need real ones.
+SOUNDS ?= ../shared/data/soundbank
 # This exact version finds a local CPU build where there is one; elsewhere pip takes the platform's ordinary build.
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test bench check clean
+.PHONY: demo test bench results check clean
 
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/seldfuse run @demo --backends doa,sde,sce -o out --overwrite
@@ -17,6 +19,11 @@ test: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks synth-speed
+
+results: $(VENV)/dev.stamp
+	$(VENV)/bin/python -m benchmarks stereo-law
+	$(VENV)/bin/python -m benchmarks statistics --sounds $(SOUNDS)
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .

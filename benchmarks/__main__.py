@@ -22,6 +22,7 @@ from seldfuse.watch import Watch
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
 LAW_SCENES = 300
+STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 
@@ -57,6 +58,18 @@ def stereo_law() -> None:
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "stereo-law.svg").write_text(stereo_law.picture(result), encoding="utf-8")
     _keep(result, "stereo-law.json", stereo_law.tables(result))
+
+
+@app.command()
+def statistics(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes are drawn.")] = STATISTICS_SCENES,
+) -> None:
+    """Count drawn scenes' labels as real ones were counted."""
+    from benchmarks import scene_statistics
+
+    result = scene_statistics.measure(sounds, scenes)
+    _keep(result, "scene-statistics.json", scene_statistics.table(result))
 
 
 @app.command()

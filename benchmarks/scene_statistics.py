@@ -4,6 +4,7 @@ What drawn scenes say is counted on their labels as they are written, activity o
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +20,11 @@ from seldfuse.synth.timelines.windows import Table
 from seldfuse.synth.truth import truth_of
 
 
-def drawn(sounds: Path, scenes: int, seed: int = 0) -> dict[str, float]:
-    """What `describe` says of scenes from a sound folder, drawn with the classes' real shares."""
+def measure(sounds: Path, scenes: int, seed: int = 0) -> dict[str, Any]:
+    """What `describe` says of real labels, and of scenes from a sound folder with the classes' real shares."""
     stage = Stage(load_bank(sounds, DCASE2025, held_out=False), Statistics.load())
-    return describe([labels(stage, np.random.default_rng([seed, number])) for number in range(scenes)])
+    tables = [labels(stage, np.random.default_rng([seed, number])) for number in range(scenes)]
+    return {"scenes": scenes, "real": stage.statistics.described, "drawn": describe(tables)}
 
 
 def labels(stage: Stage, rng: np.random.Generator) -> Table:
@@ -35,9 +37,9 @@ def labels(stage: Stage, rng: np.random.Generator) -> Table:
     return np.stack([frame, truth.cls[source], source, *places], axis=1).astype(float)
 
 
-def table(real: dict[str, float], made: dict[str, float]) -> View:
-    """Side by side, what both know."""
-    view = View("", "real", "drawn")
-    for name, value in real.items():
-        view.add_row(name, f"{value:.3f}", f"{made.get(name, float('nan')):.3f}")
+def table(result: dict[str, Any]) -> View:
+    """Side by side."""
+    view = View("", "real", f"{result['scenes']} drawn")
+    for name, value in result["real"].items():
+        view.add_row(name, f"{value:.3f}", f"{result['drawn'].get(name, float('nan')):.3f}")
     return view

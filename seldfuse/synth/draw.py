@@ -26,7 +26,7 @@ from seldfuse.synth.scene import (
     Take,
     Wear,
 )  # fmt: skip
-from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, SoundBank
+from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, Sound, SoundBank
 from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.synth.timelines.timeline import Part, draw_timeline
 
@@ -159,14 +159,19 @@ def _takes(
     end_s = start_s + duration_s
     while end_s - start_s > 0.2 or not takes:
         sound = bank.sound(key, speed, semitones)
-        spare_frames = int((len(sound.samples) / SAMPLE_RATE_HZ - (end_s - start_s)) / FRAME_S)
-        # Begun in a pause, a short take might hear nothing of the sound.
-        offset_s = FRAME_S * int(rng.choice(np.flatnonzero(sound.active[: max(0, spare_frames) + 1])))
+        offset_s = _offset_s(sound, end_s - start_s, rng)
         length_s = min(len(sound.samples) / SAMPLE_RATE_HZ - offset_s, end_s - start_s)
         takes.append(Take(key, round(start_s, 4), round(length_s, 4), round(offset_s, 4), speed, semitones))
         start_s += length_s + rng.uniform(0.05, 0.4)
         key = bank.draw_alike(key, rng)
     return takes
+
+
+def _offset_s(sound: Sound, duration_s: float, rng: np.random.Generator) -> float:
+    """Where in a sound a take begins: in a pause it might hear nothing."""
+    spare_frames = int((len(sound.samples) / SAMPLE_RATE_HZ - duration_s) / FRAME_S)
+    heard = np.flatnonzero(sound.active[: max(0, spare_frames) + 1])
+    return FRAME_S * int(rng.choice(heard)) if len(heard) else 0.0
 
 
 def _ambience(sources: Sequence[Source], bank: SoundBank, rng: np.random.Generator) -> Ambience:
