@@ -25,6 +25,7 @@ from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.formats.dcase import write_events
 from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_wav
+from seldfuse.synth.child import behave
 from seldfuse.synth.dataset.folder import Split
 from seldfuse.synth.dataset.plans import check_plans, read_plans
 from seldfuse.synth.draw import Stage
@@ -192,7 +193,7 @@ def write_scenes(plans: Path, split: Split, sounds: Path, jobs: int) -> Iterator
 
 def _begin() -> None:
     """One thread each: the scenes come out the same whatever the machine."""
-    torch.set_num_threads(1)
+    behave()
     pra.constants.set("num_threads", 1)
 
 

@@ -55,7 +55,8 @@ def table(document: dict[str, Any]) -> Table:
 
 
 def _said(clips: Sequence[Clip], backends: Sequence[str]) -> list[Mapping[str, Posterior]]:
-    heard = {found.name: found.posteriors for found in listen(clips, open_ears(",".join(backends), "auto"), Watch(), _fail)}
+    ears = open_ears(",".join(backends), "auto")
+    heard = {found.name: found.posteriors for found in listen(clips, ears, Watch(), _fail)}
     return [heard[clip.name] for clip in clips]
 
 
