@@ -30,6 +30,7 @@ from benchmarks.pra_scenes import order_for, responses
 from benchmarks.report import machine, table
 from benchmarks.timing import Case, interleaved
 from seldfuse.synth.bank import CHUNK
+from seldfuse.synth.child import behave
 from seldfuse.synth.draw import Stage
 from seldfuse.synth.render import render
 from seldfuse.synth.rooms.moving import BLOCK_FFT
@@ -64,7 +65,7 @@ def measure(rounds: int, disk_clips: int, folder: Path) -> dict[str, Any]:
     stage = procedural_stage()
     scenes = moving_scenes(stage, CHUNK)
     places = sounding_places(scenes)
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), torch.set_num_threads, (1,)) as crew:
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), behave) as crew:
         rendering = [*_rendering(scenes, stage, crew), *_rendering_on_device(stage)]
         times = interleaved([*rendering, *_responding(scenes, places)], rounds)
     count = {OURS: len(places.scene), OURS_WHOLE: len(places.scene)}

@@ -53,7 +53,7 @@ def test_who_walks_nowhere_sounds_as_who_stands(rooms: Rooms) -> None:
     assert (found - expected)[:, HOP:].norm() < 0.01 * expected.norm()
     found = moving_reflections(dry, rooms, of, walk(place_m, place_m))[0]
     expected = convolved(dry, reflections(rooms, of, view_m)[0])
-    assert (found - expected).norm() < 0.01 * expected.norm()
+    assert (found - expected).norm() < 0.02 * expected.norm()
 
 
 def test_a_walk_passes_through_what_is_heard_at_its_places() -> None:

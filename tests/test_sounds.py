@@ -20,7 +20,15 @@ from seldfuse.media.encode import write_wav
 from seldfuse.synth.sounds import soundbank as sounds_module
 from seldfuse.synth.sounds.jitter import played
 from seldfuse.synth.sounds.layouts import MEANINGS, meant
-from seldfuse.synth.sounds.soundbank import ACTIVE_RANGE_DB, REFERENCE_RMS, Sound, SoundBank, load_bank, read_sound
+from seldfuse.synth.sounds.soundbank import (
+    ACTIVE_RANGE_DB,
+    REFERENCE_RMS,
+    Sound,
+    SoundBank,
+    heard,
+    load_bank,
+    read_sound,
+)
 
 TWO = LabelSet("two", (Label("hiss", "Hiss"), Label("tone", "Tone")))
 
@@ -339,13 +347,18 @@ def test_where_every_sound_is_broken_drawing_ends(tmp_path: Path) -> None:
 # Reading
 
 
-def test_silence_at_both_ends_is_cut_off(tmp_path: Path) -> None:
+def test_silence_at_both_ends_is_cut_off() -> None:
     silence, quiet = np.zeros(12_000, np.float32), tone(300, 0.2, 0.1 * 10 ** (-(ACTIVE_RANGE_DB + 6) / 20))
-    path = write(tmp_path / "a.wav", np.concatenate([silence, quiet, tone(500, 1.0), quiet, silence]))
-    sound = read_sound(0, "a", path)
+    sound = heard(0, "a", np.concatenate([silence, quiet, tone(500, 1.0), quiet, silence]))
     assert sound.active.tolist() == [True] * 10
     assert sound.samples.size == 24_000
     assert np.abs(sound.samples[:240]).max() > 0.05
+
+
+def test_rumble_is_taken_off_before_the_level_is_set(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", tone(500, 1.0) + 3 * tone(10, 1.0))
+    spectrum = np.abs(np.fft.rfft(read_sound(0, "a", path).samples))
+    assert spectrum[10] < 0.25 * spectrum[500]
 
 
 def test_pauses_inside_a_sound_stay_and_are_not_active() -> None:

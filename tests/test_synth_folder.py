@@ -29,12 +29,14 @@ from seldfuse.labels import DCASE2025
 from seldfuse.media.container import probe
 from seldfuse.media.encode import write_wav
 from seldfuse.media.inputs import find_clips
+from seldfuse.synth import codec
 from seldfuse.synth.dataset import crew
 from seldfuse.synth.dataset.crew import Maker, Order, produce
 from seldfuse.synth.dataset.folder import Split, write_clip
 from seldfuse.synth.dataset.plans import read_plans
 from seldfuse.synth.draw import Stage
 from seldfuse.synth.render import render
+from seldfuse.synth.rooms import noise, shoebox
 from seldfuse.synth.scene import MeasuredRoom, Scene, Source, Take, Wear
 from seldfuse.synth.scene import Path as Walk
 from seldfuse.synth.sounds.procedural import procedural_bank
@@ -54,8 +56,18 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(crew, "produce", lambda orders, maker, _: (maker.make(order) for order in orders))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    # What several threads have computed may differ in the last bit.
+    _forget()
     yield
+    _forget()
     torch.set_num_threads(threads)
+
+
+def _forget() -> None:
+    for module in (codec, noise, shoebox):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 @pytest.fixture(scope="module")

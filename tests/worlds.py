@@ -69,7 +69,7 @@ def one_source(
     azimuth_deg: float,
     distance_m: float = 1.5,
     elevation_deg: float = 0.0,
-    rt60_s: float | None = 0.25,
+    rt60_s: float | None = 0.16,
     noise_db: float | None = -70.0,
     labels: LabelSet = THREE,
     tail_start: int = 0,

@@ -75,7 +75,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         # An absolute path keeps a file called `a:b.wav` from being taken for an address.
         # Titles in Latin-1 are no reason to refuse a recording.
         container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
-    except InvalidDataError as error:
+    except (InvalidDataError, EOFError) as error:
         raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
     except FFmpegError as error:
         raise MediaError(f"the file cannot be opened ({error.strerror}): {path}") from error

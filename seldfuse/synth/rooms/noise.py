@@ -27,9 +27,9 @@ def coloured(slope: float, starts: Sequence[int], samples: int, device: str) -> 
     return _pair(_coloured(slope, device).unsqueeze(0), starts, samples)[:, 0]
 
 
-def octaves(starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row band 2 sample"]:
-    """White diffuse fields, W and Y', split into the bands of `rooms`; the bands' W adds up to a mean square of 1."""
-    return _pair(_octaves(device), starts, samples)
+def octave(band: int, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
+    """One of the bands of `shoebox` of white diffuse fields, W and Y'; all bands' W adds up to a mean square of 1."""
+    return _pair(_octaves(device)[band : band + 1], starts, samples)[:, 0]
 
 
 def _pair(

@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms.noise import octaves
+from seldfuse.synth.rooms.noise import octave
 from seldfuse.synth.rooms.shoebox import (
+    BANDS_HZ,
     EARLY_SAMPLES,
     LATE_STEP_S,
     LATE_STEPS,
@@ -55,5 +56,8 @@ def late(rooms: Rooms, of: Int[Tensor, "source"], starts: Sequence[int]) -> Floa
     envelope = F.interpolate(
         late_power(rooms).sqrt(), size=RESPONSE_SAMPLES, mode="linear", align_corners=True
     )  # (room, band, sample)
-    noise = octaves(starts, RESPONSE_SAMPLES, str(of.device))
-    return (noise * envelope[of].unsqueeze(2)).sum(dim=1)
+    response = envelope.new_zeros(len(of), 2, RESPONSE_SAMPLES)
+    for band in range(len(BANDS_HZ)):
+        noise = octave(band, starts, RESPONSE_SAMPLES, str(of.device))
+        response.addcmul_(noise, envelope[of, band].unsqueeze(1))
+    return response

@@ -280,7 +280,7 @@ def read_sound(cls: int, group: str, path: Path) -> Sound:
 
 def _without_rumble(samples: Float32[np.ndarray, "sample"]) -> Float32[np.ndarray, "sample"]:
     # Wind and handling would set the level and the activity of one recording in ten.
-    filtered: np.ndarray = sosfilt(butter(4, RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos"), samples)
+    filtered: np.ndarray = sosfilt(butter(2, RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos"), samples)
     return filtered.astype(np.float32)
 
 
