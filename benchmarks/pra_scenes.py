@@ -9,7 +9,6 @@ of the room that is farthest from the microphone.
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,7 +25,7 @@ from seldfuse.formats.dcase import write_events
 from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_wav
 from seldfuse.synth.child import behave
-from seldfuse.synth.dataset.folder import Split
+from seldfuse.synth.dataset.folder import Split, really_coded
 from seldfuse.synth.dataset.plans import check_plans, read_plans
 from seldfuse.synth.draw import Stage
 from seldfuse.synth.render import background_noise, dry_sounds, play, recorded
@@ -36,7 +35,6 @@ from seldfuse.synth.scene import Room, Scene
 from seldfuse.synth.sounds.soundbank import FRAME_SAMPLES, SoundBank, load_bank
 from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.synth.truth import Truth, truth_of
-from seldfuse.synth.wear import through_aac
 
 HIGHEST_ORDER = 60
 MOVING_ORDER = 12
@@ -198,10 +196,7 @@ def _begin() -> None:
 
 
 def _write(split: Split, bank: SoundBank, clip: str, scene: Scene) -> str:
-    uncoded = replace(scene, wear=replace(scene.wear, codec_kbps=None))
-    audio, truth = render_with_pyroomacoustics(uncoded, bank)
-    if scene.wear.codec_kbps is not None:
-        audio = through_aac(audio, scene.wear.codec_kbps).clip(-1.0, 1.0)
+    audio, truth = really_coded(scene, partial(render_with_pyroomacoustics, bank=bank))
     write_events(truth.events()[0], split.file(clip, "csv"))
     write_wav(split.file(clip, "wav"), audio)
     return clip

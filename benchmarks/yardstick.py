@@ -98,9 +98,7 @@ def _plans(name: str, yardstick: Yardstick, stage: Stage) -> Iterator[tuple[str,
 
 
 def _sounds(scenes: Iterable[Scene]) -> list[str]:
-    takes = [take for scene in scenes for source in scene.sources for take in source.takes]
-    takes += [take for scene in scenes if scene.ambience for take in scene.ambience.babble]
-    return sorted({take.sound for take in takes})
+    return sorted({take.sound for scene in scenes for take in scene.takes})
 
 
 def _add_sums(file: str, found: Mapping[str, str]) -> None:

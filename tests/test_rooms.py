@@ -3,18 +3,14 @@
 import math
 
 import numpy as np
-import pyroomacoustics as pra
 import pytest
 import torch
-from pyroomacoustics.directivities import DirectionVector, FigureEight, Omnidirectional
 
+from benchmarks.pra_scenes import responses
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S, Rooms, absorption_for, band_filters
 from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, direct, late, reflections
 from seldfuse.synth.scene import Room
-
-PRA_DELAY = pra.constants.get("frac_delay_length") // 2
-WALLS = ("west", "east", "south", "north", "floor", "ceiling")
 
 
 def draw_room(rng: np.random.Generator) -> tuple[Room, np.ndarray, float]:
@@ -40,21 +36,8 @@ def make_room(size_m: np.ndarray, microphone_m: np.ndarray, yaw_deg: float, abso
 
 def reference(room: Room, view_m: np.ndarray, order: int) -> np.ndarray:
     """What pyroomacoustics says W and Y' hear, `(2, sample)`."""
-    bands = {"center_freqs": list(BANDS_HZ), "description": "wall"}
-    walls = {
-        name: pra.Material({"coeffs": list(wall), **bands}) for name, wall in zip(WALLS, room.absorption, strict=True)
-    }
-    shoebox = pra.ShoeBox(list(room.size_m), fs=SAMPLE_RATE_HZ, materials=walls, max_order=order)
-    shoebox.set_sound_speed(SPEED_OF_SOUND_M_S)
-    shoebox.add_source(room.place(view_m))
-    left = DirectionVector(azimuth=room.yaw_deg + 90, colatitude=90, degrees=True)
-    places = np.stack([room.microphone_m] * 2, axis=1)
-    shoebox.add_microphone_array(
-        pra.MicrophoneArray(places, SAMPLE_RATE_HZ, directivity=[Omnidirectional(), FigureEight(left)])
-    )
-    shoebox.compute_rir()
-    responses = [np.asarray(shoebox.rir[channel][0], dtype=float)[PRA_DELAY:] for channel in range(2)]
-    return np.stack([np.pad(response, (0, RESPONSE_SAMPLES))[:RESPONSE_SAMPLES] for response in responses])
+    (pair,) = responses(room, view_m[None], order)
+    return np.pad(pair, ((0, 0), (0, RESPONSE_SAMPLES)))[:, :RESPONSE_SAMPLES]
 
 
 def response(room: Room, view_m: np.ndarray, start: int = 0) -> np.ndarray:

@@ -109,9 +109,7 @@ def _path(part: Part, room: Room, statistics: Statistics, rng: np.random.Generat
 
 def _inside(room: Room, azimuth_deg: float, elevation_deg: float, distance_m: float) -> Point:
     """The place in a direction, drawn nearer where a wall is in the way."""
-    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
-    flat = math.cos(elevation)
-    direction = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
+    direction = _direction(azimuth_deg, elevation_deg)
     towards = room.place(direction) - np.array(room.microphone_m)
     free_m = np.where(towards > 0, np.array(room.size_m) - room.microphone_m, room.microphone_m) - FROM_WALL_M
     reach_m = float((free_m / np.maximum(np.abs(towards), 1e-9)).min())
@@ -125,9 +123,7 @@ def _measured(responses: Responses, parts: Sequence[Part], rng: np.random.Genera
     paths = []
     for key in keys:
         response = responses.response(key)
-        azimuth, elevation = math.radians(response.azimuth_deg + yaw_deg), math.radians(response.elevation_deg)
-        flat = math.cos(elevation)
-        direction = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
+        direction = _direction(response.azimuth_deg + yaw_deg, response.elevation_deg)
         place_m = _point(direction * response.distance_m)
         paths.append(Path(place_m, place_m, 0.0, 1.0))
     return MeasuredRoom(tuple(keys), yaw_deg), paths
@@ -213,6 +209,12 @@ def _wear(rng: np.random.Generator) -> Wear:
         lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.3 else None,
         codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.15 else None,
     )
+
+
+def _direction(azimuth_deg: float, elevation_deg: float) -> np.ndarray:
+    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
+    flat = math.cos(elevation)
+    return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -162,6 +162,12 @@ class Scene:
     def duration_s(self) -> float:
         return self.frames * FRAME_S
 
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """All that is played: the sources' takes, then the babble's."""
+        babble = self.ambience.babble if self.ambience else ()
+        return (*(take for source in self.sources for take in source.takes), *babble)
+
     def to_json(self) -> str:
         """One line, the same for the same plan."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))

@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from seldfuse.synth.wear import through_aac
 
 PARTS = {"wav": "stereo_dev", "csv": "metadata_dev", "mp4": "video_dev"}
 """The folders of a data set by what is in them."""
+
+Rendering = Callable[[Scene], tuple[np.ndarray, Truth]]
 
 MIXES = 1000
 """Clips of one room number."""
@@ -73,7 +76,7 @@ def write_clip(split: Split, clip: str, scene: Scene, stage: Stage, video: bool)
     A lossy codec in the plan is here a real one. Raises MediaError where a sound or a picture cannot be read,
     UsageError where writing fails.
     """
-    audio, truth = _rendered(scene, stage)
+    audio, truth = really_coded(scene, partial(_rendered, stage))
     (events,) = truth.events()
     # The sound comes last: it is what people look for, and then the rest is there.
     write_events(events, split.file(clip, "csv"))
@@ -86,13 +89,17 @@ def write_clip(split: Split, clip: str, scene: Scene, stage: Stage, video: bool)
     return Written({path.relative_to(split.out).as_posix(): _digest(path) for path in written}, _seconds(events))
 
 
-def _rendered(scene: Scene, stage: Stage) -> tuple[Float32[np.ndarray, "2 sample"], Truth]:
-    uncoded = replace(scene, wear=replace(scene.wear, codec_kbps=None))
-    rendered = render([uncoded], stage.bank, stage.responses)
-    audio = rendered.audio[0].numpy()
+def really_coded(scene: Scene, rendering: Rendering) -> tuple[Float32[np.ndarray, "2 sample"], Truth]:
+    """Sound and truth of a scene, with a real codec in place of what stands for it where scenes are rendered."""
+    audio, truth = rendering(replace(scene, wear=replace(scene.wear, codec_kbps=None)))
     if scene.wear.codec_kbps is not None:
         audio = through_aac(audio, scene.wear.codec_kbps).clip(-1.0, 1.0)
-    return audio, rendered.truth
+    return audio, truth
+
+
+def _rendered(stage: Stage, scene: Scene) -> tuple[Float32[np.ndarray, "2 sample"], Truth]:
+    rendered = render([scene], stage.bank, stage.responses)
+    return rendered.audio[0].numpy(), rendered.truth
 
 
 def _digest(path: Path) -> str:

@@ -36,9 +36,7 @@ def check_plans(plans: Mapping[str, Scene], stage: Stage, video: bool) -> None:
     """Raises UsageError where a plan takes a sound, a response or a view that is not there."""
     responses = frozenset(stage.responses.keys if stage.responses else ())
     for name, plan in plans.items():
-        babble = plan.ambience.babble if plan.ambience else ()
-        takes = [*(take for source in plan.sources for take in source.takes), *babble]
-        unknown = sorted({take.sound for take in takes}.difference(stage.bank.entries))
+        unknown = sorted({take.sound for take in plan.takes}.difference(stage.bank.entries))
         if unknown:
             raise UsageError(
                 f"the plan of {name} takes the sound {unknown[0]!r}, which is not there; "
