@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from benchmarks.baseline_network import CLASSES, ELEMENTS, TRACKS
+from seldfuse.labels import DCASE2025
+from seldfuse_baseline.network import ELEMENTS, TRACKS
 
+CLASSES = len(DCASE2025)
 ACTIVE_ABOVE = 0.5
 UNIFY_ANGLE_DEG = 15.0
 PAIRS = ((0, 1), (1, 2), (2, 0))

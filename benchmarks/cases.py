@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from benchmarks import baseline_features
-from benchmarks.baseline_network import BaselineNetwork, sounding
+from benchmarks.baseline_sounding import sounding
 from benchmarks.material import (
     BATCH,
     CLIP_S,
@@ -34,6 +34,7 @@ from seldfuse.metrics.jackknife import intervals
 from seldfuse.metrics.scores import scores
 from seldfuse.pipeline import hear
 from seldfuse.watch import Watch
+from seldfuse_baseline.network import BaselineNetwork
 
 EVAL_CLIPS = 100
 SPEECH_AND_MUSIC = (0, 8)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from benchmarks import baseline_decoding, baseline_features
-from benchmarks.baseline_network import BaselineNetwork
 from seldfuse.clip import Clip
 from seldfuse.errors import SeldfuseError
 from seldfuse.formats import dcase
@@ -15,6 +14,7 @@ from seldfuse.fusion import FusionSettings
 from seldfuse.listen import Ears
 from seldfuse.pipeline import hear
 from seldfuse.watch import Watch
+from seldfuse_baseline.network import BaselineNetwork
 
 FUSION = FusionSettings()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-PACKAGES = ["seldfuse", "seldfuse_sed_doa", "seldfuse_sed_sde", "seldfuse_sed_sce"]
+PACKAGES = ["seldfuse", "seldfuse_sed_doa", "seldfuse_sed_sde", "seldfuse_sed_sce", "seldfuse_baseline"]
 install_import_hook(PACKAGES, "beartype.beartype")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

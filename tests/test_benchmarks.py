@@ -11,7 +11,7 @@ import torch
 
 from benchmarks import timing
 from benchmarks.baseline_decoding import decode
-from benchmarks.baseline_network import BaselineNetwork, sounding
+from benchmarks.baseline_sounding import sounding
 from benchmarks.report import RATIOS, Ratio
 from benchmarks.timing import Case, interleaved
 from seldfuse.features import ClipBatch
@@ -23,19 +23,6 @@ from seldfuse.synth.scene import Scene, Source, Take
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "PAUSE_S", 0.0)
-
-
-def test_the_baseline_network_has_the_published_number_of_parameters() -> None:
-    assert sum(parameter.numel() for parameter in BaselineNetwork().parameters()) == 734_261
-
-
-def test_the_baseline_network_gives_three_tracks_of_three_elements_for_each_frame_and_class() -> None:
-    raw = BaselineNetwork()(torch.randn(2, 2, 251, 64))
-    assert raw.shape == (2, 50, 117)
-    x, y, distance = raw.unflatten(-1, (3, 3, 13)).unbind(-2)
-    assert x.abs().max() <= 1
-    assert y.abs().max() <= 1
-    assert distance.min() >= 0
 
 
 def test_a_sounding_network_is_heard_in_its_classes_throughout() -> None:

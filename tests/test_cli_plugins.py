@@ -49,6 +49,7 @@ def listing(third_party: Path) -> dict[str, Any]:
 def test_broken_third_parties_do_not_stop_the_listing(listing: dict[str, Any]) -> None:
     names = {(row["kind"], row["name"], row["distribution"]) for row in listing["plugins"]}
     assert ("backend", "doa", "seldfuse") in names
+    assert ("backend", "baseline", "seldfuse") in names
     assert ("backend", "panning", "acme-panning") in names
     assert {"import_error", "misspelt", "raising", "taken", "versions", "careless", "unmarked", "script"} == {
         failure["entry_point"] for failure in listing["failures"]

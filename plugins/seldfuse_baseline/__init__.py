@@ -1,0 +1,24 @@
+"""The baseline of DCASE 2025 Task 3: up to three sources of each class, with direction and distance."""
+
+from collections.abc import Callable
+
+from seldfuse.plugin import BackendSpec, hookimpl
+
+
+@hookimpl
+def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
+    register(
+        BackendSpec(
+            name="baseline",
+            aliases=("dcase2025-baseline",),
+            api_version=1,
+            summary="the baseline of DCASE 2025 Task 3: up to three sources of each class, from where and how far",
+            load="seldfuse_baseline.infer:load",
+            task="seldfuse_baseline.train:BaselineTask",
+            features=("logmel",),
+            provides=("activity", "direction", "distance"),
+            tracks=3,
+            default_checkpoint="baseline-small",
+            license="Apache-2.0",
+        )
+    )

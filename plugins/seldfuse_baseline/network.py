@@ -1,0 +1,134 @@
+"""The audio network of the DCASE 2025 Task 3 baseline: convolutions, a recurrent layer, attention, multi-ACCDDOA.
+
+Written from the description of `SELDModel` in `DCASE2025_seld_baseline` (Shimada et al., 2025) and Krause, Politis,
+Mesaros, "Sound Event Detection and Localization with Distance Estimation", EUSIPCO 2024.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seldfuse.directions import folded
+from seldfuse.errors import CheckpointError
+from seldfuse.labels import LabelSet
+from seldfuse.nn.accddoa import posterior_from_accddoa
+from seldfuse.posterior import Posterior
+
+EARS = 2
+MELS = 64
+TRACKS = 3
+ELEMENTS = 3
+"""x, y and metres."""
+
+POOLS = ((5, 4), (1, 4), (1, 2))
+"""Max-pools (time, mel) of the three convolutions."""
+
+
+@dataclass(frozen=True)
+class BaselineConfig:
+    """Sizes of the network; the published ones by default. `channels` are those of each convolution."""
+
+    channels: int = 64
+    dim: int = 128
+    heads: int = 8
+    recurrent_layers: int = 2
+    attention_layers: int = 2
+    dropout: float = 0.05
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "BaselineConfig":
+        """Raises CheckpointError for a setting that this version does not know."""
+        unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
+        if unknown:
+            raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
+        return cls(**data)
+
+
+class BaselineNetwork(nn.Module):
+    """Three convolutions, a recurrent layer gated by itself, attention that knows no positions, two linear layers.
+
+    `mean` and `deviation` standardise each channel and mel band. The published network has no such thing: 0 and 1,
+    which they are until `set_statistics`, change nothing.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: BaselineConfig, classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.classes = classes
+        self.register_buffer("mean", torch.zeros(EARS, 1, MELS))
+        self.register_buffer("deviation", torch.ones(EARS, 1, MELS))
+        dim, dropout = config.dim, config.dropout
+        widths = pairwise((EARS, *[config.channels] * len(POOLS)))
+        self.convolutions = nn.Sequential(
+            *[_convolution(*width, pool, dropout) for width, pool in zip(widths, POOLS, strict=True)]
+        )
+        mels_left = MELS // math.prod(pool[1] for pool in POOLS)
+        self.recurrent = nn.GRU(
+            config.channels * mels_left,
+            dim,
+            config.recurrent_layers,
+            batch_first=True,
+            dropout=dropout,
+            bidirectional=True,
+        )
+        self.attentions = nn.ModuleList(
+            [
+                nn.MultiheadAttention(dim, config.heads, dropout=dropout, batch_first=True)
+                for _ in range(config.attention_layers)
+            ]
+        )
+        self.norms = nn.ModuleList([nn.LayerNorm(dim) for _ in range(config.attention_layers)])
+        self.hidden = nn.Linear(dim, dim)
+        self.output = nn.Linear(dim, TRACKS * ELEMENTS * classes)
+
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.mean.copy_(mean.unsqueeze(1))
+        self.deviation.copy_(deviation.clamp_min(1e-3).unsqueeze(1))
+
+    def forward(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame out"]:
+        """The activated head, flattened over track, element and class; a frame for every five columns."""
+        x = self.convolutions((logmel - self.mean) / self.deviation)  # (batch, channels, frame, 2)
+        x = x.transpose(1, 2).flatten(2)  # (batch, frame, 2 × channels)
+        value, gate = self.recurrent(x)[0].tanh().chunk(2, dim=-1)
+        x = value * gate  # (batch, frame, dim)
+        for attention, norm in zip(self.attentions, self.norms, strict=True):
+            x = norm(x + attention(x, x, x, need_weights=False)[0])
+        x = self.output(self.hidden(x))  # (batch, frame, out)
+        x, y, distance = x.unflatten(-1, (TRACKS, ELEMENTS, self.classes)).unbind(-2)  # each (batch, frame, track, cls)
+        return torch.stack([x.tanh(), y.tanh(), distance.relu()], dim=-2).flatten(2)
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` needs to build this network again."""
+        return asdict(self.config)
+
+
+def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> BaselineNetwork:
+    """A fresh network. Raises CheckpointError for a setting that this version does not know."""
+    return BaselineNetwork(BaselineConfig.from_json(settings), len(labels))
+
+
+def posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
+    """The output as a three-track posterior, its directions folded to the front."""
+    said = posterior_from_accddoa(output, labels, TRACKS)
+    assert said.direction is not None
+    return replace(said, direction=folded(said.direction))
+
+
+def _convolution(channels_in: int, channels_out: int, pool: tuple[int, int], dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+        nn.MaxPool2d(pool),
+        nn.Dropout2d(dropout),
+    )

@@ -1,0 +1,36 @@
+"""How the baseline learns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.labels import LabelSet
+from seldfuse.posterior import Posterior
+from seldfuse.train.adpit import adpit_loss, adpit_targets
+from seldfuse_baseline.network import BaselineNetwork, from_settings, posterior
+
+
+class BaselineTask:
+    """The baseline for the trainer."""
+
+    backend = "baseline"
+    criterion = "f20_1"
+    recipes = Path(__file__).parent / "recipes"
+
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> BaselineNetwork:
+        return from_settings(settings, labels)
+
+    def loss(
+        self,
+        output: Float[Tensor, "batch frame out"],
+        truth: Posterior,
+        settings: Mapping[str, Any],  # noqa: ARG002
+    ) -> Float[Tensor, ""]:
+        """ADPIT, which has nothing to set."""
+        return adpit_loss(output, adpit_targets(truth))
+
+    def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
+        return posterior(output, labels)
