@@ -1,6 +1,7 @@
 """Several features as the channels of one picture."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -20,15 +21,26 @@ def mirrored(
     features: Float[Tensor, "batch channel time mel"], names: Sequence[str]
 ) -> Float[Tensor, "batch channel time mel"]:
     """What `stack` would give for the same sound with left and right exchanged."""
-    parts, first = [], 0
-    for name in names:
-        width = CHANNELS.get(name, 1)
-        parts.append(_MIRROR.get(name, lambda part: part)(features[:, first : first + width]))
-        first += width
-    return torch.cat(parts, dim=1)
+    places = channels_of(names)
+    return torch.cat([_MIRROR.get(name, lambda part: part)(features[:, places[name]]) for name in names], dim=1)
+
+
+def channels_of(names: Sequence[str]) -> dict[str, slice]:
+    """Which channels of a stack each feature fills."""
+    widths = [CHANNELS.get(name, 1) for name in names]
+    return {name: slice(end - width, end) for name, width, end in zip(names, widths, accumulate(widths), strict=True)}
+
+
+def mel_channels(names: Sequence[str]) -> list[int]:
+    """The channels of a stack whose last axis counts mel bands, and not lags."""
+    places = channels_of(names)
+    return [channel for name in names if name in MEL for channel in range(places[name].start, places[name].stop)]
 
 
 CHANNELS = {"logmel": 2}
 """Channels of a feature where there is more than one."""
+
+MEL = frozenset({"logmel", "ild", "intensity"})
+"""Features by mel band."""
 
 _MIRROR = {"logmel": lambda part: part.flip(1), "ild": torch.neg, "intensity": torch.neg}

@@ -1,0 +1,54 @@
+"""Another room, another microphone: bands get louder or softer."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from seldfuse.features.stack import channels_of
+from seldfuse.train.augment.chance import chosen
+from seldfuse.train.augment.gain import FLOOR_DB, HEARD_DB
+from seldfuse.train.batch import Batch
+
+MOST_DB = 6.0
+EDGES = (3, 6)
+"""Fewest and most places, both ends counted, between which the gain runs straight."""
+
+NARROWEST_MELS = 6
+
+
+def filters(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+    """Adds a random piecewise linear gain over mel bands to the log-mel of a share of the clips.
+
+    Both channels get the same, so that their level difference stays; the other features do not depend on it. No cell
+    falls below the floor, and silence stays there. Source: Nam, Kim and Park, FilterAugment, ICASSP 2022 (linear type).
+    """
+    rows = chosen(len(batch), share, rng, batch.features.device)
+    if not len(rows) or "logmel" not in batch.names:
+        return batch
+    place = channels_of(batch.names)["logmel"]
+    level_db = batch.features[rows, place]  # (row, 2, time, mel)
+    curve_db = torch.from_numpy(_curves(len(rows), level_db.shape[-1], rng)).to(level_db)
+    # Where the softer channel has no room left, both stop: to clamp it alone would move the sound.
+    room_db = (FLOOR_DB - level_db.amin(dim=1, keepdim=True)).clamp_max(0.0)
+    sounds = level_db.amax(dim=1, keepdim=True) > HEARD_DB
+    features = batch.features.clone()
+    features[rows, place] = level_db + curve_db[:, None, None].maximum(room_db) * sounds
+    return replace(batch, features=features)
+
+
+def _curves(count: int, mels: int, rng: np.random.Generator) -> Float[np.ndarray, "count mel"]:
+    """Gains in dB that run straight between random edges, which lie at least six bands apart."""
+    inner = rng.integers(EDGES[0] - 2, EDGES[1] - 1, (count, 1))
+    number = np.arange(1, EDGES[1])
+    # Edges that a clip does not have are drawn at 1, so that they all fall on its last band.
+    drawn = np.sort(np.where(number <= inner, rng.random((count, len(number))), 1.0), axis=1)
+    spare = (mels - 1) - NARROWEST_MELS * (inner + 1)
+    edge = np.minimum(drawn * spare + NARROWEST_MELS * number, mels - 1)
+    edge = np.concatenate([np.zeros((count, 1)), edge], axis=1)
+    gain_db = rng.uniform(-MOST_DB, MOST_DB, edge.shape)
+    # A sum of ramps, each from one edge to the next: interpolation for all clips at once.
+    begin, length = edge[:, :-1, None], np.diff(edge)[:, :, None]
+    risen = np.clip((np.arange(mels) - begin) / np.maximum(length, 1e-9), 0.0, 1.0)  # (count, ramp, mel)
+    return np.asarray(gain_db[:, :1] + (np.diff(gain_db)[:, :, None] * risen).sum(axis=1))

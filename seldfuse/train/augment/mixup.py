@@ -1,0 +1,61 @@
+"""Two scenes at once, one of them softer."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seldfuse.posterior import Posterior
+from seldfuse.train.augment.chance import chosen
+from seldfuse.train.batch import Batch
+
+BETA = 0.5
+
+
+def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+    """Mixes a share of the clips with another clip of the batch: features and activities become weighted means.
+
+    The clip itself has the weight λ ≥ ½, from Beta(½, ½) folded at ½. Tracks of both scenes are kept, the most active
+    first; where they are more than the truth holds, the least active are left out. The first track's activity is that
+    of the class, λ·a + (1 − λ)·b, so 1 where both scenes have it: networks with one track learn no other.
+
+    A batch of one clip stays as it is. Source: Zhang et al., "mixup", ICLR 2018, on inputs and targets as in the recipe
+    of NERC-SLIP, DCASE 2025 Task 3.
+    """
+    rows = chosen(len(batch), share, rng, batch.features.device)
+    if not len(rows) or len(batch) < 2:
+        return batch
+    beside = torch.from_numpy(rng.integers(1, len(batch), len(rows))).to(rows)
+    others = (rows + beside) % len(batch)
+    drawn = rng.beta(BETA, BETA, len(rows))
+    weight = torch.from_numpy(np.maximum(drawn, 1.0 - drawn)).reshape(-1, 1, 1, 1).to(batch.features)
+    mixed = weight * batch.features[rows] + (1.0 - weight) * batch.features[others]
+    both = _together(
+        batch.truth.map(lambda tensor: tensor[rows]), batch.truth.map(lambda tensor: tensor[others]), weight
+    )
+    tensors: dict[str, Any] = {
+        name: old.index_copy(0, rows, both.tensors()[name]) for name, old in batch.truth.tensors().items()
+    }
+    return replace(batch, features=batch.features.index_copy(0, rows, mixed), truth=replace(batch.truth, **tensors))
+
+
+def _together(first: Posterior, second: Posterior, weight: Float[Tensor, "batch 1 1 1"]) -> Posterior:
+    """What sounds in a mixture of `weight` of the first and the rest of the second, on as many tracks as they have."""
+    weight = weight.to(first.activity)
+    own, other = weight * first.activity, (1.0 - weight) * second.activity
+    # Stable and the first scene first: where both are equally loud its direction stands on the first track.
+    order = torch.cat([own, other], dim=3).argsort(dim=3, descending=True, stable=True)[..., : first.tracks]
+    pairs = {name: (tensor, second.tensors()[name]) for name, tensor in first.tensors().items()}
+    tensors: dict[str, Any] = {
+        name: _taken(torch.cat(pair, dim=3), order) for name, pair in (pairs | {"activity": (own, other)}).items()
+    }
+    tensors["activity"][..., 0] = own.amax(dim=3) + other.amax(dim=3)
+    return replace(first, **tensors)
+
+
+def _taken(values: Tensor, order: Int[Tensor, "batch frame cls track"]) -> Tensor:
+    """Tracks in a given order; `values` may have an axis behind that of the tracks."""
+    return values.take_along_dim(order if values.ndim == order.ndim else order.unsqueeze(-1), dim=3)

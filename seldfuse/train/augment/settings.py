@@ -1,0 +1,36 @@
+"""How much of each augmentation."""
+
+from dataclasses import asdict, dataclass
+
+from seldfuse.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Shares of the clips, from 0 to 1, to which each augmentation happens; and a gain in dB, which happens to all.
+
+    Raises UsageError for a share outside 0 to 1 and for a gain that is negative or no number.
+    """
+
+    swap: float = 0.5
+    """Left and right change places."""
+    mixup: float = 0.0
+    """Another clip of the batch sounds along."""
+    gain_db: float = 0.0
+    """Every clip gets louder or softer by up to this much."""
+    masks: float = 0.0
+    """A few mel bands and a moment are blanked out."""
+    filters: float = 0.0
+    """Mel bands get louder or softer by up to 6 dB, as in another room or through another microphone."""
+    shift: float = 0.0
+    """The spectrum moves up or down by up to four mel bands."""
+    codec: float = 0.0
+    """The sound goes through a lossy codec before features are made of it."""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if name == "gain_db":
+                if not 0.0 <= value < float("inf"):
+                    raise UsageError(f"augmentation gain_db must be 0 dB or more, got {value}")
+            elif not 0.0 <= value <= 1.0:
+                raise UsageError(f"augmentation {name} must be a share of the clips, from 0 to 1, got {value}")
