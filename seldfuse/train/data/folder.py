@@ -1,0 +1,217 @@
+"""Scenes from folders of recordings and label files."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.features import ClipBatch
+from seldfuse.features.stack import stack
+from seldfuse.formats import dcase
+from seldfuse.labels import LabelSet
+from seldfuse.media.windows import WINDOW_FRAMES
+from seldfuse.metrics.rows import COLUMNS
+from seldfuse.train.augment.wear import worn_by_codec
+from seldfuse.train.batch import Batch
+from seldfuse.train.data.pairs import Pair
+from seldfuse.train.data.source import Share
+from seldfuse.train.data.truths import FRAME, Tracks, tracks_of, truth_of_windows, within
+from seldfuse.train.data.windows import Recordings, Window, cut
+
+READERS = 4
+"""Threads that read while the network learns."""
+
+WEAR = 1
+"""Sets the chances of the codec apart from those of the order."""
+
+
+class _Scene(NamedTuple):
+    audio: Float[Tensor, "2 sample"]
+    tracks: Tracks
+
+
+class FolderScenes:
+    """The windows of 5 s of recordings on disk, over and over, each time in another order.
+
+    Of every step's scenes this process takes its block: with n windows, the p-th scene of all processes together is
+    that of place p mod n in the order of epoch p // n, which depends on the seed alone. A share of the scenes,
+    `codec_share`, passes a lossy codec. The next scenes are read while the network learns.
+
+    Raises UsageError where there is no pair, MediaError where a file cannot be read.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        labels: LabelSet,
+        features: Sequence[str],
+        seed: int,
+        share: Share,
+        codec_share: float,
+        device: torch.device,
+    ) -> None:
+        if not pairs:
+            raise UsageError("expected sounds with labels to train on, got none; choose other folds, or other folders")
+        self.labels, self.names, self.device = labels, tuple(features), device
+        self.seed, self.share, self.codec_share = seed, share, codec_share
+        self.windows = cut(pairs)
+        self.drawn = 0
+        self._shelf = _Shelf(labels)
+        self._order = lru_cache(maxsize=2)(partial(order, seed, len(self.windows)))
+        self._readers = ThreadPoolExecutor(READERS, "scenes")
+        self._ahead: dict[int, Future[_Scene]] = {}
+
+    def __len__(self) -> int:
+        """Windows of an epoch."""
+        return len(self.windows)
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with the files read so far, but did not stop the training."""
+        return list(self._shelf.problems)
+
+    def draw(self, count: int) -> Batch:
+        """The next `count` scenes of this process, features `(count, channel, 250, mel)`.
+
+        Raises MediaError where a sound cannot be read or is mono, UsageError where a label file cannot be read.
+        """
+        due = self._begin(self._positions(self.drawn, count))
+        # The guess that as many scenes are drawn next is right but for mixtures, whose shares vary by one.
+        following = self._begin(self._positions(self.drawn + count, count))
+        for scene in self._ahead.values():
+            scene.cancel()
+        self._ahead = following
+        batch = _batch([scene.result() for scene in due.values()], self.names, self.labels, self.device)
+        self.drawn += count
+        return batch
+
+    def seek(self, drawn: int) -> None:
+        self.drawn = drawn
+
+    def close(self) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _positions(self, drawn: int, count: int) -> range:
+        first = self.share.processes * drawn + self.share.rank * count
+        return range(first, first + count)
+
+    def _begin(self, positions: range) -> dict[int, Future[_Scene]]:
+        """The scenes at these positions, those that are on their way and those that must be asked for."""
+        return {
+            position: self._ahead.pop(position)
+            if position in self._ahead
+            else self._readers.submit(self._read, position)
+            for position in positions
+        }
+
+    def _read(self, position: int) -> _Scene:
+        epoch, place = divmod(position, len(self.windows))
+        scene = self._shelf.read(self.windows[self._order(epoch)[place]])
+        if self.codec_share == 0:
+            return scene
+        rng = np.random.default_rng([self.seed, position, WEAR])
+        return scene._replace(audio=worn_by_codec(scene.audio[None], self.codec_share, rng)[0])
+
+
+class FolderValidation:
+    """The windows of 5 s of recordings on disk, in order, read anew each time.
+
+    `references` holds what the label files say of each window, frames counted from its beginning. Raises UsageError
+    where a label file cannot be read, MediaError where a sound cannot.
+    """
+
+    def __init__(
+        self, pairs: Sequence[Pair], labels: LabelSet, features: Sequence[str], device: torch.device, batch: int
+    ) -> None:
+        self.labels, self.names, self.device, self.batch = labels, tuple(features), device, batch
+        self.windows = cut(pairs)
+        self._shelf = _Shelf(labels)
+        self.references = list(self._references())
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with the files read so far, but did not keep them from being read."""
+        return list(self._shelf.problems)
+
+    def batches(self) -> Iterator[Batch]:
+        """All windows, `batch` at a time; the last batch may be smaller. Raises MediaError."""
+        parts = [self.windows[first : first + self.batch] for first in range(0, len(self.windows), self.batch)]
+        readers = ThreadPoolExecutor(READERS, "validation")
+        try:
+            following = [readers.submit(self._shelf.read, window) for window in parts[0]] if parts else []
+            for part in [*parts[1:], []]:
+                due, following = following, [readers.submit(self._shelf.read, window) for window in part]
+                if due:
+                    yield _batch([scene.result() for scene in due], self.names, self.labels, self.device)
+        finally:
+            readers.shutdown(cancel_futures=True)
+
+    def _references(self) -> Iterator[Events]:
+        events = Events.empty(self.labels)
+        for window in self.windows:
+            if window.start_frame == 0:
+                events = dcase.read(window.pair.labels, self.labels)
+                self._shelf.keep(window, events.table[COLUMNS].to_numpy(np.float64))
+            yield _part(events, window)
+
+
+class _Shelf:
+    """Recordings and their labels, which are small and kept once they have been read."""
+
+    def __init__(self, labels: LabelSet) -> None:
+        self.labels = labels
+        # A dictionary, for threads meet the same problem again.
+        self.problems: dict[str, None] = {}
+        self._recordings = Recordings(self._note)
+        self._tracks: dict[Path, Tracks] = {}
+
+    def read(self, window: Window) -> _Scene:
+        path = window.pair.labels
+        if path not in self._tracks:
+            self.keep(window, dcase.read_rows(path, self.labels))
+        sound = self._recordings.read(window)
+        return _Scene(torch.from_numpy(sound.samples), within(self._tracks[path], window.start_frame, sound.frames))
+
+    def keep(self, window: Window, rows: Float64[np.ndarray, "row 6"]) -> None:
+        """Keeps the labels of the window's recording, up to its end."""
+        path, end = window.pair.labels, window.recording_frames
+        tracks = tracks_of(rows, path)
+        late = tracks[:, FRAME] >= end
+        if late.any():
+            self._note(
+                f"the sound has {end} frames of 100 ms, the labels have some from frame {tracks[late, FRAME][0]:.0f} "
+                f"on, which were left out: {path}"
+            )
+        self._tracks[path] = tracks[~late]
+
+    def _note(self, problem: str) -> None:
+        self.problems[problem] = None
+
+
+def order(seed: int, windows: int, epoch: int) -> Int64[np.ndarray, " windows"]:
+    """The order in which an epoch goes through the windows."""
+    return np.random.default_rng([seed, epoch]).permutation(windows)
+
+
+def _part(events: Events, window: Window) -> Events:
+    """The events within a window, none behind the recording's end."""
+    frame = events.table["frame"].to_numpy() - window.start_frame
+    frames = min(WINDOW_FRAMES, window.recording_frames - window.start_frame)
+    chosen = (frame >= 0) & (frame < frames)
+    if window.start_frame == 0 and chosen.all():
+        return events
+    return Events(events.table[chosen].assign(frame=frame[chosen]), events.labels, events.hop_s)
+
+
+def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> Batch:
+    audio = torch.stack([scene.audio for scene in scenes]).to(device)
+    truth = truth_of_windows([scene.tracks for scene in scenes], labels)
+    return Batch(stack(ClipBatch(audio), names), names, truth.to(device))
