@@ -46,8 +46,8 @@ class Checkpoint:
                 f"the weights do not fit the network in {CONFIG} ({_first_lines(error)}): {path}"
             ) from error
 
-    def start(self, network: nn.Module) -> int:
-        """Copies what fits by name and shape, so that a training need not begin from nothing; says how much that was.
+    def start(self, network: nn.Module) -> set[str]:
+        """Copies what fits by name and shape, so that a training need not begin from nothing; says what that was.
 
         Raises CheckpointError where the weights are damaged or nothing fits.
         """
@@ -56,7 +56,7 @@ class Checkpoint:
         if not fitting:
             raise CheckpointError(f"no weight of the checkpoint has a place in this network: {self.folder}")
         network.load_state_dict({**own, **fitting})
-        return len(fitting)
+        return set(fitting)
 
 
 def bundled_names() -> list[str]:

@@ -1,7 +1,7 @@
 """What a model believes: activity, direction, distance and on-screen, ten times a second."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,13 @@ class Posterior:
     def map(self, function: Any) -> "Posterior":
         """Every tensor passed through `function` (a slice of the batch, a move to a device, …)."""
         return replace(self, **{name: function(tensor) for name, tensor in self.tensors().items()})
+
+    @classmethod
+    def join(cls, parts: "Sequence[Posterior]") -> "Posterior":
+        """The clips of several posteriors that provide the same fields, one after the other."""
+        first = parts[0]
+        joined: dict[str, Any] = {name: torch.cat([part.tensors()[name] for part in parts]) for name in first.provides}
+        return replace(first, **joined)
 
     def to(self, device: torch.device | str) -> "Posterior":
         return self.map(lambda tensor: tensor.to(device))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,12 @@ import pytest
 import torch
 from worlds import THREE, one_source, place, plain_room, standing, write_sounds
 
+from seldfuse.errors import UsageError
 from seldfuse.features import ClipBatch
 from seldfuse.features.stack import stack
 from seldfuse.labels import DCASE2025
-from seldfuse.synth.bank import CHUNK, MOST_USES, SceneBank, SceneStream
-from seldfuse.synth.bank import _swap as bank_swap
+from seldfuse.synth import bank as bank_module
+from seldfuse.synth.bank import SceneBank, SceneStream, Supply
 from seldfuse.synth.draw import RT60_S, Stage, draw_scene
 from seldfuse.synth.render import PEAK, render
 from seldfuse.synth.scene import Ambience, Room, Scene, Source, Take, Wear
@@ -223,66 +226,92 @@ def test_a_gpu_renders_what_the_cpu_renders(stage: Stage) -> None:
     assert np.array_equal(here.truth.active, there.truth.active)
 
 
-def test_the_bank_swaps_channels_and_azimuth_together(stage: Stage) -> None:
-    """Exchanging in features what exchanging in the sound does."""
-    names, rng = ("logmel", "intensity", "stpacc"), np.random.default_rng(2)
-    audio, truth = render([draw_scene(stage, rng) for _ in range(3)], stage.bank)
-    given = truth.posterior()
-    swapped = torch.tensor([True, False, True])
-    features, turned = bank_swap(stack(ClipBatch(audio), names), given, swapped, names)
-    expected = stack(ClipBatch(torch.where(swapped.reshape(3, 1, 1), audio.flip(1), audio)), names)
-    assert torch.allclose(features, expected, atol=1e-4)
-    assert torch.equal(turned.direction[[0, 2], ..., 1], -given.direction[[0, 2], ..., 1])
-    assert torch.equal(turned.direction[1], given.direction[1])
-    assert torch.equal(turned.onscreen, given.onscreen)
+def supply(stage: Stage, folder: Path | None = None, seed: int = 3) -> Supply:
+    return Supply(stage, ("logmel",), seed, folder)
 
 
-def test_the_bank_grows_then_the_oldest_make_room(stage: Stage, here_and_now: None) -> None:
-    with SceneBank(stage, ("logmel",), seed=0, size=24, first=16, reuse=4) as scenes:
-        assert len(scenes) == 16
-        scenes.draw(16)  # pays for four new ones, which come by the chunk
-        assert len(scenes) == 24
-        before = scenes.scenes[0].clone()
-        scenes.draw(16)
-        scenes.draw(16)
-        changed = [not torch.equal(old, new) for old, new in zip(before, scenes.scenes[0], strict=True)]
-    assert changed == [True] * CHUNK + [False] * 16
+@contextmanager
+def bank_of(stage: Stage, *settings: int, folder: Path | None = None, **more: int) -> Iterator[SceneBank]:
+    with closing(SceneBank(supply(stage, folder), *settings, **more)) as bank:
+        yield bank
 
 
-def test_no_scene_serves_too_often(stage: Stage, here_and_now: None) -> None:
-    with SceneBank(stage, ("logmel",), seed=0, size=16, first=16, reuse=MOST_USES - 1) as scenes:
-        for _ in range(30):
-            scenes.draw(4)
-        assert scenes._uses.max() <= MOST_USES
+def which(bank: SceneBank, count: int) -> list[int]:
+    """The numbers of the scenes that come next, without rendering them."""
+    numbers = bank._scenes(np.arange(bank.place, bank.place + count)).tolist()
+    bank.place += count
+    return numbers
 
 
-def test_what_the_bank_hands_out_depends_on_the_seed_alone(stage: Stage, here_and_now: None) -> None:
-    draws = []
-    for workers in (1, 3):
-        with SceneBank(stage, ("logmel",), seed=3, first=8, workers=workers) as scenes:
-            draws.append(torch.cat([scenes.draw(8)[0] for _ in range(2)]))
-    assert torch.equal(*draws)
+def test_every_round_has_all_scenes_once_and_then_the_oldest_make_room(stage: Stage, here_and_now: None) -> None:
+    with bank_of(stage, 40, 5) as bank:
+        rounds = [which(bank, 40) for _ in range(12)]
+    assert [sorted(numbers) for numbers in rounds] == [list(range(8 * turn, 8 * turn + 40)) for turn in range(12)]
+    assert rounds[0] != sorted(rounds[0])
+    uses = np.bincount(np.concatenate(rounds))
+    assert uses.max() == 5
+    assert (uses[32:88] == 5).all()
+
+
+def test_a_bank_hands_out_the_scenes_that_it_says(stage: Stage, here_and_now: None) -> None:
+    chunks = [supply(stage).chunk(number)[0].float() for number in range(1, 9)]
+    scenes = torch.cat(chunks)
+    with bank_of(stage, 16, 2) as bank, bank_of(stage, 16, 2) as twin:
+        for count in (5, 7, 9, 3, 16):  # rounds end within batches
+            assert torch.equal(bank.draw(count)[0], scenes[which(twin, count)])
+
+
+def test_what_the_bank_hands_out_depends_on_the_seed_and_the_place_alone(stage: Stage, here_and_now: None) -> None:
+    with bank_of(stage, 8, 2, workers=1) as one, bank_of(stage, 8, 2, workers=3) as other:
+        there = torch.cat([one.draw(8)[0] for _ in range(4)])
+        assert torch.equal(there, torch.cat([other.draw(16)[0] for _ in range(2)]))
+        other.seek(13)
+        assert torch.equal(there[13:], other.draw(19)[0])
+
+
+def test_processes_that_train_together_have_scenes_of_their_own(stage: Stage, here_and_now: None) -> None:
+    with bank_of(stage, 8, 1, 0, 2) as first, bank_of(stage, 8, 1, 1, 2) as second, bank_of(stage, 16, 1) as alone:
+        both = torch.cat([first.draw(8)[0], second.draw(8)[0]])
+        together = alone.draw(16)[0]
+    assert (both.flatten(1)[:, None] == together.flatten(1)).all(-1).any(0).all()
+
+
+def test_a_folder_keeps_scenes_for_others(stage: Stage, here_and_now: None, tmp_path: Path, monkeypatch) -> None:
+    with bank_of(stage, 8, 1, folder=tmp_path) as bank:
+        drawn = bank.draw(8)
+    monkeypatch.setattr(bank_module, "render", None)
+    with closing(SceneBank(Supply(stage, ("intensity", "logmel"), 3, tmp_path), 8, 1)) as bank:
+        bank._workers = 0
+        again = bank.draw(8)
+    assert torch.equal(again[0][:, 1:], drawn[0])
+    assert all(torch.equal(tensor, again[1].tensors()[name]) for name, tensor in drawn[1].tensors().items())
+    with pytest.raises(UsageError, match="holds scenes from other sounds, another seed"):
+        Supply(stage, ("logmel",), 4, tmp_path)
+    with pytest.raises(UsageError, match="keeps logmel, intensity, stpacc, not all of ild"):
+        Supply(stage, ("ild",), 3, tmp_path)
 
 
 def test_other_processes_fill_the_bank(stage: Stage) -> None:
-    with SceneBank(stage, ("logmel",), seed=3, first=8, workers=1) as scenes:
-        features, truth = scenes.draw(8)
+    with bank_of(stage, 8, 1, workers=1) as bank:
+        features, truth = bank.draw(8)
     assert features.shape[:2] == (8, 2)
     assert truth.activity.shape == (8, 50, 3, 3)
 
 
-def test_a_bank_that_is_asked_for_too_much_says_so(stage: Stage, here_and_now: None) -> None:
-    with SceneBank(stage, ("logmel",), seed=3, first=8) as scenes, pytest.raises(ValueError, match="holds 8 scenes"):
-        scenes.draw(9)
-    with pytest.raises(ValueError, match="reuse must be 1 to 9, got 10"):
-        SceneBank(stage, ("logmel",), seed=3, reuse=10)
+def test_a_bank_of_worn_out_scenes_is_refused(stage: Stage) -> None:
+    with pytest.raises(ValueError, match="uses must be 1 to 10, got 11"):
+        SceneBank(supply(stage), 640, 11)
 
 
 def test_a_stream_renders_every_scene_anew(stage: Stage) -> None:
-    stream = SceneStream(stage, ("logmel",), seed=0, device="cpu")
+    stream = SceneStream(supply(stage), "cpu")
     one, two = stream.draw(2)[0], stream.draw(2)[0]
     assert one.shape == (2, 2, 250, 64)
     assert not torch.equal(one, two)
+    stream.seek(2)
+    assert torch.equal(stream.draw(2)[0], two)
+    other = SceneStream(supply(stage), "cpu", rank=1, processes=2)
+    assert not torch.equal(other.draw(2)[0], one)
 
 
 def test_stacked_features_have_five_columns_per_frame() -> None:

@@ -10,19 +10,17 @@ from torch.nn import functional as F
 from seldfuse.directions import folded, unit
 from seldfuse.labels import LabelSet
 from seldfuse.nn.heads import head
-from seldfuse.nn.resnet_conformer import PRESETS, Trunk, TrunkConfig
+from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
 from seldfuse.posterior import Posterior
 
-FEATURES = ("logmel", "intensity")
-PUBLISHED_FEATURES = ("logmel",)
 AXES = 3
 
 
 class Output(NamedTuple):
-    """`activity` is a probability; `direction` points to the source, shorter the less sure."""
+    """`activity` is a probability; `direction` (x, y[, z]) points to the source and is the shorter the less sure."""
 
     activity: Float[Tensor, "batch frame cls"]
-    direction: Float[Tensor, "batch frame cls 3"]
+    direction: Float[Tensor, "batch frame cls axis"]
 
 
 class SedDoa(nn.Module):
@@ -40,21 +38,16 @@ class SedDoa(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Output:
         x = self.trunk(features)  # (batch, frame, dim)
-        direction = (
-            self.direction(x).tanh().unflatten(-1, (self.axes, -1)).transpose(-1, -2)
-        )  # (batch, frame, cls, axes)
-        return Output(self.activity(x).sigmoid(), F.pad(direction, (0, AXES - self.axes)))
+        direction = self.direction(x).tanh().unflatten(-1, (self.axes, -1)).transpose(-1, -2)
+        return Output(self.activity(x).sigmoid(), direction)
+
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again."""
+        """What `from_settings` needs to build this network again: a recipe's [network]."""
         return {"trunk": self.trunk.config.to_json(), "axes": self.axes}
-
-
-def from_preset(preset: str, labels: LabelSet) -> tuple[SedDoa, tuple[str, ...]]:
-    """A fresh network and the features that it hears: `base` is the published one, `small` the bundled one."""
-    if preset == "base":
-        return SedDoa(PRESETS[preset](2), len(labels), axes=3), PUBLISHED_FEATURES
-    return SedDoa(PRESETS[preset](3), len(labels), axes=2), FEATURES
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
@@ -63,4 +56,5 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
 
 def posterior(output: Output, labels: LabelSet) -> Posterior:
     """The output as a one-track posterior, its directions folded to the front."""
-    return Posterior(output.activity.unsqueeze(-1), unit(folded(output.direction)).unsqueeze(-2), labels=labels)
+    direction = F.pad(output.direction, (0, AXES - output.direction.shape[-1]))
+    return Posterior(output.activity.unsqueeze(-1), unit(folded(direction)).unsqueeze(-2), labels=labels)

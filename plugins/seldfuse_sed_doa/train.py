@@ -1,28 +1,34 @@
 """How SED-DOA learns."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
-from seldfuse_sed_doa.network import Output, SedDoa, from_preset, posterior
-
-ACTIVITY_WEIGHT = 0.1
-DIRECTION_WEIGHT = 1.0
+from seldfuse.train.losses import activity_loss
+from seldfuse_sed_doa.network import Output, SedDoa, from_settings, posterior
 
 
 def sed_doa_loss(
-    output: Output, activity: Float[Tensor, "batch frame cls"], direction: Float[Tensor, "batch frame cls 3"], axes: int
+    output: Output,
+    activity: Float[Tensor, "batch frame cls"],
+    direction: Float[Tensor, "batch frame cls 3"],
+    activity_weight: float = 0.1,
+    direction_weight: float = 1.0,
+    active_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """0.1·BCE of activity + mean squared error of the direction where the class sounds.
+    """BCE of activity (see `activity_loss`) + mean squared error of the direction where the class sounds.
 
     Means go over every cell; silent ones count as no error, so the direction's share grows with the share of active
     cells. Source: `SedDoaLoss([0.1, 1])` of `Solution_on_3D_SELD`.
     """
-    detection = F.binary_cross_entropy(output.activity, activity)
-    error = (output.direction - direction)[..., :axes] * activity.unsqueeze(-1)
-    return ACTIVITY_WEIGHT * detection + DIRECTION_WEIGHT * error.square().mean()
+    detection = activity_loss(output.activity, activity, active_weight)
+    error = output.direction - direction[..., : output.direction.shape[-1]]
+    return activity_weight * detection + direction_weight * (activity.unsqueeze(-1) * error.square()).mean()
 
 
 class DoaTask:
@@ -30,16 +36,15 @@ class DoaTask:
 
     backend = "doa"
     criterion = "f20"
+    recipes = Path(__file__).parent / "recipes"
 
-    def build(self, preset: str, labels: LabelSet) -> tuple[SedDoa, tuple[str, ...]]:
-        return from_preset(preset, labels)
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
+        return from_settings(settings, labels)
 
-    def loss(
-        self, network: SedDoa, features: Float[Tensor, "batch channel time mel"], truth: Posterior
-    ) -> Float[Tensor, ""]:
-        """`truth` holds activity 0 or 1; of several sources of one class the first track is learned."""
+    def loss(self, output: Output, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
         assert truth.direction is not None
-        return sed_doa_loss(network(features), truth.activity[..., 0], truth.direction[..., 0, :], network.axes)
+        return sed_doa_loss(output, truth.activity[..., 0], truth.direction[..., 0, :], **settings)
 
     def posterior(self, output: Output, labels: LabelSet) -> Posterior:
         return posterior(output, labels)

@@ -10,20 +10,18 @@ from torch.nn import functional as F
 from seldfuse.directions import folded, unit
 from seldfuse.labels import LabelSet
 from seldfuse.nn.heads import head, linear_head
-from seldfuse.nn.resnet_conformer import PRESETS, Trunk, TrunkConfig
+from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
 from seldfuse.posterior import Posterior
 
-FEATURES = ("logmel", "intensity")
-PUBLISHED_FEATURES = ("logmel",)
 AXES = 3
 NEAREST_M = 0.05
 
 
 class Output(NamedTuple):
-    """`activity` is a probability, `point` the source's place in metres (x front, y left, z up)."""
+    """`activity` is a probability, `point` the source's place in metres (x front, y left[, z up])."""
 
     activity: Float[Tensor, "batch frame cls"]
-    point: Float[Tensor, "batch frame cls 3"]
+    point: Float[Tensor, "batch frame cls axis"]
 
 
 class SedSce(nn.Module):
@@ -41,19 +39,16 @@ class SedSce(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Output:
         x = self.trunk(features)  # (batch, frame, dim)
-        point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)  # (batch, frame, cls, axes)
-        return Output(self.activity(x).sigmoid(), F.pad(point, (0, AXES - self.axes)))
+        point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
+        return Output(self.activity(x).sigmoid(), point)
+
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again."""
+        """What `from_settings` needs to build this network again: a recipe's [network]."""
         return {"trunk": self.trunk.config.to_json(), "axes": self.axes}
-
-
-def from_preset(preset: str, labels: LabelSet) -> tuple[SedSce, tuple[str, ...]]:
-    """A fresh network and the features that it hears: `base` is the published one, `small` the bundled one."""
-    if preset == "base":
-        return SedSce(PRESETS[preset](2), len(labels), axes=3), PUBLISHED_FEATURES
-    return SedSce(PRESETS[preset](3), len(labels), axes=2), FEATURES
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
@@ -62,7 +57,7 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
 
 def posterior(output: Output, labels: LabelSet) -> Posterior:
     """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
-    point = output.point.unsqueeze(-2)
+    point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
     return Posterior(
         output.activity.unsqueeze(-1), unit(folded(point)), point.norm(dim=-1).clamp_min(NEAREST_M), labels=labels
     )

@@ -1,27 +1,33 @@
 """How SED-SCE learns."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
-from seldfuse_sed_sce.network import Output, SedSce, from_preset, posterior
-
-ACTIVITY_WEIGHT = 1.0
-POINT_WEIGHT = 2.0
+from seldfuse.train.losses import activity_loss
+from seldfuse_sed_sce.network import Output, SedSce, from_settings, posterior
 
 
 def sed_sce_loss(
-    output: Output, activity: Float[Tensor, "batch frame cls"], point: Float[Tensor, "batch frame cls 3"], axes: int
+    output: Output,
+    activity: Float[Tensor, "batch frame cls"],
+    point: Float[Tensor, "batch frame cls 3"],
+    activity_weight: float = 1.0,
+    point_weight: float = 2.0,
+    active_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """BCE of activity + 2 × mean squared error, in m², of the source's point where the class sounds.
+    """BCE of activity (see `activity_loss`) + mean squared error, in m², of the source's point where the class sounds.
 
     Means go over every cell, silent ones counting as no error. Source: `SedSCELoss([1, 2])` of MVANet-SELD.
     """
-    detection = F.binary_cross_entropy(output.activity, activity)
-    error = (output.point - point)[..., :axes] * activity.unsqueeze(-1)
-    return ACTIVITY_WEIGHT * detection + POINT_WEIGHT * error.square().mean()
+    detection = activity_loss(output.activity, activity, active_weight)
+    error = output.point - point[..., : output.point.shape[-1]]
+    return activity_weight * detection + point_weight * (activity.unsqueeze(-1) * error.square()).mean()
 
 
 class SceTask:
@@ -29,18 +35,17 @@ class SceTask:
 
     backend = "sce"
     criterion = "f20_1"
+    recipes = Path(__file__).parent / "recipes"
 
-    def build(self, preset: str, labels: LabelSet) -> tuple[SedSce, tuple[str, ...]]:
-        return from_preset(preset, labels)
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
+        return from_settings(settings, labels)
 
-    def loss(
-        self, network: SedSce, features: Float[Tensor, "batch channel time mel"], truth: Posterior
-    ) -> Float[Tensor, ""]:
-        """`truth` holds activity 0 or 1; of several sources of one class the first track is learned."""
+    def loss(self, output: Output, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
         assert truth.direction is not None
         assert truth.distance is not None
         point = truth.direction[..., 0, :] * truth.distance[..., :1]
-        return sed_sce_loss(network(features), truth.activity[..., 0], point, network.axes)
+        return sed_sce_loss(output, truth.activity[..., 0], point, **settings)
 
     def posterior(self, output: Output, labels: LabelSet) -> Posterior:
         return posterior(output, labels)

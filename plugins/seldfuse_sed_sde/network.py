@@ -8,11 +8,9 @@ from torch import Tensor, nn
 
 from seldfuse.labels import LabelSet
 from seldfuse.nn.heads import head
-from seldfuse.nn.resnet_conformer import PRESETS, Trunk, TrunkConfig
+from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
 from seldfuse.posterior import Posterior
 
-FEATURES = ("logmel", "intensity", "stpacc")
-PUBLISHED_FEATURES = ("logmel",)
 NEAREST_M = 0.05
 
 
@@ -36,15 +34,13 @@ class SedSde(nn.Module):
         x = self.trunk(features)  # (batch, frame, dim)
         return Output(self.activity(x).sigmoid(), self.distance(x).relu())
 
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.trunk.set_statistics(mean, deviation)
+
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again."""
+        """What `from_settings` needs to build this network again: a recipe's [network]."""
         return {"trunk": self.trunk.config.to_json()}
-
-
-def from_preset(preset: str, labels: LabelSet) -> tuple[SedSde, tuple[str, ...]]:
-    """A fresh network and the features that it hears: `base` is the published one, `small` the bundled one."""
-    features, channels = (PUBLISHED_FEATURES, 2) if preset == "base" else (FEATURES, 4)
-    return SedSde(PRESETS[preset](channels), len(labels)), features
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSde:

@@ -1,29 +1,35 @@
 """How SED-SDE learns."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
-from seldfuse_sed_sde.network import Output, SedSde, from_preset, posterior
-
-ACTIVITY_WEIGHT = 0.1
-DISTANCE_WEIGHT = 1.0
+from seldfuse.train.losses import activity_loss
+from seldfuse_sed_sde.network import Output, SedSde, from_settings, posterior
 
 
 def sed_sde_loss(
-    output: Output, activity: Float[Tensor, "batch frame cls"], distance: Float[Tensor, "batch frame cls"]
+    output: Output,
+    activity: Float[Tensor, "batch frame cls"],
+    distance: Float[Tensor, "batch frame cls"],
+    activity_weight: float = 0.1,
+    distance_weight: float = 1.0,
+    active_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """0.1·BCE of activity + mean squared *relative* error of the distance (MSPE) where the class sounds.
+    """BCE of activity (see `activity_loss`) + mean squared *relative* error (MSPE) of the distance where it sounds.
 
     Means go over every cell, silent ones counting as no error. Source: "BCE+MSPE" with weights [0.1, 1] in
     `Solution_on_3D_SELD`.
     """
-    detection = F.binary_cross_entropy(output.activity, activity)
+    detection = activity_loss(output.activity, activity, active_weight)
     relative = output.distance / torch.where(activity > 0, distance, 1.0) - 1.0
-    return ACTIVITY_WEIGHT * detection + DISTANCE_WEIGHT * (activity * relative).square().mean()
+    return activity_weight * detection + distance_weight * (activity * relative.square()).mean()
 
 
 class SdeTask:
@@ -31,16 +37,15 @@ class SdeTask:
 
     backend = "sde"
     criterion = "f1"
+    recipes = Path(__file__).parent / "recipes"
 
-    def build(self, preset: str, labels: LabelSet) -> tuple[SedSde, tuple[str, ...]]:
-        return from_preset(preset, labels)
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedSde:
+        return from_settings(settings, labels)
 
-    def loss(
-        self, network: SedSde, features: Float[Tensor, "batch channel time mel"], truth: Posterior
-    ) -> Float[Tensor, ""]:
-        """`truth` holds activity 0 or 1; of several sources of one class the first track is learned."""
+    def loss(self, output: Output, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
         assert truth.distance is not None
-        return sed_sde_loss(network(features), truth.activity[..., 0], truth.distance[..., 0])
+        return sed_sde_loss(output, truth.activity[..., 0], truth.distance[..., 0], **settings)
 
     def posterior(self, output: Output, labels: LabelSet) -> Posterior:
         return posterior(output, labels)

@@ -1,28 +1,45 @@
 """`seldfuse train`: teaches a backend."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seldfuse.cli.console import note
 
 if TYPE_CHECKING:
-    from seldfuse.train.loop import Progress
+    from seldfuse.train.progress import Progress
+    from seldfuse.train.recipe import Recipe
+    from seldfuse.train.task import Task
 
 
 def train(
-    backend: Annotated[str, typer.Argument(help="Name of the backend: doa, sde, sce, or a plugin's.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint, its card and the log.")],
-    sounds: Annotated[Path, typer.Option(help="Isolated sounds: sub-folders named after classes, or manifest.csv.")],
-    data: Annotated[str, typer.Option(help="What to train on: synth (random scenes).")] = "synth",
+    backend: Annotated[str, typer.Argument(help="Name of the backend: doa, sde, sce, baseline, or a plugin's.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of labelled clips, or synth (random scenes); with =WEIGHT several are mixed."),
+    ] = None,
+    sounds: Annotated[
+        Path | None, typer.Option(help="Isolated sounds for synth: sub-folders named after classes, or manifest.csv.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for checkpoint, card, log and state.")] = None,
+    preset: Annotated[str, typer.Option(help="The backend's recipe: small, or base as published.")] = "small",
+    recipe: Annotated[Path | None, typer.Option(help="A recipe of your own, TOML, in place of a preset.")] = None,
     init: Annotated[str | None, typer.Option(help="Checkpoint to start from: a bundled name or a folder.")] = None,
-    preset: Annotated[str, typer.Option(help="Size of the network: small or base.")] = "small",
-    steps: Annotated[int, typer.Option(min=1, help="Number of training steps.")] = 1000,
-    batch: Annotated[int, typer.Option(min=2, help="Scenes of 5 s in a step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the learning rate.")] = 1e-3,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 200,
-    seed: Annotated[int, typer.Option(help="Makes the scenes and the weights repeatable.")] = 12332,
+    bank: Annotated[
+        Path | None, typer.Option(help="Folder that keeps random scenes, for several trainings of one seed.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Clips of 5 s in a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes scenes and weights repeatable.")] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of the recipe, such as augment.mixup=0.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training that stands in the folder.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe and do nothing.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
     """Train a backend; the best checkpoint ends up in the folder given with -o."""
@@ -31,35 +48,68 @@ def train(
     from seldfuse.labels import DCASE2025
     from seldfuse.plugin.host import load_registry
     from seldfuse.plugin.registry import load_reference
-    from seldfuse.train.loop import Recipe
-    from seldfuse.train.loop import train as learn
+    from seldfuse.train.recipe import changed, read_table, recipe_of
+    from seldfuse.train.recipe import preset as of_preset
 
-    if data != "synth":
-        raise UsageError(f"--data knows synth, got {data!r}")
-    if preset not in ("small", "base"):
-        raise UsageError(f"--preset knows small and base, got {preset!r}")
     spec = load_registry().find_backend(backend).spec
     if spec.task is None:
         raise UsageError(f"the backend {spec.name} cannot be trained here: its plugin brings no trainer")
     task = load_reference(spec.task)()
-    recipe = Recipe(
-        preset=preset,
-        steps=steps,
-        batch=batch,
-        peak_learning_rate=learning_rate,
-        validate_every=validate_every,
-        seed=seed,
-        init=init,
-    )
-    note(f"rendering the first {recipe.bank_scenes} scenes from {sounds}")
-    scores = learn(task, DCASE2025, sounds, out, recipe, resolve(device), _report)
-    note(f"{task.criterion} {getattr(scores, task.criterion):.3f}; run it with --backends {backend}@{out}")
+    out = out or Path("runs") / f"{spec.name}-{recipe.stem if recipe else preset}"
+    if resume:
+        table = read_table(out / "recipe.toml")
+    else:
+        table = changed(read_table(recipe) if recipe else of_preset(task.recipes, preset), assign or [])
+        given: dict[str, dict[str, Any]] = {
+            "run": {"steps": steps, "batch": batch, "seed": seed},
+            "optimiser": {"peak_learning_rate": learning_rate},
+            "synth": {"sounds": sounds and str(sounds.resolve()), "bank": bank and str(bank.resolve())},
+        }
+        for section, values in given.items():
+            table.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
+        if init is not None:
+            table["init"] = init
+        if data:
+            table["data"] = [_part(text) for text in data]
+    resolved = recipe_of(table)
+    if dry_run:
+        typer.echo(resolved.to_toml(), nl=False)
+        return
+    _train(task, DCASE2025, resolved, out, resolve(device), resume)
+
+
+def _part(text: str) -> dict[str, Any]:
+    """`FOLDER`, `synth`, or either with `=WEIGHT`."""
+    source, equals, weight = text.rpartition("=")
+    try:
+        return {"source": source, "weight": float(weight)} if equals else {"source": text}
+    except ValueError:
+        return {"source": text}
+
+
+def _train(task: "Task", labels: Any, recipe: "Recipe", out: Path, device: Any, resume: bool) -> None:
+    from seldfuse.train.loop import train as learn
+
+    best = learn(task, labels, recipe, out, device, _report, note, resume)
+    note(f"best {task.criterion} {best[task.criterion]:.3f}; wrote {out}")
 
 
 def _report(progress: "Progress") -> None:
+    if progress.scores is None and progress.step % 20:
+        return
+    scores = ""
     if progress.scores is not None:
-        scores = ", ".join(f"{name} {value:.3f}" for name, value in progress.scores.known().items())
-        note(f"step {progress.step}/{progress.steps}: {scores}")
-    elif progress.step % 20 == 0:
-        left_min = progress.elapsed_s / progress.step * (progress.steps - progress.step) / 60
-        note(f"step {progress.step}/{progress.steps}: loss {progress.loss:.4f}, about {left_min:.0f} min left")
+        known = progress.scores.known()
+        scores = ", ".join(
+            f"{name} {known[name]:.3f}" for name in ("f20_1", "f20", "f1", "doae_deg", "rde") if name in known
+        )
+    note(
+        f"step {progress.step}/{progress.steps}, loss {progress.loss:.4f}, {_clock(progress.left_s)} left, "
+        f"{progress.waited:.0%} of the time waiting for scenes" + (f"; {scores}" if scores else "")
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,20 +1,27 @@
 """Rendered scenes on hand: two cores cannot render as fast as they train, so each scene serves a few times."""
 
+import hashlib
+import json
 import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from multiprocessing import get_context
-from types import TracebackType
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from seldfuse import __version__
+from seldfuse.errors import UsageError
 from seldfuse.features import ClipBatch
-from seldfuse.features.stack import mirrored, stack
+from seldfuse.features.stack import channels_of, stack
+from seldfuse.files import replacing
 from seldfuse.posterior import Posterior
 from seldfuse.synth.child import behave
 from seldfuse.synth.draw import Stage, draw_scene
@@ -24,154 +31,214 @@ CHUNK = 8
 """Scenes that are rendered together; chunk after chunk has its own random numbers, whoever renders it."""
 
 MOST_USES = 10
-"""No scene is handed out more often, however the draws fall."""
+"""No scene is handed out more often."""
 
-Piece = tuple[Tensor, Posterior]
+KEPT = ("logmel", "intensity", "stpacc")
+"""Features that a folder of scenes keeps: whoever shares it takes what it needs."""
+
+CARD = "bank.json"
+
+Piece = tuple[Float[Tensor, "scene channel time mel"], Posterior]
 
 
 def render_chunk(
     stage: Stage, features: Sequence[str], seed: int, number: int, count: int = CHUNK, device: str = "cpu"
 ) -> Piece:
-    """Features `(scene, channel, time, mel)` and truth of the scenes of one chunk."""
+    """Features and truth of the scenes of one chunk."""
     rng = np.random.default_rng([seed, number])
     rendered = render([draw_scene(stage, rng) for _ in range(count)], stage.bank, stage.responses, device)
     truth = rendered.truth.posterior().to(device)
     return stack(ClipBatch(rendered.audio), features), truth
 
 
+@dataclass(frozen=True)
+class Supply:
+    """What the scenes of a bank are made from; `folder` keeps them for others who draw from the same.
+
+    Raises UsageError where the folder holds scenes of another kind, or features that it does not keep are wanted.
+    """
+
+    stage: Stage
+    features: tuple[str, ...]
+    seed: int
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.folder is None:
+            return
+        if not set(self.features) <= set(KEPT):
+            raise UsageError(f"a folder of scenes keeps {', '.join(KEPT)}, not all of {', '.join(self.features)}")
+        path = self.folder / CARD
+        if not path.exists():
+            with replacing(path) as draft:
+                draft.write_text(json.dumps(self._card(), indent=2) + "\n", encoding="utf-8")
+        elif json.loads(path.read_text(encoding="utf-8")) != self._card():
+            raise UsageError(
+                f"this folder holds scenes from other sounds, another seed or another seldfuse; name a new one: {path}"
+            )
+
+    def chunk(self, number: int) -> Piece:
+        """Features and truth of a chunk, in half precision, from the folder where it is there already."""
+        if self.folder is None:
+            features, truth = render_chunk(self.stage, self.features, self.seed, number)
+            return features.half(), truth.map(lambda tensor: tensor.half())
+        path = self.folder / f"{number:06}.safetensors"
+        if not path.exists():
+            features, truth = render_chunk(self.stage, KEPT, self.seed, number)
+            tensors = {"features": features, **truth.tensors()}
+            halves = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
+            with replacing(path) as draft:
+                draft.write_bytes(safetensors.torch.save(halves))
+        kept: dict[str, Any] = safetensors.torch.load_file(path)
+        features, places = kept.pop("features"), channels_of(KEPT)
+        wanted = torch.cat([features[:, places[name]] for name in self.features], dim=1)
+        return wanted, Posterior(**kept, labels=self.stage.bank.labels)
+
+    def _card(self) -> dict[str, object]:
+        sounds = hashlib.sha256("\n".join(sorted(self.stage.bank.keys)).encode()).hexdigest()
+        return {
+            "seldfuse": __version__,
+            "seed": self.seed,
+            "evenness": self.stage.evenness,
+            "features": list(KEPT),
+            "sounds": sounds,
+        }
+
+
 class SceneBank:
     """Features and truth of random scenes, renewed by other processes while training goes on.
 
-    It starts with `first` scenes and takes in one new scene for `reuse` that are drawn, up to `size`; from then on the
-    oldest makes room. What is drawn depends on the seed alone, not on how fast the scenes come. Use it with `with`:
-    leaving stops the processes.
+    `on_hand` scenes make a round, in random order. For the next round the oldest part of them is replaced by new
+    scenes, so that each is drawn `uses` times at most. What is drawn depends on the seed and the place alone, not on
+    how fast scenes come. Of several processes that train together, the one numbered `rank` has chunks of its own.
+    Close it when done. Raises ValueError where `uses` is not 1 to `MOST_USES`.
     """
 
     def __init__(
         self,
-        stage: Stage,
-        features: Sequence[str],
-        seed: int,
-        size: int = 20_000,
-        first: int = 640,
-        reuse: int = 5,
+        supply: Supply,
+        on_hand: int = 640,
+        uses: int = 5,
+        rank: int = 0,
+        processes: int = 1,
         workers: int | None = None,
     ) -> None:
-        if not 1 <= reuse < MOST_USES:
-            raise ValueError(f"reuse must be 1 to {MOST_USES - 1}, got {reuse}")
-        self.names = tuple(features)
-        self.size, self.reuse = max(size, first), reuse
-        self.rng = np.random.default_rng([seed, 0])
-        self.drawn = self.taken = 0
-        self._stage, self._seed, self._submitted = stage, seed, 0
-        self._pieces: deque[Future[Piece]] = deque()
+        if not 1 <= uses <= MOST_USES:
+            raise ValueError(f"uses must be 1 to {MOST_USES}, got {uses}")
+        self.supply, self.rank, self.processes = supply, rank, processes
+        self.renewed = max(1, on_hand // uses)
+        self.round = self.renewed * uses
+        self.place = 0
+        self._slots = self.round // CHUNK + 2
         workers = workers or max(1, (os.cpu_count() or 2) - 1)
         # Spawned, because a forked child of a process with threads may hang.
-        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (stage, self.names, seed))
-        self._ahead = 2 * workers
-        self._first = max(1, -(-first // CHUNK))
-        try:
-            for _ in range(self._first):
-                self._take()
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> "SceneBank":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (supply,))
+        self._workers = workers
+        self._start_at(0)
 
     def close(self) -> None:
         """Stops the processes that render."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def __len__(self) -> int:
-        return min(self.taken, self.size)
+    def seek(self, drawn: int) -> None:
+        """Goes on as if so many scenes had been drawn."""
+        self.place = drawn
+        self._start_at(drawn // self.round * self.renewed // CHUNK)
 
-    @property
-    def scenes(self) -> tuple[Float[Tensor, "scene channel time mel"], Posterior]:
-        """All scenes on hand; features in half precision."""
-        return self._features[: len(self)], self._truth.map(lambda tensor: tensor[: len(self)])
+    def draw(self, count: int) -> Piece:
+        """The next scenes, in single precision; waits where rendering is behind."""
+        scenes = self._scenes(np.arange(self.place, self.place + count))
+        parts = [self._taken(part) for part in _unbroken(scenes, self.place, self.round)]
+        self.place += count
+        return torch.cat([features for features, _ in parts]), Posterior.join([truth for _, truth in parts])
 
-    def draw(self, count: int) -> tuple[Float[Tensor, "batch channel time mel"], Posterior]:
-        """Random scenes, half of the time with left and right exchanged; waits where rendering is behind.
-
-        Raises ValueError where `count` is more than the bank holds.
-        """
-        if count > len(self):
-            raise ValueError(f"the bank holds {len(self)} scenes, asked for {count} at once")
-        self.drawn += count
-        while self.taken < self._first * CHUNK + self.drawn // self.reuse:
-            self._take()
-        rested = np.flatnonzero(self._uses[: len(self)] < MOST_USES)
-        rows = self.rng.choice(rested, count, replace=False)
-        self._uses[rows] += 1
-        at = torch.from_numpy(rows)
-        swapped = torch.from_numpy(self.rng.random(count) < 0.5)
-        return _swap(
-            self._features[at].float(), self._truth.map(lambda tensor: tensor[at].float()), swapped, self.names
+    def _scenes(self, places: Int[np.ndarray, "place"]) -> Int[np.ndarray, "place"]:
+        """The scene at each place of the sequence: round g takes scenes from g times `renewed` on, shuffled."""
+        turns = places // self.round
+        orders = {
+            turn: np.random.default_rng([self.supply.seed, self.rank, turn]).permutation(self.round)
+            for turn in np.unique(turns).tolist()
+        }
+        return np.array(
+            [
+                turn * self.renewed + orders[turn][place % self.round]
+                for turn, place in zip(turns.tolist(), places, strict=True)
+            ]
         )
 
-    def _take(self) -> None:
-        """Takes the next chunk in, in the order of the numbers, and orders another."""
-        while len(self._pieces) < self._ahead:
-            self._submitted += 1
-            self._pieces.append(self._pool.submit(_render_next, self._submitted))
-        features, truth = self._pieces.popleft().result()
-        if self.taken == 0:
-            self._make_room(features, truth)
-        rows = (self.taken + torch.arange(CHUNK)) % self.size
-        self._features[rows] = features
-        for name, tensor in truth.tensors().items():
-            getattr(self._truth, name)[rows] = tensor
-        self._uses[rows.numpy()] = 0
-        self.taken += CHUNK
+    def _taken(self, scenes: Int[np.ndarray, "scene"]) -> Piece:
+        """Copies of scenes of one round."""
+        self._fill(int(scenes.max()) // CHUNK)
+        rows = torch.from_numpy(scenes % (self._slots * CHUNK))
+        return self._features[rows].float(), self._truth.map(lambda tensor: tensor[rows].float())
+
+    def _start_at(self, chunk: int) -> None:
+        self._next = self._ordered = chunk
+        self._pieces: deque[Future[Piece]] = deque()
+
+    def _fill(self, last: int) -> None:
+        """Takes in chunks up to `last`, in their order, and orders those that come after."""
+        while self._ordered <= last + self._ahead():
+            self._pieces.append(self._pool.submit(_supplied, 1 + self._ordered * self.processes + self.rank))
+            self._ordered += 1
+        while self._next <= last:
+            features, truth = self._pieces.popleft().result()
+            if not hasattr(self, "_features"):
+                self._make_room(features, truth)
+            rows = (self._next % self._slots) * CHUNK + torch.arange(CHUNK)
+            self._features[rows] = features
+            for name, tensor in truth.tensors().items():
+                getattr(self._truth, name)[rows] = tensor
+            self._next += 1
+
+    def _ahead(self) -> int:
+        """How many chunks to have in the making: those of the next round come evenly over this one."""
+        return self._workers + self.place % self.round * self.renewed // (self.round * CHUNK)
 
     def _make_room(self, features: Tensor, truth: Posterior) -> None:
-        # The system hands out memory when it is first written to, so an unfilled bank costs little.
-        self._features = features.new_empty(self.size, *features.shape[1:])
-        self._truth = truth.map(lambda tensor: tensor.new_empty(self.size, *tensor.shape[1:]))
-        self._uses = np.zeros(self.size, dtype=np.int64)
+        size = self._slots * CHUNK
+        self._features = features.new_empty(size, *features.shape[1:])
+        self._truth = truth.map(lambda tensor: tensor.new_empty(size, *tensor.shape[1:]))
 
 
 class SceneStream:
     """Features and truth of random scenes that are rendered when they are drawn, which a GPU does fast enough."""
 
-    def __init__(self, stage: Stage, features: Sequence[str], seed: int, device: str) -> None:
-        self.stage, self.names, self.seed, self.device = stage, tuple(features), seed, device
-        self.number = 0
+    def __init__(self, supply: Supply, device: str, rank: int = 0, processes: int = 1) -> None:
+        self.supply, self.device, self.rank, self.processes = supply, device, rank, processes
+        self.place = 0
 
-    def draw(self, count: int) -> tuple[Float[Tensor, "batch channel time mel"], Posterior]:
+    def close(self) -> None:
+        """Nothing goes on in the background."""
+
+    def seek(self, drawn: int) -> None:
+        """Goes on as if so many scenes had been drawn."""
+        self.place = drawn
+
+    def draw(self, count: int) -> Piece:
         """New scenes on the device."""
-        self.number += 1
-        return render_chunk(self.stage, self.names, self.seed, self.number, count, self.device)
+        number = 1 + self.place * self.processes + self.rank
+        self.place += count
+        supply = self.supply
+        return render_chunk(supply.stage, supply.features, supply.seed, number, count, self.device)
 
 
-_here: tuple[Stage, Sequence[str], int] | None = None
+_supply: Supply | None = None
 """What this process renders from: sent once, because a bank may list many thousand sounds."""
 
 
-def _begin(stage: Stage, features: Sequence[str], seed: int) -> None:
-    global _here
+def _begin(supply: Supply) -> None:
+    global _supply
     behave()
-    _here = stage, features, seed
+    _supply = supply
 
 
-def _render_next(number: int) -> Piece:
-    assert _here is not None
-    features, truth = render_chunk(*_here, number)
-    return features.half(), truth.map(lambda tensor: tensor.half())
+def _supplied(number: int) -> Piece:
+    assert _supply is not None
+    return _supply.chunk(number)
 
 
-def _swap(features: Tensor, truth: Posterior, swapped: Tensor, names: Sequence[str]) -> Piece:
-    """Exchanges left and right where `swapped` says so: the azimuth changes its sign."""
-    assert truth.direction is not None
-    features = torch.where(swapped.reshape(-1, 1, 1, 1), mirrored(features, names), features)
-    sign = torch.where(swapped.reshape(-1, 1, 1, 1), -1.0, 1.0)
-    direction = truth.direction.clone()
-    direction[..., 1] *= sign
-    return features, replace(truth, direction=direction)
+def _unbroken(scenes: Int[np.ndarray, "place"], place: int, round_: int) -> list[np.ndarray]:
+    """Cut where a round ends: its last scenes must be taken before chunks of the next come in."""
+    first = -place % round_
+    return [part for part in np.split(scenes, range(first, len(scenes), round_)) if len(part)]

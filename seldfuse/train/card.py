@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seldfuse.files import replacing
+from seldfuse.train.recipe import SYNTH
 from seldfuse.train.task import Task
 
 SCORES = {
@@ -17,37 +18,37 @@ SCORES = {
     "distance_error_m": "distance error, m",
 }
 
-
-DATA = (
+RANDOM_SCENES = (
     "random scenes from isolated sounds: timelines as in STARSS22's labels, shoebox rooms with RT60 0.15–1.2 s, "
     "sources that move, noise at 5–40 dB, babble, band limits, clipping, lossy coding"
 )
 
 
-def write_card(folder: Path, task: Task, settings: Mapping[str, Any]) -> None:
+def write_card(folder: Path, task: Task, training: Mapping[str, Any]) -> None:
     """Writes README.md: what the checkpoint is, how it was trained, what it scores. Raises UsageError."""
-    training = settings["training"]
+    recipe = training["recipe"]
+    run, optimiser = recipe["run"], recipe["optimiser"]
+    start = f", started from `{recipe['init']}`" if recipe["init"] else ""
+    clips, hours = run["batch"] * run["accumulate"], training["hours"]
     scores = [
         f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
     ]
-    start = f", started from `{training['init']}`" if training["init"] else ""
-    text = f"""# {task.backend}, {training["preset"]}
+    text = f"""# {task.backend}
 
-**Provisional.** A first checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}, trained briefly
-on synthetic scenes only. It is there so that the tool runs; do not quote its scores as those of the architecture.
+A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}. `config.json` holds the whole recipe.
 
 | | |
 |---|---|
-| Features | {", ".join(settings["features"])} |
-| Training | {training["step"]} steps of {training["batch"]} scenes of 5 s, seed {training["seed"]}{start} |
-| Peak learning rate | {training["peak_learning_rate"]} |
-| Data | {DATA} |
+| Network | {training["parameters"]:,} parameters; hears {", ".join(recipe["features"])} |
+| Training | {training["step"]} steps of {clips} clips of 5 s, seed {run["seed"]}{start}; {hours} hours |
+| Learning rate | {optimiser["name"]}, {optimiser["peak_learning_rate"]} at its peak, {optimiser["schedule"]} schedule |
+| Augmentation | {_augmentation(recipe["augment"])} |
+| Data | {"; ".join(_data(part["source"]) for part in recipe["data"])} |
 | Weights | half precision, safetensors |
 | Licence | Apache-2.0 |
 
-Scores on {training["validation_scenes"]} scenes of the same kind, made of speakers and recordings that were not trained
-on; strict counting, macro over classes. The best of the validations on these same scenes was kept, so they flatter a
-little. They say nothing about real recordings.
+Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over classes. The
+best of the validations on these same clips was kept, so they flatter a little.
 
 | score | value |
 |---|---|
@@ -55,3 +56,11 @@ little. They say nothing about real recordings.
 """
     with replacing(folder / "README.md") as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def _augmentation(settings: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items() if value) or "none"
+
+
+def _data(source: str) -> str:
+    return RANDOM_SCENES if source == SYNTH else f"labelled clips of the folder `{source}`"

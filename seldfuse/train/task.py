@@ -1,5 +1,7 @@
 """What a backend tells the trainer."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -17,16 +19,20 @@ class Task(Protocol):
     """Name of the backend whose checkpoints come out."""
 
     criterion: str
-    """The score by which the best checkpoint is chosen, a field of `seldfuse.metrics.Scores`."""
+    """The score by which the best checkpoint is chosen, a field of `seldfuse.metrics.scores.Scores`."""
 
-    def build(self, preset: str, labels: LabelSet) -> tuple[nn.Module, tuple[str, ...]]:
-        """A fresh network with a `trunk` that takes feature statistics and `settings()`, and the features it hears."""
+    recipes: Path
+    """The folder of its recipes, a TOML file for each preset."""
+
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> nn.Module:
+        """A fresh network from a recipe's [network], with `settings()` and `set_statistics(mean, deviation)`.
+
+        What the network's `forward` gives for a batch of stacked features is what `loss` and `posterior` take.
+        """
         ...
 
-    def loss(
-        self, network: Any, features: Float[Tensor, "batch channel time mel"], truth: Posterior
-    ) -> Float[Tensor, ""]:
-        """The loss of a batch; `truth` has activity 0 or 1 on up to three tracks."""
+    def loss(self, output: Any, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+        """The loss of a batch by a recipe's [loss]; `truth` is that of `seldfuse.train.batch.Batch`."""
         ...
 
     def posterior(self, output: Any, labels: LabelSet) -> Posterior:

@@ -1,36 +1,55 @@
-"""Scores on scenes made of sounds that were not trained on."""
+"""Scores on scenes that were not trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
+from seldfuse.events import Events
 from seldfuse.fusion import decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import Scores, scores
-from seldfuse.synth.bank import render_chunk
-from seldfuse.synth.draw import Stage
+from seldfuse.synth.bank import Supply, render_chunk
+from seldfuse.train.batch import Batch
 from seldfuse.train.task import Task
 
 BATCH = 16
 
 
-class Validation:
-    """A fixed set of scenes, rendered once; the same seed and sounds give the same scenes."""
+@runtime_checkable
+class Validation(Protocol):
+    """Scenes with their true events."""
 
-    def __init__(self, stage: Stage, features: Sequence[str], count: int, seed: int, device: torch.device) -> None:
-        self.labels = stage.bank.labels
-        self.features, self.references = [], []
+    references: list[Events]
+
+    def batches(self) -> Iterator[Batch]:
+        """All scenes, in the order of the references."""
+        ...
+
+
+class RandomValidation:
+    """A fixed set of random scenes, rendered once; the same seed and sounds give the same scenes."""
+
+    def __init__(self, supply: Supply, count: int, device: torch.device) -> None:
+        self.references: list[Events] = []
+        self._batches: list[Batch] = []
         for number, first in enumerate(range(0, count, BATCH)):
-            inputs, truth = render_chunk(stage, features, seed, number, min(BATCH, count - first), str(device))
-            self.features.append(inputs)
+            size = min(BATCH, count - first)
+            features, truth = render_chunk(supply.stage, supply.features, supply.seed, number, size, str(device))
+            self._batches.append(Batch(features, supply.features, truth))
             self.references += decode(truth.to("cpu"))
 
-    def score(self, task: Task, network: nn.Module) -> Scores:
-        """Strict scores, macro over classes."""
-        network.eval()
-        with torch.inference_mode():
-            posteriors = [task.posterior(network(features), self.labels) for features in self.features]
-        network.train()
-        predictions = [events for posterior in posteriors for events in decode(posterior)]
-        return scores(count(self.references, predictions, self.labels, mode="strict"))
+    def batches(self) -> Iterator[Batch]:
+        return iter(self._batches)
+
+
+def score(task: Task, network: nn.Module, validation: Validation) -> Scores:
+    """Strict scores, macro over classes, of a network that is in evaluation mode, one-track or not."""
+    labels = validation.references[0].labels
+    predictions: list[Events] = []
+    with torch.inference_mode():
+        for batch in validation.batches():
+            output: Any = network(batch.features)
+            predictions += decode(task.posterior(output, labels).to("cpu"))
+    return scores(count(validation.references, predictions, labels, mode="strict"))

@@ -1,0 +1,110 @@
+"""What is told of a training while it goes on, and what is written down of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from seldfuse.metrics.scores import Scores
+
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the training stands; `scores` is there when it has just been validated.
+
+    `elapsed_s` counts what went before an interruption, too. `waited` is the share of this stretch's time that was
+    spent waiting for scenes.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    elapsed_s: float
+    waited: float
+    scores: Scores | None = None
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the end at the pace so far."""
+        return self.elapsed_s / self.step * (self.steps - self.step)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **vars(self),
+            "loss": round(self.loss, 6),
+            "learning_rate": float(f"{self.learning_rate:.4g}"),
+            "elapsed_s": round(self.elapsed_s, 1),
+            "waited": round(self.waited, 3),
+            "scores": plain(self.scores) if self.scores else None,
+        }
+
+
+class Log:
+    """A JSON line for every step; TensorBoard's curves beside it where TensorBoard is installed.
+
+    Lines after step `done` are those of a stretch that was lost, and are dropped. Without a folder nothing is written.
+    Close it when done.
+    """
+
+    def __init__(self, folder: Path | None, done: int) -> None:
+        self._file, self._board = None, None
+        if folder is None:
+            return
+        path = folder / LOG
+        kept = _kept(path, done) if done and path.exists() else []
+        self._file = path.open("w", encoding="utf-8")
+        self._file.writelines(kept)
+        self._board = _board(folder, done)
+
+    def write(self, progress: Progress) -> None:
+        if self._file is None:
+            return
+        line = progress.to_json()
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            curves = {"loss": progress.loss, "learning rate": progress.learning_rate, **(line["scores"] or {})}
+            for name, value in curves.items():
+                self._board.add_scalar(name, value, progress.step)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def plain(scores: Scores) -> dict[str, float]:
+    """The scores that are numbers, rounded."""
+    return {name: round(value, 4) for name, value in scores.known().items()}
+
+
+def _kept(path: Path, done: int) -> list[str]:
+    lines: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        entry = _entry(line)
+        if entry is not None and entry["step"] <= done:
+            lines.append(line)
+    return lines
+
+
+def _entry(line: str) -> Mapping[str, Any] | None:
+    """None where a kill cut the line short."""
+    try:
+        entry: Mapping[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return entry
+
+
+def _board(folder: Path, done: int) -> Any:
+    if find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
