@@ -1,5 +1,7 @@
-# `make demo` hears the bundled clip, `make test` runs the tests, `make bench` times a run and the making
-# of scenes, `make results` repeats the studies that the docs quote; all make their environment first.
+# `make demo` hears the bundled clip, `make test` runs the tests. `make bench` times a run, the making of scenes and a
+# training step. `make results SOUNDS=…` repeats the studies that the docs quote: what the rooms do to the stereo law,
+# the statistics of drawn scenes, and what the shipped checkpoints score on the frozen scenes (docs/results.md).
+# All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -20,10 +22,12 @@ test: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
 	$(VENV)/bin/python -m benchmarks synth-speed
+	$(VENV)/bin/python -m benchmarks train-speed
 
 results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks stereo-law
 	$(VENV)/bin/python -m benchmarks statistics --sounds $(SOUNDS)
+	$(VENV)/bin/python -m benchmarks results --sounds $(SOUNDS)
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,7 @@
 """Times a run stage by stage on the CPU: `python -m benchmarks`; other benchmarks are its commands."""
 
 import json
+import os
 import resource
 import sys
 from pathlib import Path
@@ -24,7 +25,8 @@ SYNTH_ROUNDS, DISK_CLIPS = 5, 24
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
-IMAGES = Path(__file__).parent.parent / "docs" / "images"
+DOCS = Path(__file__).parent.parent / "docs"
+IMAGES = DOCS / "images"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -46,6 +48,15 @@ def synth_speed() -> None:
     with TemporaryDirectory() as folder:
         result = synth_speed.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
     _keep(result, "synth-speed.json", synth_speed.tables(result))
+
+
+@app.command()
+def train_speed() -> None:
+    """Time a training step and a window of inference of each network, beside the baseline's."""
+    from benchmarks import train_speed
+
+    result = train_speed.measure(ROUNDS)
+    _keep(result, "train-speed.json", train_speed.table(result))
 
 
 @app.command()
@@ -101,6 +112,33 @@ def yardstick(
 
     result = yardstick_scores.measure(Split(data, split), backends.split(","), against.split(","))
     _keep(result, f"{split}.json", yardstick_scores.table(result))
+
+
+@app.command()
+def results(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
+    data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
+    backends: Annotated[str, typer.Option(help="Backends to score, as for seldfuse run.")] = "baseline,doa,sde,sce",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Render the frozen scenes, score backends and ensembles on them, and renew docs/results.md.
+
+    Scenes that are there are not rendered again.
+    """
+    from rich.markdown import Markdown
+
+    from benchmarks import results_page, results_scores, results_sets
+    from seldfuse.labels import DCASE2025
+    from seldfuse.synth.sounds.soundbank import load_bank
+
+    requests = results_scores.chosen(backends)
+    splits = results_sets.render_sets(data, sounds, jobs or os.cpu_count() or 1)
+    print(f"listening to {', '.join(splits)}; takes minutes")
+    result = results_scores.measure(splits, requests, load_bank(sounds, DCASE2025, held_out=True))
+    _keep(result, "results.json", Markdown(results_page.tables(result)))
+    page = DOCS / "results.md"
+    page.write_text(results_page.renewed(page.read_text(encoding="utf-8"), result), encoding="utf-8")
+    print(f"written: {page}")
 
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:

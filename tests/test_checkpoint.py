@@ -11,12 +11,18 @@ import torch
 from seldfuse.checkpoint import bundled_names, open_checkpoint, save_checkpoint
 from seldfuse.errors import CheckpointError
 from seldfuse.labels import DCASE2025
-from seldfuse_sed_doa.network import from_preset, from_settings
+from seldfuse.train.recipe import preset
+from seldfuse_sed_doa.network import SedDoa, from_settings
+from seldfuse_sed_doa.train import DoaTask
+
+
+def fresh() -> SedDoa:
+    return from_settings(preset(DoaTask.recipes, "small")["network"], DCASE2025)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    network, features = from_preset("small", DCASE2025)
+    network, features = fresh(), ["logmel", "intensity"]
     save_checkpoint(tmp_path / "mine", network, "doa", DCASE2025, {"features": features, "network": network.settings()})
     return tmp_path / "mine"
 
@@ -107,7 +113,7 @@ def test_bundled_checkpoints_have_cards_and_stay_small() -> None:
 
 def test_an_unfinished_save_leaves_the_old_checkpoint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (folder / "model.safetensors").read_bytes()
-    network, _ = from_preset("small", DCASE2025)
+    network = fresh()
 
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")

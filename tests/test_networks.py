@@ -13,7 +13,10 @@ import seldfuse_sed_sce.network
 import seldfuse_sed_sde.network
 from seldfuse.labels import DCASE2025
 from seldfuse.nn.conformer import RelativeAttention
-from seldfuse.nn.resnet_conformer import Trunk, base
+from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.plugin.registry import load_reference
+from seldfuse.train.losses import activity_loss
+from seldfuse.train.recipe import Recipe, preset, recipe_of
 from seldfuse_sed_doa.train import sed_doa_loss
 from seldfuse_sed_sce.train import sed_sce_loss
 from seldfuse_sed_sde.train import sed_sde_loss
@@ -21,20 +24,27 @@ from seldfuse_sed_sde.train import sed_sde_loss
 NETWORKS = [seldfuse_sed_doa.network, seldfuse_sed_sde.network, seldfuse_sed_sce.network]
 
 
+def from_preset(module, name: str) -> tuple[nn.Module, Recipe]:
+    package = module.__package__
+    task = load_reference(f"{package}.train:{package.rpartition('_')[2].capitalize()}Task")()
+    recipe = recipe_of(preset(task.recipes, name))
+    return task.build(recipe.network, DCASE2025), recipe
+
+
 def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_base_has_the_published_parameter_counts() -> None:
-    network, features = seldfuse_sed_doa.network.from_preset("base", DCASE2025)
-    assert features == ("logmel",)
+    network, recipe = from_preset(seldfuse_sed_doa.network, "base")
+    assert recipe.features == ("logmel",)
     assert parameters(network) == 11_684_084
-    assert parameters(Trunk(base(2)).resnet) == 1_622_208
+    assert parameters(Trunk(TrunkConfig()).resnet) == 1_622_208
 
 
 @pytest.mark.parametrize("module", NETWORKS)
 def test_small_is_small(module) -> None:
-    network, _ = module.from_preset("small", DCASE2025)
+    network, _ = from_preset(module, "small")
     window = torch.randn(1, network.trunk.config.channels, 250, 64)
     with FlopCounterMode(display=False) as counter:
         output = network.eval()(window)
@@ -47,7 +57,7 @@ def test_small_is_small(module) -> None:
 
 @pytest.mark.parametrize("module", NETWORKS)
 def test_a_network_is_built_again_from_its_settings(module) -> None:
-    network, _ = module.from_preset("small", DCASE2025)
+    network, _ = from_preset(module, "small")
     again = module.from_settings(network.settings(), DCASE2025)
     again.load_state_dict(network.state_dict())
     window = torch.randn(2, network.trunk.config.channels, 250, 64)
@@ -56,7 +66,7 @@ def test_a_network_is_built_again_from_its_settings(module) -> None:
 
 @pytest.mark.parametrize("module", NETWORKS)
 def test_base_keeps_250_hops_until_the_end(module) -> None:
-    network, _ = module.from_preset("base", DCASE2025)
+    network, _ = from_preset(module, "base")
     with torch.inference_mode():
         assert network.eval()(torch.randn(1, 2, 250, 64)).activity.shape == (1, 50, 13)
 
@@ -93,13 +103,31 @@ def test_losses_equal_those_of_the_reference_code(golden: dict[str, torch.Tensor
     output, target = golden["output"], golden["target"]
     said, truth = output[..., :13], target[..., :13]
     distance = target[..., 52:]
-    doa = sed_doa_loss(seldfuse_sed_doa.network.Output(said, axes(output)), truth, axes(target), axes=3)
+    doa = sed_doa_loss(seldfuse_sed_doa.network.Output(said, axes(output)), truth, axes(target))
     sde = sed_sde_loss(seldfuse_sed_sde.network.Output(said, output[..., 52:]), truth, distance)
     point = axes(target) * distance.unsqueeze(-1)
-    sce = sed_sce_loss(seldfuse_sed_sce.network.Output(said, axes(output)), truth, point, axes=3)
+    sce = sed_sce_loss(seldfuse_sed_sce.network.Output(said, axes(output)), truth, point)
     assert doa.item() == pytest.approx(golden["seddoa"].item(), rel=1e-5)
     assert sde.item() == pytest.approx(golden["sedsde"].item(), rel=1e-5)
     assert sce.item() == pytest.approx(golden["sedsce"].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("module", NETWORKS)
+def test_the_base_recipe_has_the_papers_weights(module) -> None:
+    _, recipe = from_preset(module, "base")
+    weights = {"doa": (0.1, 1.0), "sde": (0.1, 1.0), "sce": (1.0, 2.0)}[module.__package__.rpartition("_")[2]]
+    assert tuple(recipe.loss.values()) == weights
+    assert (recipe.optimiser.name, recipe.optimiser.schedule) == ("adam", "tri-stage")
+    assert (recipe.optimiser.peak_learning_rate, recipe.run.steps, recipe.run.batch) == (1e-3, 100_000, 32)
+
+
+def test_active_cells_that_count_more_move_the_best_answer_to_one_half() -> None:
+    """With weight w, cross-entropy is least at w·p / (w·p + 1 − p), which is ½ at p = 1 / (1 + w)."""
+    active = (torch.arange(300) < 100).float().reshape(1, 300, 1)
+    answers = torch.linspace(0.05, 0.95, 91)
+    for weight, best in ((1.0, 1 / 3), (2.0, 1 / 2)):
+        losses = [activity_loss(torch.full_like(active, float(answer)), active, weight) for answer in answers]
+        assert answers[int(torch.stack(losses).argmin())] == pytest.approx(best, abs=0.01)
 
 
 def test_a_distance_of_zero_does_not_break_the_relative_error() -> None:
