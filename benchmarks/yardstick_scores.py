@@ -7,39 +7,27 @@ classes; differences with jackknife intervals of 95 %, clip by clip.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from seldfuse.clip import Clip
-from seldfuse.errors import SeldfuseError
-from seldfuse.events import Events
-from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode, fuse
-from seldfuse.listen import listen
-from seldfuse.media.inputs import find_clips
+from benchmarks.hearing import Hearing, decided, hear
 from seldfuse.metrics.counts import Counts, count
 from seldfuse.metrics.jackknife import Interval, differences
 from seldfuse.metrics.scores import scores
-from seldfuse.pipeline import open_ears
-from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
-from seldfuse.watch import Watch
 
 ENSEMBLE = "ensemble"
 
 
 def measure(split: Split, backends: Sequence[str], against: Sequence[str]) -> dict[str, Any]:
     """Scores of two lists of backends of one length, the n-th of one beside the n-th of the other."""
-    clips = find_clips([str(path) for path in sorted(split.folder("wav").glob("*.wav"))])
-    truth = [dcase.read(split.file(Path(clip.name).name, "csv")) for clip in clips]
-    said = _said(clips, [*backends, *against])
+    heard = hear(split, ",".join([*backends, *against]))
     pairs = [*zip(backends, against, strict=True), (ENSEMBLE, ENSEMBLE)]
-    document: dict[str, Any] = {"clips": len(clips), "pairs": []}
+    document: dict[str, Any] = {"clips": len(heard.truth), "pairs": []}
     for ours, theirs in pairs:
-        mine = _counts(truth, _events(said, [ours] if ours != ENSEMBLE else backends))
-        other = _counts(truth, _events(said, [theirs] if theirs != ENSEMBLE else against))
+        mine = _counts(heard, [ours] if ours != ENSEMBLE else backends)
+        other = _counts(heard, [theirs] if theirs != ENSEMBLE else against)
         document["pairs"].append({"name": ours, "against": theirs, "scores": _scores(mine, other)})
     return document
 
@@ -54,19 +42,8 @@ def table(document: dict[str, Any]) -> Table:
     return view
 
 
-def _said(clips: Sequence[Clip], backends: Sequence[str]) -> list[Mapping[str, Posterior]]:
-    ears = open_ears(",".join(backends), "auto")
-    heard = {found.name: found.posteriors for found in listen(clips, ears, Watch(), _fail)}
-    return [heard[clip.name] for clip in clips]
-
-
-def _events(said: Sequence[Mapping[str, Posterior]], members: Sequence[str]) -> list[Events]:
-    fused = (fuse({member: posteriors[member] for member in members}, FusionSettings()) for posteriors in said)
-    return [events for posterior in fused for events in decode(posterior)]
-
-
-def _counts(truth: Sequence[Events], predictions: Sequence[Events]) -> Counts:
-    return count(truth, predictions, mode="strict")
+def _counts(heard: Hearing, members: Sequence[str]) -> Counts:
+    return count(heard.truth, decided(heard.said, members), mode="strict")
 
 
 def _scores(ours: Counts, theirs: Counts) -> dict[str, tuple[float, float, dict[str, float]]]:
@@ -77,7 +54,3 @@ def _scores(ours: Counts, theirs: Counts) -> dict[str, tuple[float, float, dict[
         for name, value in known.items()
         if name in other
     }
-
-
-def _fail(_clip: Clip, error: SeldfuseError) -> None:
-    raise error

@@ -1,0 +1,154 @@
+"""What was measured as the tables of `docs/results.md`; what people write around them stays."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+BEGIN, END = "<!-- made by make results -->", "<!-- end -->"
+
+TITLES = {"f20_1": "F20/1", "f20": "F20", "f1": "F1", "f_class": "F of class", "doae_deg": "DOAE (°)", "rde": "RDE"}
+MODES = ("strict", "official")
+ABOVE = "✓"
+FEW = "\\*"
+UNKNOWN = "–"
+WEIGHTS = "model.safetensors"
+DIGEST_DIGITS = 12
+
+PUBLISHED = (
+    ("DCASE 2025 baseline, audio", "0.23", "24.5", "0.41", "README of the baseline"),
+    ("NERC-SLIP, single models", "0.50 to 0.53", "12.5 to 12.8", "0.26 to 0.27", "its DCASE 2025 report"),
+    ("NERC-SLIP, ensemble", "0.54", "11.8", "0.26", "its DCASE 2025 report"),
+)
+"""System, F, DOAE in degrees and RDE on the challenge's recordings (dev-test), and who says so."""
+
+Row = Sequence[str]
+Document = Mapping[str, Any]
+
+
+def renewed(page: str, document: Document) -> str:
+    """The page with new tables between its two marks. Raises ValueError where it lacks them."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"expected the lines {BEGIN} and {END} in the page, between which the tables go")
+    return f"{before}{BEGIN}\n\n{tables(document)}\n{END}{after}"
+
+
+def tables(document: Document) -> str:
+    """All that was measured, as Markdown."""
+    return "\n\n".join(_blocks(document)) + "\n"
+
+
+def _blocks(document: Document) -> Iterator[str]:
+    yield (
+        "`python -m benchmarks results --sounds DIR`, the last step of `make results`, made these tables with\n"
+        f"seldfuse {document['seldfuse']}; all numbers are in [results.json](../benchmarks/results/results.json)."
+    )
+    yield _table(("backend", "checkpoint", "BLAKE2b of the weights"), _checkpoints(document))
+    for name, measured in document["sets"].items():
+        for mode in MODES:
+            yield f"## {name}: {mode} counting"
+            yield _table(("system", *TITLES.values()), _score_rows(document, measured[mode]))
+        yield f"## {name}: ensembles less one backend"
+        yield f"{ABOVE} where the whole interval lies above 0."
+        yield _table(
+            ("ensemble", "less", "score", *(head for mode in MODES for head in (mode, ""))), _difference_rows(measured)
+        )
+        yield f"## {name}: by class"
+        yield _about_classes(document)
+        columns = _class_columns(document)
+        best = _best_ensemble(document)
+        heads = [f"{TITLES[score]}, {'ensemble' if system == best else system}" for system, score in columns]
+        yield _table(("class", "groups", "frames", *heads), _class_rows(document, measured["strict"], columns))
+    yield "## On the challenge's recordings"
+    yield "Other data, and so not to be compared with the tables above: what others published."
+    yield _table(("system", "F", TITLES["doae_deg"], TITLES["rde"], "source"), PUBLISHED)
+
+
+def _checkpoints(document: Document) -> Iterator[Row]:
+    for backend, entry in document["backends"].items():
+        for file, digest in entry["checkpoint"].items():
+            if file.endswith(WEIGHTS):
+                yield backend, file.removesuffix(f"/{WEIGHTS}"), f"`{digest[:DIGEST_DIGITS]}`"
+
+
+def _score_rows(document: Document, measured: Document) -> Iterator[Row]:
+    for name, scores in measured["scores"].items():
+        yield name, *(_spread(score, scores[score]) for score in TITLES)
+    marked = _marked(document)
+    if marked:
+        yield (f"**without {', '.join(marked)}**", *[""] * len(TITLES))
+        for name, scores in measured["scores_of_many_groups"].items():
+            yield name, *(_spread(score, scores[score]) for score in TITLES)
+
+
+def _difference_rows(measured: Document) -> Iterator[Row]:
+    for answers in zip(*(measured[mode]["differences"] for mode in MODES), strict=True):
+        first, score = answers[0], answers[0]["score"]
+        cells = [cell for answer in answers for cell in _difference(score, answer["difference"])]
+        yield first["system"], first["minus"], TITLES[score], *cells
+
+
+def _difference(score: str, bounds: Document) -> tuple[str, str]:
+    return _spread(score, bounds, sign="+"), ABOVE if (bounds["low"] or 0) > 0 else ""
+
+
+def _about_classes(document: Document) -> str:
+    lines = [
+        "Strict counting. *Groups* are held-out speakers or recordings, *frames* those in which a source of the class",
+        "sounds, counted once for each source.",
+    ]
+    best, marked = _best_ensemble(document), _marked(document)
+    if best:
+        lines.append(f"*Ensemble* is {best}, of all the one with the highest F20/1 on {next(iter(document['sets']))}.")
+    if marked:
+        few = f"{FEW} fewer than {document['fewest_groups']} groups"
+        lines.append(f"{few}: what the scores say is of these more than of the class.")
+    return "\n".join(lines)
+
+
+def _class_columns(document: Document) -> list[tuple[str, str]]:
+    """Which score of which system, of those that there are."""
+    best = _best_ensemble(document)
+    wanted = [("baseline", "f20_1"), ("sce", "f20_1"), (best, "f20_1"), ("doa", "f20"), ("sde", "f1")]
+    wanted += [(best, "doae_deg"), (best, "rde")]
+    there = {system["name"] for system in document["systems"]}
+    return [(system, score) for system, score in wanted if system in there]
+
+
+def _best_ensemble(document: Document) -> str:
+    """The one of highest F20/1 on the first set, strictly counted; no name where there is none."""
+    scores = next(iter(document["sets"].values()))["strict"]["scores"]
+    names = [system["name"] for system in document["systems"] if len(system["members"]) > 1]
+    return max(names, key=lambda name: scores[name]["f20_1"]["value"] or 0.0, default="")
+
+
+def _class_rows(document: Document, measured: Document, columns: Sequence[tuple[str, str]]) -> Iterator[Row]:
+    marked = _marked(document)
+    for number, (name, groups) in enumerate(document["groups"].items()):
+        frames = measured["frames"][number]
+        values = [measured["classes"][system][score][number] if frames else None for system, score in columns]
+        cells = [_number(score, value) for (_, score), value in zip(columns, values, strict=True)]
+        yield name + (f" {FEW}" if name in marked else ""), str(groups), f"{frames:,}", *cells
+
+
+def _marked(document: Document) -> list[str]:
+    """Classes of few groups."""
+    return [name for name, groups in document["groups"].items() if groups < document["fewest_groups"]]
+
+
+def _spread(score: str, bounds: Document, sign: str = "") -> str:
+    value = _number(score, bounds["value"], sign)
+    if bounds["low"] is None:
+        return value
+    return f"{value} ({_number(score, bounds['low'], sign)} to {_number(score, bounds['high'], sign)})"
+
+
+def _number(score: str, value: float | None, sign: str = "") -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:{sign}.{1 if score == 'doae_deg' else 3}f}"
+
+
+def _table(heads: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

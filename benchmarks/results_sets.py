@@ -1,0 +1,54 @@
+"""The frozen sets as sound and labels, on disk: rendered once, for all that is measured on them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import yardstick
+from benchmarks.pra_scenes import write_scenes
+from seldfuse.cli.synth import synth
+from seldfuse.labels import DCASE2025
+from seldfuse.synth.dataset.folder import Split
+from seldfuse.synth.sounds.soundbank import load_bank
+
+
+class FrozenSet(NamedTuple):
+    """The name of a set's plans, that of its split on disk, and what renders it from plans, sounds and jobs."""
+
+    plans: str
+    split: str
+    render: Callable[[Path, Split, Path, int], None]
+
+
+def _in_our_rooms(plans: Path, split: Split, sounds: Path, jobs: int) -> None:
+    synth(split.out, split=split.name, sounds=sounds, held_out=True, plans=plans, jobs=jobs)
+
+
+def _in_their_rooms(plans: Path, split: Split, sounds: Path, jobs: int) -> None:
+    for clip in write_scenes(plans, split, sounds, jobs):
+        print(clip)
+
+
+SETS = {
+    "validation-v1": FrozenSet("audio", "dev-test-v1", _in_our_rooms),
+    "validation-v1-pra": FrozenSet("pra", "dev-test-pra", _in_their_rooms),
+}
+
+
+def render_sets(out: Path, sounds: Path, jobs: int) -> dict[str, Split]:
+    """Renders what is missing of each set into a data set in `out`; gives the splits by the names of the sets.
+
+    Raises ValueError where plans or sounds are not the frozen ones, or a split holds other clips; and what `seldfuse
+    synth` and `write_scenes` raise.
+    """
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
+    splits = {}
+    for title, frozen in SETS.items():
+        splits[title] = Split(out, frozen.split)
+        expected = set(yardstick.read_plans(frozen.plans))
+        frozen.render(yardstick.FOLDER / f"{frozen.plans}.jsonl.gz", splits[title], sounds, jobs)
+        found = {path.stem for path in splits[title].folder("wav").glob("*.wav")}
+        if found != expected:
+            example = min(found ^ expected)
+            raise ValueError(f"expected the {len(expected)} clips of {title} and no other ({example}): {out}")
+    return splits
