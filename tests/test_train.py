@@ -17,7 +17,7 @@ from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli import main
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.plugin.registry import load_reference
-from seldfuse.train import loop
+from seldfuse.train import loop, setup
 from seldfuse.train.loop import LAST, TrainingError, train
 from seldfuse.train.progress import LOG, Log, Progress
 from seldfuse.train.recipe import Part, Recipe, preset, read_table, recipe_of
@@ -40,7 +40,7 @@ TRUNK = {"widths": [4, 4, 8, 8], "projection": 8, "dim": 16, "blocks": 1, "heads
 
 @pytest.fixture(autouse=True)
 def _small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "SAMPLE", 16)
+    monkeypatch.setattr(setup, "SAMPLE", 16)
 
 
 @pytest.fixture(scope="module")

@@ -3,34 +3,29 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
-from torch import nn
 
 from seldfuse import __version__
-from seldfuse.checkpoint import open_checkpoint, save_checkpoint
+from seldfuse.checkpoint import save_checkpoint
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.files import replacing
 from seldfuse.labels import LabelSet
 from seldfuse.metrics.scores import Scores
-from seldfuse.synth.child import keep_memory
 from seldfuse.train.augment import augmented
-from seldfuse.train.average import Average
 from seldfuse.train.batch import Batch
 from seldfuse.train.card import write_card
-from seldfuse.train.data.opened import Data, open_data
-from seldfuse.train.data.source import Share
+from seldfuse.train.data.opened import Data
 from seldfuse.train.progress import Log, Progress, plain
 from seldfuse.train.recipe import Recipe
 from seldfuse.train.schedule import SCHEDULES
-from seldfuse.train.state import STATE, load_state, save_state
+from seldfuse.train.setup import Course, Training, set_up
+from seldfuse.train.state import STATE, save_state
 from seldfuse.train.task import Task
 from seldfuse.train.validation import score
 
@@ -38,44 +33,12 @@ RECIPE = "recipe.toml"
 LAST = "last"
 """The folder, inside of the output, of the newest checkpoint; the best stands in the output itself."""
 
-SAMPLE = 256
-"""Scenes from which the features' means and deviations, and the classes' typical distances, are estimated."""
-
 SAVE_EVERY_S = 300.0
 PRECISIONS = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
 class TrainingError(SeldfuseError):
     """The training itself went wrong."""
-
-
-@dataclass
-class _Course:
-    """Where a training stands, apart from its tensors; `stale` counts validations without a better score."""
-
-    step: int = 0
-    elapsed_s: float = 0.0
-    waited_s: float = 0.0
-    best: dict[str, float] | None = None
-    stale: int = 0
-    typical_distances_m: list[float] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Training:
-    """All that a training holds. `model` is `network` as it is called: compiled, or shared by several processes."""
-
-    task: Task
-    recipe: Recipe
-    labels: LabelSet
-    data: Data
-    network: Any
-    model: nn.Module
-    average: Average
-    optimiser: Any
-    crew: Accelerator
-    device: torch.device
-    out: Path
 
 
 def train(
@@ -98,7 +61,10 @@ def train(
     if not resume and (out / STATE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
     with _crew(recipe, device) as crew:
-        training, course = _begin(task, labels, recipe, out, device, crew, resume)
+        training, course = set_up(task, labels, recipe, out, device, crew, resume)
+        if crew.is_main_process:
+            with replacing(out / RECIPE) as draft:
+                draft.write_text(training.recipe.to_toml(), encoding="utf-8")
         with closing(training.data.scenes), closing(Log(out if crew.is_main_process else None, course.step)) as log:
             _run(training, course, log, watch, warn)
     assert course.best is not None
@@ -121,8 +87,8 @@ def _crew(recipe: Recipe, device: torch.device) -> Iterator[Accelerator]:
 
 
 def _run(
-    training: _Training,
-    course: _Course,
+    training: Training,
+    course: Course,
     log: Log,
     watch: Callable[[Progress], None],
     warn: Callable[[str], None],
@@ -146,95 +112,7 @@ def _run(
             _tell(training.data, told, warn)
 
 
-def _begin(
-    task: Task,
-    labels: LabelSet,
-    recipe: Recipe,
-    out: Path,
-    device: torch.device,
-    crew: Accelerator,
-    resume: bool,
-) -> tuple[_Training, _Course]:
-    if device.type == "cuda" and crew.num_processes > 1:
-        device = torch.device("cuda", crew.local_process_index)
-    if device.type == "cpu":
-        keep_memory()
-    torch.manual_seed(recipe.run.seed)
-    network, recipe, standardised = _network(task, labels, recipe, resume)
-    data = open_data(recipe, labels, Share(crew.process_index, crew.num_processes), device)
-    try:
-        recipe = _with_steps(recipe, data.windows // crew.num_processes)
-        course = _Course()
-        if not resume:
-            course.typical_distances_m = _look(network, data, labels, recipe.standardise and not standardised)
-        network.to(device).train()
-        average = Average(network, recipe.run.ema_decay)
-        optimiser = _optimiser(network, recipe)
-        if resume:
-            course = _Course(**load_state(out, network, average, optimiser))
-        model, prepared = crew.prepare(torch.compile(network) if recipe.run.compile else network, optimiser)
-        data.scenes.seek(course.step * recipe.run.accumulate * recipe.run.batch)
-        if crew.is_main_process:
-            with replacing(out / RECIPE) as draft:
-                draft.write_text(recipe.to_toml(), encoding="utf-8")
-    except BaseException:
-        data.scenes.close()
-        raise
-    labels = labels.with_typical_distances(course.typical_distances_m)
-    return (
-        _Training(task, recipe, labels, data, network, model, average, prepared, crew, device, out),
-        course,
-    )
-
-
-def _network(task: Task, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
-    """A network, started from the recipe's checkpoint, if any, and whether its features' statistics came from there.
-
-    A checkpoint of the same backend brings its own size and features along.
-    """
-    if resume or not recipe.init:
-        return task.build(recipe.network, labels), recipe, False
-    opened = open_checkpoint(recipe.init, task.backend, of_any=True)
-    if opened.config["backend"] == task.backend:
-        recipe = replace(recipe, network=opened.config["network"], features=tuple(opened.config["features"]))
-    network = task.build(recipe.network, labels)
-    copied = opened.start(network)
-    return network, recipe, any(name.rpartition(".")[2] == "deviation" for name in copied)
-
-
-def _with_steps(recipe: Recipe, windows: int) -> Recipe:
-    """With steps in place of passes over folders of so many windows for each process."""
-    run = recipe.run
-    if not run.epochs:
-        return recipe
-    if not windows:
-        raise UsageError("run.epochs counts passes over folders, and there is none; set run.steps")
-    return replace(
-        recipe, run=replace(run, epochs=0, steps=max(1, run.epochs * windows // (run.batch * run.accumulate)))
-    )
-
-
-def _look(network: Any, data: Data, labels: LabelSet, standardise: bool) -> list[float]:
-    """Sets the features' statistics from a sample of scenes; gives each class's typical distance in it."""
-    sample = Batch.join([data.scenes.draw(SAMPLE // 8) for _ in range(8)]).to("cpu")
-    if standardise:
-        network.set_statistics(sample.features.mean(dim=(0, 2)), sample.features.std(dim=(0, 2)))
-    truth = sample.truth
-    assert truth.distance is not None
-    found = []
-    for cls, label in enumerate(labels.classes):
-        heard = truth.distance[:, :, cls][truth.activity[:, :, cls] > 0]
-        found.append(round(heard.median().item(), 2) if len(heard) else label.typical_distance_m)
-    return found
-
-
-def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    kind = torch.optim.AdamW if recipe.optimiser.name == "adamw" else torch.optim.Adam
-    settings = recipe.optimiser
-    return kind(network.parameters(), lr=settings.peak_learning_rate, weight_decay=settings.weight_decay)
-
-
-def _step(training: _Training, course: _Course) -> float:
+def _step(training: Training, course: Course) -> float:
     """One step of the weights; gives the loss. Its random numbers depend on the seed and its number alone."""
     recipe, crew = training.recipe, training.crew
     course.step += 1
@@ -254,7 +132,7 @@ def _step(training: _Training, course: _Course) -> float:
     return total
 
 
-def _pass(training: _Training, batch: Batch) -> float:
+def _pass(training: Training, batch: Batch) -> float:
     loss = training.task.loss(training.model(batch.features), batch.truth, training.recipe.loss)
     if not loss.isfinite():
         raise TrainingError("the loss is no longer a number; lower --learning-rate. The best checkpoint so far is kept")
@@ -266,7 +144,7 @@ def _pass(training: _Training, batch: Batch) -> float:
     return loss.item()
 
 
-def _drawn(training: _Training, course: _Course) -> Batch:
+def _drawn(training: Training, course: Course) -> Batch:
     started_s = time.monotonic()
     batch = training.data.scenes.draw(training.recipe.run.batch)
     course.waited_s += time.monotonic() - started_s
@@ -286,11 +164,11 @@ def _memory_watched() -> Iterator[None]:
         raise
 
 
-def _judge(training: _Training, course: _Course) -> Scores:
+def _judge(training: Training, course: Course) -> Scores:
     """Validates the mean of the weights and keeps it as a checkpoint; all processes learn of the scores."""
     crew, task = training.crew, training.task
     told: list[Scores | None] = [None]
-    if crew.is_main_process:
+    if training.data.validation is not None:
         told = [score(task, training.average.network, training.data.validation)]
     if crew.num_processes > 1:
         broadcast_object_list(told)
@@ -304,15 +182,16 @@ def _judge(training: _Training, course: _Course) -> Scores:
     return scores
 
 
-def _keep(training: _Training, course: _Course, scores: Scores, folder: Path) -> None:
+def _keep(training: Training, course: Course, scores: Scores, folder: Path) -> None:
     """Writes the mean of the weights as a checkpoint with its card."""
-    recipe, network = training.recipe, training.average.network
+    recipe, network, validation = training.recipe, training.average.network, training.data.validation
+    assert validation is not None
     told = {
         "seldfuse": __version__,
         "step": course.step,
         "hours": round(course.elapsed_s / 3600, 2),
         "parameters": sum(weights.numel() for weights in network.parameters()),
-        "validation_scenes": len(training.data.validation.references),
+        "validation_scenes": len(validation.references),
         "scores": plain(scores),
         "recipe": recipe.told(),
     }
@@ -321,7 +200,7 @@ def _keep(training: _Training, course: _Course, scores: Scores, folder: Path) ->
     write_card(folder, training.task, told)
 
 
-def _tired(course: _Course, recipe: Recipe) -> bool:
+def _tired(course: Course, recipe: Recipe) -> bool:
     return 0 < recipe.run.patience <= course.stale
 
 
@@ -333,7 +212,7 @@ def _tell(data: Data, told: set[str], warn: Callable[[str], None]) -> None:
             warn(problem)
 
 
-def _progress(training: _Training, course: _Course, loss: float, scores: Scores | None) -> Progress:
+def _progress(training: Training, course: Course, loss: float, scores: Scores | None) -> Progress:
     return Progress(
         course.step,
         training.recipe.run.steps,

@@ -25,10 +25,13 @@ NO_VALIDATION = "no clip of a validation fold is here: scores are those on the t
 
 @dataclass(frozen=True)
 class Data:
-    """What a training learns from and is judged by; `windows` is how many windows of 5 s the folders hold."""
+    """What a training learns from and is judged by; `windows` is how many windows of 5 s the folders hold.
+
+    Of several processes the first one judges; the others have no validation.
+    """
 
     scenes: Source
-    validation: Validation
+    validation: Validation | None
     windows: int
     found: tuple[str, ...]
     folders: tuple[FolderScenes | FolderValidation, ...]
@@ -66,7 +69,7 @@ def open_data(recipe: Recipe, labels: LabelSet, share: Share, device: torch.devi
             opened.append(RandomScenes(supply, on_hand, recipe.synth.uses, share, device))
         else:
             opened.append(_folder(Path(part.source), clips, recipe, labels, share, device))
-    validation = _validation(clips, recipe, labels, device)
+    validation = _validation(clips, recipe, labels, device) if share.rank == 0 else None
     scenes = opened[0] if len(opened) == 1 else Mixture(opened, [part.weight for part in recipe.data])
     folders = [place for place in opened if isinstance(place, FolderScenes)]
     read: tuple[FolderScenes | FolderValidation, ...] = tuple(folders)
