@@ -99,7 +99,11 @@ def test_settings_survive_json():
 
 REFUSED_FILES = {
     'preset = "nercslp"': "'nercslp' is no fusion preset (mean, nercslip); did you mean 'nercslip'?",
-    "wieghts = 1": "'wieghts' is no fusion setting (preset, weights, unify_angle_deg, decode); did you mean 'weights'?",
+    "wieghts = 1": "'wieghts' is no fusion setting (preset, weights, calibration, unify_angle_deg, decode); "
+    "did you mean 'weights'?",
+    "[calibration.doa]\nbais = 1": "'bais' is no part of calibration.doa (temperature, bias); did you mean 'bias'?",
+    "[calibration.doa]\ntemperature = 0": "calibration.doa.temperature must be a number, 0.01 or more, got 0",
+    '[calibration.doa]\nbias = "low"': "calibration.doa.bias must be a number, got 'low'",
     "weights = 1": "weights must be a table, got 1",
     "[weights]\ndoa = 2": "weights.doa must be a table, got 2",
     "[weights.doa]\nactvity = 2": "'actvity' is no field to weigh in weights.doa (activity, direction, "

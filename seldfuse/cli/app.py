@@ -14,12 +14,14 @@ from seldfuse.cli.plugins import plugins
 from seldfuse.cli.run import run
 from seldfuse.cli.synth import synth
 from seldfuse.cli.train import train
+from seldfuse.cli.tune import tune
 from seldfuse.errors import SeldfuseError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
     "fuse": fuse,
     "eval": evaluate,
+    "tune": tune,
     "synth": synth,
     "train": train,
     "plugins": plugins,

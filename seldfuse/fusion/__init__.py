@@ -27,6 +27,7 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Poste
         raise UsageError("there is nothing to fuse: name at least one backend or folder of posteriors")
     members = {name: unify(posteriors[name].map(Tensor.float), settings.unify_angle_deg) for name in sorted(posteriors)}
     weights = resolve(settings, members)
+    members |= {name: calibration.of(members[name]) for name, calibration in settings.calibration.items()}
     aligned = align(members, weights["activity"])
     first = posteriors[aligned.reference]
     return Posterior(

@@ -60,9 +60,19 @@ def sounding(
     activity: Float[Tensor, "batch frame cls track"], settings: DecodeSettings, labels: LabelSet
 ) -> tuple[Bool[Tensor, "batch frame cls track"], Bool[Tensor, "batch frame cls track"]]:
     """Where a track is heard (thresholds), and where it sounds (pauses closed, short stretches dropped)."""
-    high, low = (limit.to(activity).unsqueeze(-1) for limit in settings.thresholds(labels))
-    gap = per_class(settings.max_gap_frames, labels, 0).to(activity).unsqueeze(-1)
-    shortest = per_class(settings.min_frames, labels, 1).to(activity).unsqueeze(-1)
+    high, low = settings.thresholds(labels)
+    gap, shortest = per_class(settings.max_gap_frames, labels, 0), per_class(settings.min_frames, labels, 1)
+    return sounding_by(activity, *(limit.to(activity).unsqueeze(-1) for limit in (high, low, gap, shortest)))
+
+
+def sounding_by(
+    activity: Float[Tensor, "batch frame cls track"],
+    high: Float[Tensor, "cls 1"],
+    low: Float[Tensor, "cls 1"],
+    gap: Float[Tensor, "cls 1"],
+    shortest: Float[Tensor, "cls 1"],
+) -> tuple[Bool[Tensor, "batch frame cls track"], Bool[Tensor, "batch frame cls track"]]:
+    """As `sounding`, by the numbers of `DecodeSettings` themselves."""
     loud = activity > low
     heard = loud & (stretch_sums(loud, activity > high) > 0)
     pause = ~heard & (heard.cumsum(1) > 0) & (heard.flip(1).cumsum(1).flip(1) > 0)

@@ -33,16 +33,17 @@ def per_class(value: PerClass, labels: LabelSet, otherwise: Number | Float[Tenso
     return numbers
 
 
-def check_numbers(value: Any, what: str) -> None:
-    """Raises UsageError where `value` is neither a number of at least 0 nor a table of such."""
+def check_numbers(value: Any, what: str, least: Number = 0) -> None:
+    """Raises UsageError where `value` is neither a number of at least `least` nor a table of such."""
     if isinstance(value, Mapping):
         for name, number in value.items():
-            check_number(number, f"{what}.{name}")
+            check_number(number, f"{what}.{name}", least)
     else:
-        check_number(value, what)
+        check_number(value, what, least)
 
 
-def check_number(value: Any, what: str) -> None:
-    """Raises UsageError where `value` is no finite number of at least 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise UsageError(f"{what} must be a number, 0 or more, got {value!r}")
+def check_number(value: Any, what: str, least: Number = 0) -> None:
+    """Raises UsageError where `value` is no finite number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+        bound = "" if least == -math.inf else f", {least} or more"
+        raise UsageError(f"{what} must be a number{bound}, got {value!r}")

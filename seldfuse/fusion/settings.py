@@ -9,12 +9,17 @@ A file may say::
     direction = 2.0
     activity = { female_speech = 1.5, default = 1.0 }
 
+    [calibration.doa]            # the log-odds of its activity are divided by the temperature; the bias is added
+    temperature = 1.8
+    bias = { knock = -0.4, default = 0.1 }
+
     [decode]                     # fields of DecodeSettings; a number, or a table by class
     threshold = { knock = 0.4, default = 0.5 }
     max_gap_frames = 2
 """
 
 import difflib
+import math
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -26,18 +31,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.errors import UsageError
+from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.decode import DecodeSettings
 from seldfuse.fusion.perclass import Number, PerClass, check_number, check_numbers, per_class
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
 PRESETS = ("mean", "nercslip")
+COOLEST = 0.01
+"""A temperature below this would make certainties of doubts."""
+
 WEIGHED = ("activity", "direction", "distance", "onscreen")
 
 
 @dataclass(frozen=True)
 class FusionSettings:
-    """Weights by member and field (numbers, or numbers by class), over those of the preset; and decoding.
+    """Weights by member and field (numbers, or numbers by class), over those of the preset; calibration; decoding.
 
     Preset `mean`: all providers of a field count alike. Preset `nercslip` (after the ensemble of NERC-SLIP, DCASE 2025
     Task 3): activity and on-screen as `mean`; direction and distance from the specialists alone, which are the
@@ -48,6 +57,7 @@ class FusionSettings:
 
     preset: str = "mean"
     weights: Mapping[str, Mapping[str, PerClass]] = field(default_factory=dict)
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)
     unify_angle_deg: Number = 15.0
     decode: DecodeSettings = field(default_factory=DecodeSettings)
 
@@ -81,6 +91,7 @@ class FusionSettings:
         _known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
         check_number(data.get("unify_angle_deg", 0), "unify_angle_deg")
         weights, decoding = _table(data, "weights"), _table(data, "decode")
+        calibration = {member: _calibration(data, member) for member in _table(data, "calibration")}
         for member in weights:
             table = _table(weights, member, "weights.")
             _check_keys(table, WEIGHED, f"field to weigh in weights.{member}")
@@ -90,7 +101,8 @@ class FusionSettings:
         for name, value in decoding.items():
             check = check_number if name == "unify_angle_deg" else check_numbers
             check(value, f"decode.{name}")
-        return cls(**{**data, "weights": weights, "decode": DecodeSettings(**decoding)})
+        parts = {"weights": weights, "calibration": calibration, "decode": DecodeSettings(**decoding)}
+        return cls(**{**data, **parts})
 
     def to_json(self) -> dict[str, Any]:
         """What `from_table` reads; `low` only where it is set, for TOML and its kin know no null."""
@@ -104,6 +116,10 @@ class FusionSettings:
             _known(member, sorted(members), "member of this run")
             for value in table.values():
                 per_class(value, labels, 1.0)
+        for member, calibration in self.calibration.items():
+            _known(member, sorted(members), "member of this run")
+            per_class(calibration.temperature, labels, 1.0)
+            per_class(calibration.bias, labels, 0.0)
         self.decode.thresholds(labels)
         per_class(self.decode.max_gap_frames, labels, 0)
         per_class(self.decode.min_frames, labels, 1)
@@ -139,6 +155,14 @@ def _field_weights(
             f"{name} of {cls} gets no weight from any of {', '.join(providers)}; give one of them more than 0"
         )
     return weight
+
+
+def _calibration(data: Mapping[str, Any], member: str) -> Calibration:
+    table = _table(_table(data, "calibration"), member, "calibration.")
+    _check_keys(table, [entry.name for entry in fields(Calibration)], f"part of calibration.{member}")
+    check_numbers(table.get("temperature", 1.0), f"calibration.{member}.temperature", COOLEST)
+    check_numbers(table.get("bias", 0.0), f"calibration.{member}.bias", -math.inf)
+    return Calibration(**table)
 
 
 def _breadth(posterior: Posterior) -> int:

@@ -1,0 +1,1 @@
+"""Fusion and decoding fitted on held-out data."""

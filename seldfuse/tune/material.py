@@ -1,0 +1,110 @@
+"""What members said of all clips, and what was true: the material that fusion is fitted on."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.formats import dcase
+from seldfuse.formats.folder import by_stem
+from seldfuse.fusion import events_as_posterior
+from seldfuse.members import open_members
+from seldfuse.posterior import Posterior
+from seldfuse.tune.outcomes import MOST_TRACKS
+
+VIEW = re.compile(r"_deg\d+_start\d+$")
+"""The end of a challenge clip's name: its view and its start. Clips that differ in these alone are one recording."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Posteriors of all clips, one batch for each member, and the truth, filled with silence to one length.
+
+    `references` are the events as they were read, `recording` numbers each clip's recording.
+    """
+
+    members: Mapping[str, Posterior]
+    truth: Posterior
+    references: Sequence[Events]
+    recording: Int[Tensor, "clip"]
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+    def take(self, chosen: Bool[Tensor, "clip"]) -> "Material":
+        """Some of the clips."""
+        kept = [events for events, wanted in zip(self.references, chosen.tolist(), strict=True) if wanted]
+        members = {name: posterior.map(lambda value: value[chosen]) for name, posterior in self.members.items()}
+        return Material(members, self.truth.map(lambda value: value[chosen]), kept, self.recording[chosen])
+
+    def scored(self, official: bool) -> Bool[Tensor, "clip frame"] | None:
+        """The frames that the challenge's scorer looks at; None where all count."""
+        if not official:
+            return None
+        frame = torch.arange(self.truth.frames)
+        sounding = (self.truth.activity > 0.5).any(-1).any(-1)
+        return frame < (sounding * frame).amax(-1, keepdim=True)
+
+
+def read_material(folders: Sequence[Path], reference: Path, warn: Callable[[str], None]) -> Material:
+    """Members' folders and a folder of label files, paired by the clips' names.
+
+    A clip that a member or the reference lacks is left out, which `warn` hears of. Raises UsageError where a folder
+    holds nothing to read, or no clip is everywhere.
+    """
+    truths = by_stem(reference)
+    said: list[Mapping[str, Posterior]] = []
+    names: list[str] = []
+    members = open_members(folders)
+    left_out = 0
+    for heard in members.heard():
+        if Path(heard.name).name in truths and set(heard.posteriors) == set(members.files):
+            said.append(heard.posteriors)
+            names.append(Path(heard.name).name)
+        else:
+            left_out += 1
+    if not said:
+        raise UsageError(f"expected clips that all members and the reference have, found none: {reference}")
+    if left_out:
+        warn(f"{left_out} clips were left out: a member or the reference lacks them")
+    references = [dcase.read(truths[name]) for name in names]
+    frames = max(posterior.frames for posteriors in said for posterior in posteriors.values())
+    return Material(
+        {member: Posterior.join([_filled(one[member], frames) for one in said]) for member in members.files},
+        Posterior.join([_truth(events, frames) for events in references]),
+        references,
+        _recordings(names),
+    )
+
+
+def _filled(posterior: Posterior, frames: int) -> Posterior:
+    """Silence at the end; the axis of frames is the second."""
+
+    def filled(value: Tensor) -> Tensor:
+        return F.pad(value.float(), (0, 0) * (value.ndim - 2) + (0, frames - value.shape[1]))
+
+    return posterior.map(filled)
+
+
+def _truth(events: Events, frames: int) -> Posterior:
+    """On three tracks; what is more than that at once, or beyond the sound's end, is left out."""
+    table = events.table[events.table["frame"] < frames]
+    table = table[table.groupby(["frame", "cls"]).cumcount() < MOST_TRACKS]
+    said = events_as_posterior(Events(table, events.labels, events.hop_s), frames, MOST_TRACKS)
+    blank = torch.full_like(said.activity, torch.nan)
+    direction = torch.full((*blank.shape, 3), torch.nan) if said.direction is None else said.direction
+    distance, onscreen = (blank if value is None else value for value in (said.distance, said.onscreen))
+    return Posterior(said.activity, direction, distance, onscreen, labels=said.labels, hop_s=said.hop_s)
+
+
+def _recordings(names: Sequence[str]) -> Int[Tensor, "clip"]:
+    stems = [VIEW.sub("", name) for name in names]
+    numbers = {stem: number for number, stem in enumerate(dict.fromkeys(stems))}
+    return torch.tensor([numbers[stem] for stem in stems])

@@ -1,0 +1,96 @@
+"""How often a class sounds when a member says so, and the temperature and bias that mend it."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.fusion.calibrate import Calibration
+from seldfuse.labels import LabelSet
+from seldfuse.posterior import Posterior
+
+WIDEST = 12.0
+"""Log-odds beyond this (a chance of 1 in 160,000) share a bin."""
+
+BINS = 241
+SHRINKAGE_FRAMES = 200.0
+"""All classes together weigh as much as so many sounding frames of a class in what is fitted to it."""
+
+ROUNDS = 30
+PLOTTED = 15
+"""Bins of equal width in which probability and frequency are compared (Guo et al., ICML 2017)."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Frames counted by the log-odds of a class's activity (its loudest track's): silent in truth, and sounding."""
+
+    counts: Float[Tensor, "2 cls bin"]
+    labels: LabelSet
+
+    @classmethod
+    def of(cls, said: Posterior, truth: Posterior) -> "Reliability":
+        """Of a posterior of all clips beside the truth, whose activity is 0 or 1; what is NaN is not counted."""
+        said_most, sounds = said.activity.amax(-1), truth.activity.amax(-1) > 0.5
+        known = ~said_most.isnan()
+        place = (said_most.nan_to_num(0.5).logit(1e-6).clamp(-WIDEST, WIDEST) / WIDEST + 1) / 2 * (BINS - 1)
+        classes = torch.arange(len(said.labels), device=place.device).expand_as(place)
+        slot = ((sounds * len(said.labels) + classes) * BINS + place.round().long())[known]
+        counts = torch.bincount(slot, minlength=2 * len(said.labels) * BINS).to(torch.float64)
+        return cls(counts.reshape(2, len(said.labels), BINS).cpu().float(), said.labels)
+
+    def fit(self) -> Calibration:
+        """Temperature and bias of each class by maximum likelihood (Platt, 1999), rare classes drawn to the mean.
+
+        A class's frames are joined by `SHRINKAGE_FRAMES` sounding frames, and the silent ones that belong to them, of
+        all classes together.
+        """
+        pooled = self.counts.sum(1, keepdim=True)
+        counts = self.counts + pooled * SHRINKAGE_FRAMES / pooled[1].sum().clamp_min(1.0)
+        slope, bias = _logistic(counts, _centres())
+        names = self.labels.names
+        return Calibration(
+            dict(zip(names, (round(1.0 / value, 4) for value in slope.tolist()), strict=True)),
+            dict(zip(names, (round(value, 4) for value in bias.tolist()), strict=True)),
+        )
+
+    def expected_error(self, calibration: Calibration) -> Float[Tensor, "cls"]:
+        """Expected calibration error of each class: mean distance of frequency and probability, bin by bin."""
+        said, frequency, weight = self.diagram(calibration)
+        return ((said - frequency).abs() * weight).sum(-1)
+
+    def diagram(self, calibration: Calibration) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean probability, frequency and share of the frames, each `(cls, plotted bin)`; 0 where no frame is."""
+        chance = calibration.of_log_odds(_centres().expand(len(self.labels), -1), self.labels).sigmoid()
+        place = (chance * PLOTTED).long().clamp_max(PLOTTED - 1)
+        silent, sounding = self.counts
+        frames = silent + sounding
+
+        def binned(value: Tensor) -> Tensor:
+            return torch.zeros(len(self.labels), PLOTTED).scatter_add(1, place, value)
+
+        total = binned(frames)
+        known = total.clamp_min(1e-9)
+        return binned(frames * chance) / known, binned(sounding) / known, total / frames.sum(-1, keepdim=True)
+
+
+def _centres() -> Float[Tensor, "bin"]:
+    return torch.linspace(-WIDEST, WIDEST, BINS)
+
+
+def _logistic(
+    counts: Float[Tensor, "2 cls bin"], log_odds: Float[Tensor, "bin"]
+) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
+    """Slope and bias of each class by Newton's method; the slope stays above 0.05."""
+    silent, sounding = counts.double()
+    x = torch.stack([log_odds, torch.ones_like(log_odds)]).double()  # (2, bin)
+    found = torch.tensor([1.0, 0.0], dtype=torch.float64).repeat(silent.shape[0], 1)
+    for _ in range(ROUNDS):
+        chance = (found @ x).sigmoid()
+        gradient = ((silent + sounding) * chance - sounding) @ x.T
+        curvature = torch.einsum("cb,ib,jb->cij", (silent + sounding) * chance * (1 - chance), x, x)
+        step = torch.linalg.solve(curvature + 1e-6 * torch.eye(2, dtype=torch.float64), gradient)
+        found = found - step.clamp(-1.0, 1.0)
+        found[:, 0].clamp_(min=0.05)
+    return found[:, 0].float(), found[:, 1].float()

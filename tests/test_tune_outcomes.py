@@ -1,0 +1,70 @@
+"""Counts without matching anew equal those of the scorer."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from seldfuse.directions import direction_from_azimuth
+from seldfuse.fusion import DecodeSettings, decode
+from seldfuse.metrics.counts import count
+from seldfuse.metrics.scores import by_class
+from seldfuse.posterior import Posterior
+from seldfuse.tune.outcomes import f_of, outcomes
+
+
+def posterior(tracks: int, seed: int, share: float, hard: bool = False, **without: None) -> Posterior:
+    """Twelve frames of six clips, in which tracks of a class are seldom near each other."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (6, 12, 13, tracks)
+
+    def random(low: float, high: float) -> torch.Tensor:
+        return low + (high - low) * torch.rand(shape, generator=generator)
+
+    activity = random(0.0, 1.0)
+    if hard:
+        activity = (activity < share).float().sort(dim=-1, descending=True).values
+    fields: Mapping[str, torch.Tensor | None] = {
+        "direction": direction_from_azimuth(random(-89, 89)),
+        "distance": random(0.5, 4.0),
+        "onscreen": random(0.0, 1.0).round() if hard else random(0.0, 1.0),
+        **without,
+    }
+    return Posterior(activity, **fields)
+
+
+@pytest.mark.parametrize("criterion", ["f20_1", "f20_1_on", "f20", "f1", "f_class"])
+@pytest.mark.parametrize("tracks", [1, 2, 3])
+def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> None:
+    said, truth = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)
+    found = outcomes(said, truth, criterion)
+    references = decode(truth, DecodeSettings(unify_angle_deg=0.0))
+    for threshold in (0.0, 0.3, 0.6, 0.9):
+        counts = count(references, decode(said, DecodeSettings(threshold=threshold)), mode="strict").total()
+        got = f_of(found.of(said.activity > threshold).sum(1))
+        assert np.allclose(got, by_class(counts)[criterion], atol=1e-6)
+
+
+def test_a_limit_on_what_is_unknown_is_passed_by_none() -> None:
+    truth = posterior(3, 2, 0.3, hard=True)
+    for field, criterion in (("direction", "f20"), ("distance", "f1"), ("onscreen", "f20_1_on")):
+        said = posterior(2, 1, 1.0, **{field: None})
+        assert outcomes(said, truth, criterion).hits.sum() == 0
+        assert outcomes(said, truth, "f_class").hits.sum() > 0
+
+
+def test_frames_that_are_not_scored_have_no_outcome() -> None:
+    said, truth = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
+    scored = torch.zeros(6, 12, dtype=torch.bool)
+    scored[:4, 3:] = True
+    part = outcomes(said, truth, "f20_1", scored=scored)
+    whole = outcomes(said.map(lambda t: t[:4, 3:]), truth.map(lambda t: t[:4, 3:]), "f20_1")
+    active = said.activity > 0.4
+    assert torch.equal(part.of(active)[:, :4], whole.of(active[:4, 3:]))
+    assert part.of(active)[:, 4:].sum() == 0
+
+
+def test_more_than_three_tracks_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 3 tracks, got 4 and 3"):
+        outcomes(posterior(4, 1, 1.0), posterior(3, 2, 0.3, hard=True), "f20_1")
