@@ -100,21 +100,6 @@ def pra_scenes(
 
 
 @app.command()
-def yardstick(
-    data: Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False)],
-    backends: Annotated[str, typer.Option(help="Backends to score, as for seldfuse run.")],
-    against: Annotated[str, typer.Option(help="As many others, each compared with its counterpart.")],
-    split: Annotated[str, typer.Option(help="Name of the split.")] = "dev-test-pra",
-) -> None:
-    """Score backends on rendered validation scenes, beside others."""
-    from benchmarks import yardstick_scores
-    from seldfuse.synth.dataset.folder import Split
-
-    result = yardstick_scores.measure(Split(data, split), backends.split(","), against.split(","))
-    _keep(result, f"{split}.json", yardstick_scores.table(result))
-
-
-@app.command()
 def results(
     sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),

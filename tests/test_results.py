@@ -29,8 +29,6 @@ from benchmarks.results_scores import (
     scored,
     systems,
 )
-from benchmarks.yardstick_scores import ENSEMBLE
-from benchmarks.yardstick_scores import measure as measure_pairs
 from seldfuse.errors import UsageError
 from seldfuse.events import Events
 from seldfuse.formats import dcase
@@ -197,7 +195,6 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints")
     for backend in PAPERS:
         save_random(folder / backend, backend, DCASE2025)
-        save_random(folder / f"other-{backend}", backend, DCASE2025, seed=1)
     return folder
 
 
@@ -227,14 +224,6 @@ def test_a_short_measurement_holds_what_is_promised_and_makes_a_page(split: Spli
 def test_a_backend_is_chosen_once() -> None:
     with pytest.raises(UsageError, match="--backends expects each backend once, got doa, doa"):
         chosen("doa,doa@runs/doa")
-
-
-def test_pairs_of_backends_are_scored_beside_each_other(split: Split, checkpoints: Path) -> None:
-    ours, theirs = ([f"{name}@{checkpoints}/{kind}{name}" for name in ("doa", "sce")] for kind in ("", "other-"))
-    result = measure_pairs(split, ours, theirs)
-    assert [pair["name"] for pair in result["pairs"]] == [*ours, ENSEMBLE]
-    value, other, difference = result["pairs"][0]["scores"]["f_class"]
-    assert difference["value"] == pytest.approx(value - other)
 
 
 # What is rendered
