@@ -1,5 +1,6 @@
 """Augmentation: what it does to the sound it does to the labels, and to nothing else."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,7 +15,20 @@ from seldfuse.features import ClipBatch
 from seldfuse.features.stack import stack
 from seldfuse.posterior import Posterior
 from seldfuse.synth.codec import RATES
-from seldfuse.train.augment import Augment, augmented, filters, gain, masks, mixup, shift, swap, worn_by_codec
+from seldfuse.synth.scene import Wear
+from seldfuse.synth.wear import worn
+from seldfuse.train.augment import (
+    Augment,
+    augmented,
+    band_limit,
+    filters,
+    gain,
+    masks,
+    mixup,
+    shift,
+    swap,
+    worn_by_codec,
+)
 from seldfuse.train.batch import Batch
 
 NAMES = ("stpacc", "logmel", "ild", "intensity")
@@ -23,7 +37,8 @@ COLUMNS, MELS = 50, 64
 
 Augmentation = Callable[[Batch, float, np.random.Generator], Batch]
 ALL: dict[str, Augmentation] = {
-    "swap": swap, "shift": shift, "filters": filters, "gain": gain, "masks": masks, "mixup": mixup
+    "swap": swap, "shift": shift, "filters": filters, "band_limit": band_limit,
+    "gain": gain, "masks": masks, "mixup": mixup
 }  # fmt: skip
 SHARED = {name: function for name, function in ALL.items() if name != "gain"}
 
@@ -417,3 +432,30 @@ def test_a_share_lies_between_nothing_and_all(name: str, value: float) -> None:
 def test_a_gain_is_not_negative(value: float) -> None:
     with pytest.raises(UsageError, match=f"augmentation gain_db must be 0 dB or more, got {value}"):
         Augment(gain_db=value)
+
+
+def test_a_band_limit_gives_the_features_of_sound_that_was_band_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["seldfuse.train.augment.band_limit"]
+    monkeypatch.setattr(module, "EDGE_HZ", (4000.0, 4000.0))
+    monkeypatch.setattr(module, "ORDER", (4.0, 4.0))
+    audio = noise(2, seconds=5.0)
+    limited = worn(audio.clone(), [Wear(gain_db=0.0, lowpass_hz=4000.0)] * 2)
+    got, expected = band_limit(heard(audio), 1.0, chance()), heard(limited)
+    levels = [LEFT, RIGHT]
+    assert (expected.features - heard(audio).features)[:, levels, :, 55:].amax() < -20
+    inside = slice(2, -2)  # at the ends the sound is cut off, which makes treble
+    assert torch.allclose(got.features[:, levels, inside], expected.features[:, levels, inside], atol=1.5)
+    assert (got.features - expected.features)[:, levels].abs().mean() < 0.3
+    assert torch.equal(got.features[:, [STPACC, ILD, INTENSITY]], heard(audio).features[:, [STPACC, ILD, INTENSITY]])
+    assert got.truth is not None
+
+
+def test_a_band_limit_raises_nothing_and_keeps_the_range() -> None:
+    batch = heard(noise(8, level=0.1))
+    limited = band_limit(batch, 1.0, chance(3)).features[:, [LEFT, RIGHT]]
+    before = batch.features[:, [LEFT, RIGHT]]
+    assert (limited <= before).all()
+    loudest = limited.amax(dim=(1, 2, 3), keepdim=True)
+    assert (limited.minimum(before) >= (loudest - 80.0).minimum(before) - 1e-3).all()
+    assert ((before - limited)[..., -1].amax(dim=(1, 2)) > 3.0).all()
+    assert ((before - limited)[..., 0].amax(dim=(1, 2)) < 0.1).all()

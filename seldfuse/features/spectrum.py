@@ -42,11 +42,20 @@ def mel_power(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
     return power @ _mel_filters().to(batch.device)
 
 
+def mel_centres_hz() -> np.ndarray:
+    """The frequency at which each mel band hears best."""
+    return _edges_hz()[1:-1]
+
+
+def _edges_hz() -> np.ndarray:
+    return _hz_from_mel(np.linspace(0.0, _mel_from_hz(SAMPLE_RATE_HZ / 2), MELS + 2))
+
+
 @lru_cache(maxsize=1)
 def _mel_filters() -> Float[Tensor, "frequency mel"]:
     """Triangles of unit area (Slaney, Auditory Toolbox, 1998)."""
     frequency_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
-    edge_hz = _hz_from_mel(np.linspace(0.0, _mel_from_hz(SAMPLE_RATE_HZ / 2), MELS + 2))
+    edge_hz = _edges_hz()
     rising = (frequency_hz[:, None] - edge_hz[:-2]) / (edge_hz[1:-1] - edge_hz[:-2])
     falling = (edge_hz[2:] - frequency_hz[:, None]) / (edge_hz[2:] - edge_hz[1:-1])
     triangles = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (edge_hz[2:] - edge_hz[:-2])

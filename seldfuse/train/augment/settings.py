@@ -22,6 +22,8 @@ class Augment:
     """A few mel bands and a moment are blanked out."""
     filters: float = 0.0
     """Mel bands get louder or softer by up to 6 dB, as in another room or through another microphone."""
+    band_limit: float = 0.0
+    """Above a random frequency from 3 to 10 kHz there is nothing."""
     shift: float = 0.0
     """The spectrum moves up or down by up to four mel bands."""
     codec: float = 0.0
