@@ -18,6 +18,7 @@ from seldfuse.clip import SAMPLE_RATE_HZ, Clip
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.features import ClipBatch
 from seldfuse.features.batch import Feature
+from seldfuse.fusion.conform import counterparts
 from seldfuse.fusion.stitch import Stitcher
 from seldfuse.heard import Heard
 from seldfuse.media.stereo import StereoCheck
@@ -46,7 +47,7 @@ class Ears:
 def listen(clips: Iterable[Clip], ears: Ears, watch: Watch, on_failure: OnFailure) -> Iterator[Heard]:
     """What the backends say of each clip, in order. `on_failure` hears of clips that cannot be read; they are left out.
 
-    Raises PluginError where a backend fails or breaks a promise, CheckpointError where backends know different classes.
+    Raises PluginError where a backend fails or breaks a promise, CheckpointError where one has no class of the first.
     """
     pending: deque[_Recording] = deque()
     cut = _cut(clips, ears, pending, watch, on_failure)
@@ -156,7 +157,7 @@ def _check(name: str, posterior: Posterior, batch: ClipBatch) -> None:
 def _check_classes(posteriors: Mapping[str, Posterior]) -> None:
     (first, reference), *others = posteriors.items()
     for name, posterior in others:
-        if not posterior.labels.same_classes(reference.labels):
+        if all(place is None for place in counterparts(reference.labels, posterior.labels)):
             raise CheckpointError(
                 f"the checkpoints know different classes: {first} has {', '.join(reference.labels.names)}; "
                 f"{name} has {', '.join(posterior.labels.names)}; run them apart, or name checkpoints of one label set"

@@ -1,17 +1,27 @@
 """Folders of posteriors or of plain event tables, as members of an ensemble."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from seldfuse.errors import UsageError
 from seldfuse.events import Events
 from seldfuse.formats import dcase
+from seldfuse.fusion.conform import Grid, conform
 from seldfuse.fusion.votes import events_as_posterior
 from seldfuse.heard import Heard
 from seldfuse.posterior import Posterior
 
 SUFFIXES = (".safetensors", ".csv")
+FIELDS_OF_EVENTS = ("activity", "direction", "distance", "onscreen")
+CLIPS_NAMED = 3
+"""Clips that a message names."""
+LENGTH_TOLERANCE = 0.1
+"""How far a direction may be from length 1 where something sounds; half precision needs a hundredth of that."""
 
 
 @dataclass(frozen=True)
@@ -22,32 +32,61 @@ class Members:
 
     def fields(self) -> set[str]:
         """Fields that at least one member gives, by the first file of each. Raises UsageError."""
-        return set().union(*(_fields(next(iter(paths.values()))) for paths in self.files.values()))
+        return set().union(*(_fields(found) for found in self._first().values()))
 
     def heard(self) -> Iterator[Heard]:
-        """What each member says of every clip, in the order of names; a note names those that lack it."""
-        for clip in sorted(set().union(*self.files.values())):
-            there = {member: paths[clip] for member, paths in self.files.items() if clip in paths}
-            yield _heard(clip, there, absent=[member for member in self.files if member not in there])
+        """What each member says of every clip, in the order of names, with the classes and frames of one grid.
+
+        The grid is that of the first files (`Grid.of`), the same for all clips. A member abstains where it lacks the
+        clip or its posterior is NaN throughout, which a note tells. Raises UsageError where members do not fit.
+        """
+        first = self._first()
+        grid = Grid.of(list(first.values()))
+        fields = {member: _fields(found) for member, found in first.items()}
+        absent = {clip: self._absent(clip) for clip in sorted(set().union(*self.files.values()))}
+        alike = Counter(absent.values())
+        for clip, members in absent.items():
+            # Where many clips lack the same, one sentence serves them all, so that it can be counted.
+            subject = f"{clip} is missing" if alike[members] == 1 else "missing"
+            notes = (f"{subject} from {', '.join(members)}, which abstain",) if members else ()
+            yield _heard(
+                clip, {m: paths[clip] for m, paths in self.files.items() if clip in paths}, grid, fields, notes
+            )
+
+    def _first(self) -> dict[str, Posterior | Events]:
+        return {member: _read(next(iter(paths.values()))) for member, paths in self.files.items()}
+
+    def _absent(self, clip: str) -> tuple[str, ...]:
+        return tuple(member for member, paths in self.files.items() if clip not in paths)
 
 
 def open_members(folders: Sequence[Path]) -> Members:
     """The members that folders stand for; a folder's name is its member's name.
 
-    Raises UsageError where a folder holds no posteriors and no events, or two folders have one name.
+    Raises UsageError where a folder holds no posteriors and no events, two folders have one name, or a member has no
+    clip that another has.
     """
     files = {_name(folder): _by_clip(folder) for folder in folders}
     if len(files) < len(folders):
         raise UsageError(
             f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}"
         )
+    for member, mine in files.items():
+        others = set().union(*(paths for other, paths in files.items() if other != member))
+        if len(files) > 1 and others.isdisjoint(mine):
+            raise UsageError(
+                f"{member} has no clip in common with the others: it has {_some(mine)}, they have {_some(others)}; "
+                "a clip's name is its file's path below the folder, without suffix"
+            )
     return Members(files)
 
 
-def _fields(path: Path) -> set[str]:
-    if path.suffix == ".csv":
-        return {"activity", "direction", "distance", "onscreen"}
-    return set(_read_posterior(path).provides)
+def _fields(found: Posterior | Events) -> tuple[str, ...]:
+    return found.provides if isinstance(found, Posterior) else FIELDS_OF_EVENTS
+
+
+def _some(clips: Collection[str]) -> str:
+    return ", ".join(sorted(clips)[:CLIPS_NAMED]) + (", …" if len(clips) > CLIPS_NAMED else "")
 
 
 def _name(folder: Path) -> str:
@@ -62,21 +101,47 @@ def _by_clip(folder: Path) -> dict[str, Path]:
         paths = [path for path in folder.rglob(f"*{suffix}") if not path.name.startswith(".")]
         found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
         if found:
-            return found
+            return dict(sorted(found.items()))
     raise UsageError(f"the folder holds neither posteriors ({SUFFIXES[0]}) nor events ({SUFFIXES[1]}): {folder}")
 
 
-def _heard(clip: str, paths: Mapping[str, Path], absent: Sequence[str]) -> Heard:
+def _heard(
+    clip: str, paths: Mapping[str, Path], grid: Grid, fields: Mapping[str, Sequence[str]], notes: tuple[str, ...]
+) -> Heard:
+    """What all members, which `fields` names, say of a clip; those who say nothing say that they do not know."""
     read = {member: _read(path) for member, path in paths.items()}
-    frames = max(map(_frames, read.values()))
+    mute = [member for member, found in read.items() if isinstance(found, Posterior) and found.activity.isnan().all()]
+    if len(mute) < len(read):
+        read = {member: found for member, found in read.items() if member not in mute}
+    said, left_out = _said(read, grid)
+    blank = next(iter(said.values()))
+    posteriors = {member: said[member] if member in said else _unknown(blank, fields[member]) for member in fields}
+    notes += tuple(f"{member} says nothing but NaN, and abstains" for member in mute)
+    return Heard(clip, posteriors, blank.frames * grid.hop_s, (*notes, *left_out))
+
+
+def _said(read: Mapping[str, Posterior | Events], grid: Grid) -> tuple[dict[str, Posterior], tuple[str, ...]]:
+    """Posteriors on the grid, and events as votes that are as long."""
+    posteriors, notes = conform({name: found for name, found in read.items() if isinstance(found, Posterior)}, grid)
+    tables = {name: found for name, found in read.items() if isinstance(found, Events)}
+    ends = {name: 1 + int(table.table["frame"].max()) if len(table) else 1 for name, table in tables.items()}
+    frames = max((posterior.frames for posterior in posteriors.values()), default=max(ends.values(), default=1))
     # Votes get one number of tracks, so that a system that heard nothing votes against the second event too.
-    tracks = max((_tracks(found) for found in read.values() if isinstance(found, Events)), default=1)
-    posteriors = {
-        member: events_as_posterior(found, frames, tracks) if isinstance(found, Events) else found
-        for member, found in read.items()
-    }
-    notes = (f"{clip} is missing from {', '.join(absent)}, which abstain",) if absent else ()
-    return Heard(clip, posteriors, frames * next(iter(posteriors.values())).hop_s, notes)
+    tracks = max(map(_tracks, tables.values()), default=1)
+    # A table that goes beyond the posteriors keeps its length, by which it is refused.
+    votes = {name: events_as_posterior(table, max(frames, ends[name]), tracks) for name, table in tables.items()}
+    fitted, more = conform(votes, grid)
+    said = posteriors | fitted
+    return {name: said[name] for name in read}, (*notes, *more)
+
+
+def _unknown(like: Posterior, fields: Sequence[str]) -> Posterior:
+    """A posterior that gives `fields` and knows none of them anywhere."""
+    cell = torch.full_like(like.activity[..., :1], torch.nan)
+    values: dict[str, Tensor] = dict.fromkeys(fields, cell)
+    if "direction" in values:
+        values["direction"] = cell.unsqueeze(-1).expand(*cell.shape, 3)
+    return Posterior(**values, labels=like.labels, hop_s=like.hop_s, provenance={"absent": True})
 
 
 def _read(path: Path) -> Posterior | Events:
@@ -87,13 +152,22 @@ def _read_posterior(path: Path) -> Posterior:
     posterior = Posterior.load(path)
     if posterior.activity.shape[0] != 1:
         raise UsageError(f"expected the posterior of one clip, got a batch of {posterior.activity.shape[0]}: {path}")
+    _check_values(posterior, path)
     return posterior
 
 
-def _frames(found: Posterior | Events) -> int:
-    if isinstance(found, Posterior):
-        return found.frames
-    return 1 + int(found.table["frame"].max()) if len(found) else 1
+def _check_values(posterior: Posterior, path: Path) -> None:
+    """Finds the two slips that other systems are likely to make: logits, and directions as long as the activity."""
+    activity = posterior.activity
+    outside = (activity < 0) | (activity > 1)
+    if outside.any():
+        raise UsageError(f"expected activity from 0 to 1, got {activity[outside][0].item():g}: {path}")
+    if posterior.direction is None:
+        return
+    length = posterior.direction.float().norm(dim=-1)
+    wrong = (activity > 0.5) & ((length - 1).abs() > LENGTH_TOLERANCE)
+    if wrong.any():
+        raise UsageError(f"expected unit vectors as direction, got one of length {length[wrong][0].item():g}: {path}")
 
 
 def _tracks(events: Events) -> int:

@@ -13,6 +13,7 @@ from seldfuse.errors import PluginError, SeldfuseError, UsageError
 from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
 from seldfuse.fusion import FusionSettings, decode, fuse
+from seldfuse.fusion.conform import Grid, conform
 from seldfuse.fusion.settings import PRESETS
 from seldfuse.heard import Heard
 from seldfuse.listen import Ears, OnFailure, listen
@@ -81,8 +82,8 @@ def hear(
 def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
     """Merges what other runs or other systems wrote, paired by clip name; one result per clip.
 
-    Posteriors are taken as they are, events as votes. A member that lacks a clip abstains there, and a note says so.
-    Raises UsageError where members do not fit together.
+    Events are votes. Classes and frames are those of `Grid.of`, to which members are brought. A member that lacks a
+    clip abstains there, and a note says so. Raises UsageError where members do not fit together.
     """
     settings = read_fusion(fusion)
     for heard in members.heard():
@@ -90,8 +91,12 @@ def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean")
 
 
 def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
-    """Fuses what the members said of a clip and decides what sounded."""
-    posterior = fuse(heard.posteriors, settings)
+    """Fuses what the members said of a clip and decides what sounded.
+
+    Classes and frames are the first member's (`Grid.of`). Raises UsageError where members do not fit together.
+    """
+    posteriors, left_out = conform(heard.posteriors, Grid.of(list(heard.posteriors.values())))
+    posterior = fuse(posteriors, settings)
     (events,) = decode(posterior, settings.decode)
     events, notes = _with_typical_distance(events, posterior)
     return Result(
@@ -102,7 +107,7 @@ def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
         duration_s=heard.duration_s,
         fusion=settings.preset,
         device=device,
-        notes=(*heard.notes, *notes),
+        notes=(*heard.notes, *left_out, *notes),
     )
 
 

@@ -106,7 +106,8 @@ class Delivery:
         from seldfuse.pipeline import save_members, write
 
         given = set(result.posterior.provides)
-        writers = [writer for writer in self.writers if given.issuperset(writer.spec.needs)]
+        # What a format needs it needs of events; a clip without any lacks nothing.
+        writers = [entry for entry in self.writers if not len(result.events) or given.issuperset(entry.spec.needs)]
         lacking = [writer for writer in self.writers if writer not in writers]
         if not writers:
             raise UsageError(_lack(lacking, [result.name]))

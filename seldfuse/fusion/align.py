@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import known
-from seldfuse.fusion.tracks import affinity, best_permutation, reordered
+from seldfuse.fusion.tracks import affinity, best_permutation, picked, reordered
 from seldfuse.posterior import Posterior
+
+FORBIDDEN = -1e4
+"""Worse than any sum of fits, of which none is below −1."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Aligned:
 
     Shape: `values[field]` is `[member, batch, frame, cls, track]` (`direction` has a last axis of 3), NaN where a
     member does not provide it. `speaks[field]` is boolean, `[member, batch, frame, cls, track]`: whether the member has
-    the track and knows the field there (NaN is not knowing).
+    the track and knows both its activity and the field there (NaN is not knowing).
     """
 
     members: tuple[str, ...]
@@ -32,24 +35,26 @@ class Aligned:
 def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "member cls"]) -> Aligned:
     """Tracks matched per frame and class to those of the reference member.
 
-    The reference has the most tracks, then the largest activity weight, then the first name. A member's tracks are
-    assigned so that the sum of activity × activity × cosine is greatest; a member with fewer tracks abstains on the
-    rest. One frame more or less is trimmed. Raises UsageError where labels, hops, clips or frames do not fit together.
+    The reference has the most tracks, then the largest activity weight, then the first name; where it knows no
+    activity, the next takes its place. A member's tracks are assigned so that the sum of activity × activity × cosine
+    is greatest; a member with fewer tracks abstains on the rest. One frame more or less is trimmed. Raises UsageError
+    where labels, hops, clips or frames do not fit together.
     """
     check_alike(posteriors)
     names = tuple(posteriors)
     frames = min(posterior.frames for posterior in posteriors.values())
     tracks = max(posterior.tracks for posterior in posteriors.values())
     weight = dict(zip(names, activity_weight.mean(-1).tolist(), strict=True))
-    reference = min(names, key=lambda name: (-posteriors[name].tracks, -weight[name], name))
+    ranked = sorted(names, key=lambda name: (-posteriors[name].tracks, -weight[name], name))
     padded = {name: _padded(posterior, frames, tracks) for name, posterior in posteriors.items()}
-    matched = [_matched(padded[reference], padded[name]) if name != reference else padded[name] for name in names]
+    speaker, anchor = _anchor([padded[name] for name in ranked])
+    matched = [_matched(anchor, padded[name], speaker == ranked.index(name)) for name in names]
     fields = list(dict.fromkeys(field for member in matched for field in member if field != "present"))
     stacks = {field: _stacked(field, matched) for field in fields}
-    present = torch.stack([member["present"] for member in matched])
+    present = torch.stack([member["present"] for member in matched]) & known("activity", stacks["activity"])
     return Aligned(
         members=names,
-        reference=reference,
+        reference=ranked[0],
         values=stacks,
         speaks={field: present & known(field, stack) for field, stack in stacks.items()},
     )
@@ -86,9 +91,32 @@ def _padded(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]
     return {name: F.pad(value, (0, 0, 0, spare) if name == "direction" else (0, spare)) for name, value in cut.items()}
 
 
-def _matched(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    order = best_permutation(affinity(reference, member))
+def _anchor(ranked: list[dict[str, Tensor]]) -> tuple[Int[Tensor, "batch frame cls"], dict[str, Tensor]]:
+    """For every class and frame the first member that knows its activity, and what that member says."""
+    fields = [field for field in ("activity", "direction", "present") if any(field in member for member in ranked)]
+    stacks = {field: _stacked(field, ranked) for field in fields}
+    speaker = (stacks["present"] & known("activity", stacks["activity"])).any(-1).int().argmax(0)
+    index = speaker[None, ..., None].expand_as(stacks["activity"][:1])
+    return speaker, {field: picked(stack, index, 0)[0] for field, stack in stacks.items()}
+
+
+def _matched(
+    anchor: Mapping[str, Tensor], member: Mapping[str, Tensor], speaks: Bool[Tensor, "batch frame cls"]
+) -> dict[str, Tensor]:
+    """The member's tracks in the order of the anchor's; where the member itself is the anchor, in their own."""
+    if speaks.all():
+        return dict(member)
+    fit = affinity(_without_gaps(anchor), _without_gaps(member))
+    # Among members that know a class the anchor has most tracks; what only others have is no place for a source.
+    fit = fit.masked_fill(member["present"].unsqueeze(-2) & ~anchor["present"].unsqueeze(-1), FORBIDDEN)
+    own = torch.arange(fit.shape[-1], device=fit.device)
+    order = torch.where(speaks.unsqueeze(-1), own, best_permutation(fit))
     return {name: reordered(value, order) for name, value in member.items()}
+
+
+def _without_gaps(fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Unknown activity draws no track to itself."""
+    return {**fields, "activity": fields["activity"].nan_to_num()}
 
 
 def _stacked(field: str, members: list[dict[str, Tensor]]) -> Tensor:

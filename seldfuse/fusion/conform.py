@@ -1,0 +1,211 @@
+"""Members that know other classes or hear in frames of another length, brought to one grid.
+
+What a member does not know becomes NaN, and there it abstains.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.fusion.averages import known, mean_of, spoken, voice
+from seldfuse.fusion.tracks import MAX_TRACKS, affinity, best_permutation, picked, reordered
+from seldfuse.labels import Label, LabelSet
+from seldfuse.posterior import HOP_S, Posterior
+
+SAME_HOP_S = 1e-6
+"""Frames whose lengths differ by less are of one length."""
+SLIVER = 1e-6
+"""Overlaps below this share of a frame are rounding errors."""
+CLASSES_NAMED = 5
+"""Classes that a note names; it counts the others."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What members are brought to: classes in their order, and the length of a frame."""
+
+    labels: LabelSet
+    hop_s: float
+
+    @classmethod
+    def of(cls, members: Sequence[Posterior | Events]) -> "Grid":
+        """The classes of the first; frames of 0.1 s where any member has them, else those of the first."""
+        first = members[0]
+        return cls(first.labels, HOP_S if any(_same_hop(member.hop_s, HOP_S) for member in members) else first.hop_s)
+
+
+def conform(posteriors: Mapping[str, Posterior], grid: Grid) -> tuple[dict[str, Posterior], tuple[str, ...]]:
+    """Posteriors `[batch, frame, cls, track]` of the same clips with the classes and the frames of `grid`; and notes.
+
+    Classes are matched by name, title and alias. One that the member does not have is NaN in all fields; one that the
+    grid does not have is dropped, which a note tells. Frames of another length are averaged, or held where they are
+    longer, each field as `averages` has it; a frame beyond the member's end is NaN. A posterior that fits comes back
+    as it is. Raises UsageError, naming the member, where it has no class of the grid or no frames, more tracks than
+    can be matched, or where it is longer or shorter than the others by more than the longer of two frames.
+    """
+    for name, posterior in posteriors.items():
+        _check(name, posterior)
+    in_time = _on_one_clock(posteriors, grid.hop_s)
+    fitted, notes = {}, []
+    for name, posterior in in_time.items():
+        if not posterior.labels.same_classes(grid.labels):
+            notes += _dropped(name, posterior.labels, grid.labels)
+            posterior = _with_classes(name, posterior, grid.labels)
+        fitted[name] = posterior
+    return fitted, tuple(notes)
+
+
+# --- classes --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def counterparts(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
+    """For every class of `wanted` the position of the same class in `known`, or None.
+
+    Classes of one name are the same; of what remains, those of which one is called by a name, title or alias of the
+    other. No class of `known` stands for two.
+    """
+    found: list[int | None] = [known.names.index(name) if name in known.names else None for name in wanted.names]
+    for place, label in enumerate(wanted.classes):
+        position = _position(label, known) if found[place] is None else None
+        if position is not None and position not in found:
+            found[place] = position
+    return tuple(found)
+
+
+def _position(label: Label, known: LabelSet) -> int | None:
+    for word in (label.name, label.title, *label.aliases):
+        try:
+            return known.index(word)
+        except UsageError:
+            continue
+    return None
+
+
+def _with_classes(name: str, posterior: Posterior, labels: LabelSet) -> Posterior:
+    places = counterparts(labels, posterior.labels)
+    if all(place is None for place in places):
+        theirs = posterior.labels
+        raise UsageError(
+            f"{name} has no class of {labels.name}: it has {', '.join(theirs.names)} ({theirs.name}), "
+            f"{labels.name} has {', '.join(labels.names)}; the first member's classes are those of the result"
+        )
+    device = posterior.activity.device
+    source = torch.tensor([place or 0 for place in places], device=device)
+    lacking = torch.tensor([n for n, place in enumerate(places) if place is None], dtype=torch.long, device=device)
+    moved = {
+        field: value.index_select(2, source).index_fill(2, lacking, torch.nan)
+        for field, value in posterior.tensors().items()
+    }
+    return replace(posterior, **moved, labels=labels)  # type: ignore[arg-type]
+
+
+def _dropped(name: str, theirs: LabelSet, labels: LabelSet) -> list[str]:
+    taken = counterparts(labels, theirs)
+    spare = [word for place, word in enumerate(theirs.names) if place not in taken]
+    if not spare or len(spare) == len(theirs):
+        return []
+    more = f" and {len(spare) - CLASSES_NAMED} more" if len(spare) > CLASSES_NAMED else ""
+    return [f"{name} also tells of {', '.join(spare[:CLASSES_NAMED])}{more}, no class of {labels.name}: left out"]
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+
+def _on_one_clock(posteriors: Mapping[str, Posterior], hop_s: float) -> dict[str, Posterior]:
+    """Frames of `hop_s` for all; as many as the longest has whose frames are of that length already."""
+    others = {name: member for name, member in posteriors.items() if not _same_hop(member.hop_s, hop_s)}
+    if not others:
+        return dict(posteriors)
+    fitting = {name: member for name, member in posteriors.items() if name not in others}
+    # Without one that fits, the shortest frames tell best how long the clip is.
+    guide = max(
+        fitting, key=lambda name: fitting[name].frames, default=min(others, key=lambda name: others[name].hop_s)
+    )
+    frames = math.ceil(_duration_s(posteriors[guide]) / hop_s - SLIVER)
+    for name, member in others.items():
+        _check_duration(name, member, guide, posteriors[guide])
+    return {name: resampled(member, frames, hop_s) if name in others else member for name, member in posteriors.items()}
+
+
+def resampled(posterior: Posterior, frames: int, hop_s: float) -> Posterior:
+    """The posterior `[batch, frames, cls, track]` in frames of another length.
+
+    Each new frame is the mean of the old ones that it overlaps, weighted by how long it does. Tracks of the old frames
+    are first matched to those of the loudest of them, class by class; from one new frame to the next nothing is.
+    """
+    index, share = overlaps(posterior.frames, posterior.hop_s, frames, hop_s)
+    index, share = index.to(posterior.activity.device), share.to(posterior.activity.device)
+    parts = {name: value.float()[:, index] for name, value in posterior.tensors().items()}
+    weight = share[..., None, None] * known("activity", parts["activity"])  # (batch, frame, within, cls, track)
+    parts["activity"] = parts["activity"].nan_to_num()
+    if posterior.tracks > 1 and index.shape[1] > 1:
+        order = _as_in_the_loudest(parts, weight)
+        parts = {name: reordered(value, order) for name, value in parts.items()}
+        weight = reordered(weight, order)
+    means = {}
+    for name, value in parts.items():
+        loudness = voice(name, weight * known(name, value), parts["activity"])
+        means[name] = mean_of(name, spoken(name, value, loudness).sum(2), loudness.sum(2))
+    return replace(posterior, **means, hop_s=hop_s)  # type: ignore[arg-type]
+
+
+def overlaps(
+    old_frames: int, old_hop_s: float, frames: int, hop_s: float
+) -> tuple[Int[Tensor, "frame within"], Float[Tensor, "frame within"]]:
+    """The old frames that each new one overlaps, and what share of the new frame that is: a banded matrix by its rows.
+
+    Shares of a row add up to 1, less where the old frames end before the new one does.
+    """
+    ratio = hop_s / old_hop_s
+    begin = torch.arange(frames, dtype=torch.float64).unsqueeze(-1) * ratio  # counted in old frames
+    index = (begin + SLIVER).floor().long() + torch.arange(math.ceil(ratio) + 1)
+    share = (torch.minimum(index + 1, begin + ratio) - torch.maximum(index, begin)) / ratio
+    share = torch.where((index < old_frames) & (share > SLIVER), share, 0.0)
+    used = share.any(0)
+    return index[:, used].clamp_max(old_frames - 1), share[:, used].float()
+
+
+def _as_in_the_loudest(
+    parts: Mapping[str, Tensor], weight: Float[Tensor, "batch frame within cls track"]
+) -> Int[Tensor, "batch frame within cls track"]:
+    fields = {name: value for name, value in parts.items() if name in ("activity", "direction")}
+    loudest = (parts["activity"] * (weight > 0)).sum(-1).argmax(2)  # (batch, frame, cls)
+    index = loudest[:, :, None, :, None].expand_as(weight)
+    return best_permutation(affinity({name: picked(value, index, 2) for name, value in fields.items()}, fields))
+
+
+def _same_hop(one_s: float, other_s: float) -> bool:
+    return abs(one_s - other_s) <= SAME_HOP_S
+
+
+def _duration_s(posterior: Posterior) -> float:
+    return posterior.frames * posterior.hop_s
+
+
+# --- what cannot be fitted ------------------------------------------------------------------------------------------
+
+
+def _check(name: str, posterior: Posterior) -> None:
+    if not 0 < posterior.hop_s < math.inf:
+        raise UsageError(f"{name} must have a frame every so many seconds, more than 0, got {posterior.hop_s:g}")
+    if posterior.frames == 0:
+        raise UsageError(f"{name} has no frames")
+    if posterior.tracks > MAX_TRACKS:
+        raise UsageError(f"{name} has {posterior.tracks} tracks; at most {MAX_TRACKS} can be matched")
+
+
+def _check_duration(one: str, first: Posterior, two: str, second: Posterior) -> None:
+    longer_s = max(first.hop_s, second.hop_s)
+    if abs(_duration_s(first) - _duration_s(second)) > longer_s * (1 + SLIVER):
+        raise UsageError(
+            f"{one} has {first.frames} frames of {first.hop_s:g} s and {two} {second.frames} of {second.hop_s:g} s; "
+            "were they computed from the same clips?"
+        )
