@@ -27,6 +27,9 @@ CLIPS = (("telephone", 40.0), ("bell", -50.0), ("knock", 10.0), ("water_tap", -2
 SECOND = "footsteps"
 """Sounds along in every second clip, from the other side."""
 
+STEPS = {"baseline": 400}
+"""Its checkpoint knows least, and its activity is the length of a vector, which grows slowly."""
+
 PRESENT = 5 / len(DCASE2025)
 """Share of the classes that are there at all; the others count 0 in the macro F."""
 
@@ -62,7 +65,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_four_clips_are_learned_by_heart(name: str, recording: Path, tmp_path: Path) -> None:
     task = load_reference(f"seldfuse_{name}.train:{name.removeprefix('sed_').capitalize()}Task")()
     recipe = recipe_of(preset(task.recipes, "small"))
-    run = replace(recipe.run, steps=120, batch=4, validate_every=120, ema_decay=0.9)
+    steps = STEPS.get(task.backend, 120)
+    run = replace(recipe.run, steps=steps, batch=4, validate_every=steps, ema_decay=0.9)
     recipe = replace(recipe, run=run, augment=Augment(), init=f"{task.backend}-small", data=(Part(str(recording)),))
     best = train(task, DCASE2025, recipe, tmp_path, torch.device("cpu"), lambda _: None, lambda _: None)
     assert best[task.criterion] / PRESENT > 0.9

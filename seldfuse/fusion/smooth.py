@@ -1,0 +1,129 @@
+"""A posterior smoothed along time, so that a lone frame neither makes nor breaks an event.
+
+A file may say::
+
+    [smooth.activity]            # fields of HmmSettings; a number, or a table by class
+    start = 0.005
+    stop = { knock = 0.2, default = 0.05 }
+    trust = 0.3
+
+    [smooth.direction]           # fields of WalkSettings
+    step = 0.02
+    error = 0.3
+    silent_step = 0.5
+
+What has no table is left as it is.
+"""
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.fusion.perclass import check_numbers
+from seldfuse.fusion.smooth_activity import HmmSettings, fit_hmm, smooth_activity
+from seldfuse.fusion.smooth_tracks import WalkSettings, fit_walk, smooth_track
+from seldfuse.labels import LabelSet
+from seldfuse.posterior import Posterior
+
+WALKED = ("direction", "distance")
+
+
+@dataclass(frozen=True)
+class SmoothSettings:
+    """How each field is smoothed; None leaves it alone."""
+
+    activity: HmmSettings | None = None
+    direction: WalkSettings | None = None
+    distance: WalkSettings | None = None
+
+    @classmethod
+    def from_table(cls, data: Mapping[str, Any]) -> "SmoothSettings":
+        """Settings from what the table `[smooth]` of a TOML file holds.
+
+        Raises UsageError for unknown keys and for numbers that are none or out of range.
+        """
+        kinds: dict[str, type[HmmSettings] | type[WalkSettings]] = {"activity": HmmSettings}
+        kinds |= dict.fromkeys(WALKED, WalkSettings)
+        _check_keys(data, kinds, "field to smooth")
+        return cls(**{name: _settings(kinds[name], table, f"smooth.{name}") for name, table in data.items()})
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_table` reads; only what is set, for TOML and its kin know no null."""
+        tables = {name: asdict(value) for name, value in vars(self).items() if value is not None}
+        return {name: {key: it for key, it in table.items() if it is not None} for name, table in tables.items()}
+
+    def check(self, labels: LabelSet) -> None:
+        """Raises UsageError for unknown classes."""
+        if self.activity is not None:
+            self.activity.rates(labels)
+        for walk in (self.direction, self.distance):
+            if walk is not None:
+                walk.growth(labels)
+
+
+def smoothed(posterior: Posterior, settings: SmoothSettings) -> Posterior:
+    """The posterior with activity, direction and distance smoothed, each on its own track of its own class and clip.
+
+    Tracks are taken to stay with their source, as far as the members keep them so. On-screen stays as it is, for a
+    source may be hidden or leave the picture from one frame to the next; so do the doubts, which then tell that of a
+    single frame. Raises UsageError for unknown classes.
+    """
+    posterior = posterior.map(Tensor.float)
+    activity = posterior.activity
+    if settings.activity is not None:
+        activity = smooth_activity(activity, settings.activity, posterior.labels)
+    changed = {"activity": activity}
+    for name in WALKED:
+        walk: WalkSettings | None = getattr(settings, name)
+        if walk is not None and name in posterior.provides:
+            changed[name] = smooth_track(name, posterior, activity, walk)
+    return replace(posterior, **changed)  # type: ignore[arg-type]
+
+
+def fit_smooth(truth: Posterior, said: Posterior) -> SmoothSettings:
+    """Settings for the fields that both have, from true tracks and what a system says of them, on the same tracks.
+
+    Raises as `fit_hmm` and `fit_walk` do.
+    """
+    walks = {name: fit_walk(truth, said, name) for name in WALKED if name in truth.provides and name in said.provides}
+    return SmoothSettings(activity=fit_hmm(truth.activity, truth.labels, said.activity), **walks)
+
+
+def median(posterior: Posterior, frames: int) -> Posterior:
+    """The posterior with the running median of `frames` activities in place of each; the ends are repeated.
+
+    It is what the field smooths with, and what `smoothed` is to be held against. Raises ValueError where `frames` is
+    not odd and positive.
+    """
+    if frames < 1 or frames % 2 == 0:
+        raise ValueError(f"a median needs an odd number of frames, got {frames}")
+    reach = frames // 2
+    activity = posterior.activity.float()
+    first, last = activity[:, :1], activity[:, -1:]
+    padded = torch.cat([first.repeat(1, reach, 1, 1), activity, last.repeat(1, reach, 1, 1)], 1)
+    return replace(posterior, activity=padded.unfold(1, frames, 1).median(-1).values)
+
+
+def _settings(kind: type[Any], table: Any, what: str) -> Any:
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{what} must be a table, got {table!r}")
+    _check_keys(table, [entry.name for entry in fields(kind)], f"setting of {what}")
+    for name, value in table.items():
+        check_numbers(value, f"{what}.{name}")
+    try:
+        return kind(**table)
+    except UsageError as error:
+        raise UsageError(f"{what}.{error}") from error
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], what: str) -> None:
+    for name in table:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"{name!r} is no {what} ({', '.join(known)}){hint}")

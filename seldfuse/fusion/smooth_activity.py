@@ -1,0 +1,176 @@
+"""What sounds, smoothed along time: sounds go on and pauses go on, so one frame alone is seldom right.
+
+Each track is a chain of two states, silent and sounding (a hidden Markov model), and the members' probabilities are
+what is seen of it. Forward-backward: L. R. Rabiner, "A tutorial on hidden Markov models and selected applications in
+speech recognition", Proc. IEEE 77(2), 1989, III.B.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.fusion.averages import ODDS_EPSILON
+from seldfuse.fusion.perclass import PerClass, per_class
+from seldfuse.labels import LabelSet
+
+START, STOP, TRUST = 0.005, 0.05, 1.0
+"""A sound begins after 20 s of silence and lasts 2 s: a place to begin where nothing was fitted."""
+PSEUDO_EVENTS = 5
+"""Every class is fitted as if it had so many more events, of the kind that all classes have on average."""
+TRUSTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+PRIOR_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Odds of the prior over those of the chain. Where a track is only for second sources, the first has odds above it."""
+
+
+@dataclass(frozen=True)
+class HmmSettings:
+    """How sounds begin and end, by class: probabilities per frame.
+
+    A silent track begins to sound with probability `start`, a sounding one stops with `stop`. `prior` is the share of
+    sounding frames that the members' probabilities take for granted; what exceeds it speaks for a sound. By default it
+    is the chain's own, start / (start + stop). The frames of a network are not independent, they overlap and err alike:
+    their evidence is raised to the power `trust`, lest the sum of many be overconfident; 1 believes all.
+
+    Raises UsageError unless `start`, `stop` and `prior` lie between 0 and 1 (both excluded) and 0 < `trust` ≤ 1.
+    """
+
+    start: PerClass = START
+    stop: PerClass = STOP
+    prior: PerClass | None = None
+    trust: PerClass = TRUST
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            for number in value.values() if isinstance(value, Mapping) else [value]:
+                if number is not None and not (0 < number < 1 or (name == "trust" and number == 1)):
+                    limits = "above 0, at most 1" if name == "trust" else "between 0 and 1"
+                    raise UsageError(f"{name} must be {limits}, got {number}")
+
+    def rates(self, labels: LabelSet) -> "Rates":
+        """The numbers of each class. Raises UsageError for unknown classes."""
+        start, stop = per_class(self.start, labels, START), per_class(self.stop, labels, STOP)
+        share = start / (start + stop)
+        prior = share if self.prior is None else per_class(self.prior, labels, share)
+        return Rates(_inside(start), _inside(stop), _inside(prior), per_class(self.trust, labels, TRUST))
+
+
+@dataclass(frozen=True)
+class Rates:
+    """`HmmSettings` as numbers of each class."""
+
+    start: Float[Tensor, "cls"]
+    stop: Float[Tensor, "cls"]
+    prior: Float[Tensor, "cls"]
+    trust: Float[Tensor, "cls"]
+
+
+def smooth_activity(
+    activity: Float[Tensor, "batch frame cls track"], settings: HmmSettings, labels: LabelSet
+) -> Float[Tensor, "batch frame cls track"]:
+    """The probability that a track sounds in a frame, given its probabilities in all frames of the clip.
+
+    Chains begin in equilibrium. NaN says nothing: the chain bridges it. Raises UsageError for unknown classes.
+    """
+    odds = _smoothed_odds(activity.logit(ODDS_EPSILON), settings.rates(labels))
+    return odds / (1 + odds)
+
+
+def fit_hmm(
+    truth: Shaped[Tensor, "clip frame cls track"],
+    labels: LabelSet,
+    said: Float[Tensor, "_ _ _ _"] | None = None,
+) -> HmmSettings:
+    """Settings from what sounded (0 and 1, or booleans); with `said`, the members' probabilities of it, trust as well.
+
+    `start` and `stop` are counted; the step from one clip to the next is none. `trust` and `prior` are those of a grid
+    under which the smoothed probabilities make the truth, frame by frame, likeliest; the tracks of `said` must then be
+    those of the truth. Rare classes lean on the others: each gets `PSEUDO_EVENTS` events of the average class on top.
+
+    Raises ValueError where the classes do not fit or `said` has not the shape of the truth.
+    """
+    if truth.shape[2] != len(labels) or (said is not None and said.shape != truth.shape):
+        shapes = " and ".join(str(tuple(tensor.shape)) for tensor in (truth, said) if tensor is not None)
+        raise ValueError(f"expected truth of {len(labels)} classes, and said of the same shape, got {shapes}")
+    sounds = truth > 0.5
+    before, after = sounds[:, :-1], sounds[:, 1:]
+    start = _rate((~before & after).sum((0, 1, 3)), (~before).sum((0, 1, 3)))
+    stop = _rate((before & ~after).sum((0, 1, 3)), before.sum((0, 1, 3)))
+    settings = HmmSettings(by_class(start, labels), by_class(stop, labels))
+    return settings if said is None else _with_trust(settings, labels, sounds, said)
+
+
+def by_class(numbers: Float[Tensor, "cls"], labels: LabelSet) -> dict[str, float]:
+    """Numbers by class name, with four digits: a file of settings is read by people."""
+    return {name: float(f"{number:.4g}") for name, number in zip(labels.names, numbers.tolist(), strict=True)}
+
+
+def _smoothed_odds(
+    log_odds: Float[Tensor, "batch frame cls track"], rates: Rates
+) -> Float[Tensor, "batch frame cls track"]:
+    """Odds are the scaled form of forward and backward probabilities: of two states one number is left.
+
+    A chain of two states looks alike from both ends, so the backward probabilities are the forward ones of the clip
+    turned round, over the odds of equilibrium, which else would count twice. No rate and no probability is nearer than
+    `ODDS_EPSILON` to 0 or 1, so odds stay within 1e±24: float32 neither overflows nor underflows.
+    """
+    start, stop, prior, trust = (getattr(rates, name).to(log_odds)[:, None] for name in vars(rates))
+    evidence = (trust * (log_odds - prior.logit())).exp().nan_to_num_(1.0).unbind(1)
+    ahead = _foretold(evidence, start, stop)
+    behind = _foretold(evidence[::-1], start, stop)[::-1]
+    return torch.stack(
+        [past * now * future * (stop / start) for past, now, future in zip(ahead, evidence, behind, strict=True)], 1
+    )
+
+
+def _foretold(
+    evidence: Sequence[Float[Tensor, "batch cls track"]], start: Float[Tensor, "cls 1"], stop: Float[Tensor, "cls 1"]
+) -> list[Float[Tensor, "batch cls track"]]:
+    """For each frame the odds of sound from the frames before it."""
+    odds = (start / stop).expand_as(evidence[0])
+    foretold = [odds]
+    for now in evidence[:-1]:
+        odds = odds * now
+        odds = (start + (1 - stop) * odds) / ((1 - start) + stop * odds)
+        foretold.append(odds)
+    return foretold
+
+
+def _rate(events: Int[Tensor, "cls"], chances: Int[Tensor, "cls"]) -> Float[Tensor, "cls"]:
+    # The halves (Jeffreys' prior) keep the rate of all classes off 0 and 1 where nothing ever happens.
+    pooled = (events.sum() + 0.5) / (chances.sum() + 1)
+    return (events + PSEUDO_EVENTS) / (chances + PSEUDO_EVENTS / pooled)
+
+
+def _with_trust(
+    settings: HmmSettings,
+    labels: LabelSet,
+    sounds: Bool[Tensor, "clip frame cls track"],
+    said: Float[Tensor, "clip frame cls track"],
+) -> HmmSettings:
+    rates, log_odds = settings.rates(labels), said.logit(ODDS_EPSILON)
+    odds = rates.start / rates.stop
+    grid = []
+    for trust, factor in product(TRUSTS, PRIOR_FACTORS):
+        prior = _inside(odds * factor / (1 + odds * factor))
+        grid.append(replace(rates, prior=prior, trust=torch.full_like(prior, trust)))
+    fit = torch.stack([_log_likelihood(sounds, _smoothed_odds(log_odds, point)) for point in grid])  # (grid, cls)
+    events = (sounds[:, 1:] & ~sounds[:, :-1]).sum().clamp_min(1)
+    best = (fit + PSEUDO_EVENTS / events * fit.sum(1, keepdim=True)).argmax(0).tolist()
+    prior = torch.stack([grid[row].prior[cls] for cls, row in enumerate(best)])
+    trust_of = torch.stack([grid[row].trust[cls] for cls, row in enumerate(best)])
+    return replace(settings, prior=by_class(prior, labels), trust=by_class(trust_of, labels))
+
+
+def _log_likelihood(
+    sounds: Bool[Tensor, "clip frame cls track"], odds: Float[Tensor, "clip frame cls track"]
+) -> Float[Tensor, "cls"]:
+    return -torch.where(sounds, 1 / odds, odds).log1p().sum((0, 1, 3), dtype=torch.float64)
+
+
+def _inside(probability: Float[Tensor, "cls"]) -> Float[Tensor, "cls"]:
+    return probability.clamp(ODDS_EPSILON, 1 - ODDS_EPSILON)
