@@ -6,7 +6,7 @@ unpickled.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,13 @@ def save_checkpoint(
         draft.write_bytes(safetensors.torch.save(state))
     with replacing(folder / CONFIG) as draft:
         draft.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def check_settings(data: Mapping[str, Any], kind: type[Any]) -> None:
+    """Raises CheckpointError for a setting of a network that the dataclass `kind` of this version does not have."""
+    unknown = sorted(set(data) - {entry.name for entry in fields(kind)})
+    if unknown:
+        raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
 
 
 def _find(reference: str | None, backend: str) -> Path:

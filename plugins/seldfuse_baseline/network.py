@@ -6,7 +6,7 @@ Mesaros, "Sound Event Detection and Localization with Distance Estimation", EUSI
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seldfuse.checkpoint import check_settings
 from seldfuse.directions import folded
-from seldfuse.errors import CheckpointError
 from seldfuse.labels import LabelSet
 from seldfuse.nn.accddoa import posterior_from_accddoa
 from seldfuse.posterior import Posterior
@@ -44,9 +44,7 @@ class BaselineConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BaselineConfig":
         """Raises CheckpointError for a setting that this version does not know."""
-        unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
-        if unknown:
-            raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
+        check_settings(data, cls)
         return cls(**data)
 
 

@@ -1,7 +1,8 @@
-"""Numbers that may differ from class to class."""
+"""Numbers that may differ from class to class, and the checks of the tables that hold them."""
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -47,3 +48,17 @@ def check_number(value: Any, what: str, least: Number = 0) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
         bound = "" if least == -math.inf else f", {least} or more"
         raise UsageError(f"{what} must be a number{bound}, got {value!r}")
+
+
+def check_keys(table: Mapping[str, Any], known: Collection[str], what: str) -> None:
+    """Raises UsageError for the first key that is not `known`."""
+    for name in table:
+        check_known(name, known, what)
+
+
+def check_known(word: str, known: Collection[str], what: str) -> None:
+    """Raises UsageError, with what may have been meant, where the word is not `known`."""
+    if word not in known:
+        close = difflib.get_close_matches(word, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{word!r} is no {what} ({', '.join(known)}){hint}")

@@ -18,7 +18,6 @@ A file may say::
     max_gap_frames = 2
 """
 
-import difflib
 import math
 import tomllib
 from collections.abc import Collection, Mapping
@@ -33,7 +32,15 @@ from torch import Tensor
 from seldfuse.errors import UsageError
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.decode import DecodeSettings
-from seldfuse.fusion.perclass import Number, PerClass, check_number, check_numbers, per_class
+from seldfuse.fusion.perclass import (
+    Number,
+    PerClass,
+    check_keys,
+    check_known,
+    check_number,
+    check_numbers,
+    per_class,
+)
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
@@ -62,7 +69,7 @@ class FusionSettings:
     decode: DecodeSettings = field(default_factory=DecodeSettings)
 
     def __post_init__(self) -> None:
-        _known(self.preset, PRESETS, "fusion preset")
+        check_known(self.preset, PRESETS, "fusion preset")
 
     @classmethod
     def read(cls, path: Path) -> "FusionSettings":
@@ -87,17 +94,17 @@ class FusionSettings:
 
         Raises UsageError for unknown keys and for what is no number (or table of numbers) of at least 0.
         """
-        _check_keys(data, [entry.name for entry in fields(cls)], "fusion setting")
-        _known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
+        check_keys(data, [entry.name for entry in fields(cls)], "fusion setting")
+        check_known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
         check_number(data.get("unify_angle_deg", 0), "unify_angle_deg")
         weights, decoding = _table(data, "weights"), _table(data, "decode")
         calibration = {member: _calibration(data, member) for member in _table(data, "calibration")}
         for member in weights:
             table = _table(weights, member, "weights.")
-            _check_keys(table, WEIGHED, f"field to weigh in weights.{member}")
+            check_keys(table, WEIGHED, f"field to weigh in weights.{member}")
             for name, value in table.items():
                 check_numbers(value, f"weights.{member}.{name}")
-        _check_keys(decoding, [entry.name for entry in fields(DecodeSettings)], "setting of decode")
+        check_keys(decoding, [entry.name for entry in fields(DecodeSettings)], "setting of decode")
         for name, value in decoding.items():
             check = check_number if name == "unify_angle_deg" else check_numbers
             check(value, f"decode.{name}")
@@ -113,11 +120,11 @@ class FusionSettings:
     def check(self, members: Collection[str], labels: LabelSet) -> None:
         """Raises UsageError for weights of members that do not run and for unknown classes."""
         for member, table in self.weights.items():
-            _known(member, sorted(members), "member of this run")
+            check_known(member, sorted(members), "member of this run")
             for value in table.values():
                 per_class(value, labels, 1.0)
         for member, calibration in self.calibration.items():
-            _known(member, sorted(members), "member of this run")
+            check_known(member, sorted(members), "member of this run")
             per_class(calibration.temperature, labels, 1.0)
             per_class(calibration.bias, labels, 0.0)
         self.decode.thresholds(labels)
@@ -159,7 +166,7 @@ def _field_weights(
 
 def _calibration(data: Mapping[str, Any], member: str) -> Calibration:
     table = _table(_table(data, "calibration"), member, "calibration.")
-    _check_keys(table, [entry.name for entry in fields(Calibration)], f"part of calibration.{member}")
+    check_keys(table, [entry.name for entry in fields(Calibration)], f"part of calibration.{member}")
     check_numbers(table.get("temperature", 1.0), f"calibration.{member}.temperature", COOLEST)
     check_numbers(table.get("bias", 0.0), f"calibration.{member}.bias", -math.inf)
     return Calibration(**table)
@@ -167,18 +174,6 @@ def _calibration(data: Mapping[str, Any], member: str) -> Calibration:
 
 def _breadth(posterior: Posterior) -> int:
     return sum(name in posterior.provides for name in WEIGHED)
-
-
-def _check_keys(table: Mapping[str, Any], known: Collection[str], what: str) -> None:
-    for name in table:
-        _known(name, known, what)
-
-
-def _known(word: str, known: Collection[str], what: str) -> None:
-    if word not in known:
-        close = difflib.get_close_matches(word, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"{word!r} is no {what} ({', '.join(known)}){hint}")
 
 
 def _table(data: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:

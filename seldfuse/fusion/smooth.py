@@ -15,8 +15,7 @@ A file may say::
 What has no table is left as it is.
 """
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor
 
 from seldfuse.errors import UsageError
-from seldfuse.fusion.perclass import check_numbers
+from seldfuse.fusion.perclass import check_keys, check_numbers
 from seldfuse.fusion.smooth_activity import HmmSettings, fit_hmm, smooth_activity
 from seldfuse.fusion.smooth_tracks import WalkSettings, fit_walk, smooth_track
 from seldfuse.labels import LabelSet
@@ -49,7 +48,7 @@ class SmoothSettings:
         """
         kinds: dict[str, type[HmmSettings] | type[WalkSettings]] = {"activity": HmmSettings}
         kinds |= dict.fromkeys(WALKED, WalkSettings)
-        _check_keys(data, kinds, "field to smooth")
+        check_keys(data, kinds, "field to smooth")
         return cls(**{name: _settings(kinds[name], table, f"smooth.{name}") for name, table in data.items()})
 
     def to_json(self) -> dict[str, Any]:
@@ -112,18 +111,10 @@ def median(posterior: Posterior, frames: int) -> Posterior:
 def _settings(kind: type[Any], table: Any, what: str) -> Any:
     if not isinstance(table, Mapping):
         raise UsageError(f"{what} must be a table, got {table!r}")
-    _check_keys(table, [entry.name for entry in fields(kind)], f"setting of {what}")
+    check_keys(table, [entry.name for entry in fields(kind)], f"setting of {what}")
     for name, value in table.items():
         check_numbers(value, f"{what}.{name}")
     try:
         return kind(**table)
     except UsageError as error:
         raise UsageError(f"{what}.{error}") from error
-
-
-def _check_keys(table: Mapping[str, Any], known: Collection[str], what: str) -> None:
-    for name in table:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"{name!r} is no {what} ({', '.join(known)}){hint}")

@@ -5,14 +5,14 @@ Source: the first-placed audio system of DCASE 2024 Task 3 (USTC; `Solution_on_3
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.errors import CheckpointError
+from seldfuse.checkpoint import check_settings
 from seldfuse.nn.conformer import ConformerBlock
 from seldfuse.nn.resnet import ResNet
 
@@ -44,9 +44,7 @@ class TrunkConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TrunkConfig":
         """Raises CheckpointError for a setting that this version does not know."""
-        unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
-        if unknown:
-            raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
+        check_settings(data, cls)
         lists = {"widths": tuple(data["widths"]), "pools": tuple((int(t), int(m)) for t, m in data["pools"])}
         return cls(**{**data, **lists})
 

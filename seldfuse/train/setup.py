@@ -124,6 +124,7 @@ def _with_steps(recipe: Recipe, windows: int) -> Recipe:
 
 def _look(network: Any, data: Data, labels: LabelSet, standardise: bool) -> list[float]:
     """Sets the features' statistics from a sample of scenes; gives each class's typical distance in it."""
+    # In parts: the spectra of all of them at once would take gigabytes.
     sample = Batch.join([data.scenes.draw(SAMPLE // 8) for _ in range(8)]).to("cpu")
     if standardise:
         network.set_statistics(sample.features.mean(dim=(0, 2)), sample.features.std(dim=(0, 2)))

@@ -12,15 +12,13 @@ from seldfuse.fusion.perclass import Number
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 from seldfuse.tune.outcomes import Outcomes, f_of
+from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
 THRESHOLDS = [round(0.05 + 0.025 * step, 3) for step in range(37)]
 LOW_SHARES = (1.0, 0.8, 0.6, 0.4)
 """The lower threshold of hysteresis, as a share of the upper one."""
 SHORTEST_FRAMES = (1, 2, 3, 4, 6)
 GAPS_FRAMES = (0, 1, 2, 4, 8)
-
-SHRINKAGE_FRAMES = 200.0
-"""All classes together weigh as much as so many frames of a class in what is chosen for it."""
 
 
 @dataclass(frozen=True)

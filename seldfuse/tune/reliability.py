@@ -9,14 +9,12 @@ from torch import Tensor
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
+from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
 WIDEST = 12.0
 """Log-odds beyond this (a chance of 1 in 160,000) share a bin."""
 
 BINS = 241
-SHRINKAGE_FRAMES = 200.0
-"""All classes together weigh as much as so many sounding frames of a class in what is fitted to it."""
-
 ROUNDS = 30
 PLOTTED = 15
 """Bins of equal width in which probability and frequency are compared (Guo et al., ICML 2017)."""

@@ -11,11 +11,11 @@ from seldfuse.fusion.averages import NEAREST_M
 from seldfuse.fusion.perclass import PerClass
 from seldfuse.geometry import fold_front
 from seldfuse.posterior import Posterior
+from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
 HEARD = 0.3
 """A member is judged by the frames in which it hears something."""
 
-SHRINKAGE_FRAMES = 200.0
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
 """Nobody is trusted beyond 2° and a tenth of the distance."""
 
