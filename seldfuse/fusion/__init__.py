@@ -7,14 +7,20 @@ from torch import Tensor
 from seldfuse.errors import UsageError
 from seldfuse.fusion.align import align
 from seldfuse.fusion.combine import combine
+from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.decode import DecodeSettings, decode
+from seldfuse.fusion.doubt import Evidence
 from seldfuse.fusion.settings import FusionSettings, resolve
+from seldfuse.fusion.smooth import smoothed
 from seldfuse.fusion.stitch import Stitcher
 from seldfuse.fusion.unify import unify
 from seldfuse.fusion.votes import events_as_posterior
 from seldfuse.posterior import Posterior
 
-__all__ = ["DecodeSettings", "FusionSettings", "Stitcher", "decode", "events_as_posterior", "fuse", "unify"]
+__all__ = ["DecodeSettings", "FusionSettings", "Stitcher", "decode", "events_as_posterior", "fuse", "pool", "unify"]
+
+HEARD = 0.5
+"""A member of which an activity exceeds this counts among those that hear."""
 
 
 def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Posterior:
@@ -23,6 +29,12 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Poste
     Raises UsageError where `posteriors` is empty, members do not fit together (labels, hop, clips, frames), or the
     settings do not fit the members.
     """
+    pooled, evidence = pool(posteriors, settings)
+    return settings.doubt.of(pooled, evidence)
+
+
+def pool(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> tuple[Posterior, Evidence]:
+    """The common posterior before its doubt is told, and what tells of it. Raises as `fuse` does."""
     if not posteriors:
         raise UsageError("there is nothing to fuse: name at least one backend or folder of posteriors")
     members = {name: unify(posteriors[name].map(Tensor.float), settings.unify_angle_deg) for name in sorted(posteriors)}
@@ -30,8 +42,8 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Poste
     members |= {name: calibration.of(members[name]) for name, calibration in settings.calibration.items()}
     aligned = align(members, weights["activity"])
     first = posteriors[aligned.reference]
-    return Posterior(
-        **combine(aligned, weights),
+    pooled = Posterior(
+        **combine(aligned, weights, COMBINERS[settings.combine]),
         labels=first.labels,
         hop_s=first.hop_s,
         provenance={
@@ -39,3 +51,6 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Poste
             "members": {name: dict(member.provenance) for name, member in members.items()},
         },
     )
+    pooled = smoothed(pooled, settings.smooth)
+    hearing = (aligned.values["activity"].nan_to_num() > HEARD).sum(0).to(pooled.activity.dtype)
+    return pooled, Evidence.of(pooled, hearing)

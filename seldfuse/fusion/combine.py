@@ -7,40 +7,63 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seldfuse.fusion.align import Aligned
-from seldfuse.fusion.averages import mean_of, spoken, voice
+from seldfuse.fusion.averages import linear, mean_of, spoken, voice
+from seldfuse.fusion.combiners import Combiner
 
 WEIGHED_AS = {"azimuth_std_deg": "direction", "distance_log_std": "distance"}
 """The members' own doubts count like what they doubt."""
+SPREADS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
+"""Where members differ, how much they do tells more than what each says of its own doubt."""
 WIDEST_DEG = 180.0
 
 
-def combine(aligned: Aligned, weights: Mapping[str, Float[Tensor, "member cls"]]) -> dict[str, Tensor]:
+def combine(
+    aligned: Aligned, weights: Mapping[str, Float[Tensor, "member cls"]], combiner: Combiner
+) -> dict[str, Tensor]:
     """The fields of the common posterior, `[batch, frame, cls, track]`, each from the members that provide it.
 
-    Activity is the weighted mean; direction the sum of vectors, weighted by weight × activity; distance the weighted
-    mean of logarithms and on-screen of log-odds, with the same weights. Weights need not add up to 1. On a track where
-    nobody of any weight speaks, all who speak count alike; where nobody speaks at all, the activity is 0 and the other
-    fields are NaN, or left out where they are nothing else. Where two or more members give a direction,
-    `azimuth_std_deg` is their circular standard deviation √(−2 ln R), R the length of the weighted mean vector
-    (Mardia & Jupp, Directional Statistics, 2000, 2.3): the members' spread, not yet a fitted doubt. Elsewhere it is
-    what a member itself says, or NaN.
+    Activity is the weighted mean on the combiner's scale; direction the sum of vectors, weighted by weight × activity;
+    distance the weighted mean of logarithms and on-screen of log-odds, with the same weights. Weights need not add up
+    to 1. On a track where nobody of any weight speaks, all who speak count alike; where nobody speaks at all, the
+    activity is 0 and the other fields are NaN, or left out where they are nothing else.
+
+    Where two or more members give a direction, `azimuth_std_deg` is their spread: the circular standard deviation
+    √(−2 ln R), R the length of their mean vector (Mardia & Jupp, Directional Statistics, 2000, 2.3), each counting as
+    far as it hears, whatever its weight. So is `distance_log_std` that of the logarithms of distance. Elsewhere they
+    are what a member itself says, or NaN.
     """
     activity = aligned.values["activity"].nan_to_num()
+    values = {**aligned.values, "activity": combiner.there(aligned.values["activity"])}
     fields: dict[str, Tensor] = {}
-    for name, value in aligned.values.items():
+    for name, value in values.items():
         if name != "activity" and not aligned.speaks[name].any():
             continue
         weight = _weight(weights[WEIGHED_AS.get(name, name)], aligned.speaks[name])
-        loudness = voice(name, weight, activity)
-        total = spoken(name, value, loudness).sum(0)
-        fields[name] = mean_of(name, total, loudness.sum(0))
-        if name == "direction":
-            several, spread = (weight > 0).sum(0) > 1, _spread_deg(total.norm(dim=-1) / loudness.sum(0))
-    fields["activity"] = fields["activity"].nan_to_num()
-    if "direction" in fields and several.any():
-        own = fields.get("azimuth_std_deg", torch.full_like(spread, torch.nan))
-        fields["azimuth_std_deg"] = torch.where(several, spread, own)
+        fields[name] = _mean(name, value, voice(name, weight, activity))
+    fields["activity"] = combiner.back(fields["activity"]).nan_to_num()
+    for name in SPREADS.keys() & fields.keys():
+        speaks = aligned.speaks[name]
+        several = speaks.sum(0) > 1
+        if several.any():
+            spread = _spread(name, values[name], voice(name, speaks.to(activity.dtype), activity))
+            own = fields.get(SPREADS[name], torch.full_like(spread, torch.nan))
+            fields[SPREADS[name]] = torch.where(several, spread, own)
     return fields
+
+
+def _mean(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Tensor:
+    return mean_of(name, spoken(name, value, loudness).sum(0), loudness.sum(0))
+
+
+def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Float[Tensor, "*cell"]:
+    """How far the members are apart, in degrees or as a natural logarithm."""
+    share = loudness / loudness.sum(0)
+    mean = spoken(name, value, share).sum(0)
+    if name == "direction":
+        length = mean.norm(dim=-1).clamp(1e-6, 1.0)
+        return torch.rad2deg((-2 * length.log()).sqrt()).clamp_max(WIDEST_DEG)
+    apart = torch.where(share > 0, linear(name, value) - mean, 0.0)
+    return (share * apart.square()).sum(0).sqrt()
 
 
 def _weight(
@@ -48,7 +71,3 @@ def _weight(
 ) -> Float[Tensor, "member batch frame cls track"]:
     weighted = weight[:, None, None, :, None] * speaks
     return torch.where(weighted.sum(0) > 0, weighted, speaks.to(weight.dtype))
-
-
-def _spread_deg(length: Float[Tensor, "*cell"]) -> Float[Tensor, "*cell"]:
-    return torch.rad2deg((-2 * length.clamp(1e-6, 1.0).log()).sqrt()).clamp_max(WIDEST_DEG)

@@ -3,6 +3,7 @@
 A file may say::
 
     preset = "mean"              # or "nercslip"
+    combine = "arithmetic"       # how activities are averaged; or "log-odds", "geometric"
     unify_angle_deg = 15
 
     [weights.doa]                # a member, by the name under which it runs
@@ -16,6 +17,12 @@ A file may say::
     [decode]                     # fields of DecodeSettings; a number, or a table by class
     threshold = { knock = 0.4, default = 0.5 }
     max_gap_frames = 2
+
+    [smooth.activity]            # along time: see `seldfuse.fusion.smooth`
+    start = 0.01
+
+    [doubt.azimuth]              # what the result is worth: see `seldfuse.fusion.doubt`
+    constant = 2.6
 """
 
 import math
@@ -31,7 +38,9 @@ from torch import Tensor
 
 from seldfuse.errors import UsageError
 from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.decode import DecodeSettings
+from seldfuse.fusion.doubt import DoubtSettings
 from seldfuse.fusion.perclass import (
     Number,
     PerClass,
@@ -41,6 +50,7 @@ from seldfuse.fusion.perclass import (
     check_numbers,
     per_class,
 )
+from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
@@ -53,23 +63,27 @@ WEIGHED = ("activity", "direction", "distance", "onscreen")
 
 @dataclass(frozen=True)
 class FusionSettings:
-    """Weights by member and field (numbers, or numbers by class), over those of the preset; calibration; decoding.
+    """Weights by member and field (numbers, or numbers by class), over those of the preset; and every other stage.
 
     Preset `mean`: all providers of a field count alike. Preset `nercslip` (after the ensemble of NERC-SLIP, DCASE 2025
     Task 3): activity and on-screen as `mean`; direction and distance from the specialists alone, which are the
     providers that have the fewest fields.
 
-    Raises UsageError for an unknown preset.
+    Raises UsageError for an unknown preset or an unknown way to combine.
     """
 
     preset: str = "mean"
+    combine: str = "arithmetic"
     weights: Mapping[str, Mapping[str, PerClass]] = field(default_factory=dict)
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
     unify_angle_deg: Number = 15.0
+    smooth: SmoothSettings = field(default_factory=SmoothSettings)
+    doubt: DoubtSettings = field(default_factory=DoubtSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
 
     def __post_init__(self) -> None:
         check_known(self.preset, PRESETS, "fusion preset")
+        check_known(self.combine, COMBINERS, "way to combine")
 
     @classmethod
     def read(cls, path: Path) -> "FusionSettings":
@@ -96,6 +110,7 @@ class FusionSettings:
         """
         check_keys(data, [entry.name for entry in fields(cls)], "fusion setting")
         check_known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
+        check_known(str(data.get("combine", "arithmetic")), COMBINERS, "way to combine")
         check_number(data.get("unify_angle_deg", 0), "unify_angle_deg")
         weights, decoding = _table(data, "weights"), _table(data, "decode")
         calibration = {member: _calibration(data, member) for member in _table(data, "calibration")}
@@ -108,12 +123,18 @@ class FusionSettings:
         for name, value in decoding.items():
             check = check_number if name == "unify_angle_deg" else check_numbers
             check(value, f"decode.{name}")
-        parts = {"weights": weights, "calibration": calibration, "decode": DecodeSettings(**decoding)}
+        parts = {
+            "weights": weights,
+            "calibration": calibration,
+            "smooth": SmoothSettings.from_table(_table(data, "smooth")),
+            "doubt": DoubtSettings.from_table(_table(data, "doubt")),
+            "decode": DecodeSettings(**decoding),
+        }
         return cls(**{**data, **parts})
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_table` reads; `low` only where it is set, for TOML and its kin know no null."""
-        data = asdict(self)
+        """What `from_table` reads; only what is set, for TOML and its kin know no null."""
+        data = {**asdict(self), "smooth": self.smooth.to_json(), "doubt": self.doubt.to_json()}
         data["decode"] = {name: value for name, value in data["decode"].items() if value is not None}
         return data
 
@@ -127,6 +148,8 @@ class FusionSettings:
             check_known(member, sorted(members), "member of this run")
             per_class(calibration.temperature, labels, 1.0)
             per_class(calibration.bias, labels, 0.0)
+        self.smooth.check(labels)
+        self.doubt.check(labels)
         self.decode.thresholds(labels)
         per_class(self.decode.max_gap_frames, labels, 0)
         per_class(self.decode.min_frames, labels, 1)

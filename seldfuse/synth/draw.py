@@ -37,6 +37,8 @@ FROM_WALL_M = 0.15
 NOISE_SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)
 CODECS_KBPS = (32, 48, 64, 96, 128, 192)
 BABBLE_SHARE = 0.1
+SPEEDS = 0.18
+"""Sounds are played up to a fifth faster or slower: with a thousand recordings to learn from, each must be many."""
 STILLEST_DB = (-75.0, -45.0)
 """Noise of scenes in which nobody sounds."""
 
@@ -130,8 +132,8 @@ def _measured(responses: Responses, parts: Sequence[Part], rng: np.random.Genera
 
 
 def _source(part: Part, path: Path, bank: SoundBank, rng: np.random.Generator) -> Source:
-    speed = round(rng.uniform(0.92, 1.08), 3) if rng.random() < 0.5 else 1.0
-    semitones = round(rng.uniform(-2.0, 2.0), 2) if rng.random() < 0.3 else 0.0
+    speed = round(math.exp(rng.uniform(-SPEEDS, SPEEDS)), 3) if rng.random() < 0.6 else 1.0
+    semitones = round(rng.uniform(-3.0, 3.0), 2) if rng.random() < 0.3 else 0.0
     key = bank.draw(part.cls, rng)
     takes = [
         take
