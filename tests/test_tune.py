@@ -13,13 +13,15 @@ from worlds import call
 
 from seldfuse.directions import direction_from_azimuth
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
 from seldfuse.formats.dcase import write_events
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.doubt import DoubtSettings
 from seldfuse.labels import DCASE2025
+from seldfuse.metrics.rows import plain
 from seldfuse.posterior import Posterior
-from seldfuse.tune.fit import tune
+from seldfuse.tune.choose import CANDIDATES, tune
+from seldfuse.tune.fit import Objective, Pooled, fit, members_fitted
 from seldfuse.tune.material import Material, read_material
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.weights import fit_weights
@@ -103,21 +105,73 @@ def test_the_better_ear_gets_the_larger_weight() -> None:
     assert "direction" not in alone["sharp"]
 
 
+def test_activities_are_weighed_by_the_mixture_that_makes_the_truth_likeliest() -> None:
+    truth = truth_of(300, 0)
+    good, noise = said_of(truth, 1, 5.0), said_of(truth, 2, 5.0)
+    shuffled = replace(noise, activity=noise.activity[torch.randperm(300, generator=torch.Generator().manual_seed(0))])
+    weights = fit_weights({"good": good, "noise": shuffled}, truth)
+    assert all(weights["good"]["activity"][name] > 1.6 for name in DCASE2025.names)
+    even = fit_weights({"good": good, "as good": said_of(truth, 3, 5.0)}, truth)
+    assert np.mean(list(even["good"]["activity"].values())) == pytest.approx(1.0, abs=0.15)
+    # Of two mixtures none on a grid is likelier than the one that was found.
+    sounds, chance = truth.activity[..., 0] > 0.5, torch.stack([good.activity, shuffled.activity])[..., 0]
+    told = (chance > 0.05).any(0)
+
+    def surprise(share: float) -> float:
+        mixed = share * chance[0] + (1 - share) * chance[1]
+        return float(-torch.where(sounds, mixed, 1 - mixed).log()[told].mean())
+
+    found = np.mean(list(weights["good"]["activity"].values())) / 2
+    assert surprise(found) <= min(surprise(share) for share in np.linspace(0.05, 0.999, 30)) + 1e-3
+
+
+def test_on_screen_is_weighed_where_one_source_sounds() -> None:
+    truth = truth_of(200, 0)
+    seen = (truth.direction[..., 1] > 0).float()
+    truth = replace(truth, onscreen=seen)
+    good = replace(said_of(truth, 1, 5.0), onscreen=0.1 + 0.8 * seen[..., :1])
+    blind = replace(said_of(truth, 2, 5.0), onscreen=torch.full_like(seen[..., :1], 0.5))
+    weights = fit_weights({"good": good, "blind": blind}, truth)
+    assert all(weights["good"]["onscreen"][name] > 1.8 for name in DCASE2025.names)
+
+
 def material(clips: int = 120, seed: int = 0) -> Material:
     truth = truth_of(clips, seed)
     members = {"sharp": said_of(truth, 1, 6.0, 0.4, 1.5), "blunt": said_of(truth, 2, 25.0, 0.4, 1.5)}
-    return Material(members, truth, decode(truth), torch.arange(clips) // 2)
+    return Material(members, truth, [plain(events) for events in decode(truth)], torch.arange(clips) // 2)
 
 
 def test_tuning_pays_on_recordings_that_it_has_not_seen() -> None:
-    given = material()
-    result = tune(given, FusionSettings(), folds=3)
+    result = tune(material(), FusionSettings(), folds=3)
     best = max(result.candidates, key=lambda candidate: candidate.cross_validated.value)
-    assert result.chosen == best.parts != ()
+    assert result.winner.candidate == best
+    assert best.parts
     assert best.gain.low > 0
     assert best.cross_validated.value == pytest.approx(result.preset.value + best.gain.value)
-    weighted = {candidate.parts: candidate.cross_validated.value for candidate in result.candidates}
-    assert weighted["weights", "decoding"] > weighted[("decoding",)]
+    scores = {candidate.parts: candidate.cross_validated.value for candidate in result.candidates}
+    assert scores["weights", "probability", "decoding"] > scores["probability", "decoding"]
+    assert scores["decoding",] > scores[()]
+    assert max(score for *_, score in result.starts) == pytest.approx(scores[()])
+    assert result.compared == result.clips == len(result.winner.said.activity) == 120
+
+
+def test_of_many_clips_candidates_are_compared_on_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seldfuse.tune import choose
+
+    monkeypatch.setattr(choose, "COMPARED_CLIPS", 60)
+    result = tune(material(), FusionSettings(), folds=3)
+    assert result.compared == 60
+    assert result.clips == len(result.winner.said.activity) == 120
+    assert result.winner.candidate.parts in [candidate.parts for candidate in result.candidates]
+
+
+def test_some_of_the_material_is_whole_recordings() -> None:
+    given = material()
+    some = given.some(31, 5)
+    assert len(some) == 32
+    assert some.recording.bincount().tolist() == [2] * 16
+    assert given.some(31, 5).truth.activity.equal(some.truth.activity)
+    assert given.some(120, 5) is given
 
 
 def test_the_preset_stays_where_nothing_is_to_be_learned() -> None:
@@ -125,27 +179,41 @@ def test_the_preset_stays_where_nothing_is_to_be_learned() -> None:
     perfect = replace(truth.map(lambda value: value[:, :, :, :1]), activity=0.02 + 0.96 * truth.activity[..., :1])
     given = Material({"one": perfect}, truth, decode(truth), torch.arange(60))
     result = tune(given, FusionSettings(), folds=3)
-    assert result.chosen == ()
-    assert result.settings == FusionSettings()
+    assert result.winner.candidate.parts == ()
+    assert replace(result.settings, doubt=DoubtSettings()) == FusionSettings()
 
 
 def test_clips_of_one_recording_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seldfuse.tune import fit as fit_module
+    from seldfuse.tune import choose
 
     given, seen = material(), []
-    real = fit_module.fit
+    for name in ("members_fitted", "fit"):
+        real = getattr(choose, name)
 
-    def spy(part: Material, *arguments):
-        seen.append(set(part.recording.tolist()))
-        return real(part, *arguments)
+        def spy(part: Material, *arguments, real=real):
+            seen.append(set(part.recording[arguments[-1]].tolist()))
+            assert not seen[-1] & set(part.recording[~arguments[-1]].tolist())
+            return real(part, *arguments)
 
-    monkeypatch.setattr(fit_module, "fit", spy)
+        monkeypatch.setattr(choose, name, spy)
     tune(given, FusionSettings(), folds=3)
     everything = set(given.recording.tolist())
     parts = [recordings for recordings in seen if recordings != everything]
-    assert len(parts) == 3 * 4
-    assert set().union(*(everything - recordings for recordings in parts[:3])) == everything
-    assert sum(len(everything - recordings) for recordings in parts[:3]) == len(everything)
+    assert len(parts) == 2 * 3 * len(CANDIDATES)
+    assert sum(len(everything - recordings) for recordings in parts[::2][:3]) == len(everything)
+
+
+def test_what_a_fold_is_fitted_to_does_not_depend_on_what_it_is_judged_by() -> None:
+    given = material()
+    seen = given.recording % 3 != 0
+    other = replace(given, truth=given.truth.map(torch.clone))
+    other.truth.activity[~seen] = other.truth.activity[~seen].flip(2)
+    found = []
+    for one in (given, other):
+        parts = CANDIDATES[-2]
+        upstream = members_fitted(one, FusionSettings(), parts, seen)
+        found.append(fit(one, Pooled.of(one, upstream, Objective()), parts, Objective(), seen)[0])
+    assert found[0] == found[1]
 
 
 def test_too_few_recordings_are_refused_with_a_reason() -> None:
@@ -154,11 +222,27 @@ def test_too_few_recordings_are_refused_with_a_reason() -> None:
         tune(given, FusionSettings())
 
 
+def test_near_sources_of_one_class_become_one_where_that_scores() -> None:
+    truth = truth_of(60, 0)
+    twins_deg = torch.tensor([0.0, 20.0]) + torch.zeros(60, FRAMES, 13, 2)
+    azimuth_deg = torch.rad2deg(torch.atan2(truth.direction[..., :1, 1], truth.direction[..., :1, 0]))
+    said = Posterior(
+        0.02 + 0.9 * truth.activity[..., :1].repeat(1, 1, 1, 2),
+        direction_from_azimuth(azimuth_deg - 5 + twins_deg),
+        2.0 * torch.ones(60, FRAMES, 13, 2),
+    )
+    given = Material({"double": said}, truth, decode(truth), torch.arange(60))
+    everything = torch.ones(60, dtype=torch.bool)
+    pooled = Pooled.of(given, FusionSettings(), Objective())
+    settings, _ = fit(given, pooled, ("decoding",), Objective(), everything)
+    assert settings.decode.unify_angle_deg >= 25.0
+
+
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     """Two members and a reference of sixty challenge clips, two to a recording."""
     given = material(60)
-    for clip, events in enumerate(given.references):
+    for clip, events in enumerate(decode(given.truth)):
         name = f"fold4_room1_mix{clip // 2:03}_deg{clip % 2:03}_start0000"
         write_events(replace(events, table=events.table.assign(onscreen=0.0)), tmp_path / "reference" / f"{name}.csv")
         for member, said in given.members.items():
@@ -174,7 +258,7 @@ def test_the_command_writes_settings_that_fuse_takes(folders: Path, capsys: pyte
     given = ["--reference", str(folders / "reference"), "-o", str(out), "--folds", "3"]
     assert call("tune", *members, *given, "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["candidates"][0]["parts"] == ["decoding"]
+    assert [tuple(candidate["parts"]) for candidate in told["candidates"]] == list(CANDIDATES)
     assert told["chosen"]
     settings = FusionSettings.read(out)
     assert settings.to_json() == told["settings"] == tomllib.loads(out.read_text())
@@ -206,8 +290,7 @@ def test_clips_that_are_not_everywhere_are_left_out_and_told(folders: Path) -> N
 def test_official_scoring_leaves_out_what_the_scorer_does(folders: Path) -> None:
     read = read_material([folders / "sharp"], folders / "reference", print)
     scored = read.scored(official=True)
-    for clip, events in enumerate(read.references):
-        last = int(events.table["frame"].max()) if len(events) else 0
+    for clip, rows in enumerate(read.references):
+        last = int(rows[:, 0].max()) if len(rows) else 0
         assert scored[clip].tolist() == [frame < last for frame in range(read.truth.frames)]
     assert read.scored(official=False) is None
-    assert isinstance(read.references[0], Events)

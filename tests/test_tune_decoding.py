@@ -46,7 +46,7 @@ def spoiled(truth: Posterior, seed: int = 1) -> Posterior:
 
 def test_each_class_gets_what_it_needs_and_scores_higher_on_other_clips() -> None:
     truth, other = truth_of(0), truth_of(5)
-    fitted = fit_decoding(spoiled(truth), outcomes(spoiled(truth), truth, "f20_1"), DecodeSettings())
+    fitted = fit_decoding(outcomes(spoiled(truth), truth, "f20_1"), THREE, DecodeSettings())
     assert fitted.threshold["hiss"] < 0.26
     assert fitted.min_frames["tone"] > 1
     assert fitted.max_gap_frames["tick"] > 0
@@ -63,13 +63,13 @@ def test_a_class_that_is_hardly_there_follows_the_others() -> None:
     truth.activity[0, 10:12, 2] = 1.0
     said = replace(truth, activity=truth.activity * 0.26 + 0.02)
     said.activity[0, 10:12, 2] = 0.9  # on its own any threshold would do
-    fitted = fit_decoding(said, outcomes(said, truth, "f20_1"), DecodeSettings())
+    fitted = fit_decoding(outcomes(said, truth, "f20_1"), THREE, DecodeSettings())
     assert fitted.threshold["tick"] == fitted.threshold["hiss"] < 0.28
     assert truth.activity[:, :, 2].sum() < SHRINKAGE_FRAMES
 
 
 def test_what_is_not_fitted_stays() -> None:
     truth = truth_of(0)
-    fitted = fit_decoding(truth, outcomes(truth, truth, "f20_1"), DecodeSettings(unify_angle_deg=22.0))
+    fitted = fit_decoding(outcomes(truth, truth, "f20_1"), THREE, DecodeSettings(unify_angle_deg=22.0))
     assert fitted.unify_angle_deg == 22.0
     assert [len(events) for events in decode(truth, fitted)] == [len(events) for events in decode(truth)]

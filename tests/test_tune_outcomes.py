@@ -11,7 +11,7 @@ from seldfuse.fusion import DecodeSettings, decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import by_class
 from seldfuse.posterior import Posterior
-from seldfuse.tune.outcomes import f_of, outcomes
+from seldfuse.tune.outcomes import Rows, f_of, outcomes
 
 
 def posterior(tracks: int, seed: int, share: float, hard: bool = False, **without: None) -> Posterior:
@@ -34,6 +34,13 @@ def posterior(tracks: int, seed: int, share: float, hard: bool = False, **withou
     return Posterior(activity, **fields)
 
 
+def by_cell(found: Rows, active: torch.Tensor) -> torch.Tensor:
+    """Counts of each clip and class."""
+    counts = torch.zeros(3, 6, 13)
+    counts[:, found.clip, found.cls] = found.of(active)
+    return counts
+
+
 @pytest.mark.parametrize("criterion", ["f20_1", "f20_1_on", "f20", "f1", "f_class"])
 @pytest.mark.parametrize("tracks", [1, 2, 3])
 def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> None:
@@ -42,7 +49,7 @@ def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> 
     references = decode(truth, DecodeSettings(unify_angle_deg=0.0))
     for threshold in (0.0, 0.3, 0.6, 0.9):
         counts = count(references, decode(said, DecodeSettings(threshold=threshold)), mode="strict").total()
-        got = f_of(found.of(said.activity > threshold).sum(1))
+        got = f_of(by_cell(found, found.activity > threshold).sum(1))
         assert np.allclose(got, by_class(counts)[criterion], atol=1e-6)
 
 
@@ -60,9 +67,21 @@ def test_frames_that_are_not_scored_have_no_outcome() -> None:
     scored[:4, 3:] = True
     part = outcomes(said, truth, "f20_1", scored=scored)
     whole = outcomes(said.map(lambda t: t[:4, 3:]), truth.map(lambda t: t[:4, 3:]), "f20_1")
-    active = said.activity > 0.4
-    assert torch.equal(part.of(active)[:, :4], whole.of(active[:4, 3:]))
-    assert part.of(active)[:, 4:].sum() == 0
+    of_part, of_whole = (by_cell(found, found.activity > 0.4) for found in (part, whole))
+    assert torch.equal(of_part[:, :4], of_whole[:, :4])
+    assert of_part[:, 4:].sum() == 0
+
+
+def test_rows_are_those_in_which_something_is_heard_or_true() -> None:
+    said, truth = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
+    said.activity[:, :, 4:] = 0.01
+    truth.activity[:, :, 4:] = 0.0
+    truth.activity[2, 5, 7, 0] = 1.0
+    found = outcomes(said, truth, "f20_1")
+    rows = set(zip(found.clip.tolist(), found.cls.tolist(), strict=True))
+    assert rows == {(clip, cls) for clip in range(6) for cls in range(4)} | {(2, 7)}
+    some = found.take(found.cls == 7)
+    assert some.of(torch.zeros_like(some.activity, dtype=torch.bool)).tolist() == [[0.0], [0.0], [1.0]]
 
 
 def test_more_than_three_tracks_are_refused() -> None:

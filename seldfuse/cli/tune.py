@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seldfuse.metrics.jackknife import Interval
-    from seldfuse.tune.fit import Tuned
+    from seldfuse.tune.choose import Candidate, Tuned
 
 
 def tune(
@@ -25,43 +25,73 @@ def tune(
         Literal["official", "strict"],
         typer.Option(help="Count like the challenge's scorer, or every frame of every clip."),
     ] = "strict",
-    preset: Annotated[str, typer.Option(help="The preset to start from: mean or nercslip.")] = "mean",
+    preset: Annotated[str, typer.Option(help="The preset to be better than: mean or nercslip.")] = "mean",
     folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
+    explain: Annotated[
+        Path | None, typer.Option(help="Folder for what each member is worth: JSON and pictures.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Fit calibration, weights and decoding; what is better on recordings not fitted on is written."""
+    """Fit fusion and its doubts; what is better on recordings not fitted on is written."""
     import tomli_w
 
     from seldfuse.files import replacing
     from seldfuse.fusion import FusionSettings
-    from seldfuse.tune.fit import tune as fitted
+    from seldfuse.tune.choose import tune as fitted
+    from seldfuse.tune.fit import Objective
     from seldfuse.tune.material import read_material
 
+    if explain is not None:
+        from seldfuse.tune.pictures import check_matplotlib
+
+        check_matplotlib()
     material = read_material(folders, reference, note)
-    result = fitted(material, FusionSettings(preset), criterion, mode, folds, lambda parts: note(f"fitting {parts}"))
+    objective = Objective(criterion, mode)
+    result = fitted(material, FusionSettings(preset), objective, folds, lambda parts: note(f"fitting {parts}"))
     with replacing(out) as draft:
         draft.write_text(tomli_w.dumps(result.settings.to_json()), encoding="utf-8")
+    if explain is not None:
+        from seldfuse.tune.explain import explained
+        from seldfuse.tune.pictures import draw
+
+        for path in draw(explained(material, result, objective, folds, note), explain):
+            note(f"wrote {path}")
     if as_json:
         show_json(_document(result))
     else:
-        show(_table(result))
-    chosen = " and ".join(result.chosen) or f"nothing was better than the preset {preset}, which"
-    note(f"{chosen} stands in {out}; hear it with --fusion {out}")
+        show(_starts(result))
+        show(_candidates(result))
+    parts = " and ".join(result.winner.candidate.parts)
+    found = (
+        f"fitted {parts}" if parts else "nothing that was fitted is better than the preset, which, with fitted doubts,"
+    )
+    note(f"{result.settings.preset}, {result.settings.combine}: {found} stands in {out}; hear it with --fusion {out}")
 
 
-def _table(result: "Tuned") -> "Table":
+def _starts(result: "Tuned") -> "Table":
     from rich.table import Table
 
-    view = Table("fitted", "cross-validated", "over the preset", "on what was fitted on")
-    view.add_row("preset", _spread(result.preset), "", "")
-    for candidate in result.candidates:
-        view.add_row(
-            ", ".join(candidate.parts),
-            _spread(candidate.cross_validated),
-            _spread(candidate.gain, "+"),
-            f"{candidate.resubstituted:.3f}",
-        )
+    view = Table("preset", "activities combined by", f"score on {result.compared} clips, nothing fitted")
+    for preset, combine, score in result.starts:
+        view.add_row(preset, combine, f"{score:.3f}")
     return view
+
+
+def _candidates(result: "Tuned") -> "Table":
+    from rich.table import Table
+
+    view = Table("fitted", "clips", "cross-validated", "over the preset", "on what was fitted on")
+    for candidate in result.candidates:
+        view.add_row(*_row(candidate, result.compared))
+    if result.clips > result.compared:
+        view.add_row(*_row(result.winner.candidate, result.clips))
+    view.add_row("preset", str(result.clips), _spread(result.preset), "", "")
+    return view
+
+
+def _row(candidate: "Candidate", clips: int) -> list[str]:
+    gain, again = _spread(candidate.gain, "+"), f"{candidate.resubstituted:.3f}"
+    return [", ".join(candidate.parts) or "doubts alone", str(clips), _spread(candidate.cross_validated), gain, again]
 
 
 def _spread(found: "Interval", sign: str = "") -> str:
@@ -70,16 +100,21 @@ def _spread(found: "Interval", sign: str = "") -> str:
 
 def _document(result: "Tuned") -> dict[str, Any]:
     return {
-        "chosen": list(result.chosen),
+        "chosen": list(result.winner.candidate.parts),
+        "clips": result.clips,
         "preset": vars(result.preset),
-        "candidates": [
-            {
-                "parts": list(candidate.parts),
-                "cross_validated": vars(candidate.cross_validated),
-                "resubstituted": candidate.resubstituted,
-                "gain": vars(candidate.gain),
-            }
-            for candidate in result.candidates
-        ],
+        "starts": [dict(zip(("preset", "combine", "score"), start, strict=True)) for start in result.starts],
+        "compared_clips": result.compared,
+        "candidates": [_told(candidate) for candidate in result.candidates],
+        "winner": _told(result.winner.candidate),
         "settings": result.settings.to_json(),
+    }
+
+
+def _told(candidate: "Candidate") -> dict[str, Any]:
+    return {
+        "parts": list(candidate.parts),
+        "cross_validated": vars(candidate.cross_validated),
+        "resubstituted": candidate.resubstituted,
+        "gain": vars(candidate.gain),
     }

@@ -41,6 +41,11 @@ class DecodeSettings:
             raise UsageError(f"decode.low must not exceed decode.threshold, but does for {name}")
         return high, low
 
+    def limits(self, labels: LabelSet) -> list[Float[Tensor, "cls"]]:
+        """High and low threshold, longest pause and shortest duration of each class, as `sounding_by` takes them."""
+        gap, shortest = per_class(self.max_gap_frames, labels, 0), per_class(self.min_frames, labels, 1)
+        return [*self.thresholds(labels), gap, shortest]
+
 
 DEFAULT = DecodeSettings()
 
@@ -60,9 +65,7 @@ def sounding(
     activity: Float[Tensor, "batch frame cls track"], settings: DecodeSettings, labels: LabelSet
 ) -> tuple[Bool[Tensor, "batch frame cls track"], Bool[Tensor, "batch frame cls track"]]:
     """Where a track is heard (thresholds), and where it sounds (pauses closed, short stretches dropped)."""
-    high, low = settings.thresholds(labels)
-    gap, shortest = per_class(settings.max_gap_frames, labels, 0), per_class(settings.min_frames, labels, 1)
-    return sounding_by(activity, *(limit.to(activity).unsqueeze(-1) for limit in (high, low, gap, shortest)))
+    return sounding_by(activity, *(limit.to(activity).unsqueeze(-1) for limit in settings.limits(labels)))
 
 
 def sounding_by(

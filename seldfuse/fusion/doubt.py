@@ -17,7 +17,7 @@ A file may say::
 `[doubt.distance]` is that of the logarithm of the distance, `[doubt.activity]` gives the probability's log-odds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -36,7 +36,6 @@ NARROW_DEG = 5.0
 LEAST = {"azimuth_std_deg": 0.5, "distance_log_std": 0.02}
 GREATEST = {"azimuth_std_deg": 104.0, "distance_log_std": 3.0}
 """104° is the standard deviation of an azimuth that may be anything."""
-TELLS = ("log_odds", "spread", "members")
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,18 @@ class Evidence:
             "distance_log_std": unknown if distance is None else distance,
         }
         return cls(posterior.activity.logit(ODDS_EPSILON), members, spreads)
+
+    @classmethod
+    def join(cls, parts: Sequence["Evidence"]) -> "Evidence":
+        """One batch from several."""
+        spreads = {name: torch.cat([part.spreads[name] for part in parts]) for name in parts[0].spreads}
+        members = torch.cat([part.members for part in parts])
+        return cls(torch.cat([part.log_odds for part in parts]), members, spreads)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Evidence":
+        """The same with every tensor changed."""
+        spreads = {name: change(value) for name, value in self.spreads.items()}
+        return Evidence(change(self.log_odds), change(self.members), spreads)
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,7 @@ class FusionSettings:
             per_class(calibration.bias, labels, 0.0)
         self.smooth.check(labels)
         self.doubt.check(labels)
-        self.decode.thresholds(labels)
-        per_class(self.decode.max_gap_frames, labels, 0)
-        per_class(self.decode.min_frames, labels, 1)
+        self.decode.limits(labels)
 
 
 def resolve(settings: FusionSettings, posteriors: Mapping[str, Posterior]) -> dict[str, Float[Tensor, "member cls"]]:

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from seldfuse.errors import UsageError
 from seldfuse.fusion.perclass import check_keys, check_numbers
-from seldfuse.fusion.smooth_activity import HmmSettings, fit_hmm, smooth_activity
-from seldfuse.fusion.smooth_tracks import WalkSettings, fit_walk, smooth_track
+from seldfuse.fusion.smooth_activity import HmmSettings, smooth_activity
+from seldfuse.fusion.smooth_tracks import WalkSettings, smooth_track
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
@@ -82,15 +82,6 @@ def smoothed(posterior: Posterior, settings: SmoothSettings) -> Posterior:
         if walk is not None and name in posterior.provides:
             changed[name] = smooth_track(name, posterior, activity, walk)
     return replace(posterior, **changed)  # type: ignore[arg-type]
-
-
-def fit_smooth(truth: Posterior, said: Posterior) -> SmoothSettings:
-    """Settings for the fields that both have, from true tracks and what a system says of them, on the same tracks.
-
-    Raises as `fit_hmm` and `fit_walk` do.
-    """
-    walks = {name: fit_walk(truth, said, name) for name in WALKED if name in truth.provides and name in said.provides}
-    return SmoothSettings(activity=fit_hmm(truth.activity, truth.labels, said.activity), **walks)
 
 
 def median(posterior: Posterior, frames: int) -> Posterior:

@@ -41,14 +41,20 @@ def merge(
         return posterior, active
     # Few cells hold two sounding tracks; the rest is left alone.
     crowded = active.sum(-1) > 1
-    owner = owners(posterior.direction[crowded], active[crowded], angle_deg)
-    tracks = torch.arange(posterior.tracks, device=owner.device)
-    owns = owner.unsqueeze(-2) == tracks.unsqueeze(-1)  # (cell, owner, track)
-    values = {name: value[crowded] for name, value in posterior.tensors().items()}
-    values |= _means(values, owns)
-    remaining = active.index_put((crowded,), active[crowded] & (owner == tracks))
+    cells = {name: value[crowded] for name, value in posterior.tensors().items()}
+    values, left = merge_cells(cells, active[crowded], angle_deg)
     merged = {name: value.index_put((crowded,), values[name]) for name, value in posterior.tensors().items()}
-    return replace(posterior, **merged), remaining  # type: ignore[arg-type]
+    return replace(posterior, **merged), active.index_put((crowded,), left)  # type: ignore[arg-type]
+
+
+def merge_cells(
+    cells: Mapping[str, Tensor], active: Bool[Tensor, "cell track"], angle_deg: Number
+) -> tuple[dict[str, Tensor], Bool[Tensor, "cell track"]]:
+    """As `merge`, of fields `(cell, track)` that have a direction."""
+    owner = owners(cells["direction"], active, angle_deg)
+    tracks = torch.arange(active.shape[-1], device=owner.device)
+    owns = owner.unsqueeze(-2) == tracks.unsqueeze(-1)  # (cell, owner, track)
+    return {**cells, **_means(cells, owns)}, active & (owner == tracks)
 
 
 def _means(values: Mapping[str, Tensor], owns: Bool[Tensor, "cell owner track"]) -> dict[str, Tensor]:

@@ -32,13 +32,14 @@ class Rows:
 
 def stack(scenes: Sequence[Scene | None]) -> Rows:
     """Rows of all clips, in order; None stands for a clip without events."""
-    tables = [_table(scene) for scene in scenes]
+    tables = [plain(scene) for scene in scenes]
     clip = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     rows = np.concatenate([np.empty((0, len(COLUMNS))), *tables])
     return Rows(clip, *rows[:, :3].astype(np.int64).T, *rows[:, 3:].T)
 
 
-def _table(scene: Scene | None) -> Float64[np.ndarray, "row 6"]:
+def plain(scene: Scene | None) -> Float64[np.ndarray, "row 6"]:
+    """The `COLUMNS` alone: who counts the same events often saves the time to take them out."""
     if scene is None:
         return np.empty((0, len(COLUMNS)))
     return scene.table[COLUMNS].to_numpy(dtype=np.float64) if isinstance(scene, Events) else scene

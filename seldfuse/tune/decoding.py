@@ -1,50 +1,17 @@
 """Thresholds, hysteresis, shortest duration and longest pause of each class, fitted to the score itself."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seldfuse.fusion.decode import DecodeSettings, sounding_by
-from seldfuse.fusion.perclass import Number
 from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
-from seldfuse.tune.outcomes import Outcomes, f_of
+from seldfuse.tune.outcomes import Rows, f_of
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
-THRESHOLDS = [round(0.05 + 0.025 * step, 3) for step in range(37)]
-LOW_SHARES = (1.0, 0.8, 0.6, 0.4)
-"""The lower threshold of hysteresis, as a share of the upper one."""
-SHORTEST_FRAMES = (1, 2, 3, 4, 6)
-GAPS_FRAMES = (0, 1, 2, 4, 8)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The rows (one of a clip and class) in which something is heard or true; in all others nothing can be counted."""
-
-    activity: Float[Tensor, "1 frame row track"]
-    outcomes: Outcomes
-    cls: Int[Tensor, "row"]
-    classes: int
-
-    @classmethod
-    def of(cls, said: Posterior, found: Outcomes) -> "_Rows":
-        heard = (said.activity > THRESHOLDS[0] * LOW_SHARES[-1]).any(-1).any(1)
-        clip, kind = (heard | found.references.any(1)).nonzero(as_tuple=True)
-
-        def rows(tensor: Tensor) -> Tensor:
-            return tensor.movedim(2, 1)[clip, kind].movedim(0, 1)[None]
-
-        parts = (rows(part) for part in (found.hits, found.predictions, found.references))
-        return cls(rows(said.activity), Outcomes(*parts), kind, len(said.labels))
-
-    def counts(self, active: Bool[Tensor, "1 frame row track"]) -> Float[Tensor, "3 cls"]:
-        """Hits, predictions and references of each class."""
-        by_row = self.outcomes.of(active)[:, 0]
-        return torch.zeros(3, self.classes, device=by_row.device).index_add_(1, self.cls, by_row)
+LOWEST, HIGHEST = 0.05, 0.95
 
 
 @dataclass(frozen=True)
@@ -56,42 +23,62 @@ class _Choice:
     gap: Float[Tensor, "cls"]
     shortest: Float[Tensor, "cls"]
 
-    def active(self, rows: _Rows) -> Bool[Tensor, "1 frame row track"]:
+    def active(self, rows: Rows) -> Bool[Tensor, "frame row track"]:
         high, share, gap, shortest = (
             values[rows.cls].unsqueeze(-1) for values in (self.high, self.low_share, self.gap, self.shortest)
         )
-        return sounding_by(rows.activity, high, high * share, gap, shortest)[1]
+        return sounding_by(rows.activity[None], high, high * share, gap, shortest)[1][0]
 
 
-def fit_decoding(said: Posterior, found: Outcomes, base: DecodeSettings) -> DecodeSettings:
-    """The settings of each class that score best on these outcomes of `said`, one kind of number after the other.
+def fit_decoding(rows: Rows, labels: LabelSet, base: DecodeSettings) -> DecodeSettings:
+    """The settings of each class that score best on these rows, one kind of number after the other.
 
     A class of few frames follows what is best for all: `SHRINKAGE_FRAMES` frames of the mean class join its own.
     `base` gives what is not fitted.
     """
-    rows, labels = _Rows.of(said, found), said.labels
-    ones = torch.ones(len(labels), device=said.activity.device)
+    ones = torch.ones(len(labels), device=rows.activity.device)
     choice = _Choice(0.5 * ones, ones, 0.0 * ones, ones)
-    sweeps: list[tuple[str, Sequence[Number]]] = [
-        ("high", THRESHOLDS),
-        ("low_share", LOW_SHARES),
-        ("shortest", SHORTEST_FRAMES),
-        ("gap", GAPS_FRAMES),
-        ("high", THRESHOLDS),
-    ]
-    for name, values in sweeps:
-        choice = _best(rows, choice, name, values)
+    choice = _best(rows, choice, "high", torch.arange(0.1, 0.95, 0.1)[:, None] * ones.cpu())
+    choice = _finer(rows, choice, (-0.075, -0.05, -0.025, 0.0, 0.025, 0.05, 0.075))
+    for name, values in {
+        "low_share": (1.0, 0.8, 0.6, 0.4),  # the lower threshold of hysteresis, as a share of the upper one
+        "shortest": (1.0, 2.0, 3.0, 4.0, 6.0),
+        "gap": (0.0, 1.0, 2.0, 4.0, 8.0),
+    }.items():
+        choice = _best(rows, choice, name, torch.tensor(values)[:, None] * ones.cpu())
+    choice = _finer(rows, choice, (-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15))
     return _settings(choice, labels, base)
 
 
-def _best(rows: _Rows, choice: _Choice, name: str, values: Sequence[Number]) -> _Choice:
+def counts_of(rows: Rows, settings: DecodeSettings, labels: LabelSet) -> Float[Tensor, "3 cls"]:
+    """Hits, predictions and references of each class under some settings."""
+    limits = (limit.to(rows.activity)[rows.cls].unsqueeze(-1) for limit in settings.limits(labels))
+    return _by_class(rows, sounding_by(rows.activity[None], *limits)[1][0], len(labels))
+
+
+def _finer(rows: Rows, choice: _Choice, offsets: tuple[float, ...]) -> _Choice:
+    values = choice.high.cpu() + torch.tensor(offsets)[:, None]
+    return _best(rows, choice, "high", values.clamp(LOWEST, HIGHEST))
+
+
+def _best(rows: Rows, choice: _Choice, name: str, values: Float[Tensor, "value cls"]) -> _Choice:
     """The choice with the best of these values for each class; the first among equals."""
-    tried = [replace(choice, **{name: torch.full_like(choice.high, value)}) for value in values]
-    counts = torch.stack([rows.counts(one.active(rows)) for one in tried], dim=1)  # (3, value, cls)
+    values = values.to(rows.activity)
+    tried = [replace(choice, **{name: value}) for value in values]
+    lowest = torch.stack([one.high for one in tried]).amin(0)
+    audible = rows.activity.amax((0, 2)) > lowest[rows.cls]
+    loud, faint = rows.take(audible), rows.take(~audible)
+    missed = _by_class(faint, torch.zeros_like(faint.activity, dtype=torch.bool), values.shape[1])
+    counts = missed[:, None] + torch.stack([_by_class(loud, one.active(loud), values.shape[1]) for one in tried], dim=1)
     shared = counts.sum(-1, keepdim=True)
     shared = shared * SHRINKAGE_FRAMES / shared[2].clamp_min(1.0)
-    best = f_of(counts + shared).argmax(0)
-    return replace(choice, **{name: torch.tensor(list(values), device=best.device, dtype=torch.float32)[best]})
+    best = f_of(counts + shared).argmax(0, keepdim=True)
+    return replace(choice, **{name: values.gather(0, best)[0]})
+
+
+def _by_class(rows: Rows, active: Bool[Tensor, "frame row track"], classes: int) -> Float[Tensor, "3 cls"]:
+    by_row = rows.of(active)
+    return torch.zeros(3, classes, device=by_row.device).index_add_(1, rows.cls, by_row)
 
 
 def _settings(choice: _Choice, labels: LabelSet, base: DecodeSettings) -> DecodeSettings:

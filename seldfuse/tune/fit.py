@@ -1,139 +1,120 @@
-"""Fusion and decoding fitted to a score, and what the fit is worth on recordings that it has not seen."""
+"""Settings of fusion fitted to some of the clips, and what all clips then say."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool
 from torch import Tensor
 
-from seldfuse.errors import UsageError
-from seldfuse.events import Events
-from seldfuse.fusion import FusionSettings, decode, fuse
-from seldfuse.metrics.counts import Counts, Mode, count
-from seldfuse.metrics.jackknife import Interval, differences, intervals
-from seldfuse.tune.decoding import fit_decoding
+from seldfuse.fusion import FusionSettings, pool
+from seldfuse.fusion.doubt import Evidence
+from seldfuse.metrics.counts import Mode
+from seldfuse.posterior import Posterior
+from seldfuse.tune.decoding import counts_of, fit_decoding
+from seldfuse.tune.doubt import fit_doubt
 from seldfuse.tune.material import Material
-from seldfuse.tune.outcomes import Criterion, outcomes
+from seldfuse.tune.outcomes import Criterion, Rows, f_of, outcomes
 from seldfuse.tune.reliability import Reliability
+from seldfuse.tune.smoothing import fit_smooth
 from seldfuse.tune.weights import fit_weights
 
-CANDIDATES: Sequence[tuple[str, ...]] = (
-    ("decoding",),
-    ("calibration", "decoding"),
-    ("weights", "decoding"),
-    ("calibration", "weights", "decoding"),
-)
-"""What is fitted together; the best of them in cross-validation is taken."""
-
-FEWEST_RECORDINGS = 20
-SEED = 7
+CHUNK = 250
+"""Clips that are pooled at a time: few enough for the processor's cache, enough to keep it busy."""
+ANGLES_DEG = (0.0, 7.5, 15.0, 25.0, 40.0)
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """What was fitted, and its score: on recordings that the fit had not seen, on those it had, and how much more the
-    first is than the preset's."""
+class Objective:
+    """The score that is fitted to, and whether frames count that the challenge's scorer leaves out."""
 
-    parts: tuple[str, ...]
-    cross_validated: Interval
-    resubstituted: float
-    gain: Interval
+    criterion: Criterion = "f20_1"
+    mode: Mode = "strict"
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """The settings to use; those of the preset where no candidate was better in cross-validation."""
+class Pooled:
+    """What members say of all clips together, before the doubt is fitted, and what each choice of tracks scores."""
 
     settings: FusionSettings
-    chosen: tuple[str, ...]
-    preset: Interval
-    candidates: Sequence[Candidate]
+    posterior: Posterior
+    evidence: Evidence
+    rows: Rows
+
+    @classmethod
+    def of(cls, material: Material, settings: FusionSettings, objective: Objective) -> "Pooled":
+        """By settings of which doubt and decoding, but for the angle, do not matter."""
+        posterior, evidence = pool_all(material, settings)
+        return cls(settings, posterior, evidence, _outcomes(posterior, material, objective, settings))
 
 
-def tune(
-    material: Material,
-    base: FusionSettings,
-    criterion: Criterion = "f20_1",
-    mode: Mode = "strict",
-    folds: int = 5,
-    watch: Callable[[str], None] = lambda _: None,
-) -> Tuned:
-    """Fits each candidate, cross-validated by recording, and takes the best. `watch` hears what is being fitted.
+def pool_all(material: Material, settings: FusionSettings) -> tuple[Posterior, Evidence]:
+    """As `seldfuse.fusion.pool`, of all clips."""
+    chunks = torch.split(torch.arange(len(material)), CHUNK)
+    parts = [pool(material.members_of(chunk), settings) for chunk in chunks]
+    return Posterior.join([posterior for posterior, _ in parts]), Evidence.join([evidence for _, evidence in parts])
 
-    Raises UsageError where there are too few recordings to tell.
-    """
-    recordings = int(material.recording.max()) + 1
-    if recordings < max(FEWEST_RECORDINGS, folds):
-        raise UsageError(
-            f"expected at least {max(FEWEST_RECORDINGS, folds)} recordings to fit on and to cross-validate by, "
-            f"got {recordings}; fewer would fit their own chances"
-        )
-    fold = _folds(material.recording, folds)
-    before = _counts(material, base, mode)
-    found: list[tuple[Candidate, FusionSettings]] = []
-    for parts in CANDIDATES:
-        watch(" and ".join(parts))
-        counts = _cross_validated(material, base, parts, criterion, mode, fold)
-        fitted = fit(material, base, parts, criterion, mode)
-        again = intervals(_counts(material, fitted, mode))[criterion].value
-        gain = differences(counts, before)[criterion]
-        found.append((Candidate(parts, intervals(counts)[criterion], again, gain), fitted))
-    best, settings = max(found, key=lambda one: one[0].cross_validated.value)
-    better = best.gain.value > 0
-    return Tuned(
-        settings if better else base,
-        best.parts if better else (),
-        intervals(before)[criterion],
-        [candidate for candidate, _ in found],
-    )
+
+def members_fitted(
+    material: Material, start: FusionSettings, parts: Sequence[str], seen: Bool[Tensor, "clip"]
+) -> FusionSettings:
+    """What is fitted before members are pooled: their calibration, weights, and smoothing, as `parts` says."""
+    settings = start
+    if not {"calibration", "weights", "smoothing"} & set(parts):
+        return settings
+    part = material.take(seen)
+    if "calibration" in parts:
+        fitted = {name: Reliability.of(said, part.truth).fit() for name, said in part.members.items()}
+        settings = replace(settings, calibration=fitted)
+    if "weights" in parts:
+        members = {
+            name: settings.calibration[name].of(said) if name in settings.calibration else said
+            for name, said in part.members.items()
+        }
+        settings = replace(settings, weights=fit_weights(members, part.truth))
+    if "smoothing" in parts:
+        settings = replace(settings, smooth=fit_smooth(part.truth, pool(part.members, settings)[0]))
+    return settings
 
 
 def fit(
-    material: Material, base: FusionSettings, parts: Sequence[str], criterion: Criterion, mode: Mode
+    material: Material, pooled: Pooled, parts: Sequence[str], objective: Objective, seen: Bool[Tensor, "clip"]
+) -> tuple[FusionSettings, Posterior]:
+    """Doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told."""
+    labels, settings = pooled.posterior.labels, pooled.settings
+    taken = pooled.posterior.map(lambda value: value[seen])
+    doubt = fit_doubt(
+        taken,
+        pooled.evidence.map(lambda value: value[seen]),
+        material.truth.map(lambda value: value[seen]),
+        activity="probability" in parts,
+    )
+    said = doubt.of(pooled.posterior, pooled.evidence)
+    settings = replace(settings, doubt=doubt)
+    if "decoding" in parts:
+        rows = pooled.rows.heard_as(said.activity)
+        rows = rows.take(seen[rows.clip])
+        settings = replace(settings, decode=fit_decoding(rows, labels, settings.decode))
+        settings = _with_angle(material, said, settings, objective, seen)
+    return settings, said
+
+
+def _with_angle(
+    material: Material, said: Posterior, settings: FusionSettings, objective: Objective, seen: Bool[Tensor, "clip"]
 ) -> FusionSettings:
-    """Settings fitted to all of the material; what is not among `parts` stays that of `base`."""
-    settings = base
-    if "calibration" in parts:
-        fitted = {name: Reliability.of(said, material.truth).fit() for name, said in material.members.items()}
-        settings = replace(settings, calibration=fitted)
-    if "weights" in parts:
-        settings = replace(settings, weights=fit_weights(material.members, material.truth))
-    said = fuse(material.members, settings)
-    scored = material.scored(mode == "official")
-    found = outcomes(said, material.truth, criterion, settings.decode.unify_angle_deg, scored)
-    return replace(settings, decode=fit_decoding(said, found, settings.decode))
+    """The angle below which sources of one class are one: where several tracks are never heard at once, as it was."""
+    crowd = seen & ((said.activity > 0.2).sum(-1) > 1).any(-1).any(-1)
+    if not crowd.any():
+        return settings
+    part, heard = material.take(crowd), said.map(lambda value: value[crowd])
+    found = []
+    for angle_deg in ANGLES_DEG:
+        decode = replace(settings.decode, unify_angle_deg=angle_deg)
+        rows = _outcomes(heard, part, objective, replace(settings, decode=decode))
+        found.append((float(f_of(counts_of(rows, decode, said.labels).sum(-1))), decode))
+    return replace(settings, decode=max(found, key=lambda one: one[0])[1])
 
 
-def _cross_validated(
-    material: Material,
-    base: FusionSettings,
-    parts: Sequence[str],
-    criterion: Criterion,
-    mode: Mode,
-    fold: Int[Tensor, "clip"],
-) -> Counts:
-    """Counts of every clip by the fit that has not seen its recording, in the order of the material."""
-    found, places = [], []
-    for number in range(int(fold.max()) + 1):
-        seen = material.take(fold != number)
-        found.append(_counts(material.take(fold == number), fit(seen, base, parts, criterion, mode), mode))
-        places.append((fold == number).nonzero().squeeze(1))
-    order = torch.cat(places).argsort().numpy()
-    joined = {
-        entry.name: np.concatenate([getattr(counts, entry.name) for counts in found])[order] for entry in fields(Counts)
-    }
-    return Counts(**joined)
-
-
-def _counts(material: Material, settings: FusionSettings, mode: Mode) -> Counts:
-    predictions: list[Events | None] = [*decode(fuse(material.members, settings), settings.decode)]
-    return count(material.references, predictions, material.truth.labels, mode)
-
-
-def _folds(recording: Int[Tensor, "clip"], folds: int) -> Int[Tensor, "clip"]:
-    """A fold for each clip, the same for all clips of a recording, and nearly as many recordings in each."""
-    recordings = int(recording.max()) + 1
-    order = np.random.default_rng(SEED).permutation(recordings)
-    return torch.from_numpy(order % folds)[recording]
+def _outcomes(posterior: Posterior, material: Material, objective: Objective, settings: FusionSettings) -> Rows:
+    angle_deg, scored = settings.decode.unify_angle_deg, material.scored(objective.mode == "official")
+    return outcomes(posterior, material.truth, objective.criterion, angle_deg, scored)

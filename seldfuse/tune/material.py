@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,6 +16,7 @@ from seldfuse.formats import dcase
 from seldfuse.formats.folder import by_stem
 from seldfuse.fusion import events_as_posterior
 from seldfuse.members import open_members
+from seldfuse.metrics.rows import Scene, plain
 from seldfuse.posterior import Posterior
 from seldfuse.tune.outcomes import MOST_TRACKS
 
@@ -27,22 +28,36 @@ VIEW = re.compile(r"_deg\d+_start\d+$")
 class Material:
     """Posteriors of all clips, one batch for each member, and the truth, filled with silence to one length.
 
-    `references` are the events as they were read, `recording` numbers each clip's recording.
+    `references` are the events as they were read, in plain rows; `recording` numbers each clip's recording.
     """
 
     members: Mapping[str, Posterior]
     truth: Posterior
-    references: Sequence[Events]
+    references: Sequence[Scene]
     recording: Int[Tensor, "clip"]
 
     def __len__(self) -> int:
         return len(self.references)
 
+    def members_of(self, clips: Shaped[Tensor, "chosen"]) -> dict[str, Posterior]:
+        """What members say of some of the clips, by number or by mask."""
+        return {name: posterior.map(lambda value: value[clips]) for name, posterior in self.members.items()}
+
     def take(self, chosen: Bool[Tensor, "clip"]) -> "Material":
         """Some of the clips."""
-        kept = [events for events, wanted in zip(self.references, chosen.tolist(), strict=True) if wanted]
-        members = {name: posterior.map(lambda value: value[chosen]) for name, posterior in self.members.items()}
-        return Material(members, self.truth.map(lambda value: value[chosen]), kept, self.recording[chosen])
+        kept = [scene for scene, wanted in zip(self.references, chosen.tolist(), strict=True) if wanted]
+        truth = self.truth.map(lambda value: value[chosen])
+        return Material(self.members_of(chosen), truth, kept, self.recording[chosen])
+
+    def some(self, clips: int, seed: int) -> "Material":
+        """Whole recordings drawn at random until there are so many clips; all, where there are no more."""
+        if len(self) <= clips:
+            return self
+        sizes = self.recording.bincount()
+        order = torch.randperm(len(sizes), generator=torch.Generator().manual_seed(seed))
+        drawn = order[: int((sizes[order].cumsum(0) < clips).sum()) + 1]
+        part = self.take(torch.isin(self.recording, drawn))
+        return replace(part, recording=torch.searchsorted(drawn.sort().values, part.recording))
 
     def scored(self, official: bool) -> Bool[Tensor, "clip frame"] | None:
         """The frames that the challenge's scorer looks at; None where all count."""
@@ -80,7 +95,7 @@ def read_material(folders: Sequence[Path], reference: Path, warn: Callable[[str]
     return Material(
         {member: Posterior.join([_filled(one[member], frames) for one in said]) for member in members.files},
         Posterior.join([_truth(events, frames) for events in references]),
-        references,
+        [plain(events) for events in references],
         _recordings(names),
     )
 

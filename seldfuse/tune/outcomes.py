@@ -5,7 +5,8 @@ no hit counts 1 in its denominator, a surplus on either side ½. A frame's hits 
 not on how that was decided.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Literal, NamedTuple
 
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 
 from seldfuse.directions import azimuth_from_direction
 from seldfuse.fusion.perclass import Number
-from seldfuse.fusion.unify import merge
+from seldfuse.fusion.unify import merge_cells, owners
 from seldfuse.geometry import fold_front
 from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG, RELATIVE_LIMIT
 from seldfuse.posterior import Posterior
@@ -26,6 +27,9 @@ Criterion = Literal["f20_1", "f20_1_on", "f20", "f1", "f_class"]
 MOST_TRACKS = 3
 """Eight choices and six ways to match; neither posteriors nor truth have more tracks."""
 
+FAINTEST = 0.05
+"""A class whose activity never exceeds this is taken for silent."""
+
 _FAR_DEG = 1e4
 """Dearer than any azimuth: what must not be matched."""
 
@@ -34,25 +38,39 @@ _FIRST = torch.tensor([1e-5, 1e-7, 1e-9], dtype=torch.float64)
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """Hits and predictions of each frame and class by choice, whose bit k says whether track k sounds; and true
-    sources. Copies of one source are one prediction.
+class Rows:
+    """What can be counted, by rows: a row is a class of a clip in which something is heard or true.
+
+    `hits` and `predictions` are those of each choice of sounding tracks, whose bit k says whether track k sounds;
+    `references` counts true sources. Copies of one source are one prediction.
     """
 
-    hits: UInt8[Tensor, "clip frame cls choice"]
-    predictions: UInt8[Tensor, "clip frame cls choice"]
-    references: UInt8[Tensor, "clip frame cls"]
+    clip: Int[Tensor, "row"]
+    cls: Int[Tensor, "row"]
+    activity: Float[Tensor, "frame row track"]
+    hits: UInt8[Tensor, "frame row choice"]
+    predictions: UInt8[Tensor, "frame row choice"]
+    references: UInt8[Tensor, "frame row"]
 
-    def of(self, active: Bool[Tensor, "clip frame cls track"]) -> Float[Tensor, "3 clip cls"]:
-        """Hits, predictions and references of every clip and class where these tracks sound."""
+    def of(self, active: Bool[Tensor, "frame row track"]) -> Float[Tensor, "3 row"]:
+        """Hits, predictions and references of every row where these tracks sound."""
         bits = 1 << torch.arange(active.shape[-1], device=active.device)
         choice = (active * bits).sum(-1, keepdim=True)
         counted = [found.gather(-1, choice).squeeze(-1) for found in (self.hits, self.predictions)]
-        return torch.stack([count.sum(dim=1, dtype=torch.float32) for count in (*counted, self.references)])
+        return torch.stack([count.sum(dim=0, dtype=torch.float32) for count in (*counted, self.references)])
+
+    def take(self, rows: Bool[Tensor, "row"]) -> "Rows":
+        """Some of the rows."""
+        cells = (self.activity, self.hits, self.predictions, self.references)
+        return Rows(self.clip[rows], self.cls[rows], *(value[:, rows] for value in cells))
+
+    def heard_as(self, activity: Float[Tensor, "clip frame cls track"]) -> "Rows":
+        """The same with other activities, which rise and fall as the first ones do."""
+        return replace(self, activity=_rows(activity, self.clip, self.cls))
 
 
-def f_of(counts: Float[Tensor, "3 *set cls"]) -> Float[Tensor, "*set cls"]:
-    """F of every class from hits, predictions and references; 0 where there is none of either."""
+def f_of(counts: Float[Tensor, "3 *set"]) -> Float[Tensor, "*set"]:
+    """F from hits, predictions and references; 0 where there is none of either."""
     hits, predictions, references = counts
     score: Tensor = 2 * hits / (predictions + references).clamp_min(1e-9)
     return score
@@ -64,7 +82,7 @@ def outcomes(
     criterion: Criterion,
     angle_deg: Number = 15.0,
     scored: Bool[Tensor, "clip frame"] | None = None,
-) -> Outcomes:
+) -> Rows:
     """The outcomes of a posterior of all clips beside the truth, whose activity is 0 or 1.
 
     `angle_deg` is that of decoding. Frames that are not `scored` have no outcome. A limit on what either side does not
@@ -75,18 +93,44 @@ def outcomes(
     real = truth.activity > 0.5
     if scored is not None:
         real = real & scored[..., None, None]
-    hits, predictions = [], []
-    for choice in range(2**said.tracks):
-        chosen = torch.tensor([bool(choice >> track & 1) for track in range(said.tracks)], device=real.device)
-        merged, sounding = merge(said, chosen.expand_as(said.activity), angle_deg)
-        if scored is not None:
-            sounding = sounding & scored[..., None, None]
-        both = sounding.any(-1) & real.any(-1)
-        count = torch.zeros(both.shape, dtype=torch.uint8, device=both.device)
-        count[both] = _hits(_Side.of(merged, sounding, both), _Side.of(truth, real, both), criterion)
-        hits.append(count)
-        predictions.append(sounding.sum(-1, dtype=torch.uint8))
-    return Outcomes(torch.stack(hits, -1), torch.stack(predictions, -1), real.sum(-1, dtype=torch.uint8))
+    clip, cls = ((said.activity > FAINTEST).any(-1) | real.any(-1)).any(1).nonzero(as_tuple=True)
+    heard = {name: _rows(value, clip, cls) for name, value in said.tensors().items()}
+    true = {name: _rows(value, clip, cls) for name, value in truth.tensors().items()}
+    sounds = _rows(real, clip, cls)
+    counted = torch.ones_like(sounds[..., 0]) if scored is None else scored[clip].T
+    choices = [
+        torch.tensor([bool(choice >> track & 1) for track in range(said.tracks)], device=real.device)
+        for choice in range(2**said.tracks)
+    ]
+    at = sounds.any(-1)
+    side = _Side.of({name: value[at] for name, value in true.items()}, sounds[at])
+    cells = {name: value[at] for name, value in heard.items()}
+    shape = (*at.shape, len(choices))
+    hits = torch.zeros(shape, dtype=torch.uint8, device=real.device)
+    hits[at] = torch.stack([_hits(_merged(cells, chosen, angle_deg), side, criterion) for chosen in choices], -1)
+    predictions = torch.stack([_sources(heard, chosen, angle_deg) for chosen in choices], -1) * counted.unsqueeze(-1)
+    return Rows(clip, cls, heard["activity"], hits, predictions.to(torch.uint8), sounds.sum(-1, dtype=torch.uint8))
+
+
+def _rows(value: Tensor, clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> Tensor:
+    """`(frame, row, track, *xyz)` from `(clip, frame, cls, track, *xyz)`."""
+    return value.movedim(1, 2)[clip, cls].movedim(0, 1)
+
+
+def _sources(heard: Mapping[str, Tensor], chosen: Bool[Tensor, "track"], angle_deg: Number) -> Int[Tensor, "frame row"]:
+    """How many sources remain of the chosen tracks once copies are merged."""
+    active = chosen.expand_as(heard["activity"])
+    if "direction" in heard and chosen.sum() > 1:
+        active = owners(heard["direction"], active, angle_deg) == torch.arange(len(chosen), device=chosen.device)
+        active = active & chosen
+    return active.sum(-1)
+
+
+def _merged(cells: Mapping[str, Tensor], chosen: Bool[Tensor, "track"], angle_deg: Number) -> "_Side":
+    active = chosen.expand_as(cells["activity"])
+    if "direction" in cells and chosen.sum() > 1:
+        return _Side.of(*merge_cells(cells, active, angle_deg))
+    return _Side.of(cells, active)
 
 
 class _Side(NamedTuple):
@@ -98,19 +142,12 @@ class _Side(NamedTuple):
     onscreen: Float[Tensor, "cell 3"]
 
     @classmethod
-    def of(
-        cls, posterior: Posterior, active: Bool[Tensor, "clip frame cls track"], at: Bool[Tensor, "clip frame cls"]
-    ) -> "_Side":
-        lacking = MOST_TRACKS - posterior.tracks
-
-        def cells(value: Tensor | None) -> Tensor:
-            found = torch.full_like(posterior.activity[at], torch.nan) if value is None else value[at]
-            return F.pad(found, (0, lacking), value=torch.nan)
-
-        azimuth_deg = None if posterior.direction is None else azimuth_from_direction(posterior.direction)
-        folded_deg = None if azimuth_deg is None else fold_front(azimuth_deg)
-        known = map(cells, (folded_deg, posterior.distance, posterior.onscreen))
-        return cls(F.pad(active[at], (0, lacking)), *known)
+    def of(cls, fields: Mapping[str, Tensor], active: Bool[Tensor, "cell track"]) -> "_Side":
+        unknown = torch.full_like(fields["activity"], torch.nan)
+        folded_deg = fold_front(azimuth_from_direction(fields["direction"])) if "direction" in fields else unknown
+        known = (folded_deg, fields.get("distance", unknown), fields.get("onscreen", unknown))
+        lacking = (0, MOST_TRACKS - active.shape[-1])
+        return cls(F.pad(active, lacking), *(F.pad(value, lacking, value=torch.nan) for value in known))
 
 
 def _hits(said: _Side, truth: _Side, criterion: Criterion) -> UInt8[Tensor, "cell"]:

@@ -1,68 +1,91 @@
-"""What each member's direction and distance are worth, class by class."""
+"""What each member is worth, field by field and class by class."""
 
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.directions import azimuth_from_direction
-from seldfuse.fusion.averages import NEAREST_M
+from seldfuse.fusion.averages import ODDS_EPSILON
 from seldfuse.fusion.perclass import PerClass
-from seldfuse.geometry import fold_front
 from seldfuse.posterior import Posterior
+from seldfuse.tune.errors import errors
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
-
-HEARD = 0.3
-"""A member is judged by the frames in which it hears something."""
 
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
 """Nobody is trusted beyond 2° and a tenth of the distance."""
+AUDIBLE = 0.05
+"""Where no member says more than this, none is judged."""
+MOST_CELLS = 400_000
+ROUNDS = 40
 
 
 def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str, dict[str, PerClass]]:
-    """Weights of direction and distance by member, field and class: one over the mean squared error.
+    """Weights by member, field and class, of the mean 1 in each field and class.
 
-    Errors are of azimuth (folded to the front) and of the logarithm of the distance, towards the nearest true source of
-    the class, in frames in which the member hears the class and it sounds. A class's error is joined by
-    `SHRINKAGE_FRAMES` frames of the member's mean error. Weights of a field and class have the mean 1.
+    Those of direction and distance are one over the mean squared error, of azimuth and of the logarithm of the
+    distance. Those of activity and on-screen are the shares of a linear pool under which the truth is likeliest (found
+    by expectation maximisation: Dempster, Laird & Rubin, J. R. Stat. Soc. B 39(1), 1977). In each, a class is joined
+    by `SHRINKAGE_FRAMES` frames of all classes.
     """
     found: dict[str, dict[str, PerClass]] = {name: {} for name in members}
-    for field in LEAST_VARIANCE:
+    for field in ("activity", "direction", "distance", "onscreen"):
+        if field not in truth.provides:
+            continue
         givers = {name: posterior for name, posterior in members.items() if field in posterior.provides}
         if len(givers) < 2:
             continue
-        precision = torch.stack([1.0 / _variance(posterior, truth, field) for posterior in givers.values()])
-        weight = precision / precision.mean(0)
-        for name, row in zip(givers, weight, strict=True):
-            names = truth.labels.names
+        if field in LEAST_VARIANCE:
+            worth = torch.stack([1.0 / _variance(posterior, truth, field) for posterior in givers.values()])
+        else:
+            worth = _shares(*_chances(list(givers.values()), truth, field), len(truth.labels))
+        names = truth.labels.names
+        for name, row in zip(givers, worth / worth.mean(0), strict=True):
             found[name][field] = dict(zip(names, (round(value, 3) for value in row.tolist()), strict=True))
     return found
 
 
 def _variance(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "cls"]:
-    error, known = _errors(said, truth, field)
-    squares = torch.where(known, error.square(), 0.0).sum((0, 1, 3))
-    frames = known.sum((0, 1, 3))
+    error = errors(said, truth, field)
+    squares = error.square().nansum((0, 1, 3))
+    frames = (~error.isnan()).sum((0, 1, 3))
     mean = squares.sum() / frames.sum().clamp_min(1)
     return ((squares + SHRINKAGE_FRAMES * mean) / (frames + SHRINKAGE_FRAMES)).clamp_min(LEAST_VARIANCE[field])
 
 
-def _errors(
-    said: Posterior, truth: Posterior, field: str
-) -> tuple[Float[Tensor, "clip frame cls track"], Bool[Tensor, "clip frame cls track"]]:
-    """The distance on the field's scale to the nearest true source, and where there is one."""
-    given, true = _scale(said, field).unsqueeze(-1), _scale(truth, field).unsqueeze(-2)
-    there = (truth.activity > 0.5).unsqueeze(-2)
-    apart = torch.where(there, (given - true).abs(), torch.inf).amin(-1)
-    known = (said.activity > HEARD) & apart.isfinite() & ~given.squeeze(-1).isnan()
-    return torch.where(known, apart, 0.0), known
+def _chances(members: list[Posterior], truth: Posterior, field: str) -> tuple[Float[Tensor, "member cell"], Tensor]:
+    """The probability that each member gave to what was true, and the class of each cell.
+
+    A cell is a class of a frame; of its tracks the loudest speaks. On-screen is asked where one source sounds.
+    """
+    most = torch.stack([member.activity.amax(-1) for member in members])
+    sounds = (truth.activity > 0.5).sum(-1)
+    asked = (most.nan_to_num() > AUDIBLE).any(0) & ~most.isnan().any(0)
+    said, true = most, sounds > 0
+    if field == "onscreen":
+        assert truth.onscreen is not None
+        told = [_of_the_loudest(member) for member in members]
+        said = torch.stack(told)
+        only = truth.onscreen.gather(-1, (truth.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
+        asked, true = asked & (sounds == 1) & ~only.isnan() & ~said.isnan().any(0), only > 0.5
+    places = asked.nonzero(as_tuple=True)
+    every = -(-len(places[0]) // MOST_CELLS) or 1
+    where = tuple(place[::every] for place in places)
+    given = said.movedim(0, -1)[where].T
+    return torch.where(true[where], given, 1 - given).clamp(ODDS_EPSILON, 1.0), where[2]
 
 
-def _scale(posterior: Posterior, field: str) -> Float[Tensor, "clip frame cls track"]:
-    if field == "distance":
-        assert posterior.distance is not None
-        return posterior.distance.clamp_min(NEAREST_M).log()
-    assert posterior.direction is not None
-    folded_deg: Tensor = fold_front(azimuth_from_direction(posterior.direction))
-    return folded_deg
+def _of_the_loudest(member: Posterior) -> Float[Tensor, "clip frame cls"]:
+    assert member.onscreen is not None
+    return member.onscreen.gather(-1, member.activity.nan_to_num().argmax(-1, keepdim=True)).squeeze(-1)
+
+
+def _shares(chance: Float[Tensor, "member cell"], cls: Tensor, classes: int) -> Float[Tensor, "member cls"]:
+    share = torch.full((len(chance), classes), 1.0 / len(chance), device=chance.device)
+    for _ in range(ROUNDS):
+        part = share[:, cls] * chance
+        owed = torch.zeros_like(share).index_add_(1, cls, part / part.sum(0))
+        pooled = owed.sum(1, keepdim=True)
+        owed = owed + SHRINKAGE_FRAMES * pooled / pooled.sum().clamp_min(1.0)
+        share = owed / owed.sum(0)
+    return share

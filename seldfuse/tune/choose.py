@@ -1,0 +1,180 @@
+"""Which ways of fitting pay on recordings that they have not seen."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.fusion import FusionSettings, decode
+from seldfuse.fusion.combiners import COMBINERS
+from seldfuse.fusion.settings import PRESETS
+from seldfuse.metrics.counts import Counts, count
+from seldfuse.metrics.jackknife import Interval, differences, intervals
+from seldfuse.posterior import Posterior
+from seldfuse.tune.fit import Objective, Pooled, fit, members_fitted, pool_all
+from seldfuse.tune.material import Material
+
+CANDIDATES: Sequence[tuple[str, ...]] = (
+    (),
+    ("decoding",),
+    ("probability", "decoding"),
+    ("weights", "probability", "decoding"),
+    ("calibration", "weights", "probability", "decoding"),
+    ("smoothing", "probability", "decoding"),
+)
+"""What is fitted together beside the doubts of place; the best of them in cross-validation is taken."""
+
+FEWEST_RECORDINGS = 20
+COMPARED_CLIPS = 2000
+"""Candidates are compared on so many clips; of more, whole recordings are drawn."""
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What was fitted, and its score: on recordings that the fit had not seen, on those it had, and how much more the
+    first is than the preset's."""
+
+    parts: tuple[str, ...]
+    cross_validated: Interval
+    resubstituted: float
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate with the settings fitted to all clips, and what each clip says, and counts, by the fit that has not
+    seen its recording."""
+
+    candidate: Candidate
+    settings: FusionSettings
+    said: Posterior
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The settings to use; those of the preset, with fitted doubts, where nothing was better in cross-validation.
+
+    `starts` tells the score of each preset and way to combine, of which nothing is fitted. Candidates begin with the
+    best of them, `start`; they were compared on `compared` of all `clips`, and `winner` is the best of them on all.
+    """
+
+    settings: FusionSettings
+    preset: Interval
+    starts: Sequence[tuple[str, str, float]]
+    start: FusionSettings
+    compared: int
+    clips: int
+    candidates: Sequence[Candidate]
+    winner: Trial
+
+
+def tune(
+    material: Material,
+    base: FusionSettings,
+    objective: Objective = Objective(),  # noqa: B008 - it is frozen
+    folds: int = 5,
+    watch: Callable[[str], None] = lambda _: None,
+) -> Tuned:
+    """Fits each candidate, cross-validated by recording, and takes the best. `watch` hears what is being fitted.
+
+    Raises UsageError where there are too few recordings to tell.
+    """
+    recordings = int(material.recording.max()) + 1
+    if recordings < max(FEWEST_RECORDINGS, folds):
+        raise UsageError(
+            f"expected at least {max(FEWEST_RECORDINGS, folds)} recordings to fit on and to cross-validate by, "
+            f"got {recordings}; fewer would fit their own chances"
+        )
+    some = material.some(COMPARED_CLIPS, SEED)
+    watch("nothing: which preset, and how to combine")
+    starts = _starts(some, base, objective)
+    preset, combine, _ = max(starts, key=lambda one: one[2])
+    start = replace(base, preset=preset, combine=combine)
+    trials = []
+    for parts in CANDIDATES:
+        watch(" and ".join(parts) or "doubts alone")
+        trials.append(cross_validated(some, base, start, parts, objective, folds))
+    candidates = [trial.candidate for trial in trials]
+    winner = max(trials, key=lambda trial: trial.candidate.cross_validated.value)
+    if len(some) < len(material):
+        watch("the best of these on all clips")
+        winner = cross_validated(material, base, start, winner.candidate.parts, objective, folds)
+    if winner.candidate.gain.value <= 0:
+        winner = cross_validated(material, base, base, (), objective, folds)
+    before = intervals(_counts(material, base, objective))[objective.criterion]
+    return Tuned(winner.settings, before, starts, start, len(some), len(material), candidates, winner)
+
+
+def _starts(material: Material, base: FusionSettings, objective: Objective) -> list[tuple[str, str, float]]:
+    """The score of each preset and each way to combine as they are: macro F, no frame of which was fitted to."""
+    found = []
+    for preset in PRESETS:
+        for combine in COMBINERS:
+            settings = replace(base, preset=preset, combine=combine)
+            score = intervals(_counts(material, settings, objective))[objective.criterion].value
+            found.append((preset, combine, score))
+    return found
+
+
+def cross_validated(
+    material: Material,
+    base: FusionSettings,
+    start: FusionSettings,
+    parts: tuple[str, ...],
+    objective: Objective,
+    folds: int,
+) -> Trial:
+    """Fits `parts` from `start` on, fold by fold and to all clips; the gain is that over `base`."""
+    fold = folds_of(material.recording, folds)
+    pooled: Pooled | None = None
+    counts, blind, places = [], [], []
+    for number in range(folds):
+        seen = fold != number
+        pooled = _pooled(material, members_fitted(material, start, parts, seen), objective, pooled)
+        settings, said = fit(material, pooled, parts, objective, seen)
+        blind.append(said.map(lambda value, seen=seen: value[~seen]))
+        counts.append(_count(material.take(~seen), blind[-1], settings, objective))
+        places.append((~seen).nonzero().squeeze(1))
+    order = torch.cat(places).argsort()
+    unseen = _joined(counts, order)
+    everything = torch.ones_like(fold, dtype=torch.bool)
+    pooled = _pooled(material, members_fitted(material, start, parts, everything), objective, pooled)
+    settings, said = fit(material, pooled, parts, objective, everything)
+    again, before = _count(material, said, settings, objective), _counts(material, base, objective)
+    name = objective.criterion
+    score, gain = intervals(unseen)[name], differences(unseen, before)[name]
+    candidate = Candidate(parts, score, intervals(again)[name].value, gain)
+    return Trial(candidate, settings, Posterior.join(blind).map(lambda value: value[order]), unseen)
+
+
+def _pooled(material: Material, settings: FusionSettings, objective: Objective, last: Pooled | None) -> Pooled:
+    """Anew only where the settings are others than the last time."""
+    return last if last is not None and last.settings == settings else Pooled.of(material, settings, objective)
+
+
+def _joined(found: Sequence[Counts], order: Int[Tensor, "clip"]) -> Counts:
+    whole = {entry.name: np.concatenate([getattr(counts, entry.name) for counts in found]) for entry in fields(Counts)}
+    return Counts(**whole).map(lambda count: count[order.numpy()])
+
+
+def _counts(material: Material, settings: FusionSettings, objective: Objective) -> Counts:
+    return _count(material, pool_all(material, settings)[0], settings, objective)
+
+
+def _count(material: Material, said: Posterior, settings: FusionSettings, objective: Objective) -> Counts:
+    predictions: list[Events | None] = [*decode(said, settings.decode)]
+    return count(material.references, predictions, material.truth.labels, objective.mode)
+
+
+def folds_of(recording: Int[Tensor, "clip"], folds: int) -> Int[Tensor, "clip"]:
+    """A fold for each clip, the same for all clips of a recording, and nearly as many recordings in each."""
+    recordings = int(recording.max()) + 1
+    order = np.random.default_rng(SEED).permutation(recordings)
+    return torch.from_numpy(order % folds)[recording]

@@ -1,0 +1,46 @@
+"""How far off what is said is from what was true."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.directions import azimuth_from_direction
+from seldfuse.fusion.averages import NEAREST_M
+from seldfuse.geometry import fold_front
+from seldfuse.posterior import Posterior
+
+HEARD = 0.3
+"""Errors are those of frames in which something is heard."""
+
+
+def errors(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "clip frame cls track"]:
+    """Of azimuth (field `direction`, in degrees, folded to the front) or of the logarithm of the distance.
+
+    Towards the nearest true source of the class; NaN where nothing is heard, nothing sounds, or either side says
+    nothing. Both sides must have the field.
+    """
+    apart = scale(said, field).unsqueeze(-1) - scale(truth, field).unsqueeze(-2)
+    there = (truth.activity > 0.5).unsqueeze(-2) & ~apart.isnan()
+    nearest = torch.where(there, apart.abs(), torch.inf).argmin(-1, keepdim=True)
+    known = there.any(-1) & (said.activity > HEARD)
+    return torch.where(known, apart.gather(-1, nearest).squeeze(-1), torch.nan)
+
+
+def scale(posterior: Posterior, field: str) -> Float[Tensor, "clip frame cls track"]:
+    """Azimuth in degrees, folded to the front, or the logarithm of the distance."""
+    if field == "distance":
+        assert posterior.distance is not None
+        return posterior.distance.clamp_min(NEAREST_M).log()
+    assert posterior.direction is not None
+    folded_deg: Tensor = fold_front(azimuth_from_direction(posterior.direction))
+    return folded_deg
+
+
+def sounding_ranks(said: Posterior, truth: Posterior) -> Float[Tensor, "clip frame cls track"]:
+    """1 where as many sources of the class sound as a track has rank in loudness, else 0: which track means which
+    source is not asked.
+    """
+    louder = said.activity.unsqueeze(-2) > said.activity.unsqueeze(-1)
+    alike = said.activity.unsqueeze(-2) == said.activity.unsqueeze(-1)
+    rank = 1 + (louder | alike.tril(-1)).sum(-1)
+    return ((truth.activity > 0.5).sum(-1, keepdim=True) >= rank).float()

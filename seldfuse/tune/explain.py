@@ -1,0 +1,213 @@
+"""What each member is worth: alone, left out, added; who errs with whom, who is best at what, and whose word holds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.decode import sounding
+from seldfuse.metrics.jackknife import Interval, differences, intervals
+from seldfuse.metrics.scores import by_class
+from seldfuse.posterior import Posterior
+from seldfuse.tune.choose import SEED, Trial, Tuned, cross_validated, folds_of
+from seldfuse.tune.errors import errors
+from seldfuse.tune.fit import Objective, pool_all
+from seldfuse.tune.material import Material
+from seldfuse.tune.reliability import Reliability
+
+EXPLAINED_CLIPS = 1000
+"""Ensembles are compared on so many clips; of more, whole recordings are drawn."""
+SCORES = ("f20_1", "f20", "f1", "f_class")
+STDS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
+AUDIBLE = 0.05
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """Probability and frequency by bins, all classes together, and the expected calibration error: the mean of the
+    classes' own."""
+
+    said: Sequence[float]
+    frequency: Sequence[float]
+    share: Sequence[float]
+    expected_error: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Scores are cross-validated, with thresholds fitted anew for each ensemble.
+
+    `alone` and `without` map members to the scores of the member alone and of the ensemble without it, `loss` to what
+    is lost with it; `growth` begins with the best member, and each next one is the one that adds most. `correlation`
+    holds, for activity, azimuth and distance, that of the members' errors, NaN where a member does not tell.
+    `by_class` maps scores and classes to each member's F. `diagrams` are those of each member, and of the fused
+    posterior, before and after what was fitted; `coverage` maps `direction` and `distance` to what share of the true
+    values lies in each interval, in percent. Both are of fits that had not seen the clip.
+    """
+
+    criterion: str
+    clips: int
+    members: Sequence[str]
+    whole: float
+    alone: Mapping[str, Mapping[str, float]]
+    without: Mapping[str, float]
+    loss: Mapping[str, Interval]
+    growth: Sequence[tuple[str, float]]
+    correlation: Mapping[str, Sequence[Sequence[float]]]
+    by_class: Mapping[str, Mapping[str, Mapping[str, float]]]
+    diagrams: Mapping[str, tuple[Diagram, Diagram]]
+    coverage: Mapping[str, Mapping[str, float]]
+
+
+def explained(
+    material: Material, tuned: Tuned, objective: Objective, folds: int, watch: Callable[[str], None]
+) -> Worth:
+    """What each member of a tuned ensemble is worth; `watch` hears what is being asked."""
+    some = material.some(EXPLAINED_CLIPS, SEED)
+    members = tuple(material.members)
+
+    def trial(chosen: Sequence[str]) -> Trial:
+        watch(f"what {' and '.join(chosen)} can do")
+        part = replace(some, members={name: some.members[name] for name in chosen})
+        return cross_validated(part, tuned.start, tuned.start, ("decoding",), objective, folds)
+
+    ensembles = _Ensembles(trial)
+    whole = ensembles.trial(members)
+    alone = {name: ensembles.trial((name,)) for name in members}
+    others = {name: tuple(other for other in members if other != name) for name in members}
+    without = {name: ensembles.trial(rest) for name, rest in others.items() if rest}
+    name = objective.criterion
+    return Worth(
+        criterion=name,
+        clips=len(some),
+        members=members,
+        whole=whole.candidate.cross_validated.value,
+        alone={member: _scores(trial) for member, trial in alone.items()},
+        without={member: trial.candidate.cross_validated.value for member, trial in without.items()},
+        loss={member: differences(whole.counts, trial.counts)[name] for member, trial in without.items()},
+        growth=_growth(ensembles, members),
+        correlation=_correlations(material),
+        by_class=_by_class(alone, material),
+        diagrams=_diagrams(material, tuned, folds),
+        coverage=_coverage(tuned, material.truth),
+    )
+
+
+class _Ensembles:
+    """Trials of ensembles of some of the members, each made once."""
+
+    def __init__(self, trial: Callable[[Sequence[str]], Trial]) -> None:
+        self._trial = trial
+        self._made: dict[frozenset[str], Trial] = {}
+
+    def trial(self, members: Sequence[str]) -> Trial:
+        key = frozenset(members)
+        if key not in self._made:
+            self._made[key] = self._trial(members)
+        return self._made[key]
+
+
+def _scores(trial: Trial) -> dict[str, float]:
+    found = intervals(trial.counts)
+    return {name: found[name].value for name in SCORES}
+
+
+def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, float]]:
+    chosen: list[str] = []
+    growth = []
+    while len(chosen) < len(members):
+        scores = {
+            name: ensembles.trial((*chosen, name)).candidate.cross_validated.value
+            for name in members
+            if name not in chosen
+        }
+        best = max(scores, key=scores.__getitem__)
+        chosen.append(best)
+        growth.append((best, scores[best]))
+    return growth
+
+
+def _by_class(alone: Mapping[str, Trial], material: Material) -> dict[str, dict[str, dict[str, float]]]:
+    labels = material.truth.labels
+    found = {name: by_class(trial.counts.total()) for name, trial in alone.items()}
+    return {
+        score: {
+            cls: {name: float(scores[score][place]) for name, scores in found.items()}
+            for place, cls in enumerate(labels.names)
+        }
+        for score in SCORES
+    }
+
+
+def _correlations(material: Material) -> dict[str, list[list[float]]]:
+    truth = material.truth
+    sounds = (truth.activity > 0.5).any(-1)
+    most = torch.stack([said.activity.amax(-1) for said in material.members.values()])
+    asked = (most > AUDIBLE).any(0) | sounds
+    found = {"activity": _correlation((most - sounds.float())[:, asked])}
+    for field in STDS:
+        given = [
+            _of_the_loudest(errors(said, truth, field), said)
+            if field in said.provides
+            else torch.full_like(most[0], torch.nan)
+            for said in material.members.values()
+        ]
+        found[field] = _correlation(torch.stack(given).flatten(1))
+    return found
+
+
+def _of_the_loudest(value: Tensor, said: Posterior) -> Float[Tensor, "clip frame cls"]:
+    return value.gather(-1, said.activity.nan_to_num().argmax(-1, keepdim=True)).squeeze(-1)
+
+
+def _correlation(error: Float[Tensor, "member cell"]) -> list[list[float]]:
+    """Of each two members where both tell; NaN where they never do."""
+
+    def pair(one: Tensor, other: Tensor) -> float:
+        both = ~(one + other).isnan()
+        return float(torch.stack([one[both], other[both]]).corrcoef()[0, 1]) if both.sum() > 2 else float("nan")
+
+    return [[pair(one, other) for other in error] for one in error]
+
+
+def _diagrams(material: Material, tuned: Tuned, folds: int) -> dict[str, tuple[Diagram, Diagram]]:
+    fold, truth = folds_of(material.recording, folds), material.truth
+    found = {}
+    for name, said in material.members.items():
+        mended = said.activity.clone()
+        for number in range(folds):
+            seen = fold != number
+            fitted = Reliability.of(
+                said.map(lambda v, seen=seen: v[seen]), truth.map(lambda v, seen=seen: v[seen])
+            ).fit()
+            mended[~seen] = fitted.of(said.map(lambda v, seen=seen: v[~seen])).activity
+        found[name] = (_diagram(said, truth), _diagram(replace(said, activity=mended), truth))
+    before, _ = pool_all(material, tuned.start)
+    return {**found, "fused": (_diagram(before, truth), _diagram(tuned.winner.said, truth))}
+
+
+def _diagram(said: Posterior, truth: Posterior) -> Diagram:
+    counted = Reliability.of(said, truth)
+    probability, frequency, share = counted.diagram(Calibration())
+    total = share.sum(0).clamp_min(1e-9)
+    said_by_bin, heard_by_bin = ((value * share).sum(0) / total for value in (probability, frequency))
+    error = float(counted.expected_error(Calibration()).mean())
+    return Diagram(said_by_bin.tolist(), heard_by_bin.tolist(), (total / total.sum()).tolist(), error)
+
+
+def _coverage(tuned: Tuned, truth: Posterior) -> dict[str, dict[str, float]]:
+    """Of the events as they would be told, towards the nearest true source of their class."""
+    said, doubts = tuned.winner.said, tuned.settings.doubt
+    active = sounding(said.activity, tuned.settings.decode, said.labels)[1]
+    told = replace(said, activity=active.to(said.activity.dtype))
+    found = {}
+    for field, doubt in {"direction": doubts.azimuth, "distance": doubts.distance}.items():
+        if doubt is None:
+            continue
+        error = errors(told, truth, field)
+        width = (error.abs() / said.tensors()[STDS[field]])[~error.isnan()]
+        found[field] = {level: 100 * float((width <= half).float().mean()) for level, half in doubt.intervals.items()}
+    return found
