@@ -21,7 +21,7 @@ from seldfuse.labels import DCASE2025
 from seldfuse.metrics.rows import plain
 from seldfuse.posterior import Posterior
 from seldfuse.tune.choose import CANDIDATES, tune
-from seldfuse.tune.fit import Objective, Pooled, fit, members_fitted
+from seldfuse.tune.fit import Objective, Pooled, fit, fitted, members_fitted
 from seldfuse.tune.material import Material, read_material
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.weights import fit_weights
@@ -152,7 +152,7 @@ def test_tuning_pays_on_recordings_that_it_has_not_seen() -> None:
     assert scores["weights", "probability", "decoding"] > scores["probability", "decoding"]
     assert scores["decoding",] > scores[()]
     assert max(score for *_, score in result.starts) == pytest.approx(scores[()])
-    assert result.compared == result.clips == len(result.winner.said.activity) == 120
+    assert len(result.compared) == len(result.winner.said.activity) == 120
 
 
 def test_of_many_clips_candidates_are_compared_on_some(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +160,9 @@ def test_of_many_clips_candidates_are_compared_on_some(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(choose, "COMPARED_CLIPS", 60)
     result = tune(material(), FusionSettings(), folds=3)
-    assert result.compared == 60
-    assert result.clips == len(result.winner.said.activity) == 120
-    assert result.winner.candidate.parts in [candidate.parts for candidate in result.candidates]
+    assert len(result.compared) == len(result.winner.said.activity) == 60
+    assert result.settings != result.winner.settings
+    assert result.settings == fitted(material(), result.start, result.winner.candidate.parts, Objective())[0]
 
 
 def test_some_of_the_material_is_whole_recordings() -> None:

@@ -11,7 +11,7 @@ from seldfuse.fusion import DecodeSettings, decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import by_class
 from seldfuse.posterior import Posterior
-from seldfuse.tune.outcomes import Rows, f_of, outcomes
+from seldfuse.tune.outcomes import FAINTEST, Rows, f_of, outcomes
 
 
 def posterior(tracks: int, seed: int, share: float, hard: bool = False, **without: None) -> Posterior:
@@ -47,7 +47,7 @@ def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> 
     said, truth = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)
     found = outcomes(said, truth, criterion)
     references = decode(truth, DecodeSettings(unify_angle_deg=0.0))
-    for threshold in (0.0, 0.3, 0.6, 0.9):
+    for threshold in (FAINTEST, 0.3, 0.6, 0.9):
         counts = count(references, decode(said, DecodeSettings(threshold=threshold)), mode="strict").total()
         got = f_of(by_cell(found, found.activity > threshold).sum(1))
         assert np.allclose(got, by_class(counts)[criterion], atol=1e-6)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seldfuse.metrics.jackknife import Interval
-    from seldfuse.tune.choose import Candidate, Tuned
+    from seldfuse.tune.choose import Tuned
 
 
 def tune(
@@ -54,7 +54,7 @@ def tune(
         from seldfuse.tune.explain import explained
         from seldfuse.tune.pictures import draw
 
-        for path in draw(explained(material, result, objective, folds, note), explain):
+        for path in draw(explained(result, objective, folds, note), explain):
             note(f"wrote {path}")
     if as_json:
         show_json(_document(result))
@@ -71,7 +71,7 @@ def tune(
 def _starts(result: "Tuned") -> "Table":
     from rich.table import Table
 
-    view = Table("preset", "activities combined by", f"score on {result.compared} clips, nothing fitted")
+    view = Table("preset", "activities combined by", f"score on {len(result.compared)} clips, nothing fitted")
     for preset, combine, score in result.starts:
         view.add_row(preset, combine, f"{score:.3f}")
     return view
@@ -80,18 +80,12 @@ def _starts(result: "Tuned") -> "Table":
 def _candidates(result: "Tuned") -> "Table":
     from rich.table import Table
 
-    view = Table("fitted", "clips", "cross-validated", "over the preset", "on what was fitted on")
+    view = Table("fitted", "cross-validated", "over the preset", "on what was fitted on")
     for candidate in result.candidates:
-        view.add_row(*_row(candidate, result.compared))
-    if result.clips > result.compared:
-        view.add_row(*_row(result.winner.candidate, result.clips))
-    view.add_row("preset", str(result.clips), _spread(result.preset), "", "")
+        gain, again = _spread(candidate.gain, "+"), f"{candidate.resubstituted:.3f}"
+        view.add_row(", ".join(candidate.parts) or "doubts alone", _spread(candidate.cross_validated), gain, again)
+    view.add_row("preset", _spread(result.preset), "", "")
     return view
-
-
-def _row(candidate: "Candidate", clips: int) -> list[str]:
-    gain, again = _spread(candidate.gain, "+"), f"{candidate.resubstituted:.3f}"
-    return [", ".join(candidate.parts) or "doubts alone", str(clips), _spread(candidate.cross_validated), gain, again]
 
 
 def _spread(found: "Interval", sign: str = "") -> str:
@@ -101,20 +95,17 @@ def _spread(found: "Interval", sign: str = "") -> str:
 def _document(result: "Tuned") -> dict[str, Any]:
     return {
         "chosen": list(result.winner.candidate.parts),
-        "clips": result.clips,
+        "clips": len(result.compared),
         "preset": vars(result.preset),
         "starts": [dict(zip(("preset", "combine", "score"), start, strict=True)) for start in result.starts],
-        "compared_clips": result.compared,
-        "candidates": [_told(candidate) for candidate in result.candidates],
-        "winner": _told(result.winner.candidate),
+        "candidates": [
+            {
+                "parts": list(candidate.parts),
+                "cross_validated": vars(candidate.cross_validated),
+                "resubstituted": candidate.resubstituted,
+                "gain": vars(candidate.gain),
+            }
+            for candidate in result.candidates
+        ],
         "settings": result.settings.to_json(),
-    }
-
-
-def _told(candidate: "Candidate") -> dict[str, Any]:
-    return {
-        "parts": list(candidate.parts),
-        "cross_validated": vars(candidate.cross_validated),
-        "resubstituted": candidate.resubstituted,
-        "gain": vars(candidate.gain),
     }

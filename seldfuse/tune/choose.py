@@ -16,7 +16,7 @@ from seldfuse.fusion.settings import PRESETS
 from seldfuse.metrics.counts import Counts, count
 from seldfuse.metrics.jackknife import Interval, differences, intervals
 from seldfuse.posterior import Posterior
-from seldfuse.tune.fit import Objective, Pooled, fit, members_fitted, pool_all
+from seldfuse.tune.fit import Objective, Pooled, fit, fitted, members_fitted, pool_all
 from seldfuse.tune.material import Material
 
 CANDIDATES: Sequence[tuple[str, ...]] = (
@@ -31,7 +31,7 @@ CANDIDATES: Sequence[tuple[str, ...]] = (
 
 FEWEST_RECORDINGS = 20
 COMPARED_CLIPS = 2000
-"""Candidates are compared on so many clips; of more, whole recordings are drawn."""
+"""Candidates are compared on so many clips; of more, whole recordings are drawn. What is best is fitted to all."""
 SEED = 7
 
 
@@ -48,8 +48,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate with the settings fitted to all clips, and what each clip says, and counts, by the fit that has not
-    seen its recording."""
+    """A candidate, and what each clip says, and counts, by the settings that have not seen its recording."""
 
     candidate: Candidate
     settings: FusionSettings
@@ -59,18 +58,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The settings to use; those of the preset, with fitted doubts, where nothing was better in cross-validation.
+    """The settings to use, fitted to all clips; those of the preset with fitted doubts where nothing was better.
 
     `starts` tells the score of each preset and way to combine, of which nothing is fitted. Candidates begin with the
-    best of them, `start`; they were compared on `compared` of all `clips`, and `winner` is the best of them on all.
+    best of them, `start`. All were compared on the clips of `compared`; `winner` is the best.
     """
 
     settings: FusionSettings
     preset: Interval
     starts: Sequence[tuple[str, str, float]]
     start: FusionSettings
-    compared: int
-    clips: int
+    compared: Material
     candidates: Sequence[Candidate]
     winner: Trial
 
@@ -103,13 +101,14 @@ def tune(
         trials.append(cross_validated(some, base, start, parts, objective, folds))
     candidates = [trial.candidate for trial in trials]
     winner = max(trials, key=lambda trial: trial.candidate.cross_validated.value)
-    if len(some) < len(material):
-        watch("the best of these on all clips")
-        winner = cross_validated(material, base, start, winner.candidate.parts, objective, folds)
     if winner.candidate.gain.value <= 0:
-        winner = cross_validated(material, base, base, (), objective, folds)
-    before = intervals(_counts(material, base, objective))[objective.criterion]
-    return Tuned(winner.settings, before, starts, start, len(some), len(material), candidates, winner)
+        start, winner = base, cross_validated(some, base, base, (), objective, folds)
+    settings = winner.settings
+    if len(some) < len(material):
+        watch("the best of these to all clips")
+        settings, _ = fitted(material, start, winner.candidate.parts, objective)
+    before = intervals(_counts(some, base, objective))[objective.criterion]
+    return Tuned(settings, before, starts, start, some, candidates, winner)
 
 
 def _starts(material: Material, base: FusionSettings, objective: Objective) -> list[tuple[str, str, float]]:
@@ -144,9 +143,7 @@ def cross_validated(
         places.append((~seen).nonzero().squeeze(1))
     order = torch.cat(places).argsort()
     unseen = _joined(counts, order)
-    everything = torch.ones_like(fold, dtype=torch.bool)
-    pooled = _pooled(material, members_fitted(material, start, parts, everything), objective, pooled)
-    settings, said = fit(material, pooled, parts, objective, everything)
+    settings, said = fitted(material, start, parts, objective)
     again, before = _count(material, said, settings, objective), _counts(material, base, objective)
     name = objective.criterion
     score, gain = intervals(unseen)[name], differences(unseen, before)[name]

@@ -52,8 +52,13 @@ def fit_decoding(rows: Rows, labels: LabelSet, base: DecodeSettings) -> DecodeSe
 
 def counts_of(rows: Rows, settings: DecodeSettings, labels: LabelSet) -> Float[Tensor, "3 cls"]:
     """Hits, predictions and references of each class under some settings."""
+    return _by_class(rows, sounding_rows(rows, settings, labels), len(labels))
+
+
+def sounding_rows(rows: Rows, settings: DecodeSettings, labels: LabelSet) -> Bool[Tensor, "frame row track"]:
+    """Which tracks sound under some settings."""
     limits = (limit.to(rows.activity)[rows.cls].unsqueeze(-1) for limit in settings.limits(labels))
-    return _by_class(rows, sounding_by(rows.activity[None], *limits)[1][0], len(labels))
+    return sounding_by(rows.activity[None], *limits)[1][0]
 
 
 def _finer(rows: Rows, choice: _Choice, offsets: tuple[float, ...]) -> _Choice:

@@ -62,10 +62,9 @@ class Worth:
     coverage: Mapping[str, Mapping[str, float]]
 
 
-def explained(
-    material: Material, tuned: Tuned, objective: Objective, folds: int, watch: Callable[[str], None]
-) -> Worth:
+def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[str], None]) -> Worth:
     """What each member of a tuned ensemble is worth; `watch` hears what is being asked."""
+    material = tuned.compared
     some = material.some(EXPLAINED_CLIPS, SEED)
     members = tuple(material.members)
 

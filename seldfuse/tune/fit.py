@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from seldfuse.fusion import FusionSettings, pool
+from seldfuse.fusion import DecodeSettings, FusionSettings, pool
 from seldfuse.fusion.doubt import Evidence
 from seldfuse.metrics.counts import Mode
 from seldfuse.posterior import Posterior
-from seldfuse.tune.decoding import counts_of, fit_decoding
+from seldfuse.tune.decoding import counts_of, fit_decoding, sounding_rows
 from seldfuse.tune.doubt import fit_doubt
 from seldfuse.tune.material import Material
 from seldfuse.tune.outcomes import Criterion, Rows, f_of, outcomes
@@ -21,7 +21,8 @@ from seldfuse.tune.weights import fit_weights
 
 CHUNK = 250
 """Clips that are pooled at a time: few enough for the processor's cache, enough to keep it busy."""
-ANGLES_DEG = (0.0, 7.5, 15.0, 25.0, 40.0)
+ANGLES_DEG = (7.5, 30.0)
+"""What is tried beside the angle as it is."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Pooled:
     def of(cls, material: Material, settings: FusionSettings, objective: Objective) -> "Pooled":
         """By settings of which doubt and decoding, but for the angle, do not matter."""
         posterior, evidence = pool_all(material, settings)
-        return cls(settings, posterior, evidence, _outcomes(posterior, material, objective, settings))
+        return cls(settings, posterior, evidence, _outcomes(posterior, material, objective, settings.decode))
 
 
 def pool_all(material: Material, settings: FusionSettings) -> tuple[Posterior, Evidence]:
@@ -53,6 +54,15 @@ def pool_all(material: Material, settings: FusionSettings) -> tuple[Posterior, E
     chunks = torch.split(torch.arange(len(material)), CHUNK)
     parts = [pool(material.members_of(chunk), settings) for chunk in chunks]
     return Posterior.join([posterior for posterior, _ in parts]), Evidence.join([evidence for _, evidence in parts])
+
+
+def fitted(
+    material: Material, start: FusionSettings, parts: Sequence[str], objective: Objective
+) -> tuple[FusionSettings, Posterior]:
+    """Everything fitted to all clips, and what they then say."""
+    everything = torch.ones(len(material), dtype=torch.bool)
+    pooled = Pooled.of(material, members_fitted(material, start, parts, everything), objective)
+    return fit(material, pooled, parts, objective, everything)
 
 
 def members_fitted(
@@ -95,26 +105,29 @@ def fit(
         rows = pooled.rows.heard_as(said.activity)
         rows = rows.take(seen[rows.clip])
         settings = replace(settings, decode=fit_decoding(rows, labels, settings.decode))
-        settings = _with_angle(material, said, settings, objective, seen)
+        settings = _with_angle(material, said, rows, settings, objective)
     return settings, said
 
 
 def _with_angle(
-    material: Material, said: Posterior, settings: FusionSettings, objective: Objective, seen: Bool[Tensor, "clip"]
+    material: Material, said: Posterior, rows: Rows, settings: FusionSettings, objective: Objective
 ) -> FusionSettings:
     """The angle below which sources of one class are one: where several tracks are never heard at once, as it was."""
-    crowd = seen & ((said.activity > 0.2).sum(-1) > 1).any(-1).any(-1)
+    labels = said.labels
+    crowd = (sounding_rows(rows, settings.decode, labels).sum(-1) > 1).any(0)
     if not crowd.any():
         return settings
-    part, heard = material.take(crowd), said.map(lambda value: value[crowd])
-    found = []
+    rest, few = counts_of(rows.take(~crowd), settings.decode, labels), rows.take(crowd)
+    found = [(few, settings.decode)]
     for angle_deg in ANGLES_DEG:
         decode = replace(settings.decode, unify_angle_deg=angle_deg)
-        rows = _outcomes(heard, part, objective, replace(settings, decode=decode))
-        found.append((float(f_of(counts_of(rows, decode, said.labels).sum(-1))), decode))
-    return replace(settings, decode=max(found, key=lambda one: one[0])[1])
+        found.append((_outcomes(said, material, objective, decode, few), decode))
+    scores = [float(f_of(rest + counts_of(rows, decode, labels)).mean()) for rows, decode in found]
+    return replace(settings, decode=found[max(range(len(scores)), key=scores.__getitem__)][1])
 
 
-def _outcomes(posterior: Posterior, material: Material, objective: Objective, settings: FusionSettings) -> Rows:
-    angle_deg, scored = settings.decode.unify_angle_deg, material.scored(objective.mode == "official")
-    return outcomes(posterior, material.truth, objective.criterion, angle_deg, scored)
+def _outcomes(
+    posterior: Posterior, material: Material, objective: Objective, decode: DecodeSettings, among: Rows | None = None
+) -> Rows:
+    scored = material.scored(objective.mode == "official")
+    return outcomes(posterior, material.truth, objective.criterion, decode.unify_angle_deg, scored, among)

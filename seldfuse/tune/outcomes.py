@@ -82,18 +82,23 @@ def outcomes(
     criterion: Criterion,
     angle_deg: Number = 15.0,
     scored: Bool[Tensor, "clip frame"] | None = None,
+    among: Rows | None = None,
 ) -> Rows:
     """The outcomes of a posterior of all clips beside the truth, whose activity is 0 or 1.
 
     `angle_deg` is that of decoding. Frames that are not `scored` have no outcome. A limit on what either side does not
-    know is passed by none. Raises ValueError for more than three tracks on either side.
+    know is passed by none. With `among`, the rows are those. Raises ValueError for more than three tracks on either
+    side.
     """
     if max(said.tracks, truth.tracks) > MOST_TRACKS:
         raise ValueError(f"expected at most {MOST_TRACKS} tracks, got {said.tracks} and {truth.tracks}")
     real = truth.activity > 0.5
     if scored is not None:
         real = real & scored[..., None, None]
-    clip, cls = ((said.activity > FAINTEST).any(-1) | real.any(-1)).any(1).nonzero(as_tuple=True)
+    if among is None:
+        clip, cls = ((said.activity > FAINTEST).any(-1) | real.any(-1)).any(1).nonzero(as_tuple=True)
+    else:
+        clip, cls = among.clip, among.cls
     heard = {name: _rows(value, clip, cls) for name, value in said.tensors().items()}
     true = {name: _rows(value, clip, cls) for name, value in truth.tensors().items()}
     sounds = _rows(real, clip, cls)
@@ -119,11 +124,13 @@ def _rows(value: Tensor, clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> T
 
 def _sources(heard: Mapping[str, Tensor], chosen: Bool[Tensor, "track"], angle_deg: Number) -> Int[Tensor, "frame row"]:
     """How many sources remain of the chosen tracks once copies are merged."""
-    active = chosen.expand_as(heard["activity"])
+    number = chosen.sum().expand(heard["activity"].shape[:-1]).clone()
     if "direction" in heard and chosen.sum() > 1:
-        active = owners(heard["direction"], active, angle_deg) == torch.arange(len(chosen), device=chosen.device)
-        active = active & chosen
-    return active.sum(-1)
+        # Elsewhere no two of the tracks are ever heard at once.
+        crowded = ((heard["activity"] > FAINTEST) & chosen).sum(-1) > 1
+        owner = owners(heard["direction"][crowded], chosen.expand_as(heard["activity"])[crowded], angle_deg)
+        number[crowded] = ((owner == torch.arange(len(chosen), device=owner.device)) & chosen).sum(-1)
+    return number
 
 
 def _merged(cells: Mapping[str, Tensor], chosen: Bool[Tensor, "track"], angle_deg: Number) -> "_Side":
