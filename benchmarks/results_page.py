@@ -24,13 +24,13 @@ Row = Sequence[str]
 Document = Mapping[str, Any]
 
 
-def renewed(page: str, document: Document) -> str:
-    """The page with new tables between its two marks. Raises ValueError where it lacks them."""
+def renewed(page: str, tables: str) -> str:
+    """The page with other tables between its two marks. Raises ValueError where it lacks them."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"expected the lines {BEGIN} and {END} in the page, between which the tables go")
-    return f"{before}{BEGIN}\n\n{tables(document)}\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
 
 
 def tables(document: Document) -> str:
@@ -43,14 +43,14 @@ def _blocks(document: Document) -> Iterator[str]:
         "`python -m benchmarks results --sounds DIR`, the last step of `make results`, made these tables with\n"
         f"seldfuse {document['seldfuse']}; all numbers are in [results.json](../benchmarks/results/results.json)."
     )
-    yield _table(("backend", "checkpoint", "BLAKE2b of the weights"), _checkpoints(document))
+    yield table(("backend", "checkpoint", "BLAKE2b of the weights"), _checkpoints(document))
     for name, measured in document["sets"].items():
         for mode in MODES:
             yield f"## {name}: {mode} counting"
-            yield _table(("system", *TITLES.values()), _score_rows(document, measured[mode]))
+            yield table(("system", *TITLES.values()), _score_rows(document, measured[mode]))
         yield f"## {name}: ensembles less one backend"
         yield f"{ABOVE} where the whole interval lies above 0."
-        yield _table(
+        yield table(
             ("ensemble", "less", "score", *(head for mode in MODES for head in (mode, ""))), _difference_rows(measured)
         )
         yield f"## {name}: by class"
@@ -58,10 +58,10 @@ def _blocks(document: Document) -> Iterator[str]:
         columns = _class_columns(document)
         best = _best_ensemble(document)
         heads = [f"{TITLES[score]}, {'ensemble' if system == best else system}" for system, score in columns]
-        yield _table(("class", "groups", "frames", *heads), _class_rows(document, measured["strict"], columns))
+        yield table(("class", "groups", "frames", *heads), _class_rows(document, measured["strict"], columns))
     yield "## On the challenge's recordings"
     yield "Other data, and so not to be compared with the tables above: what others published."
-    yield _table(("system", "F", TITLES["doae_deg"], TITLES["rde"], "source"), PUBLISHED)
+    yield table(("system", "F", TITLES["doae_deg"], TITLES["rde"], "source"), PUBLISHED)
 
 
 def _checkpoints(document: Document) -> Iterator[Row]:
@@ -73,12 +73,12 @@ def _checkpoints(document: Document) -> Iterator[Row]:
 
 def _score_rows(document: Document, measured: Document) -> Iterator[Row]:
     for name, scores in measured["scores"].items():
-        yield name, *(_spread(score, scores[score]) for score in TITLES)
+        yield name, *(spread(score, scores[score]) for score in TITLES)
     marked = _marked(document)
     if marked:
         yield (f"**without {', '.join(marked)}**", *[""] * len(TITLES))
         for name, scores in measured["scores_of_many_groups"].items():
-            yield name, *(_spread(score, scores[score]) for score in TITLES)
+            yield name, *(spread(score, scores[score]) for score in TITLES)
 
 
 def _difference_rows(measured: Document) -> Iterator[Row]:
@@ -89,7 +89,7 @@ def _difference_rows(measured: Document) -> Iterator[Row]:
 
 
 def _difference(score: str, bounds: Document) -> tuple[str, str]:
-    return _spread(score, bounds, sign="+"), ABOVE if (bounds["low"] or 0) > 0 else ""
+    return spread(score, bounds, sign="+"), ABOVE if (bounds["low"] or 0) > 0 else ""
 
 
 def _about_classes(document: Document) -> str:
@@ -136,7 +136,8 @@ def _marked(document: Document) -> list[str]:
     return [name for name, groups in document["groups"].items() if groups < document["fewest_groups"]]
 
 
-def _spread(score: str, bounds: Document, sign: str = "") -> str:
+def spread(score: str, bounds: Document, sign: str = "") -> str:
+    """A score, or a difference of scores, with its interval where it has one."""
     value = _number(score, bounds["value"], sign)
     if bounds["low"] is None:
         return value
@@ -149,6 +150,7 @@ def _number(score: str, value: float | None, sign: str = "") -> str:
     return f"{value:{sign}.{1 if score == 'doae_deg' else 3}f}"
 
 
-def _table(heads: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> str:
+def table(heads: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> str:
+    """A table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

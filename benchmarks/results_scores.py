@@ -119,7 +119,7 @@ def _answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
             continue
         for minus, score in QUESTIONS:
             if minus in alone:
-                bounds = _bound(differences(found, alone[minus])[score])
+                bounds = bound(differences(found, alone[minus])[score])
                 yield {"system": system.name, "minus": minus, "score": score, "difference": bounds}
 
 
@@ -129,10 +129,11 @@ def _class_scores(counts: Counts) -> dict[str, list[float | None]]:
 
 
 def _bounds(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
-    return {name: _bound(found[name]) for name in SCORES}
+    return {name: bound(found[name]) for name in SCORES}
 
 
-def _bound(interval: Interval) -> dict[str, float | None]:
+def bound(interval: Interval) -> dict[str, float | None]:
+    """An interval as JSON values."""
     return {"value": _plain(interval.value), "low": _plain(interval.low), "high": _plain(interval.high)}
 
 

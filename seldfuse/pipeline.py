@@ -31,7 +31,8 @@ from seldfuse.watch import Watch
 class Result:
     """What was heard in one clip, and how that was found out.
 
-    `posterior` is the fused belief `[1, frame, cls, track]`, `members` what each backend said.
+    `posterior` is the fused belief `[1, frame, cls, track]`, `members` what each backend said. `intervals` are those of
+    the fitted doubts (`seldfuse.fusion.doubt`), nothing where none were fitted.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Result:
     fusion: str
     device: str
     notes: tuple[str, ...] = field(default=())
+    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean")
 def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
     """Fuses what the members said of a clip and decides what sounded.
 
-    Classes and frames are the first member's (`Grid.of`). Raises UsageError where members do not fit together.
+    Classes are the first member's, frames those of labels (`Grid.of`). Raises UsageError where members do not fit.
     """
     posteriors, left_out = conform(heard.posteriors, Grid.of(list(heard.posteriors.values())))
     posterior = fuse(posteriors, settings)
@@ -108,6 +110,7 @@ def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
         fusion=settings.preset,
         device=device,
         notes=(*heard.notes, *left_out, *notes),
+        intervals=settings.doubt.intervals,
     )
 
 

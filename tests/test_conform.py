@@ -143,11 +143,11 @@ def test_no_class_in_common_is_refused_with_both_sets() -> None:
     )
 
 
-def test_the_first_sets_the_classes_and_100_ms_the_frames_where_anyone_has_them() -> None:
+def test_the_first_sets_the_classes_and_frames_are_the_challenges() -> None:
     fine, coarse, usual = (beliefs(0, hop_s=hop_s) for hop_s in (0.02, 1.0, 0.1))
     assert Grid.of([fine, coarse, usual]) == Grid(LABELS, 0.1)
-    assert Grid.of([fine, coarse]) == Grid(LABELS, 0.02)
-    assert Grid.of([replace(coarse, labels=labels("a", "b", "c")), fine]) == Grid(labels("a", "b", "c"), 1.0)
+    assert Grid.of([fine, coarse]) == Grid(LABELS, 0.1)
+    assert Grid.of([replace(coarse, labels=labels("a", "b", "c")), fine]) == Grid(labels("a", "b", "c"), 0.1)
 
 
 # --- frames ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,7 @@ class Result:
     fusion: str = "mean"
     device: str = "cpu"
     notes: tuple[str, ...] = ("distance is typical, not estimated",)
+    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: {"azimuth": {"90": 1.6}})
 
 
 @pytest.fixture
@@ -53,6 +55,7 @@ def test_the_document_says_where_it_comes_from(result: Result) -> None:
         "backends": ["sed-sce", "cmc@best"],
         "fusion": "mean",
         "device": "cpu",
+        "intervals": {"azimuth": {"90": 1.6}},
         "notes": ["distance is typical, not estimated"],
     }
     assert document["labels"][8] == "music"

@@ -428,11 +428,11 @@ def test_the_tables_of_a_small_result() -> None:
 
 def test_what_people_wrote_survives_and_old_tables_do_not() -> None:
     page = "# Title\n\nBefore.\n\n<!-- made by make results -->\nold\n<!-- end -->\n\nAfter | all.\n"
-    new = results_page.renewed(page, document())
+    new = results_page.renewed(page, results_page.tables(document()))
     assert new.startswith("# Title\n\nBefore.\n\n<!-- made by make results -->\n\n`python -m benchmarks results")
     assert new.endswith("\n<!-- end -->\n\nAfter | all.\n")
     assert "old" not in new
-    assert results_page.renewed(new, document()) == new
+    assert results_page.renewed(new, results_page.tables(document())) == new
 
 
 @pytest.mark.parametrize("page", ["# Title\n", "<!-- made by make results -->\n", "<!-- end -->\n"])
@@ -440,7 +440,7 @@ def test_a_page_without_its_marks_is_refused(page: str) -> None:
     with pytest.raises(
         ValueError, match="expected the lines <!-- made by make results --> and <!-- end --> in the page"
     ):
-        results_page.renewed(page, document())
+        results_page.renewed(page, results_page.tables(document()))
 
 
 @pytest.mark.parametrize(("low", "marked"), [(0.001, True), (0.0, False), (-0.1, False), (None, False)])
@@ -466,4 +466,4 @@ def test_without_ensembles_or_classes_of_few_groups_the_page_does_without_them()
 def test_the_page_that_ships_shows_the_result_that_ships() -> None:
     page = (DOCS / "results.md").read_text(encoding="utf-8")
     result = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
-    assert results_page.renewed(page, result) == page
+    assert results_page.renewed(page, results_page.tables(result)) == page

@@ -222,6 +222,13 @@ def test_too_few_recordings_are_refused_with_a_reason() -> None:
         tune(given, FusionSettings())
 
 
+def test_a_score_that_nobody_can_have_is_refused() -> None:
+    given = material(60)
+    deaf = replace(given, members={"deaf": replace(given.members["sharp"], distance=None)})
+    with pytest.raises(UsageError, match="f20_1 asks for what no member, or no label, tells"):
+        tune(deaf, FusionSettings(), folds=3)
+
+
 def test_near_sources_of_one_class_become_one_where_that_scores() -> None:
     truth = truth_of(60, 0)
     twins_deg = torch.tensor([0.0, 20.0]) + torch.zeros(60, FRAMES, 13, 2)

@@ -36,7 +36,9 @@ def document(result: Result) -> dict[str, Any]:
     """The result as JSON values.
 
     `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the
-    names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null.
+    names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null. `intervals` maps `azimuth` and
+    `distance`, where their doubt was fitted, to half-widths by percent, in standard deviations; those of distance are
+    of its logarithm, whose deviation is `distance_std_m` over `distance_m`.
     """
     events = result.events
     return {
@@ -49,6 +51,7 @@ def document(result: Result) -> dict[str, Any]:
         "backends": list(result.backends),
         "fusion": result.fusion,
         "device": result.device,
+        "intervals": {name: dict(widths) for name, widths in result.intervals.items()},
         "notes": list(result.notes),
         "labels": list(events.labels.names),
         "events": _segments(events),

@@ -1,5 +1,6 @@
 """What a writer needs to know of a finished clip."""
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from seldfuse.events import Events
@@ -26,6 +27,9 @@ class Result(Protocol):
 
     @property
     def device(self) -> str: ...
+
+    @property
+    def intervals(self) -> Mapping[str, Mapping[str, float]]: ...
 
     @property
     def notes(self) -> tuple[str, ...]: ...

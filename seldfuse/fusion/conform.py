@@ -36,9 +36,8 @@ class Grid:
 
     @classmethod
     def of(cls, members: Sequence[Posterior | Events]) -> "Grid":
-        """The classes of the first; frames of 0.1 s where any member has them, else those of the first."""
-        first = members[0]
-        return cls(first.labels, HOP_S if any(_same_hop(member.hop_s, HOP_S) for member in members) else first.hop_s)
+        """The classes of the first, and the challenge's frames of 0.1 s, in which labels are written and scored."""
+        return cls(members[0].labels, HOP_S)
 
 
 def conform(posteriors: Mapping[str, Posterior], grid: Grid) -> tuple[dict[str, Posterior], tuple[str, ...]]:

@@ -115,6 +115,12 @@ class DoubtSettings:
                 changed[name] = std.clamp(LEAST[name], GREATEST[name])
         return replace(posterior, **changed)  # type: ignore[arg-type]
 
+    @property
+    def intervals(self) -> dict[str, Mapping[str, Number]]:
+        """Half-widths by percent of the fields whose doubt has intervals."""
+        found = {"azimuth": self.azimuth, "distance": self.distance}
+        return {name: doubt.intervals for name, doubt in found.items() if doubt is not None and doubt.intervals}
+
     @classmethod
     def from_table(cls, data: Mapping[str, Any]) -> "DoubtSettings":
         """Settings from what the table `[doubt]` of a TOML file holds.

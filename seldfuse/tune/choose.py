@@ -1,5 +1,6 @@
 """Which ways of fitting pay on recordings that they have not seen."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
@@ -93,7 +94,12 @@ def tune(
     some = material.some(COMPARED_CLIPS, SEED)
     watch("nothing: which preset, and how to combine")
     starts = _starts(some, base, objective)
-    preset, combine, _ = max(starts, key=lambda one: one[2])
+    preset, combine, score = max(starts, key=lambda one: one[2])
+    if math.isnan(score):
+        raise UsageError(
+            f"{objective.criterion} asks for what no member, or no label, tells: direction, distance"
+            f"{' or on-screen' if objective.criterion == 'f20_1_on' else ''}; add a member that does"
+        )
     start = replace(base, preset=preset, combine=combine)
     trials = []
     for parts in CANDIDATES:

@@ -1,5 +1,6 @@
 """What each member is worth: alone, left out, added; who errs with whom, who is best at what, and whose word holds."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.decode import sounding
 from seldfuse.metrics.jackknife import Interval, differences, intervals
@@ -91,7 +93,7 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
         correlation=_correlations(material),
         by_class=_by_class(alone, material),
         diagrams=_diagrams(material, tuned, folds),
-        coverage=_coverage(tuned, material.truth),
+        coverage=coverage(tuned.winner.said, material.truth, tuned.winner.settings),
     )
 
 
@@ -123,7 +125,8 @@ def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, fl
             for name in members
             if name not in chosen
         }
-        best = max(scores, key=scores.__getitem__)
+        # A member that does not tell what is scored has no score, and comes last.
+        best = max(scores, key=lambda name: (not math.isnan(scores[name]), scores[name]))
         chosen.append(best)
         growth.append((best, scores[best]))
     return growth
@@ -197,13 +200,15 @@ def _diagram(said: Posterior, truth: Posterior) -> Diagram:
     return Diagram(said_by_bin.tolist(), heard_by_bin.tolist(), (total / total.sum()).tolist(), error)
 
 
-def _coverage(tuned: Tuned, truth: Posterior) -> dict[str, dict[str, float]]:
-    """Of the events as they would be told, towards the nearest true source of their class."""
-    said, doubts = tuned.winner.said, tuned.settings.doubt
-    active = sounding(said.activity, tuned.settings.decode, said.labels)[1]
+def coverage(said: Posterior, truth: Posterior, settings: FusionSettings) -> dict[str, dict[str, float]]:
+    """What share of the true values lies in each interval of azimuth (`direction`) and `distance`, in percent.
+
+    Of the events as they would be told, towards the nearest true source of their class.
+    """
+    active = sounding(said.activity, settings.decode, said.labels)[1]
     told = replace(said, activity=active.to(said.activity.dtype))
     found = {}
-    for field, doubt in {"direction": doubts.azimuth, "distance": doubts.distance}.items():
+    for field, doubt in {"direction": settings.doubt.azimuth, "distance": settings.doubt.distance}.items():
         if doubt is None:
             continue
         error = errors(told, truth, field)

@@ -36,6 +36,13 @@ class Material:
     references: Sequence[Scene]
     recording: Int[Tensor, "clip"]
 
+    @classmethod
+    def of(cls, members: Mapping[str, Posterior], references: Sequence[Events], names: Sequence[str]) -> "Material":
+        """From what members say of all clips, the true events of each, and the clips' names."""
+        frames = next(iter(members.values())).frames
+        truth = Posterior.join([_truth(events, frames) for events in references])
+        return cls(members, truth, [plain(events) for events in references], _recordings(names))
+
     def __len__(self) -> int:
         return len(self.references)
 
@@ -92,12 +99,8 @@ def read_material(folders: Sequence[Path], reference: Path, warn: Callable[[str]
         warn(f"{left_out} clips were left out: a member or the reference lacks them")
     references = [dcase.read(truths[name]) for name in names]
     frames = max(posterior.frames for posteriors in said for posterior in posteriors.values())
-    return Material(
-        {member: Posterior.join([_filled(one[member], frames) for one in said]) for member in members.files},
-        Posterior.join([_truth(events, frames) for events in references]),
-        [plain(events) for events in references],
-        _recordings(names),
-    )
+    batches = {member: Posterior.join([_filled(one[member], frames) for one in said]) for member in members.files}
+    return Material.of(batches, references, names)
 
 
 def _filled(posterior: Posterior, frames: int) -> Posterior:

@@ -1,0 +1,117 @@
+"""What tuning is worth: fitted on scenes of its own, judged on the frozen ones."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.hearing import hear
+from benchmarks.results_scores import SCORES, bound
+from seldfuse.cli.synth import synth
+from seldfuse.formats import dcase
+from seldfuse.fusion import FusionSettings, decode
+from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.settings import PRESETS
+from seldfuse.metrics.counts import Counts, count
+from seldfuse.metrics.jackknife import differences, intervals
+from seldfuse.plugin.registry import BackendRequest
+from seldfuse.posterior import Posterior
+from seldfuse.synth.dataset.folder import Split
+from seldfuse.tune.choose import Tuned, tune
+from seldfuse.tune.explain import Worth, coverage, explained
+from seldfuse.tune.fit import Objective, pool_all
+from seldfuse.tune.material import Material
+from seldfuse.tune.reliability import Reliability
+
+CLIPS, EVENNESS, SEED = 1000, 0.5, 20260
+"""The scenes to fit on: as many of each class as in `validation-v1-pra`, in other rooms."""
+FOLDS = 5
+
+
+def render(out: Path, sounds: Path, jobs: int) -> Split:
+    """The scenes to fit on, of sounds that no training hears. Raises what `seldfuse synth` raises."""
+    synth(out, clips=CLIPS, split="dev-test-fit", sounds=sounds, held_out=True, evenness=EVENNESS, seed=SEED, jobs=jobs)
+    return Split(out, "dev-test-fit")
+
+
+def measure(
+    fit: Split, frozen: Mapping[str, Split], requests: Sequence[BackendRequest], watch: Callable[[str], None]
+) -> tuple[dict[str, Any], Worth]:
+    """The whole result as JSON values, and what the members are worth. Raises what `hear` raises."""
+    named = [replace(request, instance=request.spec.name) for request in requests]
+    objective = Objective()
+    material = heard(fit, named)
+    tuned = tune(material, FusionSettings(), objective, FOLDS, lambda parts: watch(f"fitting {parts}"))
+    worth = explained(tuned, objective, FOLDS, watch)
+    calibration = {name: Reliability.of(said, material.truth).fit() for name, said in material.members.items()}
+    return {
+        "members": list(material.members),
+        "clips": len(material),
+        "starts": [list(start) for start in tuned.starts],
+        "candidates": [
+            {
+                "parts": list(candidate.parts),
+                "cross_validated": bound(candidate.cross_validated),
+                "gain": bound(candidate.gain),
+                "resubstituted": candidate.resubstituted,
+            }
+            for candidate in tuned.candidates
+        ],
+        "preset": bound(tuned.preset),
+        "chosen": {
+            "preset": tuned.start.preset,
+            "combine": tuned.start.combine,
+            "parts": list(tuned.winner.candidate.parts),
+        },
+        "loss": {name: bound(lost) for name, lost in worth.loss.items()},
+        "growth": [list(step) for step in worth.growth],
+        "correlation": worth.correlation,
+        "frozen": {title: judged(heard(split, named), tuned, calibration) for title, split in frozen.items()},
+        "settings": tuned.settings.to_json(),
+    }, worth
+
+
+def heard(split: Split, requests: Sequence[BackendRequest]) -> Material:
+    """What each backend says of every clip of a split, beside the truth."""
+    names = sorted(path.stem for path in split.folder("wav").glob("*.wav"))
+    references = [dcase.read(split.file(name, "csv")) for name in names]
+    return Material.of(hear(split, requests).said, references, names)
+
+
+def judged(material: Material, tuned: Tuned, calibration: Mapping[str, Calibration]) -> dict[str, Any]:
+    """Tuned fusion beside the presets, on scenes that it was not fitted on."""
+    pooled, evidence = pool_all(material, tuned.settings)
+    said = tuned.settings.doubt.of(pooled, evidence)
+    found = _count(material, said, tuned.settings)
+    presets = {preset: FusionSettings(preset) for preset in PRESETS}
+    before = {
+        preset: _count(material, pool_all(material, settings)[0], settings) for preset, settings in presets.items()
+    }
+    return {
+        "scores": {name: _scores(counts) for name, counts in {**before, "tuned": found}.items()},
+        "gain": {
+            preset: {name: bound(differences(found, counts)[name]) for name in SCORES}
+            for preset, counts in before.items()
+        },
+        "coverage": coverage(said, material.truth, tuned.settings),
+        "expected_error": {
+            **{
+                name: [_error(one, material), _error(calibration[name].of(one), material)]
+                for name, one in material.members.items()
+            },
+            "fused": [_error(pooled, material), _error(said, material)],
+        },
+    }
+
+
+def _count(material: Material, said: Posterior, settings: FusionSettings) -> Counts:
+    return count(material.references, decode(said, settings.decode), material.truth.labels, "strict")
+
+
+def _scores(counts: Counts) -> dict[str, Any]:
+    found = intervals(counts)
+    return {name: bound(found[name]) for name in SCORES}
+
+
+def _error(said: Posterior, material: Material) -> float:
+    return float(Reliability.of(said, material.truth).expected_error(Calibration()).mean())
