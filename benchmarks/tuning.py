@@ -21,6 +21,7 @@ from seldfuse.tune.choose import Tuned, tune
 from seldfuse.tune.explain import Worth, coverage, explained
 from seldfuse.tune.fit import Objective, pool_all
 from seldfuse.tune.material import Material
+from seldfuse.tune.pictures import plain
 from seldfuse.tune.reliability import Reliability
 
 CLIPS, EVENNESS, SEED = 1000, 0.5, 20260
@@ -44,10 +45,17 @@ def measure(
     tuned = tune(material, FusionSettings(), objective, FOLDS, lambda parts: watch(f"fitting {parts}"))
     worth = explained(tuned, objective, FOLDS, watch)
     calibration = {name: Reliability.of(said, material.truth).fit() for name, said in material.members.items()}
+    others = {title: judged(heard(split, named), tuned, calibration) for title, split in frozen.items()}
+    return document(tuned, worth, others), worth
+
+
+def document(tuned: Tuned, worth: Worth, frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """What was found on the scenes that were fitted on, and on others, as JSON values."""
     return {
-        "members": list(material.members),
-        "clips": len(material),
+        "members": list(worth.members),
+        "clips": len(tuned.compared),
         "starts": [list(start) for start in tuned.starts],
+        "preset": bound(tuned.preset),
         "candidates": [
             {
                 "parts": list(candidate.parts),
@@ -57,7 +65,6 @@ def measure(
             }
             for candidate in tuned.candidates
         ],
-        "preset": bound(tuned.preset),
         "chosen": {
             "preset": tuned.start.preset,
             "combine": tuned.start.combine,
@@ -65,10 +72,10 @@ def measure(
         },
         "loss": {name: bound(lost) for name, lost in worth.loss.items()},
         "growth": [list(step) for step in worth.growth],
-        "correlation": worth.correlation,
-        "frozen": {title: judged(heard(split, named), tuned, calibration) for title, split in frozen.items()},
+        "correlation": {field: plain(matrix) for field, matrix in worth.correlation.items()},
+        "frozen": frozen,
         "settings": tuned.settings.to_json(),
-    }, worth
+    }
 
 
 def heard(split: Split, requests: Sequence[BackendRequest]) -> Material:

@@ -50,6 +50,10 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
     yield "Expected calibration error of the activities, as they are and as fitted on the other scenes:"
     yield table(("scenes", "of", "before", "after"), _errors(result))
     yield "### What the members are worth"
+    yield "F20/1 that is lost where one member is left out:"
+    yield table(("left out", "lost"), ((name, spread("f20_1", lost, "+")) for name, lost in result["loss"].items()))
+    steps = ", ".join(f"{name} ({score:.3f})" for name, score in result["growth"])
+    yield f"Added one by one, the best first: {steps}."
     yield "![scores alone, loss when left out, gain when added, correlation of errors](images/tuning-members.svg)"
     yield "![reliability of each member, before and after calibration](images/tuning-reliability.svg)"
 

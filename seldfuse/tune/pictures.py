@@ -27,19 +27,19 @@ def draw(worth: Worth, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / name for name in ("explain.json", "members.svg", "reliability.svg")]
     with replacing(paths[0]) as draft:
-        draft.write_text(json.dumps(_plain(asdict(worth)), indent=1) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(plain(asdict(worth)), indent=1) + "\n", encoding="utf-8")
     for path, figure in zip(paths[1:], (_members(worth), _reliability(worth)), strict=True):
         with replacing(path) as draft:
             figure.savefig(draft, format="svg", metadata={"Date": None})
     return paths
 
 
-def _plain(value: Any) -> Any:
-    """JSON knows no NaN."""
+def plain(value: Any) -> Any:
+    """The same with null for NaN, which JSON does not know."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
