@@ -1,7 +1,7 @@
-# `make demo` hears the bundled clip, `make test` runs the tests. `make bench` times a run, the making of scenes and a
-# training step. `make results SOUNDS=…` repeats the studies that the docs quote: what the rooms do to the stereo law,
-# the statistics of drawn scenes, and what the shipped checkpoints score on the frozen scenes (docs/results.md).
-# All make their environment first.
+# `make demo` hears the bundled clip, `make test` runs the tests. `make bench` times a run, the making of scenes, a
+# training step and fusion. `make results SOUNDS=…` repeats the studies that the docs quote: what the rooms do to the
+# stereo law, the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes
+# (docs/results.md) and what tuning adds (docs/tuning.md). All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -23,11 +23,13 @@ bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
 	$(VENV)/bin/python -m benchmarks synth-speed
 	$(VENV)/bin/python -m benchmarks train-speed
+	$(VENV)/bin/python -m benchmarks fusion-speed
 
 results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks stereo-law
 	$(VENV)/bin/python -m benchmarks statistics --sounds $(SOUNDS)
 	$(VENV)/bin/python -m benchmarks results --sounds $(SOUNDS)
+	$(VENV)/bin/python -m benchmarks tuning --sounds $(SOUNDS)
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .

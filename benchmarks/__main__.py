@@ -22,6 +22,7 @@ from seldfuse.watch import Watch
 
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
+FUSED_CLIPS, TWIN_CLIPS = 10_000, 10
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
@@ -57,6 +58,15 @@ def train_speed() -> None:
 
     result = train_speed.measure(ROUNDS)
     _keep(result, "train-speed.json", train_speed.table(result))
+
+
+@app.command()
+def fusion_speed() -> None:
+    """Time fusing, smoothing and decoding what five members say of ten thousand clips."""
+    from benchmarks import fusion_speed
+
+    result = fusion_speed.measure(FUSED_CLIPS, TWIN_CLIPS)
+    _keep(result, "fusion-speed.json", fusion_speed.tables(result))
 
 
 @app.command()
@@ -122,7 +132,37 @@ def results(
     result = results_scores.measure(splits, requests, load_bank(sounds, DCASE2025, held_out=True))
     _keep(result, "results.json", Markdown(results_page.tables(result)))
     page = DOCS / "results.md"
-    page.write_text(results_page.renewed(page.read_text(encoding="utf-8"), result), encoding="utf-8")
+    page.write_text(
+        results_page.renewed(page.read_text(encoding="utf-8"), results_page.tables(result)), encoding="utf-8"
+    )
+    print(f"written: {page}")
+
+
+@app.command()
+def tuning(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
+    data: Annotated[Path, typer.Option(help="Folder of the frozen scenes.")] = Path("out/validation-v1"),
+    fit: Annotated[Path, typer.Option(help="Folder of the scenes to fit on.")] = Path("out/fit"),
+    backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "doa,sde,sce",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Tune fusion on scenes of its own, judge it on the frozen ones, and renew docs/tuning.md.
+
+    Scenes that are there are not rendered again.
+    """
+    from rich.markdown import Markdown
+
+    from benchmarks import results_page, results_scores, results_sets, tuning, tuning_page
+
+    requests = results_scores.chosen(backends)
+    processes = jobs or os.cpu_count() or 1
+    frozen = results_sets.render_sets(data, sounds, processes)
+    result, worth = tuning.measure(tuning.render(fit, sounds, processes), frozen, requests, print)
+    tuning_page.draw(worth, IMAGES)
+    text = tuning_page.tables(result)
+    _keep(result, "tuning.json", Markdown(text))
+    page = DOCS / "tuning.md"
+    page.write_text(results_page.renewed(page.read_text(encoding="utf-8"), text), encoding="utf-8")
     print(f"written: {page}")
 
 

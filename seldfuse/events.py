@@ -49,9 +49,21 @@ class Events:
     def of_batch(
         cls, columns: Mapping[str, np.ndarray], rows: Sequence[int], labels: LabelSet = DCASE2025, hop_s: float = 0.1
     ) -> list["Events"]:
-        """The events of several clips, whose rows stand one clip after the other, `rows` of each."""
-        table, ends = pd.DataFrame(columns), np.cumsum(rows).tolist()
-        return [cls(table.iloc[begin:end], labels, hop_s) for begin, end in zip([0, *ends], ends, strict=False)]
+        """The events of several clips, whose rows stand one clip after the other, `rows` of each.
+
+        They are checked all at once: to check and to make each clip's table anew would cost ten times as much.
+        """
+        table = _checked(pd.DataFrame(columns), labels, np.repeat(np.arange(len(rows)), rows))
+        ends = np.cumsum(rows).tolist()
+        tables = [table.iloc[begin:end].reset_index(drop=True) for begin, end in zip([0, *ends], ends, strict=False)]
+        return [cls._of_checked(clip, labels, hop_s) for clip in tables]
+
+    @classmethod
+    def _of_checked(cls, table: pd.DataFrame, labels: LabelSet, hop_s: float) -> "Events":
+        events = object.__new__(cls)
+        for name, value in {"table": table, "labels": labels, "hop_s": hop_s}.items():
+            object.__setattr__(events, name, value)
+        return events
 
     def segments(self) -> pd.DataFrame:
         """One row per uninterrupted stretch of a source: columns `cls, source, start_s, end_s, azimuth_deg, distance_m,
@@ -83,7 +95,8 @@ class Events:
         return pd.DataFrame({name: values[order] for name, values in found.items()}, copy=False)
 
 
-def _checked(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
+def _checked(table: pd.DataFrame, labels: LabelSet, clip: np.ndarray | None = None) -> pd.DataFrame:
+    """The table sorted and filled up, of one clip, or with the number of each row's clip."""
     unknown = [column for column in table.columns if column not in COLUMNS]
     if unknown or not {"frame", "cls"} <= set(table.columns):
         raise ValueError(
@@ -91,9 +104,10 @@ def _checked(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
         )
     # One frame is made at the end: pandas' own steps would cost ten times as much, for each of thousands of clips.
     columns = {name: _column(table, name, kind) for name, kind in COLUMNS.items()}
-    order = np.lexsort((columns["source"], columns["cls"], columns["frame"]))
+    clip = np.zeros(len(table), dtype="int64") if clip is None else clip
+    order = np.lexsort((columns["source"], columns["cls"], columns["frame"], clip))
     columns = {name: values[order] for name, values in columns.items()}
-    keys = np.stack([columns["frame"], columns["cls"], columns["source"]])
+    keys = np.stack([clip[order], columns["frame"], columns["cls"], columns["source"]])
     onscreen = columns["onscreen"]
     checks = {
         "negative frames": columns["frame"] < 0,

@@ -147,6 +147,21 @@ def test_a_short_run_of_the_speed_of_scenes_measures_what_is_promised(
     assert synth_speed.tables(result).renderables
 
 
+def test_a_short_run_of_the_speed_of_fusion_measures_what_is_promised() -> None:
+    from benchmarks import fusion_speed
+
+    threads = torch.get_num_threads()
+    try:
+        result = json.loads(json.dumps(fusion_speed.measure(3, 1)))
+    finally:
+        torch.set_num_threads(threads)
+    assert set(result["limits"]) == {"seconds for 10000 clips", "twin / ours, time of a clip"}
+    assert all(row["value"] > 0 for row in result["limits"].values())
+    assert sum(result["shares"].values()) == pytest.approx(1.0)
+    assert result["rows_of_events"] > 100
+    assert fusion_speed.tables(result).renderables
+
+
 def test_a_place_is_wanted_every_tenth_of_a_second_while_a_source_sounds() -> None:
     pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
     from benchmarks.synth_speed import sounding_places

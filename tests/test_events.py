@@ -47,6 +47,16 @@ def slow_segments(events: Events) -> list[tuple[int, int, int, int]]:
     return sorted(found)
 
 
+def test_a_batch_is_checked_clip_by_clip() -> None:
+    columns = {"frame": np.array([4, 0, 0]), "cls": np.array([2, 1, 1])}
+    first, none, second = Events.of_batch(columns, [2, 0, 1])
+    assert first.table.equals(Events(pd.DataFrame({"frame": [4, 0], "cls": [2, 1]})).table)
+    assert len(none) == 0
+    assert second.table.equals(Events(pd.DataFrame({"frame": [0], "cls": [1]})).table)
+    with pytest.raises(ValueError, match="two rows of one frame, class and source"):
+        Events.of_batch(columns, [1, 2])
+
+
 def test_segments_equal_a_walk_through_the_frames() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):

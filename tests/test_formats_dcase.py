@@ -1,7 +1,8 @@
 """The challenges' CSV files, read and written."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,7 @@ def test_a_writer_takes_a_result(path: Path) -> None:
         backends: tuple[str, ...] = ()
         fusion: str = "mean"
         device: str = "cpu"
+        intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
         notes: tuple[str, ...] = ()
 
     dcase.write(Result(Events.empty()), path)

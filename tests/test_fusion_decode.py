@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import twin
 
 from seldfuse.directions import direction_from_azimuth
 from seldfuse.fusion import DecodeSettings, decode
@@ -11,27 +12,6 @@ from seldfuse.labels import DCASE2025, Label, LabelSet
 from seldfuse.posterior import Posterior
 
 PAIR = LabelSet("pair", (Label("cat", "Cat"), Label("dog", "Dog")))
-
-
-def stretches(active):
-    """Begin and end of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(int), [0]])))
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def slow_sounding(activity, threshold, low, max_gap, min_frames):
-    """One lane along time."""
-    heard = np.zeros(len(activity), bool)
-    for begin, end in stretches(activity > low):
-        heard[begin:end] = (activity[begin:end] > threshold).any()
-    closed = heard.copy()
-    for (_, end), (begin, _) in zip(stretches(heard), stretches(heard)[1:], strict=False):
-        if begin - end <= max_gap:
-            closed[end:begin] = True
-    for begin, end in stretches(closed):
-        if end - begin < min_frames:
-            closed[begin:end] = False
-    return closed
 
 
 @pytest.mark.parametrize("low", [0.5, 0.3, 0.1])
@@ -43,7 +23,7 @@ def test_what_sounds_agrees_with_the_slow_twin(low, max_gap, min_frames):
     _, active = sounding(activity, settings, PAIR)
     for clip, cls, track in np.ndindex(3, 2, 2):
         lane = activity[clip, :, cls, track].double().numpy()
-        expected = slow_sounding(lane, (0.5, 0.8)[cls], low, (1, max_gap)[cls], min_frames)
+        _, expected = twin.sounding(lane, (0.5, 0.8)[cls], low, (1, max_gap)[cls], min_frames)
         np.testing.assert_array_equal(active[clip, :, cls, track].numpy(), expected)
 
 

@@ -93,14 +93,14 @@ def test_a_table_without_default_leaves_other_classes_to_the_preset(tmp_path):
 
 
 def test_settings_survive_json():
-    settings = FusionSettings("nercslip", {"doa": {"activity": {"bell": 2.0}}}, decode=DecodeSettings(low=0.2))
+    settings = FusionSettings("nercslip", weights={"doa": {"activity": {"bell": 2.0}}}, decode=DecodeSettings(low=0.2))
     assert FusionSettings.from_table(settings.to_json()) == settings
 
 
 REFUSED_FILES = {
     'preset = "nercslp"': "'nercslp' is no fusion preset (mean, nercslip); did you mean 'nercslip'?",
-    "wieghts = 1": "'wieghts' is no fusion setting (preset, weights, calibration, unify_angle_deg, decode); "
-    "did you mean 'weights'?",
+    "wieghts = 1": "'wieghts' is no fusion setting (preset, combine, weights, calibration, unify_angle_deg, "
+    "smooth, doubt, decode); did you mean 'weights'?",
     "[calibration.doa]\nbais = 1": "'bais' is no part of calibration.doa (temperature, bias); did you mean 'bias'?",
     "[calibration.doa]\ntemperature = 0": "calibration.doa.temperature must be a number, 0.01 or more, got 0",
     '[calibration.doa]\nbias = "low"': "calibration.doa.bias must be a number, got 'low'",
@@ -113,6 +113,8 @@ REFUSED_FILES = {
     "[weights.doa]\nactivity = true": "weights.doa.activity must be a number, 0 or more, got True",
     "[decode]\ntreshold = 0.4": "'treshold' is no setting of decode (threshold, low, max_gap_frames, min_frames, "
     "unify_angle_deg); did you mean 'threshold'?",
+    'combine = "harmonic"': "'harmonic' is no way to combine (arithmetic, log-odds, geometric)",
+    "[smooth]\nonscreen = 1": "'onscreen' is no field to smooth (activity, direction, distance)",
     "preset = 3": "'3' is no fusion preset (mean, nercslip)",
     '[decode]\nlow = "0.2"': "decode.low must be a number, 0 or more, got '0.2'",
     "[decode]\nunify_angle_deg = { bell = 3 }": "decode.unify_angle_deg must be a number, 0 or more, got {'bell': 3}",

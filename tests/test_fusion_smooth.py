@@ -6,15 +6,17 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
+import twin
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seldfuse.directions import azimuth_from_direction, direction_from_azimuth
 from seldfuse.errors import UsageError
-from seldfuse.fusion.smooth import SmoothSettings, fit_smooth, median, smoothed
+from seldfuse.fusion.smooth import SmoothSettings, median, smoothed
 from seldfuse.fusion.smooth_activity import TRUSTS, HmmSettings, fit_hmm, smooth_activity
 from seldfuse.fusion.smooth_tracks import HEARD, WalkSettings, fit_walk, smooth_track
 from seldfuse.labels import DCASE2025, Label, LabelSet
 from seldfuse.posterior import Posterior
+from seldfuse.tune.smoothing import fit_smooth
 
 PAIR = LabelSet("pair", (Label("cat", "Cat"), Label("dog", "Dog")))
 HMM = HmmSettings(start={"cat": 0.1, "dog": 0.02}, stop={"cat": 0.2, "dog": 0.5}, trust={"cat": 0.6, "default": 1.0})
@@ -86,8 +88,10 @@ def test_activity_agrees_with_all_sequences_of_states(frames, prior):
     for clip, cls, number in np.ndindex(2, 2, 2):
         start, stop, trust = (0.1, 0.02)[cls], (0.2, 0.5)[cls], (0.6, 1.0)[cls]
         numbers = (start, stop, prior or start / (start + stop), trust)
-        expected = enumerated(activity[clip, :, cls, number].numpy(), *numbers)
+        lane = activity[clip, :, cls, number].numpy()
+        expected = enumerated(lane, *numbers)
         np.testing.assert_allclose(result[clip, :, cls, number].numpy(), expected, rtol=1e-5)
+        np.testing.assert_allclose(twin.forward_backward(lane, *numbers), expected)
 
 
 def test_a_flicker_goes_and_a_dropout_is_filled():
@@ -136,17 +140,6 @@ def test_less_trust_is_less_sure():
 # Direction and distance
 
 
-def dense(values, weight, sounding, step, error, silent_step):
-    """The mean of the Gaussian that measurements and steps make, by linear algebra on all frames at once."""
-    precision, right = np.diag(weight / error**2), weight / error**2 * values
-    for frame in range(len(values) - 1):
-        both = sounding[frame] > HEARD and sounding[frame + 1] > HEARD
-        difference = np.zeros(len(values))
-        difference[[frame, frame + 1]] = -1, 1
-        precision += np.outer(difference, difference) / (step if both else silent_step) ** 2
-    return np.linalg.solve(precision, right)
-
-
 def test_distance_and_direction_agree_with_a_dense_gaussian():
     posterior = some_posterior(frames=15)
     posterior.distance[0, 3:6, 0, 0] = torch.nan
@@ -158,10 +151,10 @@ def test_distance_and_direction_agree_with_a_dense_gaussian():
         numbers = (sounding[here].numpy(), (0.05, 0.2)[cls], 0.3, (1.0, 0.4)[cls])
         weight = np.where(activity > HEARD, activity, 0)
         known = np.where(np.isnan(metres), 0, weight)
-        expected = np.exp(dense(np.log(np.nan_to_num(metres, nan=1.0)), known, *numbers))
+        expected = np.exp(twin.walked(np.log(np.nan_to_num(metres, nan=1.0)), known, *numbers))
         np.testing.assert_allclose(distance[here].numpy(), expected, rtol=1e-4)
         vectors = posterior.direction[here].double().numpy()
-        mean = np.stack([dense(vectors[:, axis], weight, *numbers) for axis in range(3)], -1)
+        mean = twin.walked(vectors, weight, *numbers)
         expected = mean / np.linalg.norm(mean, axis=-1, keepdims=True)
         np.testing.assert_allclose(direction[here].numpy(), expected, atol=1e-4)
 

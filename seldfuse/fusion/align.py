@@ -48,7 +48,7 @@ def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "m
     ranked = sorted(names, key=lambda name: (-posteriors[name].tracks, -weight[name], name))
     padded = {name: _padded(posterior, frames, tracks) for name, posterior in posteriors.items()}
     speaker, anchor = _anchor([padded[name] for name in ranked])
-    matched = [_matched(anchor, padded[name], speaker == ranked.index(name)) for name in names]
+    matched = [_matched(anchor, padded[name], posteriors[name].tracks, speaker == ranked.index(name)) for name in names]
     fields = list(dict.fromkeys(field for member in matched for field in member if field != "present"))
     stacks = {field: _stacked(field, matched) for field in fields}
     present = torch.stack([member["present"] for member in matched]) & known("activity", stacks["activity"])
@@ -93,30 +93,35 @@ def _padded(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]
 
 def _anchor(ranked: list[dict[str, Tensor]]) -> tuple[Int[Tensor, "batch frame cls"], dict[str, Tensor]]:
     """For every class and frame the first member that knows its activity, and what that member says."""
+    knows = torch.stack([(member["present"] & known("activity", member["activity"])).any(-1) for member in ranked])
+    speaker = knows.int().max(0).indices  # the first of the greatest, as by argmax, which is slow along this axis
+    if not speaker.any():
+        return speaker, ranked[0]
     fields = [field for field in ("activity", "direction", "present") if any(field in member for member in ranked)]
     stacks = {field: _stacked(field, ranked) for field in fields}
-    speaker = (stacks["present"] & known("activity", stacks["activity"])).any(-1).int().argmax(0)
     index = speaker[None, ..., None].expand_as(stacks["activity"][:1])
     return speaker, {field: picked(stack, index, 0)[0] for field, stack in stacks.items()}
 
 
 def _matched(
-    anchor: Mapping[str, Tensor], member: Mapping[str, Tensor], speaks: Bool[Tensor, "batch frame cls"]
+    anchor: Mapping[str, Tensor], member: Mapping[str, Tensor], tracks: int, speaks: Bool[Tensor, "batch frame cls"]
 ) -> dict[str, Tensor]:
     """The member's tracks in the order of the anchor's; where the member itself is the anchor, in their own."""
     if speaks.all():
         return dict(member)
-    fit = affinity(_without_gaps(anchor), _without_gaps(member))
+    rows = anchor["activity"].shape[-1]
+    fit = affinity(_telling(anchor, rows), _telling(member, tracks))
     # Among members that know a class the anchor has most tracks; what only others have is no place for a source.
-    fit = fit.masked_fill(member["present"].unsqueeze(-2) & ~anchor["present"].unsqueeze(-1), FORBIDDEN)
-    own = torch.arange(fit.shape[-1], device=fit.device)
-    order = torch.where(speaks.unsqueeze(-1), own, best_permutation(fit))
+    fit = fit.masked_fill(~anchor["present"].unsqueeze(-1), FORBIDDEN)
+    order = torch.where(speaks.unsqueeze(-1), torch.arange(rows, device=fit.device), best_permutation(fit))
     return {name: reordered(value, order) for name, value in member.items()}
 
 
-def _without_gaps(fields: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Unknown activity draws no track to itself."""
-    return {**fields, "activity": fields["activity"].nan_to_num()}
+def _telling(fields: Mapping[str, Tensor], tracks: int) -> dict[str, Tensor]:
+    """What tells the first so many tracks apart; unknown activity draws no track to itself."""
+    activity = fields["activity"][..., :tracks].nan_to_num()
+    direction = {"direction": fields["direction"][..., :tracks, :]} if "direction" in fields else {}
+    return {"activity": activity, **direction}
 
 
 def _stacked(field: str, members: list[dict[str, Tensor]]) -> Tensor:

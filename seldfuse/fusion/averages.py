@@ -42,14 +42,16 @@ def natural(name: str, mean: Tensor) -> Tensor:
 
 def known(name: str, value: Tensor) -> Tensor:
     """Where field `name` has a value: a boolean without the last axis of a direction."""
-    missing = value.isnan()
-    return ~(missing.any(-1) if name == "direction" else missing)
+    if name != "direction":
+        return ~value.isnan()
+    x, y, z = value.isnan().unbind(-1)
+    return ~(x | y | z)
 
 
 def spoken(name: str, value: Tensor, loudness: Tensor) -> Tensor:
     """The summands of a weighted mean: `linear` times `loudness`, 0 where that is 0 (the value may be NaN there)."""
     scale = loudness.unsqueeze(-1) if name == "direction" else loudness
-    return torch.where(scale > 0, linear(name, value) * scale, 0.0)
+    return (linear(name, value) * scale).nan_to_num_(0.0, torch.inf, -torch.inf)
 
 
 def mean_of(name: str, total: Tensor, loudness: Tensor) -> Tensor:

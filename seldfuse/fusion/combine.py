@@ -1,6 +1,7 @@
 """Aligned posteriors become one, field by field."""
 
 from collections.abc import Mapping
+from functools import partial, reduce
 
 import torch
 from jaxtyping import Bool, Float
@@ -52,22 +53,29 @@ def combine(
 
 
 def _mean(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Tensor:
-    return mean_of(name, spoken(name, value, loudness).sum(0), loudness.sum(0))
+    return mean_of(name, _total(name, value, loudness), loudness.sum(0))
+
+
+def _total(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Tensor:
+    """The sum of `spoken` over members, one after the other: all at once would not fit the processor's cache."""
+    return reduce(torch.add, map(partial(spoken, name), value, loudness))
 
 
 def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Float[Tensor, "*cell"]:
     """How far the members are apart, in degrees or as a natural logarithm."""
-    share = loudness / loudness.sum(0)
-    mean = spoken(name, value, share).sum(0)
+    total, whole = _total(name, value, loudness), loudness.sum(0)
     if name == "direction":
-        length = mean.norm(dim=-1).clamp(1e-6, 1.0)
+        length = (total.norm(dim=-1) / whole).clamp(1e-6, 1.0)
         return torch.rad2deg((-2 * length.log()).sqrt()).clamp_max(WIDEST_DEG)
-    apart = torch.where(share > 0, linear(name, value) - mean, 0.0)
-    return (share * apart.square()).sum(0).sqrt()
+    apart = linear(name, value) - total / whole
+    return ((loudness * apart.square()).nan_to_num_().sum(0) / whole).sqrt()
 
 
 def _weight(
     weight: Float[Tensor, "member cls"], speaks: Bool[Tensor, "member batch frame cls track"]
 ) -> Float[Tensor, "member batch frame cls track"]:
-    weighted = weight[:, None, None, :, None] * speaks
-    return torch.where(weighted.sum(0) > 0, weighted, speaks.to(weight.dtype))
+    # A copy for each track: to broadcast along the last axis, which is short, takes five times as long.
+    of_track = weight[:, None, None, :, None].expand(-1, -1, -1, -1, speaks.shape[-1]).contiguous()
+    speaking = speaks.to(weight.dtype)
+    weighted = of_track * speaking
+    return weighted + speaking * (weighted.sum(0) == 0)

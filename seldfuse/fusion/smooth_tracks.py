@@ -73,13 +73,19 @@ def smooth_track(
 
     Raises UsageError for unknown classes.
     """
-    value = posterior.tensors()[name]
-    weight = torch.where((posterior.activity > HEARD) & known(name, value), posterior.activity, 0.0)
+    whole = posterior.tensors()[name]
+    weight = torch.where((posterior.activity > HEARD) & known(name, whole), posterior.activity, 0.0)
+    growth = _growth(sounding, settings.growth(posterior.labels))
+    # Most tracks are never heard, and stay as they are.
+    lanes = weight.any(1)
+    value, weight, growth = (tensor.movedim(1, 0)[:, lanes] for tensor in (whole, weight, growth))
     said = spoken(name, value, weight)
     evidence = torch.cat([weight[None], said.movedim(-1, 0) if name == "direction" else said[None]])
-    loudness, *total = _gathered(evidence, _growth(sounding, settings.growth(posterior.labels)))
+    loudness, *total = _gathered(evidence, growth)
     mean = mean_of(name, torch.stack(total, -1) if name == "direction" else total[0], loudness)
-    return torch.where(mean.isnan(), value, mean)
+    result = whole.clone()
+    result.movedim(1, 0)[:, lanes] = torch.where(mean.isnan(), value, mean)
+    return result
 
 
 def fit_walk(truth: Posterior, said: Posterior, name: str = "direction") -> WalkSettings:
@@ -118,17 +124,17 @@ def _growth(
 
 
 def _gathered(
-    evidence: Float[Tensor, "channel batch frame cls track"], growth: Float[Tensor, "batch step cls track"]
-) -> Float[Tensor, "channel batch frame cls track"]:
+    evidence: Float[Tensor, "channel frame lane"], growth: Float[Tensor, "step lane"]
+) -> Float[Tensor, "channel frame lane"]:
     """For each frame the evidence of all frames, faded by the steps between: its weight, and values times weight."""
-    own, steps = evidence.unbind(2), growth.unbind(1)
+    own, steps = evidence.unbind(1), growth.unbind(0)
     ahead, behind = _carried(own, steps), _carried(own[::-1], steps[::-1])[::-1]
-    return torch.stack([past + now + future for past, now, future in zip(ahead, own, behind, strict=True)], 2)
+    return torch.stack([past + now + future for past, now, future in zip(ahead, own, behind, strict=True)], 1)
 
 
 def _carried(
-    own: Sequence[Float[Tensor, "channel batch cls track"]], steps: Sequence[Float[Tensor, "batch cls track"]]
-) -> list[Float[Tensor, "channel batch cls track"]]:
+    own: Sequence[Float[Tensor, "channel lane"]], steps: Sequence[Float[Tensor, "lane"]]
+) -> list[Float[Tensor, "channel lane"]]:
     """For each frame the evidence of the frames before it.
 
     A Kalman filter in inverse variances, in which not to know is 0: a step of variance q makes the variance v of an

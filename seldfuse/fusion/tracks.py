@@ -1,6 +1,7 @@
 """Tracks have no order of their own: which track of one posterior is which of another."""
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import permutations
 
 import torch
@@ -13,17 +14,20 @@ MAX_TRACKS = 6
 
 
 def cosines(
-    one: Float[Tensor, "*cell track 3"], other: Float[Tensor, "*cell track 3"]
-) -> Float[Tensor, "*cell track track"]:
+    one: Float[Tensor, "*cell row 3"], other: Float[Tensor, "*cell column 3"]
+) -> Float[Tensor, "*cell row column"]:
     """Cosine of the angle between every direction of `one` (rows) and every one of `other` (columns)."""
-    return (one.unsqueeze(-2) * other.unsqueeze(-3)).sum(-1)
+    axes = zip(one.unbind(-1), other.unbind(-1), strict=True)
+    x, y, z = (mine.unsqueeze(-1) * theirs.unsqueeze(-2) for mine, theirs in axes)
+    return x + y + z
 
 
-def affinity(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> Float[Tensor, "*cell track track"]:
+def affinity(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> Float[Tensor, "*cell row column"]:
     """How well each track of `member` (columns) fits each of `reference` (rows): activity × activity × cosine.
 
-    Both map field names to tensors `[*cell, track]`. A silent track fits everywhere equally, so that it never draws an
-    active one to itself. Where either side knows no direction the cosine is 1 and activities alone decide.
+    Both map field names to tensors `[*cell, track]`, of which one may have fewer tracks than the other. A silent track
+    fits everywhere equally, so that it never draws an active one to itself. Where either side knows no direction the
+    cosine is 1 and activities alone decide.
     """
     fit = reference["activity"].unsqueeze(-1) * member["activity"].unsqueeze(-2)
     if "direction" in reference and "direction" in member:
@@ -31,17 +35,27 @@ def affinity(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> F
     return fit
 
 
-def best_permutation(fit: Float[Tensor, "*cell track track"]) -> Int[Tensor, "*cell track"]:
+def best_permutation(fit: Float[Tensor, "*cell row column"]) -> Int[Tensor, "*cell row"]:
     """For each row of `fit` its column, so that the sum over rows is greatest; among equals the first in order.
 
-    Raises ValueError above `MAX_TRACKS` tracks.
+    There may be fewer columns than rows: those that are lacking fit everywhere equally, and get the numbers that
+    follow. Raises ValueError above `MAX_TRACKS` tracks.
     """
-    tracks = fit.shape[-1]
-    if tracks > MAX_TRACKS:
-        raise ValueError(f"at most {MAX_TRACKS} tracks can be matched, got {tracks}")
-    orders = torch.tensor(list(permutations(range(tracks))), device=fit.device)
-    chosen = F.one_hot(orders, tracks).flatten(1).to(fit)
+    rows, columns = fit.shape[-2:]
+    if rows > MAX_TRACKS:
+        raise ValueError(f"at most {MAX_TRACKS} tracks can be matched, got {rows}")
+    orders = torch.tensor(_orders(rows, columns), device=fit.device)
+    chosen = F.one_hot(orders, rows)[..., :columns].flatten(1).to(fit)
     return orders[(fit.flatten(-2) @ chosen.T).argmax(-1)]
+
+
+@cache
+def _orders(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
+    """All permutations, but of those that differ only in columns that are lacking the first alone."""
+    first: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for order in permutations(range(rows)):
+        first.setdefault(tuple(min(column, columns) for column in order), order)
+    return tuple(first.values())
 
 
 def reordered(value: Tensor, order: Int[Tensor, "*cell track"]) -> Tensor:
