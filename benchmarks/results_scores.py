@@ -107,11 +107,11 @@ def mode_scores(counts: Mapping[System, Counts], many: Bool[np.ndarray, "cls"]) 
         "scores": {system.name: _bounds(intervals(found)) for system, found in counts.items()},
         "scores_of_many_groups": {system.name: _bounds(intervals(found)) for system, found in without.items()},
         "classes": {system.name: _class_scores(found) for system, found in counts.items()},
-        "differences": list(_answers(counts)),
+        "differences": list(answers(counts)),
     }
 
 
-def _answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
+def answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
     """How much more ensembles of the papers' three have than one backend, where both are there."""
     alone = {system.members[0]: found for system, found in counts.items() if len(system.members) == 1}
     for system, found in counts.items():

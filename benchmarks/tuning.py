@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.hearing import hear
-from benchmarks.results_scores import SCORES, bound
+from benchmarks.hearing import decided, hear
+from benchmarks.results_scores import SCORES, answers, bound, systems
 from seldfuse.cli.synth import synth
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings, decode
@@ -46,7 +46,7 @@ def measure(
     worth = explained(tuned, objective, FOLDS, watch)
     calibration = {name: Reliability.of(said, material.truth).fit() for name, said in material.members.items()}
     others = {title: judged(heard(split, named), tuned, calibration) for title, split in frozen.items()}
-    return document(tuned, worth, others), worth
+    return document(tuned, worth, others) | {"ahead": ahead(material)}, worth
 
 
 def document(tuned: Tuned, worth: Worth, frozen: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +76,14 @@ def document(tuned: Tuned, worth: Worth, frozen: Mapping[str, Any]) -> dict[str,
         "frozen": frozen,
         "settings": tuned.settings.to_json(),
     }
+
+
+def ahead(material: Material) -> list[dict[str, Any]]:
+    """How much more ensembles of the papers' three have than one of them, where all three are there."""
+    tried = [system for system in systems(list(material.members)) if set(system.members) <= set(material.members)]
+    predictions = {system: decided(material.members, system.members, system.fusion) for system in tried}
+    counts = {system: count(material.references, events, mode="strict") for system, events in predictions.items()}
+    return list(answers(counts))
 
 
 def heard(split: Split, requests: Sequence[BackendRequest]) -> Material:

@@ -40,6 +40,9 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
     chosen = result["chosen"]
     yield f"From {chosen['preset']}, {chosen['combine']}, cross-validated by recording, against `mean` as it is:"
     yield table(("fitted", "F20/1", "over `mean`", "on what was fitted on"), _candidates(result))
+    if result["ahead"]:
+        yield f"Ensembles as they are, less one member, with {ABOVE} where the whole interval lies above 0:"
+        yield table(("ensemble", "less", "score", "difference", ""), _ahead(result))
     yield "### On other scenes"
     yield table(("scenes", "fusion", *TITLES.values()), _scores(result))
     yield f"Tuned less preset, with {ABOVE} where the whole interval lies above 0:"
@@ -70,6 +73,12 @@ def _candidates(result: Mapping[str, Any]) -> Iterator[Row]:
         name = ", ".join(one["parts"]) or "doubts alone"
         mark = "**" if one["parts"] == result["chosen"]["parts"] else ""
         yield f"{mark}{name}{mark}", spread("f20_1", one["cross_validated"]), spread("f20_1", one["gain"], "+"), again
+
+
+def _ahead(result: Mapping[str, Any]) -> Iterator[Row]:
+    for one in result["ahead"]:
+        mark = ABOVE if (one["difference"]["low"] or 0) > 0 else ""
+        yield one["system"], one["minus"], TITLES[one["score"]], spread(one["score"], one["difference"], "+"), mark
 
 
 def _scores(result: Mapping[str, Any]) -> Iterator[Row]:

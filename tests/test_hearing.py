@@ -22,8 +22,8 @@ from seldfuse.watch import Watch
 SPEECH = [DCASE2025.index("female_speech"), DCASE2025.index("male_speech")]
 DIRECTION_GIVERS = ("doa", "sce", "ensemble")
 DISTANCE_GIVERS = ("sde", "sce", "ensemble")
-# SED-SCE leans to the middle; 20° is the challenge's limit.
-TOLERANCE_DEG = {"doa": 10.0, "sce": 20.0, "ensemble": 10.0}
+# In a dry room SED-SCE and what it takes part in lean to the side; 20° is the challenge's limit.
+TOLERANCE_DEG = {"doa": 10.0, "sce": 20.0, "ensemble": 12.0}
 
 
 @pytest.fixture(scope="module")

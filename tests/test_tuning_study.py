@@ -36,7 +36,8 @@ def test_the_page_says_what_was_measured(tmp_path) -> None:
     tuned = tune(given, FusionSettings(), folds=3)
     worth = explained(tuned, Objective(), 3, lambda _: None)
     judged = tuning.judged(given, tuned, dict.fromkeys(given.members, Calibration()))
-    document = json.loads(json.dumps(tuning.document(tuned, worth, {"other rooms": judged})))
+    found = tuning.document(tuned, worth, {"other rooms": judged}) | {"ahead": tuning.ahead(given)}
+    document = json.loads(json.dumps(found))
     text = tuning_page.tables(document)
     scores = judged["scores"]["tuned"]["f20_1"]
     assert f"| other rooms | tuned | {scores['value']:.3f} (" in text

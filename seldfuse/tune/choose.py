@@ -23,12 +23,12 @@ from seldfuse.tune.material import Material
 CANDIDATES: Sequence[tuple[str, ...]] = (
     (),
     ("decoding",),
-    ("probability", "decoding"),
-    ("weights", "probability", "decoding"),
-    ("calibration", "weights", "probability", "decoding"),
-    ("smoothing", "probability", "decoding"),
+    ("weights", "decoding"),
+    ("calibration", "decoding"),
+    ("calibration", "weights", "decoding"),
+    ("smoothing", "decoding"),
 )
-"""What is fitted together beside the doubts of place; the best of them in cross-validation is taken."""
+"""What is fitted together beside the doubts; the best of them in cross-validation is taken."""
 
 FEWEST_RECORDINGS = 20
 COMPARED_CLIPS = 2000

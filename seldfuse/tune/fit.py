@@ -90,14 +90,17 @@ def members_fitted(
 def fit(
     material: Material, pooled: Pooled, parts: Sequence[str], objective: Objective, seen: Bool[Tensor, "clip"]
 ) -> tuple[FusionSettings, Posterior]:
-    """Doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told."""
+    """Doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told.
+
+    The probability is fitted with decoding, whose thresholds are its own.
+    """
     labels, settings = pooled.posterior.labels, pooled.settings
     taken = pooled.posterior.map(lambda value: value[seen])
     doubt = fit_doubt(
         taken,
         pooled.evidence.map(lambda value: value[seen]),
         material.truth.map(lambda value: value[seen]),
-        activity="probability" in parts,
+        activity="decoding" in parts,
     )
     said = doubt.of(pooled.posterior, pooled.evidence)
     settings = replace(settings, doubt=doubt)
