@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+DARK = 0.6
+"""Beyond this correlation the colours of a matrix want white letters."""
+
+
 def check_matplotlib() -> None:
     """Raises UsageError where matplotlib is not installed."""
     if find_spec("matplotlib") is None:
@@ -72,7 +76,7 @@ def _bars_alone(axes: "Axes", worth: Worth) -> None:
         axes.bar(at, [worth.alone[member][score] for member in worth.members], width, label=score)
     axes.set_xticks([member + 0.4 - width / 2 for member in range(len(worth.members))], worth.members)
     axes.set(title="alone", ylabel="F")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper left")
 
 
 def _matrix(axes: "Axes", matrix: Any, worth: Worth, title: str) -> None:
@@ -82,7 +86,8 @@ def _matrix(axes: "Axes", matrix: Any, worth: Worth, title: str) -> None:
     axes.set(title=title)
     for row, values in enumerate(matrix):
         for column, value in enumerate(values):
-            axes.text(column, row, "–" if math.isnan(value) else f"{value:.2f}", ha="center", va="center")
+            ink = "white" if abs(value) > DARK else "black"
+            axes.text(column, row, "–" if math.isnan(value) else f"{value:.2f}", ha="center", va="center", color=ink)
 
 
 def _reliability(worth: Worth) -> "Figure":
