@@ -31,7 +31,7 @@ CANDIDATES: Sequence[tuple[str, ...]] = (
 """What is fitted together beside the doubts; the best of them in cross-validation is taken."""
 
 FEWEST_RECORDINGS = 20
-COMPARED_CLIPS = 2000
+COMPARED_CLIPS = 1000
 """Candidates are compared on so many clips; of more, whole recordings are drawn. What is best is fitted to all."""
 SEED = 7
 

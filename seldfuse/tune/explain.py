@@ -14,14 +14,12 @@ from seldfuse.fusion.decode import sounding
 from seldfuse.metrics.jackknife import Interval, differences, intervals
 from seldfuse.metrics.scores import by_class
 from seldfuse.posterior import Posterior
-from seldfuse.tune.choose import SEED, Trial, Tuned, cross_validated, folds_of
+from seldfuse.tune.choose import Trial, Tuned, cross_validated, folds_of
 from seldfuse.tune.errors import errors
 from seldfuse.tune.fit import Objective, pool_all
 from seldfuse.tune.material import Material
 from seldfuse.tune.reliability import Reliability
 
-EXPLAINED_CLIPS = 1000
-"""Ensembles are compared on so many clips; of more, whole recordings are drawn."""
 SCORES = ("f20_1", "f20", "f1", "f_class")
 STDS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
 AUDIBLE = 0.05
@@ -67,12 +65,11 @@ class Worth:
 def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[str], None]) -> Worth:
     """What each member of a tuned ensemble is worth; `watch` hears what is being asked."""
     material = tuned.compared
-    some = material.some(EXPLAINED_CLIPS, SEED)
     members = tuple(material.members)
 
     def trial(chosen: Sequence[str]) -> Trial:
         watch(f"what {' and '.join(chosen)} can do")
-        part = replace(some, members={name: some.members[name] for name in chosen})
+        part = replace(material, members={name: material.members[name] for name in chosen})
         return cross_validated(part, tuned.start, tuned.start, ("decoding",), objective, folds)
 
     ensembles = _Ensembles(trial)
@@ -83,7 +80,7 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
     name = objective.criterion
     return Worth(
         criterion=name,
-        clips=len(some),
+        clips=len(material),
         members=members,
         whole=whole.candidate.cross_validated.value,
         alone={member: _scores(trial) for member, trial in alone.items()},
