@@ -24,6 +24,7 @@ bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks synth-speed
 	$(VENV)/bin/python -m benchmarks train-speed
 	$(VENV)/bin/python -m benchmarks fusion-speed
+	$(VENV)/bin/python -m benchmarks tuning-speed
 
 results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks stereo-law

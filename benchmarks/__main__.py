@@ -70,6 +70,15 @@ def fusion_speed() -> None:
 
 
 @app.command()
+def tuning_speed() -> None:
+    """Time tuning on what five members say of ten thousand clips; takes minutes."""
+    from benchmarks import tuning_speed
+
+    result = tuning_speed.measure(FUSED_CLIPS, print)
+    _keep(result, "tuning-speed.json", tuning_speed.tables(result))
+
+
+@app.command()
 def stereo_law() -> None:
     """See whether left and right say what they should of where a source is; takes two minutes."""
     from benchmarks import stereo_law

@@ -162,6 +162,21 @@ def test_a_short_run_of_the_speed_of_fusion_measures_what_is_promised() -> None:
     assert fusion_speed.tables(result).renderables
 
 
+def test_a_short_run_of_the_speed_of_tuning_measures_what_is_promised() -> None:
+    from benchmarks import tuning_speed
+
+    threads = torch.get_num_threads()
+    told: list[str] = []
+    try:
+        result = json.loads(json.dumps(tuning_speed.measure(20, told.append)))
+    finally:
+        torch.set_num_threads(threads)
+    assert result["clips"] == result["compared_clips"] == 20
+    assert result["seconds"] > 0
+    assert len(told) == 1 + result["candidates"]
+    assert tuning_speed.tables(result).renderables
+
+
 def test_a_place_is_wanted_every_tenth_of_a_second_while_a_source_sounds() -> None:
     pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
     from benchmarks.synth_speed import sounding_places
