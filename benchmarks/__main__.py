@@ -140,11 +140,7 @@ def results(
     print(f"listening to {', '.join(splits)}; takes minutes")
     result = results_scores.measure(splits, requests, load_bank(sounds, DCASE2025, held_out=True))
     _keep(result, "results.json", Markdown(results_page.tables(result)))
-    page = DOCS / "results.md"
-    page.write_text(
-        results_page.renewed(page.read_text(encoding="utf-8"), results_page.tables(result)), encoding="utf-8"
-    )
-    print(f"written: {page}")
+    _renew(DOCS / "results.md", results_page.tables(result))
 
 
 @app.command()
@@ -161,7 +157,7 @@ def tuning(
     """
     from rich.markdown import Markdown
 
-    from benchmarks import results_page, results_scores, results_sets, tuning, tuning_page
+    from benchmarks import results_scores, results_sets, tuning, tuning_page
 
     requests = results_scores.chosen(backends)
     processes = jobs or os.cpu_count() or 1
@@ -170,8 +166,13 @@ def tuning(
     tuning_page.draw(worth, IMAGES)
     text = tuning_page.tables(result)
     _keep(result, "tuning.json", Markdown(text))
-    page = DOCS / "tuning.md"
-    page.write_text(results_page.renewed(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+    _renew(DOCS / "tuning.md", text)
+
+
+def _renew(page: Path, tables: str) -> None:
+    from benchmarks import results_page
+
+    page.write_text(results_page.renewed(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
     print(f"written: {page}")
 
 

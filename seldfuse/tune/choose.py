@@ -17,7 +17,7 @@ from seldfuse.fusion.settings import PRESETS
 from seldfuse.metrics.counts import Counts, count
 from seldfuse.metrics.jackknife import Interval, differences, intervals
 from seldfuse.posterior import Posterior
-from seldfuse.tune.fit import Objective, Pooled, fit, fitted, members_fitted, pool_all
+from seldfuse.tune.fit import Objective, Pooled, fit, fitted, members_fitted, pool_all, pooled_anew
 from seldfuse.tune.material import Material
 
 CANDIDATES: Sequence[tuple[str, ...]] = (
@@ -100,21 +100,21 @@ def tune(
             f"{objective.criterion} asks for what no member, or no label, tells: direction, distance"
             f"{' or on-screen' if objective.criterion == 'f20_1_on' else ''}; add a member that does"
         )
-    start = replace(base, preset=preset, combine=combine)
+    start, before = replace(base, preset=preset, combine=combine), counts_by(some, base, objective)
     trials = []
     for parts in CANDIDATES:
         watch(" and ".join(parts) or "doubts alone")
-        trials.append(cross_validated(some, base, start, parts, objective, folds))
+        trials.append(cross_validated(some, before, start, parts, objective, folds))
     candidates = [trial.candidate for trial in trials]
     winner = max(trials, key=lambda trial: trial.candidate.cross_validated.value)
     if winner.candidate.gain.value <= 0:
-        start, winner = base, cross_validated(some, base, base, (), objective, folds)
+        start, winner = base, cross_validated(some, before, base, (), objective, folds)
     settings = winner.settings
     if len(some) < len(material):
         watch("the best of these to all clips")
         settings, _ = fitted(material, start, winner.candidate.parts, objective)
-    before = intervals(_counts(some, base, objective))[objective.criterion]
-    return Tuned(settings, before, starts, start, some, candidates, winner)
+    preset_score = intervals(before)[objective.criterion]
+    return Tuned(settings, preset_score, starts, start, some, candidates, winner)
 
 
 def _starts(material: Material, base: FusionSettings, objective: Objective) -> list[tuple[str, str, float]]:
@@ -123,43 +123,38 @@ def _starts(material: Material, base: FusionSettings, objective: Objective) -> l
     for preset in PRESETS:
         for combine in COMBINERS:
             settings = replace(base, preset=preset, combine=combine)
-            score = intervals(_counts(material, settings, objective))[objective.criterion].value
+            score = intervals(counts_by(material, settings, objective))[objective.criterion].value
             found.append((preset, combine, score))
     return found
 
 
 def cross_validated(
     material: Material,
-    base: FusionSettings,
+    before: Counts,
     start: FusionSettings,
     parts: tuple[str, ...],
     objective: Objective,
     folds: int,
 ) -> Trial:
-    """Fits `parts` from `start` on, fold by fold and to all clips; the gain is that over `base`."""
+    """Fits `parts` from `start` on, fold by fold and to all clips; the gain is that over `before`."""
     fold = folds_of(material.recording, folds)
     pooled: Pooled | None = None
     counts, blind, places = [], [], []
     for number in range(folds):
         seen = fold != number
-        pooled = _pooled(material, members_fitted(material, start, parts, seen), objective, pooled)
+        pooled = pooled_anew(material, members_fitted(material, start, parts, seen), objective, pooled)
         settings, said = fit(material, pooled, parts, objective, seen)
         blind.append(said.map(lambda value, seen=seen: value[~seen]))
         counts.append(_count(material.take(~seen), blind[-1], settings, objective))
         places.append((~seen).nonzero().squeeze(1))
     order = torch.cat(places).argsort()
     unseen = _joined(counts, order)
-    settings, said = fitted(material, start, parts, objective)
-    again, before = _count(material, said, settings, objective), _counts(material, base, objective)
+    settings, said = fitted(material, start, parts, objective, pooled)
+    again = _count(material, said, settings, objective)
     name = objective.criterion
     score, gain = intervals(unseen)[name], differences(unseen, before)[name]
     candidate = Candidate(parts, score, intervals(again)[name].value, gain)
     return Trial(candidate, settings, Posterior.join(blind).map(lambda value: value[order]), unseen)
-
-
-def _pooled(material: Material, settings: FusionSettings, objective: Objective, last: Pooled | None) -> Pooled:
-    """Anew only where the settings are others than the last time."""
-    return last if last is not None and last.settings == settings else Pooled.of(material, settings, objective)
 
 
 def _joined(found: Sequence[Counts], order: Int[Tensor, "clip"]) -> Counts:
@@ -167,7 +162,8 @@ def _joined(found: Sequence[Counts], order: Int[Tensor, "clip"]) -> Counts:
     return Counts(**whole).map(lambda count: count[order.numpy()])
 
 
-def _counts(material: Material, settings: FusionSettings, objective: Objective) -> Counts:
+def counts_by(material: Material, settings: FusionSettings, objective: Objective) -> Counts:
+    """Counts of every clip by settings without doubt."""
     return _count(material, pool_all(material, settings)[0], settings, objective)
 
 

@@ -36,6 +36,11 @@ def scale(posterior: Posterior, field: str) -> Float[Tensor, "clip frame cls tra
     return folded_deg
 
 
+def of_the_loudest(value: Float[Tensor, "clip frame cls track"], said: Posterior) -> Float[Tensor, "clip frame cls"]:
+    """What a posterior's loudest track of each class has."""
+    return value.gather(-1, said.activity.nan_to_num().argmax(-1, keepdim=True)).squeeze(-1)
+
+
 def sounding_ranks(said: Posterior, truth: Posterior) -> Float[Tensor, "clip frame cls track"]:
     """1 where as many sources of the class sound as a track has rank in loudness, else 0: which track means which
     source is not asked.

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.combine import SPREADS
 from seldfuse.fusion.decode import sounding
 from seldfuse.metrics.jackknife import Interval, differences, intervals
 from seldfuse.metrics.scores import by_class
 from seldfuse.posterior import Posterior
-from seldfuse.tune.choose import Trial, Tuned, cross_validated, folds_of
-from seldfuse.tune.errors import errors
+from seldfuse.tune.choose import Trial, Tuned, counts_by, cross_validated, folds_of
+from seldfuse.tune.errors import errors, of_the_loudest
 from seldfuse.tune.fit import Objective, pool_all
 from seldfuse.tune.material import Material
 from seldfuse.tune.reliability import Reliability
 
 SCORES = ("f20_1", "f20", "f1", "f_class")
-STDS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
 AUDIBLE = 0.05
 
 
@@ -70,7 +70,8 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
     def trial(chosen: Sequence[str]) -> Trial:
         watch(f"what {' and '.join(chosen)} can do")
         part = replace(material, members={name: material.members[name] for name in chosen})
-        return cross_validated(part, tuned.start, tuned.start, ("decoding",), objective, folds)
+        before = counts_by(part, tuned.start, objective)
+        return cross_validated(part, before, tuned.start, ("decoding",), objective, folds)
 
     ensembles = _Ensembles(trial)
     whole = ensembles.trial(members)
@@ -147,19 +148,15 @@ def _correlations(material: Material) -> dict[str, list[list[float]]]:
     most = torch.stack([said.activity.amax(-1) for said in material.members.values()])
     asked = (most > AUDIBLE).any(0) | sounds
     found = {"activity": _correlation((most - sounds.float())[:, asked])}
-    for field in STDS:
+    for field in SPREADS:
         given = [
-            _of_the_loudest(errors(said, truth, field), said)
+            of_the_loudest(errors(said, truth, field), said)
             if field in said.provides
             else torch.full_like(most[0], torch.nan)
             for said in material.members.values()
         ]
         found[field] = _correlation(torch.stack(given).flatten(1))
     return found
-
-
-def _of_the_loudest(value: Tensor, said: Posterior) -> Float[Tensor, "clip frame cls"]:
-    return value.gather(-1, said.activity.nan_to_num().argmax(-1, keepdim=True)).squeeze(-1)
 
 
 def _correlation(error: Float[Tensor, "member cell"]) -> list[list[float]]:
@@ -209,6 +206,6 @@ def coverage(said: Posterior, truth: Posterior, settings: FusionSettings) -> dic
         if doubt is None:
             continue
         error = errors(told, truth, field)
-        width = (error.abs() / said.tensors()[STDS[field]])[~error.isnan()]
+        width = (error.abs() / said.tensors()[SPREADS[field]])[~error.isnan()]
         found[field] = {level: 100 * float((width <= half).float().mean()) for level, half in doubt.intervals.items()}
     return found

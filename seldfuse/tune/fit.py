@@ -56,12 +56,21 @@ def pool_all(material: Material, settings: FusionSettings) -> tuple[Posterior, E
     return Posterior.join([posterior for posterior, _ in parts]), Evidence.join([evidence for _, evidence in parts])
 
 
+def pooled_anew(material: Material, settings: FusionSettings, objective: Objective, last: Pooled | None) -> Pooled:
+    """As `Pooled.of`, but what was pooled last where the settings are the same."""
+    return last if last is not None and last.settings == settings else Pooled.of(material, settings, objective)
+
+
 def fitted(
-    material: Material, start: FusionSettings, parts: Sequence[str], objective: Objective
+    material: Material,
+    start: FusionSettings,
+    parts: Sequence[str],
+    objective: Objective,
+    last: Pooled | None = None,
 ) -> tuple[FusionSettings, Posterior]:
-    """Everything fitted to all clips, and what they then say."""
+    """Everything fitted to all clips, and what they then say; `last` is what was pooled before."""
     everything = torch.ones(len(material), dtype=torch.bool)
-    pooled = Pooled.of(material, members_fitted(material, start, parts, everything), objective)
+    pooled = pooled_anew(material, members_fitted(material, start, parts, everything), objective, last)
     return fit(material, pooled, parts, objective, everything)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from seldfuse.fusion.averages import ODDS_EPSILON
 from seldfuse.fusion.perclass import PerClass
 from seldfuse.posterior import Posterior
-from seldfuse.tune.errors import errors
+from seldfuse.tune.errors import errors, of_the_loudest
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
@@ -64,20 +64,15 @@ def _chances(members: list[Posterior], truth: Posterior, field: str) -> tuple[Fl
     said, true = most, sounds > 0
     if field == "onscreen":
         assert truth.onscreen is not None
-        told = [_of_the_loudest(member) for member in members]
-        said = torch.stack(told)
+        given = [member.onscreen for member in members if member.onscreen is not None]
+        said = torch.stack([of_the_loudest(value, member) for value, member in zip(given, members, strict=True)])
         only = truth.onscreen.gather(-1, (truth.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
         asked, true = asked & (sounds == 1) & ~only.isnan() & ~said.isnan().any(0), only > 0.5
     places = asked.nonzero(as_tuple=True)
     every = -(-len(places[0]) // MOST_CELLS) or 1
     where = tuple(place[::every] for place in places)
-    given = said.movedim(0, -1)[where].T
-    return torch.where(true[where], given, 1 - given).clamp(ODDS_EPSILON, 1.0), where[2]
-
-
-def _of_the_loudest(member: Posterior) -> Float[Tensor, "clip frame cls"]:
-    assert member.onscreen is not None
-    return member.onscreen.gather(-1, member.activity.nan_to_num().argmax(-1, keepdim=True)).squeeze(-1)
+    chance = said.movedim(0, -1)[where].T
+    return torch.where(true[where], chance, 1 - chance).clamp(ODDS_EPSILON, 1.0), where[2]
 
 
 def _shares(chance: Float[Tensor, "member cell"], cls: Tensor, classes: int) -> Float[Tensor, "member cls"]:
