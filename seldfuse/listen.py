@@ -13,16 +13,20 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float32
+from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ, Clip
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.features import ClipBatch
 from seldfuse.features.batch import Feature
+from seldfuse.features.encoders.encoder import PictureEncoder
+from seldfuse.features.kept import Kept
+from seldfuse.features.sight import Sight
 from seldfuse.fusion.conform import counterparts
 from seldfuse.fusion.stitch import Stitcher
 from seldfuse.heard import Heard
 from seldfuse.media.stereo import StereoCheck
-from seldfuse.media.windows import OVERLAP_FRAMES, windows
+from seldfuse.media.windows import OVERLAP_FRAMES, WINDOW_FRAMES, windows
 from seldfuse.plugin import Backend
 from seldfuse.posterior import Posterior
 from seldfuse.watch import Watch
@@ -36,12 +40,18 @@ OnFailure = Callable[[Clip, SeldfuseError], None]
 
 @dataclass(frozen=True)
 class Ears:
-    """Loaded backends by instance name, what they need, and where they compute."""
+    """Loaded backends by instance name, what they need, and where they compute.
+
+    `encoders`, by the names by which backends ask for what they give, make embeddings of each window's pictures, once
+    for all backends; `kept` holds those of former runs.
+    """
 
     backends: Mapping[str, Backend]
     features: tuple[str, ...]
     device: torch.device
     functions: Mapping[str, Feature] = field(default_factory=dict)
+    encoders: Mapping[str, PictureEncoder] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 def listen(clips: Iterable[Clip], ears: Ears, watch: Watch, on_failure: OnFailure) -> Iterator[Heard]:
@@ -62,11 +72,12 @@ def listen(clips: Iterable[Clip], ears: Ears, watch: Watch, on_failure: OnFailur
 class _Recording:
     """A clip on its way: how much of it has been read, and what has been said of it so far."""
 
-    def __init__(self, clip: Clip, instances: Iterable[str]) -> None:
+    def __init__(self, clip: Clip, ears: Ears) -> None:
         self.clip = clip
-        self.stitchers = {name: Stitcher(OVERLAP_FRAMES) for name in instances}
+        self.stitchers = {name: Stitcher(OVERLAP_FRAMES) for name in ears.backends}
         self.check = StereoCheck()
         self.notes: list[str] = []
+        self.sights = {name: Sight.of(clip, encoder, ears.kept, self._note) for name, encoder in ears.encoders.items()}
         self.samples = 0
         self.frames = 0
         self.read = False
@@ -88,6 +99,18 @@ class _Recording:
             self.mono = len(block) == 1
             yield np.broadcast_to(block, (2, block.shape[1]))
 
+    def seen(self, start_frame: int, watch: Watch) -> dict[str, Tensor]:
+        """What every encoder makes of the pictures of a window."""
+        found = {}
+        for name, sight in self.sights.items():
+            with watch.stage(name):
+                found[name] = sight.window(start_frame, WINDOW_FRAMES)
+        return found
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.notes:
+            self.notes.append(problem)
+
     def heard(self) -> Heard:
         posteriors = {name: self._possible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()}
         about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
@@ -105,6 +128,7 @@ class _Window(NamedTuple):
     recording: _Recording
     samples: Float32[np.ndarray, "2 sample"]
     start_frame: int
+    seen: dict[str, Tensor]
 
 
 def _cut(
@@ -112,12 +136,13 @@ def _cut(
 ) -> Iterator[_Window]:
     """Windows of all clips, one after the other; every clip begun is entered in `pending`."""
     for clip in clips:
-        recording = _Recording(clip, ears.backends)
+        recording = _Recording(clip, ears)
         pending.append(recording)
         try:
             for cut in windows(recording.blocks(watch), batch_size=1):
                 recording.frames = cut.end_frame
-                yield _Window(recording, cut.samples[0], cut.start_frame[0])
+                start_frame = cut.start_frame[0]
+                yield _Window(recording, cut.samples[0], start_frame, recording.seen(start_frame, watch))
         except MediaError as error:
             recording.failed = True
             on_failure(clip, error)
@@ -126,7 +151,8 @@ def _cut(
 
 def _infer(batch: list[_Window], ears: Ears, watch: Watch) -> dict[str, Posterior]:
     audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(ears.device)
-    features = ClipBatch(audio, ears.functions)
+    seen = {name: torch.stack([window.seen[name] for window in batch]).to(ears.device) for name in ears.encoders}
+    features = ClipBatch(audio, ears.functions, seen)
     with watch.stage("features"):
         for name in ears.features:
             features[name]

@@ -109,7 +109,7 @@ def _checkpoint(reference: str | None) -> dict[str, str]:
     if place is None:
         return {}
     files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-    return {file.relative_to(place.parent).as_posix(): _digest(file) for file in files}
+    return {file.relative_to(place.parent).as_posix(): digest(file) for file in files}
 
 
 def _identity(path: Path | None) -> dict[str, Any] | None:
@@ -118,12 +118,13 @@ def _identity(path: Path | None) -> dict[str, Any] | None:
         # A pipe never ends.
         if path is None or not path.is_file():
             return None
-        return {"size": path.stat().st_size, "blake2b": _digest(path)}
+        return {"size": path.stat().st_size, "blake2b": digest(path)}
     except OSError:
         return None
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """BLAKE2b of a file's content, 128 bits in hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, _blake2b).hexdigest()
 

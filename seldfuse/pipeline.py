@@ -7,11 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
+
 from seldfuse import device as devices
 from seldfuse.clip import Clip
-from seldfuse.errors import PluginError, SeldfuseError, UsageError
+from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
 from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
+from seldfuse.features.encoders.encoder import PictureEncoder
+from seldfuse.features.encoders.reference import open_encoder
+from seldfuse.features.kept import EMBEDDINGS, Kept, cache_folder
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.conform import Grid, conform
 from seldfuse.fusion.settings import PRESETS
@@ -20,6 +25,8 @@ from seldfuse.listen import Ears, OnFailure, listen
 from seldfuse.media.channels import Channels
 from seldfuse.media.inputs import find_clips
 from seldfuse.members import Members
+from seldfuse.plugin import Backend
+from seldfuse.plugin.doors import SeeingBackend
 from seldfuse.plugin.host import load_registry
 from seldfuse.plugin.registry import BackendRequest, Entry, load_reference
 from seldfuse.plugin.specs import WriterSpec
@@ -153,7 +160,28 @@ def open_ears(backends: str | Sequence[BackendRequest], device: str) -> Ears:
     functions = {
         name: load_reference(registry.find_feature(name).spec.load) for name in features if name not in BUILTIN
     }
-    return Ears({request.instance: request.load(place) for request in requests}, features, place, functions)
+    opened = {request.instance: request.load(place) for request in requests}
+    kept = Kept(cache_folder() / EMBEDDINGS)
+    return Ears(opened, features, place, functions, open_encoders(opened, place), kept)
+
+
+def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict[str, PictureEncoder]:
+    """The encoders that backends ask for, each loaded once.
+
+    Raises CheckpointError where one is missing, or is not the one that a backend was trained with.
+    """
+    encoders: dict[str, PictureEncoder] = {}
+    for instance, backend in backends.items():
+        wanted = backend.encoders if isinstance(backend, SeeingBackend) else {}
+        for name, version in wanted.items():
+            if name not in encoders:
+                encoders[name] = open_encoder(name, device)
+            if encoders[name].version != version:
+                raise CheckpointError(
+                    f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "
+                    "install the seldfuse that the checkpoint came with, or train anew"
+                )
+    return encoders
 
 
 def read_fusion(fusion: str | Path | FusionSettings) -> FusionSettings:

@@ -1,4 +1,4 @@
-"""MVANet-TS: planned, not built."""
+"""MVANet-TS: sound and picture, taught by an audio model."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,12 @@ def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
             aliases=("mvanet-ts",),
             api_version=1,
             summary="sound and picture, audio-guided attention, taught by an audio model",
-            load=None,
+            load="seldfuse_mvanet_ts.infer:load",
+            task="seldfuse_mvanet_ts.train:MvaTask",
+            features=("logmel", "intensity"),
             provides=("activity", "direction", "distance", "onscreen"),
             needs_video=True,
+            default_checkpoint="mvanet-small",
             license="Apache-2.0",
         )
     )

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from seldfuse.train.recipe import Recipe
     from seldfuse.train.task import Task
 
+SHOWN = ("f20_1", "f20_1_on", "f20", "f1", "doae_deg", "rde", "osa")
+"""Scores that are told at each validation, where a network tells what they count."""
+
 
 def train(
     backend: Annotated[str, typer.Argument(help="Name of the backend: doa, sde, sce, baseline, or a plugin's.")],
@@ -25,7 +28,11 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for checkpoint, card, log and state.")] = None,
     preset: Annotated[str, typer.Option(help="The backend's recipe: small, or base as published.")] = "small",
     recipe: Annotated[Path | None, typer.Option(help="A recipe of your own, TOML, in place of a preset.")] = None,
-    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: a bundled name or a folder.")] = None,
+    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: its name, its folder or none.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Audio checkpoint that teaches beside the labels; none takes the recipe's away.")
+    ] = None,
+    sprites: Annotated[Path | None, typer.Option(help="Cut-outs for the pictures of synth.")] = None,
     bank: Annotated[
         Path | None, typer.Option(help="Folder that keeps random scenes, for several trainings of one seed.")
     ] = None,
@@ -63,12 +70,18 @@ def train(
         given: dict[str, dict[str, Any]] = {
             "run": {"steps": steps, "batch": batch, "seed": seed},
             "optimiser": {"peak_learning_rate": learning_rate},
-            "synth": {"sounds": sounds and str(sounds.resolve()), "bank": bank and str(bank.resolve())},
+            "synth": {
+                "sounds": sounds and str(sounds.resolve()),
+                "sprites": sprites and str(sprites.resolve()),
+                "bank": bank and str(bank.resolve()),
+            },
         }
         for section, values in given.items():
             table.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
         if init is not None:
-            table["init"] = init
+            table["init"] = _named(init)
+        if teacher is not None:
+            table["teacher"] = _named(teacher)
         if data:
             table["data"] = [_part(text) for text in data]
     resolved = recipe_of(table)
@@ -76,6 +89,11 @@ def train(
         typer.echo(resolved.to_toml(), nl=False)
         return
     _train(task, DCASE2025, resolved, out, resolve(device), resume)
+
+
+def _named(checkpoint: str) -> str:
+    """`none` stands for no checkpoint."""
+    return "" if checkpoint == "none" else checkpoint
 
 
 def _part(text: str) -> dict[str, Any]:
@@ -100,9 +118,7 @@ def _report(progress: "Progress") -> None:
     scores = ""
     if progress.scores is not None:
         known = progress.scores.known()
-        scores = ", ".join(
-            f"{name} {known[name]:.3f}" for name in ("f20_1", "f20", "f1", "doae_deg", "rde") if name in known
-        )
+        scores = ", ".join(f"{name} {known[name]:.3f}" for name in SHOWN if name in known)
     note(
         f"step {progress.step}/{progress.steps}, loss {progress.loss:.4f}, {_clock(progress.left_s)} left, "
         f"{progress.waited:.0%} of the time waiting for scenes" + (f"; {scores}" if scores else "")

@@ -1,4 +1,4 @@
-"""Windows of sound on a device, and the features computed from them."""
+"""Windows of sound on a device, what is seen meanwhile, and the features computed from them."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,17 +31,24 @@ class ClipBatch:
     """Windows of equal length, 24 kHz stereo, on one device.
 
     `batch["logmel"]` is computed when it is first asked for and kept; features may ask for other features. `others`
-    adds features from plugins by name. Raises ValueError unless the windows are whole 100 ms frames.
+    adds features from plugins by name. `embeddings` are what encoders made of the windows, by the encoders' names:
+    `[batch, frame, token, channel]`, NaN in frames without a picture; `batch["compact-image"]` gives them back.
+    Raises ValueError unless the windows are whole 100 ms frames.
     """
 
-    def __init__(self, audio: Float[Tensor, "batch 2 sample"], others: Mapping[str, Feature] | None = None) -> None:
+    def __init__(
+        self,
+        audio: Float[Tensor, "batch 2 sample"],
+        others: Mapping[str, Feature] | None = None,
+        embeddings: Mapping[str, Tensor] | None = None,
+    ) -> None:
         if audio.shape[-1] == 0 or audio.shape[-1] % SAMPLES_PER_FRAME:
             raise ValueError(
                 f"windows must be whole frames of {SAMPLES_PER_FRAME} samples, got {audio.shape[-1]} samples"
             )
         self.audio = audio
         self._functions = {**(others or {}), **BUILTIN}
-        self._computed: dict[str, Tensor] = {}
+        self._computed: dict[str, Tensor] = dict(embeddings or {})
 
     def __len__(self) -> int:
         return self.audio.shape[0]

@@ -14,10 +14,12 @@ from seldfuse.posterior import Posterior
 
 
 class NetworkBackend:
-    """Hears the features that its checkpoint names.
+    """Hears the features, and sees the embeddings, that its checkpoint names.
 
-    `build(settings, labels)` makes the network that the checkpoint's `network` settings describe; `posterior(output,
-    labels)` says what its output means. Raises CheckpointError where the checkpoint does not fit.
+    `build(settings, labels)` makes the network that the checkpoint's `network` settings describe; it is called with
+    stacked features and, where it was trained with encoders, the embeddings by their names. `posterior(output, labels)`
+    says what its output means. `encoders` are names as in `--set encoders`, with the versions that it was trained with.
+    Raises CheckpointError where the checkpoint does not fit.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class NetworkBackend:
         opened = open_checkpoint(checkpoint, name)
         self.labels = opened.labels
         self.features = tuple(opened.config["features"])
+        self.encoders: Mapping[str, str] = opened.config.get("encoders", {})
         self.posterior = posterior
         self.network = build(opened.config["network"], opened.labels)
         opened.load_into(self.network)
@@ -38,4 +41,6 @@ class NetworkBackend:
 
     @torch.inference_mode()
     def infer(self, batch: ClipBatch) -> Posterior:
-        return self.posterior(self.network(stack(batch, self.features)), self.labels)
+        seen = {name: batch[name] for name in self.encoders}
+        inputs = (stack(batch, self.features), seen) if seen else (stack(batch, self.features),)
+        return self.posterior(self.network(*inputs), self.labels)

@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors.torch
@@ -20,11 +20,14 @@ from torch import Tensor
 from seldfuse import __version__
 from seldfuse.errors import UsageError
 from seldfuse.features import ClipBatch
+from seldfuse.features.embedding import Embedding, Embeddings, joined, mapped
 from seldfuse.features.stack import channels_of, stack
 from seldfuse.files import replacing
+from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 from seldfuse.synth.child import behave
 from seldfuse.synth.draw import Stage, draw_scene
+from seldfuse.synth.pictures.seen import opened_encoder, seen
 from seldfuse.synth.render import render
 
 CHUNK = 8
@@ -38,30 +41,39 @@ KEPT = ("logmel", "intensity", "stpacc")
 
 CARD = "bank.json"
 
-Piece = tuple[Float[Tensor, "scene channel time mel"], Posterior]
+PLAIN, FLIPPED = "/plain", "/flipped"
+"""Ends of the names of an encoder's tensors in a file."""
 
 
-def render_chunk(
-    stage: Stage, features: Sequence[str], seed: int, number: int, count: int = CHUNK, device: str = "cpu"
-) -> Piece:
-    """Features and truth of the scenes of one chunk."""
-    rng = np.random.default_rng([seed, number])
-    rendered = render([draw_scene(stage, rng) for _ in range(count)], stage.bank, stage.responses, device)
-    truth = rendered.truth.posterior().to(device)
-    return stack(ClipBatch(rendered.audio), features), truth
+class Piece(NamedTuple):
+    """Some scenes: what is heard of them, what is true of them, what encoders see of them."""
+
+    features: Float[Tensor, "scene channel time mel"]
+    truth: Posterior
+    embeddings: Embeddings
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Piece":
+        return Piece(change(self.features), self.truth.map(change), mapped(self.embeddings, change))
+
+    @classmethod
+    def join(cls, parts: "Sequence[Piece]") -> "Piece":
+        features, truths, embeddings = zip(*parts, strict=True)
+        return cls(torch.cat(features), Posterior.join(truths), joined(embeddings))
 
 
 @dataclass(frozen=True)
 class Supply:
     """What the scenes of a bank are made from; `folder` keeps them for others who draw from the same.
 
-    Raises UsageError where the folder holds scenes of another kind, or features that it does not keep are wanted.
+    `encoders` look at the pictures, for which the stage needs sprites and backdrops. Raises UsageError where the folder
+    holds scenes of another kind, or features that it does not keep are wanted.
     """
 
     stage: Stage
     features: tuple[str, ...]
     seed: int
     folder: Path | None = None
+    encoders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.folder is None:
@@ -78,35 +90,63 @@ class Supply:
             )
 
     def chunk(self, number: int) -> Piece:
-        """Features and truth of a chunk, in half precision, from the folder where it is there already."""
+        """The scenes of a chunk, in half precision, from the folder where they are there already."""
         if self.folder is None:
-            features, truth = render_chunk(self.stage, self.features, self.seed, number)
-            return features.half(), truth.map(lambda tensor: tensor.half())
+            return self.rendered(number).map(lambda tensor: tensor.half())
         path = self.folder / f"{number:06}.safetensors"
         if not path.exists():
-            features, truth = render_chunk(self.stage, KEPT, self.seed, number)
-            tensors = {"features": features, **truth.tensors()}
-            halves = {name: tensor.half().contiguous() for name, tensor in tensors.items()}
+            whole = replace(self, features=KEPT, folder=None)
             with replacing(path) as draft:
-                draft.write_bytes(safetensors.torch.save(halves))
-        kept: dict[str, Any] = safetensors.torch.load_file(path)
-        features, places = kept.pop("features"), channels_of(KEPT)
-        wanted = torch.cat([features[:, places[name]] for name in self.features], dim=1)
-        return wanted, Posterior(**kept, labels=self.stage.bank.labels)
+                draft.write_bytes(safetensors.torch.save(_flat(whole.chunk(number))))
+        kept = _unflat(safetensors.torch.load_file(path), self.stage.bank.labels)
+        places = channels_of(KEPT)
+        wanted = torch.cat([kept.features[:, places[name]] for name in self.features], dim=1)
+        return kept._replace(features=wanted)
+
+    def rendered(self, number: int, count: int = CHUNK, device: str = "cpu") -> Piece:
+        """The scenes of a chunk, which has random numbers of its own."""
+        rng, stage = np.random.default_rng([self.seed, number]), self.stage
+        scenes = [draw_scene(stage, rng) for _ in range(count)]
+        rendered = render(scenes, stage.bank, stage.responses, device)
+        truth = rendered.truth.posterior().to(device)
+        embeddings = {name: seen(scenes, stage, opened_encoder(name, device)) for name in self.encoders}
+        return Piece(stack(ClipBatch(rendered.audio), self.features), truth, embeddings)
 
     def _card(self) -> dict[str, object]:
         sounds = hashlib.sha256("\n".join(sorted(self.stage.bank.keys)).encode()).hexdigest()
-        return {
+        card = {
             "seldfuse": __version__,
             "seed": self.seed,
             "evenness": self.stage.evenness,
             "features": list(KEPT),
             "sounds": sounds,
         }
+        if not self.encoders:
+            return card
+        sprites = self.stage.sprites
+        assert sprites is not None
+        versions = {name: opened_encoder(name, "cpu").version for name in self.encoders}
+        return {**card, "encoders": versions, "sprites": [*sprites.people, *sorted(sprites.classes)]}
+
+
+def _flat(piece: Piece) -> dict[str, Tensor]:
+    sides = {
+        f"{name}{end}": tensor
+        for name, embedding in piece.embeddings.items()
+        for end, tensor in ((PLAIN, embedding.plain), (FLIPPED, embedding.flipped))
+    }
+    tensors = {"features": piece.features, **piece.truth.tensors(), **sides}
+    return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def _unflat(tensors: dict[str, Any], labels: LabelSet) -> Piece:
+    names = [key.removesuffix(PLAIN) for key in tensors if key.endswith(PLAIN)]
+    embeddings = {name: Embedding(tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}")) for name in names}
+    return Piece(tensors.pop("features"), Posterior(**tensors, labels=labels), embeddings)
 
 
 class SceneBank:
-    """Features and truth of random scenes, renewed by other processes while training goes on.
+    """Random scenes, renewed by other processes while training goes on.
 
     `on_hand` scenes make a round, in random order. For the next round the oldest part of them is replaced by new
     scenes, so that each is drawn `uses` times at most. What is drawn depends on the seed and the place alone, not on
@@ -150,7 +190,7 @@ class SceneBank:
         scenes = self._scenes(np.arange(self.place, self.place + count))
         parts = [self._taken(part) for part in _unbroken(scenes, self.place, self.round)]
         self.place += count
-        return torch.cat([features for features, _ in parts]), Posterior.join([truth for _, truth in parts])
+        return Piece.join(parts)
 
     def _scenes(self, places: Int[np.ndarray, "place"]) -> Int[np.ndarray, "place"]:
         """The scene at each place of the sequence: round g takes scenes from g times `renewed` on, shuffled."""
@@ -170,7 +210,7 @@ class SceneBank:
         """Copies of scenes of one round."""
         self._fill(int(scenes.max()) // CHUNK)
         rows = torch.from_numpy(scenes % (self._slots * CHUNK))
-        return self._features[rows].float(), self._truth.map(lambda tensor: tensor[rows].float())
+        return self._held.map(lambda tensor: tensor[rows].float())
 
     def _start_at(self, chunk: int) -> None:
         self._next = self._ordered = chunk
@@ -182,27 +222,26 @@ class SceneBank:
             self._pieces.append(self._pool.submit(_supplied, 1 + self._ordered * self.processes + self.rank))
             self._ordered += 1
         while self._next <= last:
-            features, truth = self._pieces.popleft().result()
-            if not hasattr(self, "_features"):
-                self._make_room(features, truth)
+            piece = self._pieces.popleft().result()
+            if not hasattr(self, "_held"):
+                self._held = piece.map(self._room_for)
             rows = (self._next % self._slots) * CHUNK + torch.arange(CHUNK)
-            self._features[rows] = features
-            for name, tensor in truth.tensors().items():
-                getattr(self._truth, name)[rows] = tensor
+            held = _flat(self._held)
+            for name, tensor in _flat(piece).items():
+                held[name][rows] = tensor
             self._next += 1
+
+    def _room_for(self, tensor: Tensor) -> Tensor:
+        """Place for what all scenes on hand have of this kind."""
+        return tensor.new_empty(self._slots * CHUNK, *tensor.shape[1:])
 
     def _ahead(self) -> int:
         """How many chunks to have in the making: those of the next round come evenly over this one."""
         return self._workers + self.place % self.round * self.renewed // (self.round * CHUNK)
 
-    def _make_room(self, features: Tensor, truth: Posterior) -> None:
-        size = self._slots * CHUNK
-        self._features = features.new_empty(size, *features.shape[1:])
-        self._truth = truth.map(lambda tensor: tensor.new_empty(size, *tensor.shape[1:]))
-
 
 class SceneStream:
-    """Features and truth of random scenes that are rendered when they are drawn, which a GPU does fast enough."""
+    """Random scenes that are rendered when they are drawn, which a GPU does fast enough."""
 
     def __init__(self, supply: Supply, device: str, rank: int = 0, processes: int = 1) -> None:
         self.supply, self.device, self.rank, self.processes = supply, device, rank, processes
@@ -219,8 +258,7 @@ class SceneStream:
         """New scenes on the device."""
         number = 1 + self.place * self.processes + self.rank
         self.place += count
-        supply = self.supply
-        return render_chunk(supply.stage, supply.features, supply.seed, number, count, self.device)
+        return self.supply.rendered(number, count, self.device)
 
 
 _supply: Supply | None = None

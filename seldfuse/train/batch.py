@@ -1,11 +1,13 @@
 """What a network is taught with."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.features.embedding import Embeddings, joined, mapped
 from seldfuse.posterior import Posterior
 
 
@@ -14,21 +16,31 @@ class Batch:
     """Stacked features of some scenes, and what sounds in them.
 
     `names` are the features in the order of their channels (see `seldfuse.features.stack`). `truth` has up to three
-    tracks, filled from the first; its activity is 0 or 1, or between them where scenes were mixed.
+    tracks, filled from the first; its activity is 0 or 1, or between them where scenes were mixed. `embeddings` are
+    what encoders see of the scenes.
     """
 
     features: Float[Tensor, "batch channel time mel"]
     names: tuple[str, ...]
     truth: Posterior
+    embeddings: Embeddings = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What a network is called with: features and, where there are encoders, their tokens for each frame."""
+        seen = {name: embedding.on_frames(self.truth.frames) for name, embedding in self.embeddings.items()}
+        return (self.features, seen) if seen else (self.features,)
 
     def __len__(self) -> int:
         return len(self.features)
 
     def to(self, device: torch.device | str) -> "Batch":
-        return replace(self, features=self.features.to(device), truth=self.truth.to(device))
+        seen = mapped(self.embeddings, lambda tensor: tensor.to(device))
+        return replace(self, features=self.features.to(device), truth=self.truth.to(device), embeddings=seen)
 
     @classmethod
     def join(cls, parts: "list[Batch]") -> "Batch":
         """The scenes of several batches with the same features, one after the other."""
         features = torch.cat([part.features for part in parts])
-        return Batch(features, parts[0].names, Posterior.join([part.truth for part in parts]))
+        truth = Posterior.join([part.truth for part in parts])
+        return Batch(features, parts[0].names, truth, joined([part.embeddings for part in parts]))

@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list
+from jaxtyping import Float
+from torch import Tensor
 
 from seldfuse import __version__
 from seldfuse.checkpoint import save_checkpoint
@@ -133,7 +136,7 @@ def _step(training: Training, course: Course) -> float:
 
 
 def _pass(training: Training, batch: Batch) -> float:
-    loss = training.task.loss(training.model(batch.features), batch.truth, training.recipe.loss)
+    loss = _loss(training, training.model(*batch.inputs), batch)
     if not loss.isfinite():
         raise TrainingError("the loss is no longer a number; lower --learning-rate. The best checkpoint so far is kept")
     training.crew.backward(loss)
@@ -142,6 +145,16 @@ def _pass(training: Training, batch: Batch) -> float:
     training.optimiser.step()
     training.optimiser.zero_grad()
     return loss.item()
+
+
+def _loss(training: Training, output: Any, batch: Batch) -> Float[Tensor, ""]:
+    """That of the labels, and for its share that of what the teacher says."""
+    task, recipe, teacher = training.task, training.recipe, training.teacher
+    loss = task.loss(output, batch.truth, recipe.loss)
+    if teacher is None:
+        return loss
+    taught = task.loss(output, teacher.truth(batch), recipe.loss)
+    return (1.0 - recipe.teacher_weight) * loss + recipe.teacher_weight * taught
 
 
 def _drawn(training: Training, course: Course) -> Batch:
@@ -195,7 +208,12 @@ def _keep(training: Training, course: Course, scores: Scores, folder: Path) -> N
         "scores": plain(scores),
         "recipe": recipe.told(),
     }
-    settings = {"features": list(recipe.features), "network": training.network.settings(), "training": told}
+    settings = {
+        "features": list(recipe.features),
+        "encoders": training.data.encoders,
+        "network": training.network.settings(),
+        "training": told,
+    }
     save_checkpoint(folder, network, training.task.backend, training.labels, settings)
     write_card(folder, training.task, told)
 

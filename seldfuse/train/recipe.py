@@ -67,12 +67,15 @@ class Synth:
     `sounds` is the folder of isolated sounds; a fifth of its speakers and recordings is kept for validation.
     `evenness` goes from 0 (classes as often as in real recordings) to 1 (all equally often). On a CPU, `on_hand` scenes
     are kept, each is drawn `uses` times, and `bank`, where it is named, is a folder that keeps what was rendered, for
-    several trainings. `made_up` procedural sounds join each class that has few recordings.
+    several trainings. `made_up` procedural sounds join each class that has few recordings. `sprites` and `backdrops`
+    are folders of cut-outs and of backgrounds, for networks that see; without them both are drawn.
     """
 
     __pydantic_config__ = _STRICT
 
     sounds: str = ""
+    sprites: str = ""
+    backdrops: str = ""
     evenness: Share = 0.8
     on_hand: Count = 640
     uses: Count = 5
@@ -105,8 +108,10 @@ class Part:
 class Recipe:
     """The whole of it. `network` and `loss` are what the backend's task takes; `init` is a checkpoint to start from.
 
+    `teacher` is an audio checkpoint whose say counts `teacher_weight`, and the labels the rest (`train/teacher.py`).
+
     With `standardise` each channel and mel band of the features is brought to mean 0 and deviation 1, as estimated once
-    on training scenes.
+    on training scenes. `encoders`, as `name` or `name@weights`, are those whose tokens the network gets.
     """
 
     __pydantic_config__ = _STRICT
@@ -114,7 +119,10 @@ class Recipe:
     features: tuple[str, ...]
     network: dict[str, Any]
     loss: dict[str, Any] = field(default_factory=dict)
+    encoders: tuple[str, ...] = ()
     init: str = ""
+    teacher: str = ""
+    teacher_weight: Share = 0.5
     standardise: bool = True
     optimiser: Optimiser = field(default_factory=Optimiser)
     run: Run = field(default_factory=Run)
@@ -130,8 +138,9 @@ class Recipe:
     def told(self) -> dict[str, Any]:
         """The same for readers elsewhere: of folders on this machine only the names."""
         table = self.to_json()
-        table["init"] = Path(self.init).name
-        table["synth"] |= {"sounds": Path(self.synth.sounds).name, "bank": ""}
+        table |= {"init": Path(self.init).name, "teacher": Path(self.teacher).name}
+        names = {part: Path(table["synth"][part]).name for part in ("sounds", "sprites", "backdrops")}
+        table["synth"] |= {**names, "bank": ""}
         table["data"] = [{**part, "source": Path(part["source"]).name} for part in table["data"]]
         return table
 

@@ -19,6 +19,7 @@ from seldfuse.train.data.source import Share
 from seldfuse.train.recipe import Recipe
 from seldfuse.train.state import load_state
 from seldfuse.train.task import Task
+from seldfuse.train.teacher import Teacher, open_teacher
 
 SAMPLE = 256
 """Scenes from which the features' means and deviations, and the classes' typical distances, are estimated."""
@@ -51,6 +52,7 @@ class Training:
     crew: Accelerator
     device: torch.device
     out: Path
+    teacher: Teacher | None = None
 
 
 def set_up(
@@ -72,6 +74,7 @@ def set_up(
         keep_memory()
     torch.manual_seed(recipe.run.seed)
     network, recipe, standardised = _network(task, labels, recipe, resume)
+    teacher = open_teacher(recipe, labels, device)
     data = open_data(recipe, labels, Share(crew.process_index, crew.num_processes), device)
     try:
         recipe = _with_steps(recipe, data.windows // crew.num_processes)
@@ -90,7 +93,7 @@ def set_up(
         raise
     labels = labels.with_typical_distances(course.typical_distances_m)
     return (
-        Training(task, recipe, labels, data, network, model, average, prepared, crew, device, out),
+        Training(task, recipe, labels, data, network, model, average, prepared, crew, device, out, teacher),
         course,
     )
 
@@ -104,7 +107,12 @@ def _network(task: Task, labels: LabelSet, recipe: Recipe, resume: bool) -> tupl
         return task.build(recipe.network, labels), recipe, False
     opened = open_checkpoint(recipe.init, task.backend, of_any=True)
     if opened.config["backend"] == task.backend:
-        recipe = replace(recipe, network=opened.config["network"], features=tuple(opened.config["features"]))
+        recipe = replace(
+            recipe,
+            network=opened.config["network"],
+            features=tuple(opened.config["features"]),
+            encoders=tuple(opened.config.get("encoders", ())),
+        )
     network = task.build(recipe.network, labels)
     copied = opened.start(network)
     return network, recipe, any(name.rpartition(".")[2] == "deviation" for name in copied)

@@ -10,7 +10,7 @@ from seldfuse.events import Events
 from seldfuse.fusion import decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import Scores, scores
-from seldfuse.synth.bank import Supply, render_chunk
+from seldfuse.synth.bank import Supply
 from seldfuse.train.batch import Batch
 from seldfuse.train.task import Task
 
@@ -36,9 +36,9 @@ class RandomValidation:
         self._batches: list[Batch] = []
         for number, first in enumerate(range(0, count, BATCH)):
             size = min(BATCH, count - first)
-            features, truth = render_chunk(supply.stage, supply.features, supply.seed, number, size, str(device))
-            self._batches.append(Batch(features, supply.features, truth))
-            self.references += decode(truth.to("cpu"))
+            piece = supply.rendered(number, size, str(device))
+            self._batches.append(Batch(piece.features, supply.features, piece.truth, piece.embeddings))
+            self.references += decode(piece.truth.to("cpu"))
 
     def batches(self) -> Iterator[Batch]:
         return iter(self._batches)
@@ -50,6 +50,6 @@ def score(task: Task, network: nn.Module, validation: Validation) -> Scores:
     predictions: list[Events] = []
     with torch.inference_mode():
         for batch in validation.batches():
-            output: Any = network(batch.features)
+            output: Any = network(*batch.inputs)
             predictions += decode(task.posterior(output, labels).to("cpu"))
     return scores(count(validation.references, predictions, labels, mode="strict"))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from seldfuse.train.augment.band_limit import band_limit
+from seldfuse.train.augment.blind import blind
 from seldfuse.train.augment.filters import filters
 from seldfuse.train.augment.gain import gain
 from seldfuse.train.augment.masks import masks
@@ -13,11 +14,23 @@ from seldfuse.train.augment.swap import swap
 from seldfuse.train.augment.wear import worn_by_codec
 from seldfuse.train.batch import Batch
 
-__all__ = ["Augment", "augmented", "band_limit", "filters", "gain", "masks", "mixup", "shift", "swap", "worn_by_codec"]
+__all__ = [
+    "Augment",
+    "augmented",
+    "band_limit",
+    "blind",
+    "filters",
+    "gain",
+    "masks",
+    "mixup",
+    "shift",
+    "swap",
+    "worn_by_codec",
+]
 
 
 def augmented(batch: Batch, settings: Augment, rng: np.random.Generator) -> Batch:
-    """The batch after swap, shift, filters, band limits, gain, masks and mixup, in that order.
+    """The batch after swap, shift, filters, band limits, gain, masks, mixup and blinding, in that order.
 
     The codec is not among them: it needs audio, see `worn_by_codec`. What is not asked for draws no random number.
     """
@@ -27,4 +40,5 @@ def augmented(batch: Batch, settings: Augment, rng: np.random.Generator) -> Batc
     batch = band_limit(batch, settings.band_limit, rng)
     batch = gain(batch, settings.gain_db, rng)
     batch = masks(batch, settings.masks, rng)
-    return mixup(batch, settings.mixup, rng)
+    batch = mixup(batch, settings.mixup, rng)
+    return blind(batch, settings.blind, rng)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seldfuse.features.embedding import mapped
 from seldfuse.posterior import Posterior
 from seldfuse.train.augment.chance import chosen
 from seldfuse.train.batch import Batch
@@ -20,7 +21,8 @@ def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
 
     The clip itself has the weight λ ≥ ½, from Beta(½, ½) folded at ½. Tracks of both scenes are kept, the most active
     first; where they are more than the truth holds, the least active are left out. The first track's activity is that
-    of the class, λ·a + (1 − λ)·b, so 1 where both scenes have it: networks with one track learn no other.
+    of the class, λ·a + (1 − λ)·b, so 1 where both scenes have it: networks with one track learn no other. What is seen
+    is mixed alike, as in a picture exposed twice.
 
     A batch of one clip stays as it is. Source: Zhang et al., "mixup", ICLR 2018, on inputs and targets as in the recipe
     of NERC-SLIP, DCASE 2025 Task 3.
@@ -39,7 +41,15 @@ def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     tensors: dict[str, Any] = {
         name: old.index_copy(0, rows, both.tensors()[name]) for name, old in batch.truth.tensors().items()
     }
-    return replace(batch, features=batch.features.index_copy(0, rows, mixed), truth=replace(batch.truth, **tensors))
+    embeddings = mapped(batch.embeddings, lambda tokens: _exposed(tokens, rows, others, weight))
+    features = batch.features.index_copy(0, rows, mixed)
+    return replace(batch, features=features, truth=replace(batch.truth, **tensors), embeddings=embeddings)
+
+
+def _exposed(
+    tokens: Float[Tensor, "batch picture token channel"], rows: Tensor, others: Tensor, weight: Tensor
+) -> Float[Tensor, "batch picture token channel"]:
+    return tokens.index_copy(0, rows, weight * tokens[rows] + (1.0 - weight) * tokens[others])
 
 
 def _together(first: Posterior, second: Posterior, weight: Float[Tensor, "batch 1 1 1"]) -> Posterior:

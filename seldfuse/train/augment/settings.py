@@ -26,6 +26,8 @@ class Augment:
     """Above a random frequency from 3 to 10 kHz there is nothing."""
     shift: float = 0.0
     """The spectrum moves up or down by up to four mel bands."""
+    blind: float = 0.0
+    """There is no picture."""
     codec: float = 0.0
     """The sound goes through a lossy codec before features are made of it."""
 

@@ -10,7 +10,7 @@ from seldfuse.train.batch import Batch
 
 
 def swap(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
-    """Exchanges left and right in a share of the clips: the direction's y changes its sign."""
+    """Exchanges left and right in a share of the clips, sound and picture: the direction's y changes its sign."""
     rows = chosen(len(batch), share, rng, batch.features.device)
     if not len(rows):
         return batch
@@ -20,4 +20,5 @@ def swap(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
         direction = truth.direction.clone()
         direction[rows, ..., 1] *= -1
         truth = replace(truth, direction=direction)
-    return replace(batch, features=features, truth=truth)
+    seen = {name: embedding.swapped(rows) for name, embedding in batch.embeddings.items()}
+    return replace(batch, features=features, truth=truth, embeddings=seen)

@@ -1,6 +1,7 @@
 """From what a recipe says of its data to scenes that train and scenes that validate."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -9,6 +10,9 @@ from seldfuse.errors import UsageError
 from seldfuse.labels import LabelSet
 from seldfuse.synth.bank import Supply
 from seldfuse.synth.draw import Stage
+from seldfuse.synth.pictures.backdrop import load_backdrops
+from seldfuse.synth.pictures.seen import opened_encoder
+from seldfuse.synth.pictures.sprites import load_sprites
 from seldfuse.synth.sounds.procedural import with_procedural
 from seldfuse.synth.sounds.soundbank import load_bank
 from seldfuse.synth.timelines.statistics import Statistics
@@ -27,7 +31,8 @@ NO_VALIDATION = "no clip of a validation fold is here: scores are those on the t
 class Data:
     """What a training learns from and is judged by; `windows` is how many windows of 5 s the folders hold.
 
-    Of several processes the first one judges; the others have no validation.
+    Of several processes the first one judges; the others have no validation. `encoders` are those whose tokens the
+    batches hold, with their versions.
     """
 
     scenes: Source
@@ -35,6 +40,7 @@ class Data:
     windows: int
     found: tuple[str, ...]
     folders: tuple[FolderScenes | FolderValidation, ...]
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[str]:
@@ -75,7 +81,8 @@ def open_data(recipe: Recipe, labels: LabelSet, share: Share, device: torch.devi
     read: tuple[FolderScenes | FolderValidation, ...] = tuple(folders)
     if isinstance(validation, FolderValidation):
         read = (*read, validation)
-    return Data(scenes, validation, sum(map(len, folders)), tuple(clips.problems), read)
+    versions = {name: opened_encoder(name, str(device)).version for name in recipe.encoders}
+    return Data(scenes, validation, sum(map(len, folders)), tuple(clips.problems), read, versions)
 
 
 def _folder(
@@ -111,4 +118,11 @@ def _supply(recipe: Recipe, labels: LabelSet, held_out: bool) -> Supply:
         sounds = with_procedural(sounds, recipe.synth.made_up)
     folder = Path(recipe.synth.bank) if recipe.synth.bank and not held_out else None
     stage = Stage(sounds, Statistics.load(), recipe.synth.evenness)
-    return Supply(stage, recipe.features, recipe.run.seed + held_out, folder)
+    if recipe.encoders:
+        sprites = load_sprites(_path(recipe.synth.sprites), labels, held_out)
+        stage = replace(stage, sprites=sprites, backdrops=load_backdrops(_path(recipe.synth.backdrops)))
+    return Supply(stage, recipe.features, recipe.run.seed + held_out, folder, recipe.encoders)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

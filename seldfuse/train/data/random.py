@@ -20,8 +20,8 @@ class RandomScenes:
 
     def draw(self, count: int) -> Batch:
         """The next `count` scenes. Raises MediaError where no sound of a class can be read."""
-        features, truth = self.scenes.draw(count)
-        return Batch(features, self.names, truth)
+        piece = self.scenes.draw(count)
+        return Batch(piece.features, self.names, piece.truth, piece.embeddings)
 
     def seek(self, drawn: int) -> None:
         self.scenes.seek(drawn)

@@ -1,0 +1,11 @@
+"""MVANet at work: a checkpoint on a device."""
+
+import torch
+
+from seldfuse.features.network import NetworkBackend
+from seldfuse_mvanet_ts.network import from_settings, posterior
+
+
+def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
+    """Infers activity, direction, distance and on-screen. Raises CheckpointError where the checkpoint does not fit."""
+    return NetworkBackend("mvanet", from_settings, posterior, checkpoint, device)

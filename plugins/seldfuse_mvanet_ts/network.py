@@ -1,0 +1,157 @@
+"""MVANet: sound and picture side by side, the sound gating the picture before each stage.
+
+Source: Hong et al., ICASSP 2025 (`MVANet-SELD`), with two input channels; the on-screen branch as in the SED-SCE-ONS of
+NERC-SLIP, DCASE 2025 Task 3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seldfuse.checkpoint import check_settings
+from seldfuse.directions import folded, unit
+from seldfuse.labels import LabelSet
+from seldfuse.nn.audio_guided import AudioGuidedAttention
+from seldfuse.nn.conformer import ConformerBlock
+from seldfuse.nn.heads import head, linear_head
+from seldfuse.nn.look import Columns, Look
+from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.posterior import Posterior
+
+STAGES = 3
+AXES = 3
+NEAREST_M = 0.05
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Which tokens are seen, and what becomes of them.
+
+    `encoder` gives `tokens` of `channels` values. With `column_dim` 0 they go in as they are, as published; else each
+    becomes a column of so many values, of which `narrow` take part in the gates, and on-screen is judged by looking
+    where a class is heard. With `multiplies` gates weigh the picture, else they take its place.
+    """
+
+    encoder: str
+    tokens: int
+    channels: int
+    column_dim: int = 0
+    narrow: int = 0
+    multiplies: bool = False
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Eyes":
+        """Raises CheckpointError for a setting that this version does not know."""
+        check_settings(data, cls)
+        return cls(**data)
+
+    @property
+    def dim(self) -> int:
+        """Values of a frame that the first gate weighs."""
+        return self.tokens * (self.narrow if self.column_dim else self.channels)
+
+
+class Output(NamedTuple):
+    """`activity` is a probability, `point` the place in metres, `onscreen` the logit of being in the picture."""
+
+    activity: Float[Tensor, "batch frame cls"]
+    point: Float[Tensor, "batch frame cls axis"]
+    onscreen: Float[Tensor, "batch frame cls"]
+
+
+class MvaNet(nn.Module):
+    """One source per class: whether it sounds, at which point, and whether it is in the picture.
+
+    The audio side is SED-SCE's trunk, whose blocks make up three stages; heads have SED-SCE's names too, so that a
+    trained SED-SCE can be the beginning. A frame without a picture adds nothing to what is heard.
+    """
+
+    def __init__(self, trunk: TrunkConfig, eyes: Eyes, visual_blocks: int, fusion_blocks: int, classes: int, axes: int):
+        super().__init__()
+        self.eyes, self.axes, self.visual_blocks, self.fusion_blocks = eyes, axes, visual_blocks, fusion_blocks
+        self.trunk = Trunk(trunk)
+        dim = trunk.dim
+        into = self.trunk.into[0]
+        assert isinstance(into, nn.Linear)
+        self.columns = Columns(eyes.tokens, eyes.channels, eyes.column_dim) if eyes.column_dim else None
+        self.narrow = nn.Linear(eyes.column_dim, eyes.narrow) if eyes.column_dim else nn.Identity()
+        self.first_gate = AudioGuidedAttention(into.in_features, eyes.dim, eyes.multiplies)
+        self.widen = nn.Linear(eyes.dim, dim)
+        self.gates = nn.ModuleList([AudioGuidedAttention(dim, dim, eyes.multiplies) for _ in range(STAGES)])
+        self.visual = nn.ModuleList([_blocks(trunk, visual_blocks) for _ in range(STAGES)])
+        self.fusion = _blocks(trunk, fusion_blocks)
+        self.activity = head(dim, classes)
+        self.point = linear_head(dim, classes * axes)
+        self.onscreen = Look(dim, classes, eyes.tokens, eyes.column_dim) if eyes.column_dim else head(dim, classes)
+
+    def forward(self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]) -> Output:
+        tokens = embeddings[self.eyes.encoder].to(features.dtype)  # (batch, frame, token, channel)
+        seen = (~tokens[..., :1, 0].isnan()).to(features.dtype)  # (batch, frame, 1)
+        tokens = tokens.nan_to_num(0.0)
+        columns = tokens if self.columns is None else self.columns(tokens)
+        x = self._fused(features, self.narrow(columns).flatten(2), seen)  # (batch, frame, dim)
+        point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
+        onscreen = self.onscreen(x, point, columns, seen) if isinstance(self.onscreen, Look) else self.onscreen(x)
+        return Output(self.activity(x).sigmoid(), point, onscreen)
+
+    def _fused(self, features: Tensor, visual: Tensor, seen: Tensor) -> Float[Tensor, "batch frame dim"]:
+        """The four gates, the three stages of both sides, and their sum's last blocks."""
+        trunk = self.trunk
+        audio = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
+        visual = self.widen(self.first_gate(_on_frames(audio, visual), visual))
+        audio = trunk.into(audio)  # (batch, short, dim)
+        for stage, (gate, blocks) in enumerate(zip(self.gates, self.visual, strict=True)):
+            audio = self._heard(audio, stage)
+            visual = gate(_on_frames(audio, visual), blocks(visual))
+        repeated = (visual * seen).repeat_interleave(audio.shape[1] // visual.shape[1], dim=1)
+        fused = self.fusion(audio + repeated)
+        return trunk.to_frames(fused.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+
+    def _heard(self, audio: Tensor, stage: int) -> Tensor:
+        """One stage of the audio side: its third of the trunk's blocks."""
+        per_stage = len(self.trunk.blocks) // STAGES
+        return self.trunk.blocks[stage * per_stage : (stage + 1) * per_stage](audio)  # type: ignore[no-any-return]
+
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.trunk.set_statistics(mean, deviation)
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        return {
+            "trunk": self.trunk.config.to_json(),
+            "eyes": asdict(self.eyes),
+            "visual_blocks": self.visual_blocks,
+            "fusion_blocks": self.fusion_blocks,
+            "axes": self.axes,
+        }
+
+
+def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
+    trunk, eyes = TrunkConfig.from_json(settings["trunk"]), Eyes.from_json(settings["eyes"])
+    return MvaNet(trunk, eyes, settings["visual_blocks"], settings["fusion_blocks"], len(labels), settings["axes"])
+
+
+def posterior(output: Output, labels: LabelSet) -> Posterior:
+    """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
+    point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
+    distance = point.norm(dim=-1).clamp_min(NEAREST_M)
+    onscreen = output.onscreen.sigmoid().unsqueeze(-1)
+    return Posterior(output.activity.unsqueeze(-1), unit(folded(point)), distance, onscreen, labels=labels)
+
+
+def _blocks(trunk: TrunkConfig, count: int) -> nn.Sequential:
+    return nn.Sequential(
+        *[ConformerBlock(trunk.dim, trunk.heads, trunk.head_dim, dropout=trunk.dropout) for _ in range(count)]
+    )
+
+
+def _on_frames(audio: Float[Tensor, "batch short dim"], visual: Tensor) -> Float[Tensor, "batch frame dim"]:
+    """The mean of what is heard in each frame."""
+    if audio.shape[1] == visual.shape[1]:
+        return audio
+    return F.avg_pool1d(audio.transpose(1, 2), audio.shape[1] // visual.shape[1]).transpose(1, 2)

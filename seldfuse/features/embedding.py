@@ -1,0 +1,47 @@
+"""What an encoder made of scenes, as they are and with left and right exchanged."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Tokens at the encoder's own rate, NaN where there is no picture; both sides have one shape."""
+
+    plain: Float[Tensor, "scene picture token channel"]
+    flipped: Float[Tensor, "scene picture token channel"]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Embedding":
+        return Embedding(change(self.plain), change(self.flipped))
+
+    def swapped(self, rows: Tensor) -> "Embedding":
+        """With left and right exchanged in these scenes."""
+        return Embedding(
+            self.plain.index_copy(0, rows, self.flipped[rows]), self.flipped.index_copy(0, rows, self.plain[rows])
+        )
+
+    def on_frames(self, frames: int) -> Float[Tensor, "scene frame token channel"]:
+        """The plain side, each picture for as many frames of 100 ms as it was looked at."""
+        return self.plain.repeat_interleave(frames // self.plain.shape[1], dim=1)
+
+
+Embeddings = Mapping[str, Embedding]
+"""By the name of the encoder."""
+
+
+def joined(parts: Sequence[Embeddings]) -> dict[str, Embedding]:
+    """The scenes of several batches, seen by the same encoders, one after the other."""
+    return {
+        name: Embedding(
+            torch.cat([part[name].plain for part in parts]), torch.cat([part[name].flipped for part in parts])
+        )
+        for name in parts[0]
+    }
+
+
+def mapped(embeddings: Embeddings, change: Callable[[Tensor], Tensor]) -> dict[str, Embedding]:
+    return {name: embedding.map(change) for name, embedding in embeddings.items()}

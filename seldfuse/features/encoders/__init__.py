@@ -1,0 +1,1 @@
+"""Pretrained encoders, which run once per clip, however many backends want what they give."""

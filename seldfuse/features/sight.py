@@ -1,0 +1,105 @@
+"""What an encoder sees in a clip, five seconds at a time."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.clip import Clip, FrameSource
+from seldfuse.errors import MediaError
+from seldfuse.features.encoders.encoder import PictureEncoder
+from seldfuse.features.kept import Kept
+from seldfuse.features.thrift import encoded
+from seldfuse.features.view import as_seen
+from seldfuse.geometry import Camera
+from seldfuse.manifest import digest
+
+PIECE_FRAMES = 50
+FRAMES_PER_S = 10
+PIECES_HELD = 3
+"""A window reaches into two pieces; the last one of a recording may go back to a third."""
+
+
+class Sight:
+    """Tokens of one clip's pictures on the grid of 100 ms frames.
+
+    `flipped` sees every picture with left and right exchanged. `kept` is asked before anything is decoded. `note` hears
+    of pictures that cannot be decoded; where there are none, tokens are NaN.
+    """
+
+    def __init__(
+        self,
+        video: FrameSource | None,
+        camera: Camera,
+        path: Path | None,
+        encoder: PictureEncoder,
+        kept: Kept | None,
+        note: Callable[[str], None],
+        flipped: bool = False,
+    ) -> None:
+        self.video, self.camera, self.path = video, camera, path
+        self.encoder, self.kept, self.note, self.flipped = encoder, kept, note, flipped
+        self._piece = lru_cache(PIECES_HELD)(self._fetched)
+        self._ended = False
+
+    @classmethod
+    def of(cls, clip: Clip, encoder: PictureEncoder, kept: Kept | None, note: Callable[[str], None]) -> "Sight":
+        path = getattr(clip.video, "path", None)
+        return cls(clip.video, clip.camera, path, encoder, kept, note)
+
+    def window(self, start_frame: int, frames: int) -> Float[Tensor, "frame token channel"]:
+        """What is seen in some frames; NaN where the clip has no picture."""
+        first, last = start_frame // PIECE_FRAMES, (start_frame + frames - 1) // PIECE_FRAMES
+        seen = torch.cat([self._piece(number) for number in range(first, last + 1)])
+        repeated = seen.repeat_interleave(FRAMES_PER_S // self.encoder.rate_hz, dim=0)
+        return repeated[start_frame - first * PIECE_FRAMES :][:frames]
+
+    def _fetched(self, number: int) -> Float[Tensor, "picture token channel"]:
+        key = self._key(number)
+        found = None if key is None or self.kept is None else self.kept.get(key)
+        if found is None:
+            found = self._seen(number)
+            if key is not None and self.kept is not None:
+                self.kept.put(key, found)
+        return found
+
+    def _seen(self, number: int) -> Float[Tensor, "picture token channel"]:
+        encoder, pictures = self.encoder, self._pictures(number)
+        expected = PIECE_FRAMES * encoder.rate_hz // FRAMES_PER_S
+        self._ended = len(pictures) < expected
+        blank = torch.full((expected - len(pictures), encoder.tokens, encoder.channels), torch.nan)
+        if not pictures:
+            return blank
+        return torch.cat([encoded(torch.stack(pictures), encoder).float(), blank])
+
+    def _pictures(self, number: int) -> list[Tensor]:
+        """The pictures of a piece as far as there are any."""
+        # Behind the end there is nothing to look for, which would mean decoding everything before it.
+        if self.video is None or self._ended:
+            return []
+        start_s = number * PIECE_FRAMES / FRAMES_PER_S
+        pictures = []
+        try:
+            for frame in self.video.frames(self.encoder.rate_hz, start_s, start_s + PIECE_FRAMES / FRAMES_PER_S):
+                picture = as_seen(frame.rgb, self.camera, self.encoder.height_px, self.encoder.width_px)
+                pictures.append(picture.flip(-1) if self.flipped else picture)
+        except MediaError as error:
+            self.note(f"the picture cannot be seen any further: {error}")
+        return pictures
+
+    def _key(self, number: int) -> str | None:
+        """What the tokens depend on; None where that is not known."""
+        if self.path is None or self.video is None or not self.path.is_file():
+            return None
+        encoder, turn = self.encoder, "flipped" if self.flipped else "plain"
+        content = _content(self.path, self.path.stat().st_mtime_ns)
+        field_deg = self.camera.horizontal_fov_deg
+        return f"{content} {encoder.name} {encoder.version} {encoder.rate_hz} {field_deg:g} {number} {turn}"
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path, changed_ns: int) -> str:  # noqa: ARG001
+    return digest(path)

@@ -1,0 +1,86 @@
+"""A trained audio network that teaches another one: its doubts say more than labels do.
+
+Soft activity, and direction and distance to the extent that the teacher hears the class; on-screen is a matter of the
+labels alone. After the teacher-student learning of NERC-SLIP (arXiv 2406.15160; TS-SED-SCE-ONS of DCASE 2025 Task 3),
+whose weights are not published.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from seldfuse.checkpoint import open_checkpoint
+from seldfuse.errors import UsageError
+from seldfuse.features.stack import channels_of
+from seldfuse.labels import LabelSet
+from seldfuse.plugin.host import load_registry
+from seldfuse.plugin.registry import load_reference
+from seldfuse.posterior import Posterior
+from seldfuse.train.batch import Batch
+from seldfuse.train.recipe import Recipe
+from seldfuse.train.task import Task
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A frozen network that hears the same features as its pupil, or some of them."""
+
+    task: Task
+    network: nn.Module
+    labels: LabelSet
+    channels: tuple[int, ...]
+
+    @torch.no_grad()
+    def truth(self, batch: Batch) -> Posterior:
+        """What it says of a batch, on one track, in the place of the labels, which say what it does not tell."""
+        said = _loudest(self.task.posterior(self.network(batch.features[:, self.channels]), self.labels))
+        known = batch.truth.map(lambda tensor: tensor[:, :, :, :1])
+        onscreen = None if known.onscreen is None else known.onscreen.masked_fill(known.activity == 0, torch.nan)
+        return replace(
+            known,
+            activity=said.activity,
+            direction=known.direction if said.direction is None else said.direction,
+            distance=known.distance if said.distance is None else said.distance,
+            onscreen=onscreen,
+        )
+
+
+def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teacher | None:
+    """The recipe's teacher, if it names one.
+
+    Raises CheckpointError where it is missing, UsageError where it hears what the pupil does not, needs pictures or
+    knows other classes.
+    """
+    if not recipe.teacher:
+        return None
+    opened = open_checkpoint(recipe.teacher, "teacher", of_any=True)
+    features = tuple(opened.config["features"])
+    if opened.config.get("encoders") or not set(features) <= set(recipe.features):
+        raise UsageError(
+            f"a teacher hears what its pupil hears ({', '.join(recipe.features)}), and sees nothing; "
+            f"this one wants {', '.join([*features, *opened.config.get('encoders', {})])}: {recipe.teacher}"
+        )
+    if opened.labels.names != labels.names:
+        raise UsageError(f"the teacher knows other classes ({', '.join(opened.labels.names)}): {recipe.teacher}")
+    spec = load_registry().find_backend(opened.config["backend"]).spec
+    if spec.task is None:
+        raise UsageError(f"the backend {spec.name} brings no trainer, so it cannot teach: {recipe.teacher}")
+    task = load_reference(spec.task)()
+    network = task.build(opened.config["network"], opened.labels)
+    opened.load_into(network)
+    places = channels_of(recipe.features)
+    channels = tuple(channel for name in features for channel in range(places[name].start, places[name].stop))
+    return Teacher(task, network.to(device).eval().requires_grad_(False), opened.labels, channels)
+
+
+def _loudest(said: Posterior) -> Posterior:
+    """The most active track of each class."""
+    if said.tracks == 1:
+        return said
+    best = said.activity.argmax(dim=3, keepdim=True)
+
+    def taken(values: Tensor) -> Tensor:
+        return values.take_along_dim(best if values.ndim == best.ndim else best.unsqueeze(-1), dim=3)
+
+    return said.map(taken)
