@@ -35,6 +35,11 @@ BATCH_WINDOWS = 16
 
 MONO = "a mono recording has no directions: what was heard is which classes sound"
 
+NO_PICTURE = "no picture: backends with eyes went by sound alone"
+
+SHORTER_S = 0.5
+"""A picture that ends so little before the sound is not worth a word."""
+
 OnFailure = Callable[[Clip, SeldfuseError], None]
 
 
@@ -114,7 +119,15 @@ class _Recording:
     def heard(self) -> Heard:
         posteriors = {name: self._possible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()}
         about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
-        return Heard(self.clip.name, posteriors, self.samples / SAMPLE_RATE_HZ, (*self.notes, *about))
+        duration_s = self.samples / SAMPLE_RATE_HZ
+        return Heard(self.clip.name, posteriors, duration_s, (*self.notes, *about, *self._blind(duration_s)))
+
+    def _blind(self, duration_s: float) -> tuple[str, ...]:
+        """From when on backends with eyes had nothing but sound."""
+        end_s = min((sight.end_s for sight in self.sights.values()), default=duration_s)
+        if end_s > duration_s - SHORTER_S:
+            return ()
+        return (NO_PICTURE if end_s == 0.0 else f"the picture ends at {end_s:.1f} s; from there on it was sound alone",)
 
     def _possible(self, posterior: Posterior) -> Posterior:
         """What can be true of this recording: networks may hear things in zeros, or directions in one channel."""

@@ -63,6 +63,7 @@ def run(
     fusion: str | Path | FusionSettings = "mean",
     split: str | None = None,
     channels: Channels | None = None,
+    fov_deg: float = 100.0,
     device: str = "auto",
     watch: Watch | None = None,
     on_failure: OnFailure | None = None,
@@ -70,10 +71,11 @@ def run(
     """Hears files, folders or patterns, one result per clip, in order.
 
     `fusion` is a preset (`mean`, `nercslip`), a TOML file or settings. `channels` says which two of several channels
-    are left and right, and whether mono will do. A clip that cannot be read is given to `on_failure` and left out;
-    without it the first one raises. Everything else raises at once: UsageError, PluginError, CheckpointError.
+    are left and right, and whether mono will do; `fov_deg` is the pictures' horizontal field of view. A clip that
+    cannot be read is given to `on_failure` and left out; without it the first one raises. Everything else raises at
+    once: UsageError, PluginError, CheckpointError.
     """
-    clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split, channels)
+    clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split, channels, fov_deg)
     settings = read_fusion(fusion)
     yield from hear(clips, open_ears(backends, device), settings, watch or Watch(), on_failure or _raise)
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-PACKAGES = ["seldfuse", "seldfuse_sed_doa", "seldfuse_sed_sde", "seldfuse_sed_sce", "seldfuse_baseline"]
+PACKAGES = [
+    "seldfuse",
+    "seldfuse_sed_doa",
+    "seldfuse_sed_sde",
+    "seldfuse_sed_sce",
+    "seldfuse_baseline",
+    "seldfuse_mvanet_ts",
+]
 install_import_hook(PACKAGES, "beartype.beartype")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

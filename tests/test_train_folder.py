@@ -23,11 +23,13 @@ from seldfuse.media.windows import WINDOW_SAMPLES
 from seldfuse.train.batch import Batch
 from seldfuse.train.data import windows as windows_module
 from seldfuse.train.data.folder import FolderScenes, FolderValidation, order
+from seldfuse.train.data.looks import Looks
 from seldfuse.train.data.pairs import Pair, find_pairs, split_pairs
 from seldfuse.train.data.source import Share, Source
 from seldfuse.train.data.windows import Recordings, Window, cut, decoded, plain_wav
 
 CPU = torch.device("cpu")
+NO_EYES = Looks({})
 ALONE = Share()
 FEATURES = ("logmel", "intensity")
 HEADER = "frame,class,source,azimuth,distance,onscreen"
@@ -60,7 +62,7 @@ def found(folder: Path) -> list[Pair]:
 
 
 def scenes(pairs: list[Pair], share: Share = ALONE, codec_share: float = 0.0, seed: int = 7) -> FolderScenes:
-    return FolderScenes(pairs, DCASE2025, FEATURES, seed, share, codec_share, CPU)
+    return FolderScenes(pairs, DCASE2025, FEATURES, seed, share, codec_share, CPU, NO_EYES)
 
 
 def rows_of(batch: Batch, scene: int) -> list[tuple[int, int, int, int, float, float]]:
@@ -273,7 +275,7 @@ def test_labels_without_distances_are_told(tmp_path: Path) -> None:
         "expected the distance of every event, which networks learn, but the file has none; add a column, with the "
         f"header {HEADER}: {tmp_path / 'a.csv'}"
     )
-    for read in (lambda: scenes(pairs).draw(1), lambda: FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1)):
+    for read in (lambda: scenes(pairs).draw(1), lambda: FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1, NO_EYES)):
         with pytest.raises(UsageError) as error:
             read()
         assert str(error.value) == text
@@ -337,7 +339,7 @@ def test_a_long_recording_is_cut_with_its_labels(tmp_path: Path) -> None:
     lines = ["3,1,0,30,200,1", "49,2,0,-40,100,0", "50,2,0,-41,100,0", "109,5,0,10,300,1"]
     put(tmp_path / "a.wav", lines, seconds=12.0)
     samples = decoded(tmp_path / "a.wav")
-    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 3)
+    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 3, NO_EYES)
 
     (batch,) = validation.batches()
 
@@ -438,7 +440,7 @@ def test_sources_of_a_class_fill_the_tracks_in_order(tmp_path: Path) -> None:
     lines = ["7,4,9,90,100,0", "7,4,2,20,110,1", "7,4,5,50,120,0", "7,4,3,30,130,1", "7,6,8,-10,140,1", "6,4,9,91,90,0"]
     put(tmp_path / "a.wav", lines)
     pairs = found(tmp_path)
-    validation = FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1)
+    validation = FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1, NO_EYES)
     expected = [
         (6, 4, 0, 89, 0.9, 0.0),
         (7, 4, 0, 20, 1.1, 1.0),
@@ -478,7 +480,7 @@ def test_what_is_written_as_events_is_the_reference(tmp_path: Path) -> None:
     )
     put(tmp_path / "a.wav")
     dcase.write_events(Events(table), tmp_path / "a.csv")
-    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 1)
+    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 1, NO_EYES)
     pd.testing.assert_frame_equal(validation.references[0].table, Events(table).table)
     (batch,) = validation.batches()
     expected = [
@@ -568,7 +570,7 @@ def test_without_pairs_there_is_nothing_to_train_on() -> None:
 
 
 def test_validation_reads_all_windows_in_order_each_time(clips: list[Pair]) -> None:
-    validation = FolderValidation(clips, DCASE2025, FEATURES, CPU, 3)
+    validation = FolderValidation(clips, DCASE2025, FEATURES, CPU, 3, NO_EYES)
     for _ in range(2):
         batches = list(validation.batches())
         assert [len(batch) for batch in batches] == [3, 3, 1]
@@ -577,15 +579,15 @@ def test_validation_reads_all_windows_in_order_each_time(clips: list[Pair]) -> N
 
 
 def test_validation_may_be_left_early_and_may_be_empty(clips: list[Pair]) -> None:
-    batches = FolderValidation(clips, DCASE2025, FEATURES, CPU, 2).batches()
+    batches = FolderValidation(clips, DCASE2025, FEATURES, CPU, 2, NO_EYES).batches()
     next(batches)
     batches.close()
-    nothing = FolderValidation([], DCASE2025, FEATURES, CPU, 2)
+    nothing = FolderValidation([], DCASE2025, FEATURES, CPU, 2, NO_EYES)
     assert (nothing.references, list(nothing.batches())) == ([], [])
 
 
 def test_references_leave_out_what_is_behind_the_end(tmp_path: Path) -> None:
     put(tmp_path / "a.wav", ["2,1,0,30,200,1", "80,1,0,30,200,1"], seconds=7.0)
-    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 4)
+    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 4, NO_EYES)
     assert [len(events) for events in validation.references] == [1, 0]
     assert len(validation.problems) == 1

@@ -39,6 +39,9 @@ def run(
     assume_mono: Annotated[
         bool, typer.Option("--assume-mono", help="Take mono recordings too: which classes sound, without directions.")
     ] = False,
+    fov: Annotated[
+        float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
+    ] = 100.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
@@ -58,7 +61,7 @@ def run(
     provides = {field for request in requests for field in request.spec.provides}
     delivery = Delivery(out, formats, provides, registry, as_json, fail_fast)
     taken = Channels.read(channels, assume_mono)
-    clips = find_clips(inputs, split, taken)
+    clips = find_clips(inputs, split, taken, fov)
     settings = read_fusion(fusion)
     ears = open_ears(requests, device)
     recipe = recipe_of(
@@ -67,6 +70,7 @@ def run(
         registry,
         fusion=settings.to_json(),
         channels=asdict(taken),
+        fov_deg=fov,
         posteriors=save_posteriors,
     )
     manifest = Manifest(out, recipe)

@@ -1,5 +1,6 @@
 """What an encoder sees in a clip, five seconds at a time."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +18,9 @@ from seldfuse.features.view import as_seen
 from seldfuse.geometry import Camera
 from seldfuse.manifest import digest
 
-PIECE_FRAMES = 50
 FRAMES_PER_S = 10
+PIECE_S = 5
+PIECE_FRAMES = PIECE_S * FRAMES_PER_S
 PIECES_HELD = 3
 """A window reaches into two pieces; the last one of a recording may go back to a third."""
 
@@ -27,7 +29,8 @@ class Sight:
     """Tokens of one clip's pictures on the grid of 100 ms frames.
 
     `flipped` sees every picture with left and right exchanged. `kept` is asked before anything is decoded. `note` hears
-    of pictures that cannot be decoded; where there are none, tokens are NaN.
+    of pictures that cannot be decoded; where there are none, tokens are NaN, and `end_s` says from when on: infinite as
+    long as no end has been met.
     """
 
     def __init__(
@@ -42,8 +45,8 @@ class Sight:
     ) -> None:
         self.video, self.camera, self.path = video, camera, path
         self.encoder, self.kept, self.note, self.flipped = encoder, kept, note, flipped
-        self._piece = lru_cache(PIECES_HELD)(self._fetched)
-        self._ended = False
+        self.piece = lru_cache(PIECES_HELD)(self._fetched)
+        self.end_s = math.inf if video is not None else 0.0
 
     @classmethod
     def of(cls, clip: Clip, encoder: PictureEncoder, kept: Kept | None, note: Callable[[str], None]) -> "Sight":
@@ -53,24 +56,26 @@ class Sight:
     def window(self, start_frame: int, frames: int) -> Float[Tensor, "frame token channel"]:
         """What is seen in some frames; NaN where the clip has no picture."""
         first, last = start_frame // PIECE_FRAMES, (start_frame + frames - 1) // PIECE_FRAMES
-        seen = torch.cat([self._piece(number) for number in range(first, last + 1)])
+        seen = torch.cat([self.piece(number) for number in range(first, last + 1)])
         repeated = seen.repeat_interleave(FRAMES_PER_S // self.encoder.rate_hz, dim=0)
         return repeated[start_frame - first * PIECE_FRAMES :][:frames]
 
     def _fetched(self, number: int) -> Float[Tensor, "picture token channel"]:
+        """`piece(number)`: five seconds at the encoder's own rate."""
         key = self._key(number)
         found = None if key is None or self.kept is None else self.kept.get(key)
         if found is None:
             found = self._seen(number)
             if key is not None and self.kept is not None:
                 self.kept.put(key, found)
+        there = int((~found[:, 0, 0].isnan()).sum())
+        if there < len(found):
+            self.end_s = min(self.end_s, number * PIECE_S + there / self.encoder.rate_hz)
         return found
 
     def _seen(self, number: int) -> Float[Tensor, "picture token channel"]:
         encoder, pictures = self.encoder, self._pictures(number)
-        expected = PIECE_FRAMES * encoder.rate_hz // FRAMES_PER_S
-        self._ended = len(pictures) < expected
-        blank = torch.full((expected - len(pictures), encoder.tokens, encoder.channels), torch.nan)
+        blank = torch.full((PIECE_S * encoder.rate_hz - len(pictures), encoder.tokens, encoder.channels), torch.nan)
         if not pictures:
             return blank
         return torch.cat([encoded(torch.stack(pictures), encoder).float(), blank])
@@ -78,12 +83,12 @@ class Sight:
     def _pictures(self, number: int) -> list[Tensor]:
         """The pictures of a piece as far as there are any."""
         # Behind the end there is nothing to look for, which would mean decoding everything before it.
-        if self.video is None or self._ended:
+        start_s = float(number * PIECE_S)
+        if self.video is None or self.end_s <= start_s:
             return []
-        start_s = number * PIECE_FRAMES / FRAMES_PER_S
         pictures = []
         try:
-            for frame in self.video.frames(self.encoder.rate_hz, start_s, start_s + PIECE_FRAMES / FRAMES_PER_S):
+            for frame in self.video.frames(float(self.encoder.rate_hz), start_s, start_s + PIECE_S):
                 picture = as_seen(frame.rgb, self.camera, self.encoder.height_px, self.encoder.width_px)
                 pictures.append(picture.flip(-1) if self.flipped else picture)
         except MediaError as error:

@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -64,18 +65,25 @@ DEMO = "@demo"
 """Stands for the clip that comes with seldfuse."""
 
 
-def find_clips(inputs: Sequence[str | Path], split: str | None = None, channels: Channels | None = None) -> list[Clip]:
+def find_clips(
+    inputs: Sequence[str | Path],
+    split: str | None = None,
+    channels: Channels | None = None,
+    fov_deg: float = Camera.horizontal_fov_deg,
+) -> list[Clip]:
     """The clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
 
     An input is a file, a folder (with all below it), a pattern such as `"takes/*.wav"`, a folder in the layout of the
     challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
     picture of the same name. Clips are named after their stem, with the folders between it and the input above it.
-    `channels` says which channels are taken of each.
+    `channels` says which channels are taken of each, `fov_deg` how wide the pictures are.
 
     A missing file among others becomes a clip, whose decoding fails, so that the others are heard. Raises MediaError
-    where no file is there; UsageError where an input matches nothing, the split is unknown, or two clips would have
-    one name.
+    where no file is there; UsageError where an input matches nothing, the split is unknown, two clips would have one
+    name, or no camera has such a field of view.
     """
+    if not 0.0 < fov_deg < 180.0:
+        raise UsageError(f"--fov expects the width of the picture in degrees, between 0 and 180, got {fov_deg:g}")
     found = [pair for text in inputs for pair in _find(str(text), split)]
     if not found:
         raise UsageError("expected at least one file, folder or pattern, got none")
@@ -83,7 +91,8 @@ def find_clips(inputs: Sequence[str | Path], split: str | None = None, channels:
     if not any(os.path.exists(path) for _, path in found):
         raise no_such_file(found[0][1])
     cameras: dict[Path, Camera] = {}
-    return [_clip(name, FileAudio(path, channels or Channels()), cameras) for name, path in found]
+    clips = [_clip(name, FileAudio(path, channels or Channels()), cameras) for name, path in found]
+    return [replace(clip, camera=replace(clip.camera, horizontal_fov_deg=fov_deg)) for clip in clips]
 
 
 def _find(text: str, split: str | None) -> list[tuple[str, Path]]:

@@ -10,11 +10,9 @@ from seldfuse.events import Events
 from seldfuse.fusion import decode
 from seldfuse.metrics.counts import count
 from seldfuse.metrics.scores import Scores, scores
-from seldfuse.synth.bank import Supply
+from seldfuse.synth.bank import CHUNK, Piece, Supply
 from seldfuse.train.batch import Batch
 from seldfuse.train.task import Task
-
-BATCH = 16
 
 
 @runtime_checkable
@@ -34,14 +32,18 @@ class RandomValidation:
     def __init__(self, supply: Supply, count: int, device: torch.device) -> None:
         self.references: list[Events] = []
         self._batches: list[Batch] = []
-        for number, first in enumerate(range(0, count, BATCH)):
-            size = min(BATCH, count - first)
-            piece = supply.rendered(number, size, str(device))
-            self._batches.append(Batch(piece.features, supply.features, piece.truth, piece.embeddings))
-            self.references += decode(piece.truth.to("cpu"))
+        for number, first in enumerate(range(0, count, CHUNK)):
+            piece = _first(supply.chunk(number), count - first)
+            self._batches.append(Batch(piece.features, supply.features, piece.truth, piece.embeddings).to(device))
+            self.references += decode(piece.truth)
 
     def batches(self) -> Iterator[Batch]:
         return iter(self._batches)
+
+
+def _first(piece: Piece, count: int) -> Piece:
+    """At most so many scenes, in single precision."""
+    return piece.map(lambda tensor: tensor[:count].float())
 
 
 def score(task: Task, network: nn.Module, validation: Validation) -> Scores:

@@ -14,6 +14,7 @@ from torch import Tensor
 from seldfuse.errors import UsageError
 from seldfuse.events import Events
 from seldfuse.features import ClipBatch
+from seldfuse.features.embedding import Embedding
 from seldfuse.features.stack import stack
 from seldfuse.formats import dcase
 from seldfuse.labels import LabelSet
@@ -21,6 +22,7 @@ from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.metrics.rows import COLUMNS
 from seldfuse.train.augment.wear import worn_by_codec
 from seldfuse.train.batch import Batch
+from seldfuse.train.data.looks import Looks, stacked
 from seldfuse.train.data.pairs import Pair
 from seldfuse.train.data.source import Share
 from seldfuse.train.data.truths import FRAME, Tracks, tracks_of, truth_of_windows, within
@@ -36,6 +38,7 @@ WEAR = 1
 class _Scene(NamedTuple):
     audio: Float[Tensor, "2 sample"]
     tracks: Tracks
+    seen: dict[str, Embedding]
 
 
 class FolderScenes:
@@ -57,6 +60,7 @@ class FolderScenes:
         share: Share,
         codec_share: float,
         device: torch.device,
+        looks: Looks,
     ) -> None:
         if not pairs:
             raise UsageError("expected sounds with labels to train on, got none; choose other folds, or other folders")
@@ -64,7 +68,7 @@ class FolderScenes:
         self.seed, self.share, self.codec_share = seed, share, codec_share
         self.windows = cut(pairs)
         self.drawn = 0
-        self._shelf = _Shelf(labels)
+        self._shelf = _Shelf(labels, looks)
         self._order = lru_cache(maxsize=2)(partial(order, seed, len(self.windows)))
         self._readers = ThreadPoolExecutor(READERS, "scenes")
         self._ahead: dict[int, Future[_Scene]] = {}
@@ -129,11 +133,17 @@ class FolderValidation:
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], labels: LabelSet, features: Sequence[str], device: torch.device, batch: int
+        self,
+        pairs: Sequence[Pair],
+        labels: LabelSet,
+        features: Sequence[str],
+        device: torch.device,
+        batch: int,
+        looks: Looks,
     ) -> None:
         self.labels, self.names, self.device, self.batch = labels, tuple(features), device, batch
         self.windows = cut(pairs)
-        self._shelf = _Shelf(labels)
+        self._shelf = _Shelf(labels, looks)
         self.references = list(self._references())
 
     @property
@@ -164,10 +174,10 @@ class FolderValidation:
 
 
 class _Shelf:
-    """Recordings and their labels, which are small and kept once they have been read."""
+    """Recordings and what is seen in them, and their labels, which are small and kept once they have been read."""
 
-    def __init__(self, labels: LabelSet) -> None:
-        self.labels = labels
+    def __init__(self, labels: LabelSet, looks: Looks) -> None:
+        self.labels, self.looks = labels, looks
         # A dictionary, for threads meet the same problem again.
         self.problems: dict[str, None] = {}
         self._recordings = Recordings(self._note)
@@ -178,7 +188,8 @@ class _Shelf:
         if path not in self._tracks:
             self.keep(window, dcase.read_rows(path, self.labels))
         sound = self._recordings.read(window)
-        return _Scene(torch.from_numpy(sound.samples), within(self._tracks[path], window.start_frame, sound.frames))
+        tracks = within(self._tracks[path], window.start_frame, sound.frames)
+        return _Scene(torch.from_numpy(sound.samples), tracks, self.looks.read(window, self._note))
 
     def keep(self, window: Window, rows: Float64[np.ndarray, "row 6"]) -> None:
         """Keeps the labels of the window's recording, up to its end."""
@@ -214,4 +225,5 @@ def _part(events: Events, window: Window) -> Events:
 def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> Batch:
     audio = torch.stack([scene.audio for scene in scenes]).to(device)
     truth = truth_of_windows([scene.tracks for scene in scenes], labels)
-    return Batch(stack(ClipBatch(audio), names), names, truth.to(device))
+    seen = stacked([scene.seen for scene in scenes], device)
+    return Batch(stack(ClipBatch(audio), names), names, truth.to(device), seen)

@@ -17,6 +17,7 @@ from seldfuse.synth.sounds.procedural import with_procedural
 from seldfuse.synth.sounds.soundbank import load_bank
 from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.train.data.folder import FolderScenes, FolderValidation
+from seldfuse.train.data.looks import Looks
 from seldfuse.train.data.mixture import Mixture
 from seldfuse.train.data.pairs import Pair, find_pairs, split_pairs
 from seldfuse.train.data.random import RandomScenes
@@ -98,7 +99,9 @@ def _folder(
         )
     clips.training += training
     clips.validating += validating
-    return FolderScenes(training, labels, recipe.features, recipe.run.seed, share, recipe.augment.codec, device)
+    return FolderScenes(
+        training, labels, recipe.features, recipe.run.seed, share, recipe.augment.codec, device, _looks(recipe, device)
+    )
 
 
 def _validation(clips: _Clips, recipe: Recipe, labels: LabelSet, device: torch.device) -> Validation:
@@ -106,7 +109,12 @@ def _validation(clips: _Clips, recipe: Recipe, labels: LabelSet, device: torch.d
         return RandomValidation(_supply(recipe, labels, held_out=True), recipe.synth.validation_scenes, device)
     if not clips.validating:
         clips.problems.append(NO_VALIDATION)
-    return FolderValidation(clips.validating or clips.training, labels, recipe.features, device, recipe.run.batch)
+    pairs = clips.validating or clips.training
+    return FolderValidation(pairs, labels, recipe.features, device, recipe.run.batch, _looks(recipe, device))
+
+
+def _looks(recipe: Recipe, device: torch.device) -> Looks:
+    return Looks({name: opened_encoder(name, str(device)) for name in recipe.encoders})
 
 
 def _supply(recipe: Recipe, labels: LabelSet, held_out: bool) -> Supply:
@@ -116,7 +124,7 @@ def _supply(recipe: Recipe, labels: LabelSet, held_out: bool) -> Supply:
     sounds = load_bank(Path(recipe.synth.sounds), labels, held_out)
     if not held_out:
         sounds = with_procedural(sounds, recipe.synth.made_up)
-    folder = Path(recipe.synth.bank) if recipe.synth.bank and not held_out else None
+    folder = Path(recipe.synth.bank) / ("validation" if held_out else "") if recipe.synth.bank else None
     stage = Stage(sounds, Statistics.load(), recipe.synth.evenness)
     if recipe.encoders:
         sprites = load_sprites(_path(recipe.synth.sprites), labels, held_out)

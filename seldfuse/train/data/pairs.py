@@ -36,7 +36,7 @@ class Pair:
 
     `name` is the sound's path inside of the folder without suffix, `fold` the number in a name such as
     `fold3_room21_mix001`, `split` the name of the folder that the sound is in. `of_challenge` tells a file of
-    the challenge's layout, which lasts 5 s.
+    the challenge's layout, which lasts 5 s. `video` is the file with the picture, if there is one.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Pair:
     fold: int | None
     split: str
     of_challenge: bool
+    video: Path | None = None
 
 
 def find_pairs(folder: Path, labels: LabelSet, problems: list[str]) -> list[Pair]:
@@ -69,7 +70,7 @@ def find_pairs(folder: Path, labels: LabelSet, problems: list[str]) -> list[Pair
             f"{_counted(tables, 'label file')}, but no name that both have; {LAYOUTS}: {folder}"
         )
     problems += _strays(folder, sounds, tables)
-    pairs = [_pair(name, min(sounds[name], key=_preference), tables[name]) for name in names]
+    pairs = [_pair(name, sounds[name], tables[name]) for name in names]
     _look_into([pair.labels for pair in pairs], labels, folder)
     return pairs
 
@@ -118,11 +119,12 @@ def _folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         seen.add(real)
 
 
-def _pair(name: str, sound: Path, labels: Path) -> Pair:
-    path = PurePosixPath(name)
+def _pair(name: str, sounds: Sequence[Path], labels: Path) -> Pair:
+    path, sound = PurePosixPath(name), min(sounds, key=_preference)
+    video = next((file for file in sorted(sounds) if file.suffix.lower() in VIDEO_SUFFIXES), None)
     found = re.match(r"fold(\d+)_", path.name)
     of_challenge = sound.suffix.lower() == ".wav" and sound.parent.parent.name == "stereo_dev"
-    return Pair(name, sound, labels, int(found[1]) if found else None, path.parent.name, of_challenge)
+    return Pair(name, sound, labels, int(found[1]) if found else None, path.parent.name, of_challenge, video)
 
 
 def _preference(path: Path) -> tuple[bool, bool, str]:
