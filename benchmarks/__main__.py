@@ -144,6 +144,29 @@ def results(
 
 
 @app.command()
+def eyes(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
+    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
+    backends: Annotated[
+        str, typer.Option(help="Backends to score, as for seldfuse run.")
+    ] = "mvanet,mvanet@mvanet-small-plain,sce",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Render the frozen audio-visual scenes, show networks their own and other pictures, and renew docs/results.md."""
+    from rich.markdown import Markdown
+
+    from benchmarks import eyes, eyes_page, results_sets
+    from seldfuse.plugin.host import load_registry
+
+    split = results_sets.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    result = eyes.measure(split, load_registry().find_backends(backends))
+    text = eyes_page.tables(result)
+    _keep(result, "eyes.json", Markdown(text))
+    _renew(DOCS / "results.md", text, eyes_page.BEGIN)
+
+
+@app.command()
 def tuning(
     sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the frozen scenes.")] = Path("out/validation-v1"),
@@ -169,10 +192,11 @@ def tuning(
     _renew(DOCS / "tuning.md", text)
 
 
-def _renew(page: Path, tables: str) -> None:
+def _renew(page: Path, tables: str, mark: str | None = None) -> None:
     from benchmarks import results_page
 
-    page.write_text(results_page.renewed(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    page.write_text(results_page.renewed(text, tables, mark or results_page.BEGIN), encoding="utf-8")
     print(f"written: {page}")
 
 

@@ -24,13 +24,13 @@ Row = Sequence[str]
 Document = Mapping[str, Any]
 
 
-def renewed(page: str, tables: str) -> str:
-    """The page with other tables between its two marks. Raises ValueError where it lacks them."""
-    before, begin, rest = page.partition(BEGIN)
+def renewed(page: str, tables: str, mark: str = BEGIN) -> str:
+    """The page with other tables between a mark and the next end. Raises ValueError where it lacks them."""
+    before, begin, rest = page.partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"expected the lines {BEGIN} and {END} in the page, between which the tables go")
-    return f"{before}{BEGIN}\n\n{tables}\n{END}{after}"
+        raise ValueError(f"expected the lines {mark} and {END} in the page, between which the tables go")
+    return f"{before}{mark}\n\n{tables}\n{END}{after}"
 
 
 def tables(document: Document) -> str:
@@ -43,7 +43,7 @@ def _blocks(document: Document) -> Iterator[str]:
         "`python -m benchmarks results --sounds DIR`, the last step of `make results`, made these tables with\n"
         f"seldfuse {document['seldfuse']}; all numbers are in [results.json](../benchmarks/results/results.json)."
     )
-    yield table(("backend", "checkpoint", "BLAKE2b of the weights"), _checkpoints(document))
+    yield table(("backend", "checkpoint", "BLAKE2b of the weights"), checkpoints(document))
     for name, measured in document["sets"].items():
         for mode in MODES:
             yield f"## {name}: {mode} counting"
@@ -64,7 +64,8 @@ def _blocks(document: Document) -> Iterator[str]:
     yield table(("system", "F", TITLES["doae_deg"], TITLES["rde"], "source"), PUBLISHED)
 
 
-def _checkpoints(document: Document) -> Iterator[Row]:
+def checkpoints(document: Document) -> Iterator[Row]:
+    """Backend, checkpoint and the beginning of its weights' digest."""
     for backend, entry in document["backends"].items():
         for file, digest in entry["checkpoint"].items():
             if file.endswith(WEIGHTS):

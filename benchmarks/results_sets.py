@@ -35,6 +35,21 @@ SETS = {
 }
 
 
+AUDIO_VISUAL = "dev-test-v1-av"
+
+
+def render_seen(out: Path, sounds: Path, sprites: Path, jobs: int) -> Split:
+    """Renders what is missing of the audio-visual scenes, with videos, into a data set in `out`.
+
+    Raises ValueError where plans or sounds are not the frozen ones, and what `seldfuse synth` raises.
+    """
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
+    yardstick.read_plans("audio-visual")
+    plans = yardstick.FOLDER / "audio-visual.jsonl.gz"
+    synth(out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=sprites, held_out=True, plans=plans, jobs=jobs)
+    return Split(out, AUDIO_VISUAL)
+
+
 def render_sets(out: Path, sounds: Path, jobs: int) -> dict[str, Split]:
     """Renders what is missing of each set into a data set in `out`; gives the splits by the names of the sets.
 

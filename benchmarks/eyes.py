@@ -1,0 +1,150 @@
+"""What pictures are worth: networks with their own picture, none, a black one, and that of another clip."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from benchmarks.results_scores import bound
+from seldfuse.clip import Clip, Frame
+from seldfuse.errors import SeldfuseError
+from seldfuse.events import Events
+from seldfuse.formats import dcase
+from seldfuse.fusion import FusionSettings, decode, fuse
+from seldfuse.listen import Ears, listen
+from seldfuse.manifest import recipe_of
+from seldfuse.media.inputs import find_clips
+from seldfuse.metrics.counts import Counts, Mode, count
+from seldfuse.metrics.jackknife import differences, intervals
+from seldfuse.pipeline import open_ears
+from seldfuse.plugin.host import load_registry
+from seldfuse.plugin.registry import BackendRequest
+from seldfuse.posterior import Posterior
+from seldfuse.synth.dataset.folder import Split
+from seldfuse.watch import Watch
+
+SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
+OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
+CONTROLS = (BLACK, FOREIGN, OFF)
+ASKED = ("f20_1_on", "osa")
+"""What a network that looks has more of with its own picture than in every control."""
+
+
+@dataclass(frozen=True)
+class BlackFrames:
+    """As many pictures as another source has, all black."""
+
+    clip: Clip
+
+    def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
+        assert self.clip.video is not None
+        for frame in self.clip.video.frames(rate_hz, start_s, end_s):
+            yield Frame(frame.time_s, np.zeros_like(frame.rgb))
+
+
+@dataclass(frozen=True)
+class System:
+    """Members by their names, merged by `mean`, and what picture they are shown."""
+
+    members: tuple[str, ...]
+    picture: str = OWN
+
+    @property
+    def name(self) -> str:
+        return self.members[0] if len(self.members) == 1 else f"mean of {', '.join(self.members)}"
+
+
+def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
+    """The whole result as JSON values. Raises the first clip's error, and what `open_ears` raises."""
+    recipe = recipe_of(requests, (), load_registry())
+    clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
+    truth = dcase.read_many([split.file(clip.path.stem, "csv") for clip in clips if clip.path is not None])
+    said = _said(clips, requests)
+    with_eyes = [request.instance for request in requests if request.spec.needs_video]
+    tried = list(_systems([request.instance for request in requests], with_eyes))
+    events = {system: _decided(system, said) for system in tried}
+    counted = {mode: {system: count(truth, found, mode=mode) for system, found in events.items()} for mode in modes()}
+    return {
+        "seldfuse": recipe["seldfuse"],
+        "backends": {request.instance: entry for request, entry in zip(requests, recipe["backends"], strict=True)},
+        "systems": [{"name": system.name, **asdict(system)} for system in tried],
+        "clips": len(truth),
+        **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
+    }
+
+
+def modes() -> tuple[Mode, ...]:
+    return get_args(Mode)
+
+
+def _systems(instances: Sequence[str], with_eyes: Sequence[str]) -> Iterator[System]:
+    for name in instances:
+        yield System((name,))
+        if name in with_eyes:
+            yield from (System((name,), picture) for picture in (NONE, *CONTROLS))
+    if len(instances) > 1:
+        yield System(tuple(instances))
+
+
+def _said(clips: Sequence[Clip], requests: Sequence[BackendRequest]) -> dict[str, dict[str, Posterior]]:
+    """By picture and member: a batch of all clips. Who has no eyes is asked once."""
+    ears = open_ears(requests, "auto")
+    seeing = {request.instance: ears.backends[request.instance] for request in requests if request.spec.needs_video}
+    shown = {
+        NONE: [replace(clip, video=None) for clip in clips],
+        BLACK: [replace(clip, video=BlackFrames(clip)) for clip in clips],
+        FOREIGN: [replace(clip, video=other.video) for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True)],
+    }
+    only = replace(ears, backends=seeing)
+    return {OWN: _heard(clips, ears), **{name: _heard(other, only) for name, other in shown.items() if seeing}}
+
+
+def _heard(clips: Sequence[Clip], ears: Ears) -> dict[str, Posterior]:
+    heard = [found.posteriors for found in listen(clips, ears, Watch(), _fail)]
+    return {name: Posterior.join([posteriors[name] for posteriors in heard]) for name in ears.backends}
+
+
+def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
+    members = said[OWN if system.picture == OFF else system.picture]
+    fused = fuse({name: members[name] for name in system.members}, FusionSettings("mean"))
+    if system.picture == OFF:
+        assert fused.onscreen is not None
+        fused = replace(fused, onscreen=torch.zeros_like(fused.onscreen))
+    return decode(fused)
+
+
+def _scored(counts: Mapping[System, Counts], with_eyes: Sequence[str]) -> dict[str, Any]:
+    found = {system: intervals(counted) for system, counted in counts.items()}
+    return {
+        "scores": [
+            {"system": system.name, "picture": system.picture, **{name: bound(scores[name]) for name in SCORES}}
+            for system, scores in found.items()
+        ],
+        "controls": [
+            {"system": name, "picture": picture, **_more(counts, System((name,)), System((name,), picture), ASKED)}
+            for name in with_eyes
+            for picture in (NONE, *CONTROLS)
+        ],
+        "members": list(_against(counts)),
+    }
+
+
+def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
+    """The ensemble, and the first network with eyes, less each single one."""
+    whole = [system for system in counts if system.picture == OWN]
+    alone = [system for system in whole if len(system.members) == 1]
+    for system in [*(system for system in whole if len(system.members) > 1), alone[0]]:
+        for other in alone:
+            if other != system:
+                yield {"system": system.name, "less": other.name, **_more(counts, system, other, SCORES)}
+
+
+def _more(counts: Mapping[System, Counts], one: System, other: System, names: Sequence[str]) -> dict[str, Any]:
+    found = differences(counts[one], counts[other])
+    return {name: bound(found[name]) for name in names}
+
+
+def _fail(_clip: Clip, error: SeldfuseError) -> None:
+    raise error

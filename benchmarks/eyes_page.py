@@ -1,0 +1,69 @@
+"""What pictures are worth as the tables of `docs/results.md`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.results_page import ABOVE, Row, checkpoints, spread, table
+
+BEGIN = "<!-- made by make results: eyes -->"
+
+TITLES = {
+    "f20_1": "F20/1",
+    "f20_1_on": "F20/1/on",
+    "doae_deg": "DOAE (°)",
+    "rde": "RDE",
+    "osa": "OSA",
+}
+
+PUBLISHED = (
+    ("DCASE 2025 baseline, audio-visual", "0.20", "23.8", "0.40", "0.80"),
+    ("NERC-SLIP, SED-SCE-ONS", "0.38", "12.6", "0.28", "0.81"),
+    ("NERC-SLIP, TS-SED-SCE-ONS", "0.39", "12.5", "0.29", "0.80"),
+    ("NERC-SLIP, audio-visual ensemble", "0.43", "11.7", "0.26", "0.80"),
+)
+
+Document = Mapping[str, Any]
+
+
+def tables(document: Document) -> str:
+    """All that was measured, as Markdown."""
+    return "\n\n".join(_blocks(document)) + "\n"
+
+
+def _blocks(document: Document) -> Iterator[str]:
+    yield (
+        "`python -m benchmarks eyes --sounds DIR --sprites DIR`, a step of `make results`, made these tables with\n"
+        f"seldfuse {document['seldfuse']} on {document['clips']} scenes; all numbers are in\n"
+        "[eyes.json](../benchmarks/results/eyes.json). F20/1 is F20/1/on with true on-screen flags."
+    )
+    yield table(("backend", "checkpoint", "BLAKE2b of the weights"), checkpoints(document))
+    for mode in ("strict", "official"):
+        yield f"### audio-visual scenes: {mode} counting"
+        yield table(("system", "picture", *TITLES.values()), _rows(document[mode]["scores"]))
+    yield f"### With its own picture less the same network otherwise, strict; {ABOVE} where the interval lies above 0"
+    yield table(("system", "less with picture", "F20/1/on", "", "OSA", ""), _control_rows(document["strict"]))
+    yield f"### Systems compared, strict; {ABOVE} where the interval lies above 0"
+    yield table(("system", "less", "F20/1", "", "F20/1/on", "", "OSA", ""), _member_rows(document["strict"]))
+    yield "On the challenge's recordings, other data and so not to be compared, its participants' reports say:"
+    yield table(("system", "F20/1/on", "DOAE (°)", "RDE", "OSA"), PUBLISHED)
+
+
+def _rows(scores: list[Document]) -> Iterator[Row]:
+    for row in scores:
+        yield row["system"], row["picture"], *(spread(name, row[name]) for name in TITLES)
+
+
+def _control_rows(measured: Document) -> Iterator[Row]:
+    for row in measured["controls"]:
+        yield row["system"], row["picture"], *_cells(row, ("f20_1_on", "osa"))
+
+
+def _member_rows(measured: Document) -> Iterator[Row]:
+    for row in measured["members"]:
+        yield row["system"], row["less"], *_cells(row, ("f20_1", "f20_1_on", "osa"))
+
+
+def _cells(row: Document, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        yield spread(name, row[name], "+")
+        yield ABOVE if (row[name]["low"] or 0) > 0 else ""
