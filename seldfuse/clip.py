@@ -71,3 +71,8 @@ class Clip:
     video: FrameSource | None = None
     camera: Camera = field(default_factory=Camera)
     path: Path | None = None
+
+    @property
+    def video_path(self) -> Path | None:
+        """The file that the pictures come from, as far as they come from one."""
+        return getattr(self.video, "path", None)

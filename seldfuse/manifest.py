@@ -40,7 +40,7 @@ class Manifest:
 
     def finished(self, clip: Clip) -> list[Path]:
         """The files of a clip that is finished: made from this input by this recipe, and all there. Else none."""
-        found = self._inputs[clip.name] = _identity(clip.path)
+        found = self._inputs[clip.name] = _input(clip)
         line = self._finished.get(clip.name, {})
         if found is None or (line.get("input"), line.get("recipe")) != (found, self._recipe):
             return []
@@ -110,6 +110,14 @@ def _checkpoint(reference: str | None) -> dict[str, str]:
         return {}
     files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
     return {file.relative_to(place.parent).as_posix(): digest(file) for file in files}
+
+
+def _input(clip: Clip) -> dict[str, Any] | None:
+    """What a clip is made of: one file, or in the challenge's data set two."""
+    found, picture = _identity(clip.path), clip.video_path
+    if found is None or picture is None or picture == clip.path:
+        return found
+    return {**found, "picture": _identity(picture)}
 
 
 def _identity(path: Path | None) -> dict[str, Any] | None:

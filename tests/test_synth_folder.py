@@ -276,7 +276,7 @@ def test_recordings_that_others_made_stay(tmp_path: Path, options: Sequence[str]
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
     assert call("synth", str(tmp_path), "--clips", "1", *options) == 2
-    assert f"the split {SPLIT} holds files that seldfuse synth did not make; choose another --split" in (
+    assert f"the split {SPLIT} holds files that seldfuse synth did not make; choose another split" in (
         capsys.readouterr().err
     )
     assert contents(tmp_path) == {f"stereo_dev/{SPLIT}/mine.wav": b"mine"}

@@ -50,8 +50,7 @@ class Sight:
 
     @classmethod
     def of(cls, clip: Clip, encoder: PictureEncoder, kept: Kept | None, note: Callable[[str], None]) -> "Sight":
-        path = getattr(clip.video, "path", None)
-        return cls(clip.video, clip.camera, path, encoder, kept, note)
+        return cls(clip.video, clip.camera, clip.video_path, encoder, kept, note)
 
     def window(self, start_frame: int, frames: int) -> Float[Tensor, "frame token channel"]:
         """What is seen in some frames; NaN where the clip has no picture."""

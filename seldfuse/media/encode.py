@@ -15,6 +15,7 @@ from av.audio.frame import AudioFrame
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from jaxtyping import Float32, UInt8
 
 from seldfuse.clip import SAMPLE_RATE_HZ
@@ -34,6 +35,9 @@ QUICK = {"preset": "ultrafast"}
 # search takes a third of the time of its own default, to no less accurate a sound.
 LEVELS = {"aac_is": "0", "aac_pns": "0", "aac_coder": "fast"}
 
+Picture = UInt8[np.ndarray, "height width 3"] | VideoFrame
+"""RGB, or a picture that FFmpeg has already."""
+
 Timed = tuple[Fraction, VideoFrame | AudioFrame]
 
 
@@ -50,14 +54,15 @@ def write_wav(path: Path, samples: Float32[np.ndarray, "channel sample"], sample
 
 def write_video(
     path: Path,
-    frames: Iterable[UInt8[np.ndarray, "height width 3"]],
+    frames: Iterable[Picture],
     fps: int | float | Fraction,
     samples: Float32[np.ndarray, "2 sample"],
     sample_rate_hz: int = SAMPLE_RATE_HZ,
 ) -> None:
     """Writes H.264 pictures (MPEG-4 where FFmpeg has no H.264 encoder) and AAC sound into an MP4 file.
 
-    Width and height must be even. Raises ValueError where they are not, where there is no frame, or where a sample
+    A picture of FFmpeg's that is YUV 4:2:0 is coded without its colours being converted, and their meaning is noted in
+    the file. Width and height must be even. Raises ValueError where they are not, where there is no frame, or where a sample
     lies outside [−1, 1]; UsageError where writing fails.
     """
     _check_level(samples)
@@ -65,46 +70,54 @@ def write_video(
     first = next(pictures, None)
     if first is None:
         raise ValueError("a video needs at least one frame, got none")
-    height, width = first.shape[:2]
+    height, width = (first.height, first.width) if isinstance(first, VideoFrame) else first.shape[:2]
     if width % 2 or height % 2:
         raise ValueError(f"width and height must be even, got {width}×{height}")
     pictures, rate = chain([first], pictures), Fraction(fps).limit_denominator(1001)
     try:
         with replacing(path) as draft, av.open(str(draft), "w", format="mp4", options=HEADER_FIRST) as file:
-            _mux(file, pictures, (width, height), rate, samples, sample_rate_hz)
+            video = _video_stream(file, (width, height), rate)
+            if isinstance(first, VideoFrame):
+                video.colorspace, video.color_range = first.colorspace, first.color_range
+            _mux(file, video, _pictures(pictures, rate), samples, sample_rate_hz)
     except FFmpegError as error:
         raise UsageError(f"writing the video failed ({error.strerror}): {path}") from error
 
 
-def _mux(
-    file: OutputContainer,
-    pictures: Iterator[UInt8[np.ndarray, "height width 3"]],
-    size: tuple[int, int],
-    fps: Fraction,
-    samples: Float32[np.ndarray, "2 sample"],
-    sample_rate_hz: int,
-) -> None:
+def _video_stream(file: OutputContainer, size: tuple[int, int], fps: Fraction) -> VideoStream:
     codec: Literal["libx264", "mpeg4"] = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     video = file.add_stream(codec, rate=fps, options=QUICK if codec == "libx264" else {})
     video.width, video.height = size
     video.pix_fmt = "yuv420p"
     # On more threads the bytes would depend on their number.
     video.thread_count = 1
+    return video
+
+
+def _mux(
+    file: OutputContainer,
+    video: VideoStream,
+    pictures: Iterator[Timed],
+    samples: Float32[np.ndarray, "2 sample"],
+    sample_rate_hz: int,
+) -> None:
     sound = file.add_stream("aac", rate=sample_rate_hz, layout="stereo", options=LEVELS)
     sound.bit_rate = 160_000
 
     # By time, so that in the file neither waits for the other.
-    for _, frame in heapq.merge(_pictures(pictures, fps), _chunks(samples, sample_rate_hz), key=itemgetter(0)):
+    for _, frame in heapq.merge(pictures, _chunks(samples, sample_rate_hz), key=itemgetter(0)):
         file.mux(video.encode(frame) if isinstance(frame, VideoFrame) else sound.encode(frame))
     file.mux(video.encode(None))
     file.mux(sound.encode(None))
 
 
-def _pictures(pictures: Iterator[UInt8[np.ndarray, "height width 3"]], fps: Fraction) -> Iterator[Timed]:
+def _pictures(pictures: Iterator[Picture], fps: Fraction) -> Iterator[Timed]:
     shown, frame = np.empty(0, dtype=np.uint8), VideoFrame()
     for number, picture in enumerate(pictures):
+        if isinstance(picture, VideoFrame):
+            frame = picture.reformat(format="yuv420p")
         # Converting colours takes longer than coding, and where nobody moves nothing changes.
-        if not np.array_equal(picture, shown):
+        elif not np.array_equal(picture, shown):
             shown, frame = picture, VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
         frame.pts, frame.time_base = number, 1 / fps
         yield number / fps, frame

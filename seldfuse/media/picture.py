@@ -34,16 +34,25 @@ class FileFrames:
         Shown is the last picture whose timestamp is not later; before the first one, the first. A picture shown at
         several times is one array. Raises MediaError where the file has no picture.
         """
-        end_s = (math.inf if end_s is None else end_s) - ROUNDING_S
-        tick = 0
-        for until_s, picture in _spans(_timed(self.path, start_s, seek=start_s >= SEEK_FROM_S)):
-            rgb = None
-            while (time_s := start_s + tick / rate_hz) < min(until_s - ROUNDING_S, end_s):
-                rgb = picture.to_ndarray(format="rgb24") if rgb is None else rgb
-                yield Frame(time_s, rgb)
-                tick += 1
-            if time_s >= end_s:
-                return
+        converted, rgb = None, None
+        for time_s, picture in shown(self.path, rate_hz, start_s, end_s):
+            if rgb is None or picture is not converted:
+                converted, rgb = picture, picture.to_ndarray(format="rgb24")
+            yield Frame(time_s, rgb)
+
+
+def shown(
+    path: Path, rate_hz: float, start_s: float = 0.0, end_s: float | None = None
+) -> Iterator[tuple[float, VideoFrame]]:
+    """What `FileFrames.frames` gives, as it was decoded: times and pictures. Raises MediaError as that does."""
+    end_s = (math.inf if end_s is None else end_s) - ROUNDING_S
+    tick = 0
+    for until_s, picture in _spans(_timed(path, start_s, seek=start_s >= SEEK_FROM_S)):
+        while (time_s := start_s + tick / rate_hz) < min(until_s - ROUNDING_S, end_s):
+            yield time_s, picture
+            tick += 1
+        if time_s >= end_s:
+            return
 
 
 def _spans(timed: Iterator[tuple[float, VideoFrame]]) -> Iterator[tuple[float, VideoFrame]]:

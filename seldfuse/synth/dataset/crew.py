@@ -7,7 +7,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -18,7 +18,17 @@ from seldfuse.synth.draw import Stage, draw_scene
 from seldfuse.synth.scene import Scene
 
 AHEAD = 4
-"""Clips in the making or done but not yet fetched, for each process."""
+"""Orders in the making or done but not yet fetched, for each process."""
+
+AnyOrder = TypeVar("AnyOrder", contravariant=True)
+AnyMade = TypeVar("AnyMade", covariant=True)
+
+
+@runtime_checkable
+class Makes(Protocol[AnyOrder, AnyMade]):
+    """Whoever makes clips; is sent to each process once."""
+
+    def make(self, order: AnyOrder) -> AnyMade: ...
 
 
 class Order(NamedTuple):
@@ -78,14 +88,14 @@ class Maker:
         return {"number": order.number, "name": name, **asdict(written), "plan": json.loads(scene.to_json())}
 
 
-def produce(orders: Iterable[Order], maker: Maker, jobs: int) -> Generator[Made, None, None]:
+def produce(orders: Iterable[Any], maker: Makes[Any, AnyMade], jobs: int) -> Generator[AnyMade, None, None]:
     """Makes clips with `jobs` processes and gives them in the order of the orders, whichever is done first.
 
-    Close the iterator to stop early. Raises what `Maker.make` does, and SeldfuseError where a process dies.
+    Close the iterator to stop early. Raises what `maker.make` does, and SeldfuseError where a process dies.
     """
     # Spawned, because a forked child of a process with threads may hang.
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (maker,))
-    waiting: deque[Future[Made]] = deque()
+    waiting: deque[Future[AnyMade]] = deque()
     try:
         for order in orders:
             waiting.append(pool.submit(_make, order))
@@ -102,16 +112,16 @@ def produce(orders: Iterable[Order], maker: Maker, jobs: int) -> Generator[Made,
         pool.shutdown(cancel_futures=True)
 
 
-_maker: Maker | None = None
+_maker: Makes[Any, Any] | None = None
 """Sent to a process once, because a bank may list many thousand sounds."""
 
 
-def _begin(maker: Maker) -> None:
+def _begin(maker: Makes[Any, Any]) -> None:
     global _maker
     behave()
     _maker = maker
 
 
-def _make(order: Order) -> Made:
+def _make(order: Any) -> Any:
     assert _maker is not None
     return _maker.make(order)

@@ -85,6 +85,11 @@ def write_clip(split: Split, clip: str, scene: Scene, stage: Stage, video: bool)
         assert stage.backdrops is not None
         write_video(split.file(clip, "mp4"), frames(scene, stage.sprites, stage.backdrops), FPS, audio)
     write_wav(split.file(clip, "wav"), audio)
+    return vouched(split, clip, events, video)
+
+
+def vouched(split: Split, clip: str, events: Events, video: bool) -> Written:
+    """What is to be said of a clip whose files, with or without a video, are written."""
     written = [split.file(clip, suffix) for suffix in PARTS if video or suffix != "mp4"]
     return Written({path.relative_to(split.out).as_posix(): _digest(path) for path in written}, _seconds(events))
 

@@ -78,7 +78,7 @@ class Ledger:
         if strangers:
             raise UsageError(
                 f"the split {self._split.name} holds files that seldfuse synth did not make; "
-                f"choose another --split, or another folder for OUT: {strangers[0]}"
+                f"choose another split, or another folder for OUT: {strangers[0]}"
             )
         self._split.out.mkdir(parents=True, exist_ok=True)
         self._split.manifest.write_bytes(_encoded({"recipe": recipe}))
@@ -90,7 +90,7 @@ class Ledger:
             if differing:
                 raise UsageError(
                     f"another recipe made what is here (different: {', '.join(differing)}); choose another folder or "
-                    f"another --split, or delete the split and start anew with --overwrite: {self._split.manifest}"
+                    f"another split, or delete the split and start anew with --overwrite: {self._split.manifest}"
                 )
             for text in file:
                 self._remember(json.loads(text))
