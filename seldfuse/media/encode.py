@@ -62,8 +62,8 @@ def write_video(
     """Writes H.264 pictures (MPEG-4 where FFmpeg has no H.264 encoder) and AAC sound into an MP4 file.
 
     A picture of FFmpeg's that is YUV 4:2:0 is coded without its colours being converted, and their meaning is noted in
-    the file. Width and height must be even. Raises ValueError where they are not, where there is no frame, or where a sample
-    lies outside [−1, 1]; UsageError where writing fails.
+    the file. Width and height must be even. Raises ValueError where they are not, where there is no frame, or where a
+    sample lies outside [−1, 1]; UsageError where writing fails.
     """
     _check_level(samples)
     pictures = iter(frames)
