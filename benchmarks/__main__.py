@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import tomli_w
 import typer
 from rich.console import Console, RenderableType
 
@@ -16,6 +17,7 @@ from benchmarks.material import BATCH, cut_clips, write_clips
 from benchmarks.report import BACKENDS, document, tables
 from benchmarks.timing import interleaved
 from benchmarks.ways import seldfuse_way, shares
+from seldfuse.fusion.settings import TUNED
 from seldfuse.media.inputs import find_clips
 from seldfuse.pipeline import open_ears
 from seldfuse.watch import Watch
@@ -27,6 +29,7 @@ LAW_SCENES = 300
 STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
+ABOUT_TUNED = "Fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes this file."
 IMAGES = DOCS / "images"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -174,7 +177,7 @@ def tuning(
     backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "doa,sde,sce",
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
-    """Tune fusion on scenes of its own, judge it on the frozen ones, and renew docs/tuning.md.
+    """Tune fusion on scenes of its own, judge it on the frozen ones, and renew docs/tuning.md and what ships fitted.
 
     Scenes that are there are not rendered again.
     """
@@ -189,6 +192,7 @@ def tuning(
     tuning_page.draw(worth, IMAGES)
     text = tuning_page.tables(result)
     _keep(result, "tuning.json", Markdown(text))
+    TUNED.write_text(f"# {ABOUT_TUNED}\n{tomli_w.dumps(result['settings'])}", encoding="utf-8")
     _renew(DOCS / "tuning.md", text)
 
 

@@ -7,11 +7,11 @@ from seldfuse.clip import Clip
 from seldfuse.errors import SeldfuseError
 from seldfuse.events import Events
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode, fuse
+from seldfuse.fusion import decode, fuse
 from seldfuse.listen import listen
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.rows import Scene
-from seldfuse.pipeline import open_ears
+from seldfuse.pipeline import open_ears, read_fusion
 from seldfuse.plugin.registry import BackendRequest
 from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
@@ -37,8 +37,9 @@ def hear(split: Split, backends: str | Sequence[BackendRequest]) -> Hearing:
 
 
 def decided(said: Mapping[str, Posterior], members: Sequence[str], preset: str = "mean") -> list[Events]:
-    """Events of each clip, as some members together find them, merged by a preset of `FusionSettings`."""
-    return decode(fuse({member: said[member] for member in members}, FusionSettings(preset)))
+    """Events of each clip, as some members together find them, merged as `seldfuse run --fusion` merges."""
+    settings = read_fusion(preset)
+    return decode(fuse({member: said[member] for member in members}, settings), settings.decode)
 
 
 def _fail(_clip: Clip, error: SeldfuseError) -> None:

@@ -38,7 +38,7 @@ DIGITS = 5
 
 @dataclass(frozen=True)
 class System:
-    """Members by the names of their backends, merged by a preset of `FusionSettings`; or one backend alone."""
+    """Members by the names of their backends, merged as `--fusion` says; or one backend alone."""
 
     members: tuple[str, ...]
     fusion: str = "mean"
@@ -52,7 +52,7 @@ def systems(backends: Sequence[str]) -> list[System]:
     """Each backend alone; if the papers' three are among them their ensembles, and with the baseline that of all."""
     found = [System((backend,)) for backend in backends]
     if set(PAPERS) <= set(backends):
-        found += [System(PAPERS), System(PAPERS, "nercslip")]
+        found += [System(PAPERS), System(PAPERS, "nercslip"), System(PAPERS, "tuned")]
         found += [System((BASELINE, *PAPERS))] if BASELINE in backends else []
     return found
 

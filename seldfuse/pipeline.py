@@ -19,7 +19,7 @@ from seldfuse.features.encoders.reference import open_encoder
 from seldfuse.features.kept import EMBEDDINGS, Kept, cache_folder
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.conform import Grid, conform
-from seldfuse.fusion.settings import PRESETS
+from seldfuse.fusion.settings import PRESETS, TUNED
 from seldfuse.heard import Heard
 from seldfuse.listen import Ears, OnFailure, listen
 from seldfuse.media.channels import Channels
@@ -70,7 +70,7 @@ def run(
 ) -> Iterator[Result]:
     """Hears files, folders or patterns, one result per clip, in order.
 
-    `fusion` is a preset (`mean`, `nercslip`), a TOML file or settings. `channels` says which two of several channels
+    `fusion` is `mean`, `nercslip` or `tuned`, a TOML file or settings. `channels` says which two of several channels
     are left and right, and whether mono will do; `fov_deg` is the pictures' horizontal field of view. A clip that
     cannot be read is given to `on_failure` and left out; without it the first one raises. Everything else raises at
     once: UsageError, PluginError, CheckpointError.
@@ -187,13 +187,16 @@ def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict
 
 
 def read_fusion(fusion: str | Path | FusionSettings) -> FusionSettings:
-    """Settings from a preset's name or a TOML file. Raises UsageError."""
+    """Settings from a preset's name, `tuned` for those that ship fitted, or a TOML file. Raises UsageError."""
     if isinstance(fusion, FusionSettings):
         return fusion
     if str(fusion) in PRESETS:
         return FusionSettings(preset=str(fusion))
+    if str(fusion) == TUNED.stem:
+        return FusionSettings.read(TUNED)
     if not Path(fusion).is_file():
-        raise UsageError(f"--fusion expects {' or '.join(PRESETS)}, or a TOML file, got {str(fusion)!r}")
+        known = ", ".join([*PRESETS, TUNED.stem])
+        raise UsageError(f"--fusion expects {known}, or a TOML file, got {str(fusion)!r}")
     return FusionSettings.read(Path(fusion))
 
 

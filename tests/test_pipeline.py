@@ -170,7 +170,7 @@ def test_distance_alone_gives_json_and_says_which_backend_would_give_directions(
     )
     assert call(*arguments) == 2
     assert "it needs the direction of every event" in (said := capsys.readouterr().err)
-    assert "Add one that does (baseline, doa, mvanet, sce), or leave the format out with --formats json" in said
+    assert "Add one that does (baseline, mvanet, doa, sce), or leave the format out with --formats json" in said
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.json", "manifest.jsonl"]
     events = json.loads((tmp_path / "o" / "a.json").read_text())["events"]
     assert all(event["azimuth_deg"] is None and event["distance_m"] > 0 for event in events)
@@ -208,7 +208,7 @@ def test_some_failed_is_1_all_failed_is_the_causes_own_code(three: str, tmp_path
         (["@demo", "--backends", "doas"], 3, "did you mean 'doa'?"),
         (["@demo", "--backends", "cmc"], 3, "is planned and not built"),
         (["@demo", "--backends", "doa@nowhere"], 5, "there is no checkpoint 'nowhere'"),
-        (["@demo", "--fusion", "median"], 2, "--fusion expects mean or nercslip, or a TOML file, got 'median'"),
+        (["@demo", "--fusion", "median"], 2, "--fusion expects mean, nercslip, tuned, or a TOML file, got 'median'"),
         (["@demo", "--formats", "xml"], 3, "there is no writer 'xml'"),
         (["@demo", "--device", "cuda:9"], 2, "--device cuda:9: this machine shows"),
         (["@demo", "--device", "abacus"], 2, "--device expects auto, cpu, cuda, cuda:N or mps, got 'abacus'"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pandas as pd
 import pytest
 import torch
 from torch.nn import functional as F
@@ -86,6 +87,7 @@ def test_the_systems_are_each_backend_alone_the_ensembles_of_the_three_and_that_
         "sce",
         "mean of doa, sde, sce",
         "nercslip of doa, sde, sce",
+        "tuned of doa, sde, sce",
         "mean of baseline, doa, sde, sce",
     ]
     assert [system.name for system in systems(["sce", "doa"])] == ["sce", "doa"]
@@ -103,7 +105,8 @@ def test_all_clips_at_once_give_what_each_gives_alone(system: System) -> None:
     alone = [events for clip in each for events in decided(clip, system.members, system.fusion)]
     assert sum(map(len, found)) > 20
     for one, other in zip(found, alone, strict=True):
-        assert one.table.equals(other.table)
+        # What was fitted passes through logistic functions, whose last bit depends on how many go through at once.
+        pd.testing.assert_frame_equal(one.table, other.table, rtol=1e-5)
 
 
 def test_every_system_has_its_scores_in_both_ways_of_counting_and_every_question_its_answer() -> None:
@@ -122,7 +125,7 @@ def test_every_system_has_its_scores_in_both_ways_of_counting_and_every_question
         asked = [(answer["system"], answer["minus"], answer["score"]) for answer in found["differences"]]
         assert asked == [
             (f"{preset} of doa, sde, sce", minus, score)
-            for preset in ("mean", "nercslip")
+            for preset in ("mean", "nercslip", "tuned")
             for minus, score in (
                 ("doa", "f20"),
                 ("sde", "f1"),
@@ -144,7 +147,7 @@ def test_comparisons_whose_systems_are_absent_are_left_out() -> None:
     three = {name: belief for name, belief in everybody().items() if name in PAPERS}
     groups = dict.fromkeys(DCASE2025.names, 5)
     found = scored(hearing(three), systems(list(three)), groups)["strict"]["differences"]
-    assert [answer["minus"] for answer in found] == ["doa", "sde", "sce"] * 2
+    assert [answer["minus"] for answer in found] == ["doa", "sde", "sce"] * 3
     two = {name: three[name] for name in ("doa", "sce")}
     assert scored(hearing(two), systems(list(two)), groups)["strict"]["differences"] == []
 

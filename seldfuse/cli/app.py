@@ -12,7 +12,7 @@ from seldfuse.cli.eval import evaluate
 from seldfuse.cli.fuse import fuse
 from seldfuse.cli.plugins import plugins
 from seldfuse.cli.run import run
-from seldfuse.cli.synth import synth
+from seldfuse.cli.synth import WithFromFoa, synth
 from seldfuse.cli.train import train
 from seldfuse.cli.tune import tune
 from seldfuse.errors import SeldfuseError
@@ -31,7 +31,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, cls=WithFromFoa if command is synth else None)(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,7 +13,7 @@ def fuse(
         list[Path], typer.Argument(metavar="FOLDER...", help="One per member: posteriors, or DCASE CSV files.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
-    fusion: Annotated[str, typer.Option(help="How members are merged: mean, nercslip, or a TOML file.")] = "mean",
+    fusion: Annotated[str, typer.Option(help="Merges members: mean, nercslip, tuned, or a TOML file.")] = "mean",
     formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:

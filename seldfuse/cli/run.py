@@ -28,7 +28,7 @@ def run(
         str, typer.Option(help="Backends, separated by commas; name@checkpoint picks a checkpoint.")
     ] = "doa,sde,sce",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
-    fusion: Annotated[str, typer.Option(help="How backends are merged: mean, nercslip, or a TOML file.")] = "mean",
+    fusion: Annotated[str, typer.Option(help="Merges backends: mean, nercslip, tuned, or a TOML file.")] = "mean",
     formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
     split: Annotated[str | None, typer.Option(help="One split of a data set in the challenge's layout.")] = None,
     save_posteriors: Annotated[bool, typer.Option("--save-posteriors", help="Keep what each backend says.")] = False,

@@ -2,27 +2,40 @@
 
 import os
 import shlex
-import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from typer.core import TyperCommand
+from typer.main import get_command
+
 from seldfuse.cli.console import complain, note, progress, show_json
+from seldfuse.cli.from_foa import from_foa
+from seldfuse.cli.tally import CLIP_S, Tally, counted
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.labels import DCASE2025
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from seldfuse.synth.dataset.crew import Made, Problems
     from seldfuse.synth.dataset.folder import Split
     from seldfuse.synth.dataset.ledger import Ledger
     from seldfuse.synth.sounds.soundbank import SoundBank
     from seldfuse.synth.timelines.statistics import Statistics
 
-CLIP_S = 5.0
+FROM_FOA = "from-foa"
+
+
+class WithFromFoa(TyperCommand):
+    """`seldfuse synth OUT`, which hands `seldfuse synth from-foa` on; a folder of that name is `./from-foa`."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        if args[:1] != [FROM_FOA]:
+            return super().make_context(info_name, args, parent, **extra)
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(FROM_FOA)(from_foa)
+        return get_command(app).make_context(f"{info_name} {FROM_FOA}", args[1:], parent, **extra)
 
 
 def synth(
@@ -65,7 +78,7 @@ def synth(
     """Make a data set of random scenes, in the challenge's layout.
 
     The same command goes on where it was stopped; with more --clips it adds some. A clip depends on the options and its
-    number, not on how many there are or on --jobs.
+    number, not on how many there are or on --jobs. `seldfuse synth from-foa` makes one of recordings instead.
     """
     from seldfuse.synth.dataset.crew import Maker, Order, Problems, produce
     from seldfuse.synth.dataset.folder import Split
@@ -108,16 +121,16 @@ def synth(
     ledger = Ledger(place, recipe, overwrite)
     orders = [Order(number, *plan) for number, plan in enumerate(frozen)] or map(Order, range(clips or 0))
     due = [order for order in orders if not ledger.finished(order.number)]
-    tally = _Tally(len(due), fail_fast)
+    tally = Tally(len(due), fail_fast)
     crew = produce(due, Maker(place, stage, seed, video, problems), min(jobs or os.cpu_count() or 1, len(due) or 1))
     try:
         with progress(tally.view), closing(crew):
             for made in crew:
-                tally.take(made, ledger)
+                _take(made, tally, ledger)
     except KeyboardInterrupt:
         note("stopped; the same command goes on from here")
         raise
-    tally.close(place, ledger, as_json)
+    _close(tally, place, ledger, as_json)
 
 
 def _bank(folder: Path | None, held_out: bool, report: "Problems | None") -> "SoundBank":
@@ -153,78 +166,41 @@ def _statistics(folder: Path | None, report: "Problems | None") -> "Statistics":
     return Statistics.fit(files, DCASE2025)
 
 
-class _Tally:
-    """Counts what becomes of the clips and says it."""
-
-    def __init__(self, due: int, fail_fast: bool) -> None:
-        self.due, self.made, self.fail_fast = due, 0, fail_fast
-        self.failures: list[tuple[str, SeldfuseError]] = []
-        self.started_s = time.perf_counter()
-        self.noted: set[str] = set()
-
-    def take(self, made: "Made", ledger: "Ledger") -> None:
-        """Raises the clip's error where the first one is to stop everything."""
-        for problem in made.problems:
-            # Every process meets bad input anew.
-            if problem not in self.noted:
-                self.noted.add(problem)
-                note(problem)
-        if made.line is not None:
-            ledger.add(made.line)
-            self.made += 1
-        elif made.error is not None:
-            if self.fail_fast:
-                raise made.error
-            name = made.order.name or f"clip {made.order.number}"
-            complain(f"{name}: {made.error}")
-            self.failures.append((name, made.error))
-
-    def view(self) -> "RenderableType":
-        """A bar, how many clips are done, how quickly, and how long the others will take."""
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-
-        done, spent_s = self.made + len(self.failures), time.perf_counter() - self.started_s
-        left_s = spent_s / done * (self.due - done) if done else 0.0
-        left = f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
-        table = Table.grid(padding=(0, 2))
-        speed = f"{self.made * CLIP_S / spent_s:.0f} × real time"
-        table.add_row(ProgressBar(self.due, done, width=40), f"{done}/{self.due} clips", speed, left if done else "")
-        return table
-
-    def close(self, split: "Split", ledger: "Ledger", as_json: bool) -> None:
-        """Says what there is now, and leaves with the exit code."""
-        skipped, hours = ledger.clips - self.made, ledger.clips * CLIP_S / 3600
-        if as_json:
-            failed = [
-                {"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures
-            ]
-            show_json(
-                {
-                    "made": self.made,
-                    "clips": ledger.clips,
-                    "hours": hours,
-                    "seconds": ledger.seconds,
-                    "failures": failed,
-                    "manifest": str(split.manifest),
-                }
-            )
-        spent_s = time.perf_counter() - self.started_s
-        if self.made:
-            speed = f"{self.made * CLIP_S / spent_s:.0f} × real time"
-            note(f"made {_counted(self.made)} in {spent_s:.0f} s, {speed}; wrote them to {split.folder('wav')}/")
-        if skipped:
-            note(f"there already: {_counted(skipped)}; --overwrite makes all anew")
-        seconds = ", ".join(f"{name} {total:.0f}" for name, total in ledger.seconds.items())
-        note(f"the split holds {_counted(ledger.clips)}, {hours:.2f} h; seconds by class: {seconds or 'none'}")
-        if self.failures:
-            complain(f"{_counted(len(self.failures))} failed")
-            codes = {error.exit_code for _, error in self.failures}
-            raise typer.Exit(codes.pop() if ledger.clips == 0 and len(codes) == 1 else 1)
-        out, reference = shlex.quote(str(split.out)), shlex.quote(str(split.folder("csv")))
-        note(f"to score a system on it: seldfuse run {out} --split {split.name} -o predictions")
-        note(f"and then: seldfuse eval predictions/{split.name} {reference}")
+def _take(made: "Made", tally: Tally, ledger: "Ledger") -> None:
+    """Raises the clip's error where the first one is to stop everything."""
+    for problem in made.problems:
+        tally.tell(problem)
+    if made.line is not None:
+        tally.add(made.line, ledger)
+    elif made.error is not None:
+        tally.fail(made.order.name or f"clip {made.order.number}", made.error)
 
 
-def _counted(clips: int) -> str:
-    return "1 clip" if clips == 1 else f"{clips} clips"
+def _close(tally: Tally, split: "Split", ledger: "Ledger", as_json: bool) -> None:
+    """Says what there is now, and leaves with the exit code."""
+    skipped, hours = ledger.clips - tally.made, ledger.clips * CLIP_S / 3600
+    if as_json:
+        show_json(
+            {
+                "made": tally.made,
+                "clips": ledger.clips,
+                "hours": hours,
+                "seconds": ledger.seconds,
+                "failures": tally.failures_json(),
+                "manifest": str(split.manifest),
+            }
+        )
+    if tally.made:
+        made = f"made {counted(tally.made)} in {tally.spent_s:.0f} s, {tally.speed}"
+        note(f"{made}; wrote them to {split.folder('wav')}/")
+    if skipped:
+        note(f"there already: {counted(skipped)}; --overwrite makes all anew")
+    seconds = ", ".join(f"{name} {total:.0f}" for name, total in ledger.seconds.items())
+    note(f"the split holds {counted(ledger.clips)}, {hours:.2f} h; seconds by class: {seconds or 'none'}")
+    if tally.failures:
+        complain(f"{counted(len(tally.failures))} failed")
+        codes = tally.exit_codes
+        raise typer.Exit(codes.pop() if ledger.clips == 0 and len(codes) == 1 else 1)
+    out, reference = shlex.quote(str(split.out)), shlex.quote(str(split.folder("csv")))
+    note(f"to score a system on it: seldfuse run {out} --split {split.name} -o predictions")
+    note(f"and then: seldfuse eval predictions/{split.name} {reference}")

@@ -55,6 +55,10 @@ from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
 PRESETS = ("mean", "nercslip")
+
+TUNED = Path(__file__).parent / "tuned.toml"
+"""Settings fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes them."""
+
 COOLEST = 0.01
 """A temperature below this would make certainties of doubts."""
 
