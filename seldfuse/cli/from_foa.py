@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seldfuse.synth.dataset.ledger import Ledger
-    from seldfuse.synth.from_foa.cuts import Cut, Wish
+    from seldfuse.synth.from_foa.cuts import Cut
     from seldfuse.synth.from_foa.recordings import Recording
 
 SEED = 20250305
@@ -124,9 +124,7 @@ def _close(tally: Tally, ledgers: "dict[str, Ledger]", out: Path, counts: dict[s
     if counts["without_video"]:
         note(f"without a video: {counted(counts['without_video'])}")
     if counts["too_loud"]:
-        note(
-            f"not made, for they would clip: {counted(counts['too_loud'])}; others took their place where there were any"
-        )
+        note(f"too loud, so others took their place if there were any: {counted(counts['too_loud'])}")
     note(
         f"there are {', '.join(f'{count} in {split}' for split, count in clips.items())}; {total * CLIP_S / 3600:.2f} h"
     )

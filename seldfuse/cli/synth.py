@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
 from typer.core import TyperCommand
 from typer.main import get_command
 
 from seldfuse.cli.console import complain, note, progress, show_json
 from seldfuse.cli.from_foa import from_foa
 from seldfuse.cli.tally import CLIP_S, Tally, counted
-from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.errors import UsageError
 from seldfuse.labels import DCASE2025
 
 if TYPE_CHECKING:

@@ -1,20 +1,25 @@
 """First-order recordings on disk, with the labels and the panoramic videos that belong to them."""
 
+import math
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import av
 
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, SeldfuseError, UsageError
 from seldfuse.media.container import opened, picture_stream, probe
 from seldfuse.media.inputs import VIDEO_SUFFIXES
 from seldfuse.media.windows import WINDOW_FRAMES
-from seldfuse.synth.from_foa.labels import read_labels
+from seldfuse.synth.from_foa.labels import NoDistanceError, read_labels
 
 CHANNELS = 4
 FRAMES_PER_S = 10
+CLIP_S = WINDOW_FRAMES / FRAMES_PER_S
 
 LAYOUTS = (
     "give a folder that holds foa_dev/<split>/<name>.wav, metadata_dev/<split>/<name>.csv and, for pictures, "
@@ -50,30 +55,121 @@ class Recording:
 def find_recordings(
     folder: Path, with_video: bool, distance_m: float | None, on_problem: Callable[[str], None] | None = None
 ) -> list[Recording]:
-    """The recordings in a folder and below it, sorted by split and name as the challenge's program has them.
+    """The recordings in a folder and below it, sorted by split and name as the challenge's program sorts them.
 
     Files belong together whose paths differ only in the folders foa_dev, metadata_dev and video_dev, and in their
-    suffix. The split is the folder that a sound is in. Headers and labels are read; `on_problem` is told of what is
-    wrong with them, and the rest goes on; without it the error is raised. A video that cannot be read, or is no
-    panorama, is passed over and its recording stays. `distance_m` is for labels that have no distances.
+    suffix. The split is called like the folder that a sound is in. Headers and labels are read; `on_problem` is told
+    of those that are no good, and the rest goes on; without it the error is raised. A recording whose video is no good
+    stays without it. `distance_m` is for labels that have no distances.
 
-    Raises UsageError where there is no folder, where labels lack distances, and where no recording is left; there
-    MediaError where the first one cannot be read.
+    Raises UsageError where there is no folder or no sound with labels, NoDistanceError, and where no recording is left
+    what was wrong with the first one.
     """
     if not folder.is_dir():
         raise UsageError(f"expected a folder of first-order recordings; {LAYOUTS}: {folder}")
-    sounds, tables, videos = _files(folder)
-    if not sounds:
-        raise UsageError(f"expected WAV files, found none; {LAYOUTS}: {folder}")
-    problems = _Problems(on_problem)
-    found = []
-    for key in sorted(sounds, key=lambda key: f"{key}.csv"):
-        if key not in tables:
-            continue
-        with problems.passed_over(key):
-            video = _video(videos[key], problems) if with_video and key in videos else None
-            found.append(_recording(folder, key, sounds[key], tables[key], video, distance_m))
-    problems.tell_of_strays(sorted(sounds.keys() - tables.keys()), folder)
-    if not found:
-        raise problems.first or UsageError(f"expected a label file for each sound, found none; {LAYOUTS}: {folder}")
+    files = _files(folder)
+    pairs = sorted((key for key in files.sounds if key in files.labels), key=lambda key: f"{key}.csv")
+    if not pairs:
+        raise UsageError(
+            f"expected sounds with label files of the same names, found {len(files.sounds)} WAV files, "
+            f"{len(files.labels)} CSV files and no such name; {LAYOUTS}: {folder}"
+        )
+    alone = sorted(files.sounds.keys() - files.labels.keys())
+    if alone and on_problem:
+        on_problem(f"passed over, for they have no label files: {_listed(alone)}: {folder}")
+    found, first = [], None
+    for key in pairs:
+        try:
+            read_labels(files.labels[key], distance_m)
+            found.append(_recording(folder, key, files, with_video, on_problem))
+        except NoDistanceError:
+            raise
+        except SeldfuseError as error:
+            if on_problem is None:
+                raise
+            on_problem(f"passed over: {error}")
+            first = first or error
+    if first and not found:
+        raise first
     return found
+
+
+class _Files(NamedTuple):
+    """Paths by split and name, such as dev-test-sony/fold4_room23_mix001."""
+
+    sounds: dict[str, Path]
+    labels: dict[str, Path]
+    videos: dict[str, Path]
+
+
+def _files(folder: Path) -> _Files:
+    """Links are followed. Raises UsageError where two files of a kind have one name."""
+    files = _Files({}, {}, {})
+    kinds = {".wav": files.sounds, ".csv": files.labels} | dict.fromkeys(VIDEO_SUFFIXES, files.videos)
+    for here, below, names in os.walk(folder, followlinks=True):
+        below[:] = sorted(name for name in below if not _FOREIGN.fullmatch(name))
+        parts = [part for part in Path(here).relative_to(folder).parts if not _PART.fullmatch(part)]
+        for path in (Path(here, name) for name in sorted(names) if not name.startswith(".")):
+            kind = kinds.get(path.suffix.lower())
+            if kind is None:
+                continue
+            other = kind.setdefault("/".join([*parts, path.stem]), path)
+            if other != path:
+                raise UsageError(f"two files would belong to one recording; move one elsewhere: {other}, {path}")
+    return files
+
+
+def _recording(
+    folder: Path, key: str, files: _Files, with_video: bool, on_problem: Callable[[str], None] | None
+) -> Recording:
+    sound, video = files.sounds[key], files.videos.get(key) if with_video else None
+    lengths_s = [_sound_s(sound)]
+    if video is not None:
+        try:
+            lengths_s.append(_video_s(video))
+        except MediaError as error:
+            if on_problem is None:
+                raise
+            on_problem(f"passed over: {error}")
+            video = None
+    frames = math.floor(FRAMES_PER_S * min(lengths_s))
+    if frames < WINDOW_FRAMES:
+        raise MediaError(f"expected at least {CLIP_S:.0f} s of sound and picture, got {min(lengths_s):.1f} s: {sound}")
+    *parents, name = key.split("/")
+    split = re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parents) or folder.resolve().name).lstrip("_.-")
+    return Recording(split or "recordings", name, sound, files.labels[key], video, frames)
+
+
+def _sound_s(path: Path) -> float:
+    """The length in seconds. Raises MediaError where the sound is not of the kind that is expected."""
+    info = probe(path)
+    if info.channels != CHANNELS:
+        raise MediaError(
+            f"expected first-order Ambisonics, {CHANNELS} channels (W, Y, Z, X), got {info.channels}: {path}"
+        )
+    if info.sample_rate_hz != SAMPLE_RATE_HZ:
+        raise MediaError(
+            f"expected a sample rate of {SAMPLE_RATE_HZ} Hz, got {info.sample_rate_hz} Hz; convert it first "
+            f"(ffmpeg -i IN.wav -ar {SAMPLE_RATE_HZ} OUT.wav): {path}"
+        )
+    return info.duration_s or 0.0
+
+
+def _video_s(path: Path) -> float:
+    """The length in seconds, counted in pictures. Raises MediaError where the video is no panorama."""
+    with opened(path) as container:
+        stream = picture_stream(container)
+        if stream is None:
+            raise MediaError(f"expected a file with a picture, found no video stream in it: {path}")
+        if stream.width != 2 * stream.height or stream.height % 4:
+            raise MediaError(
+                f"expected an equirectangular video such as 1920×960, twice as wide as high, "
+                f"got {stream.width}×{stream.height}: {path}"
+            )
+        if stream.frames and stream.average_rate:
+            return stream.frames / float(stream.average_rate)
+        return (container.duration or 0) / av.time_base
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,0 +1,66 @@
+"""The labels of first-order recordings, and what they say of a clip."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from seldfuse.errors import UsageError
+from seldfuse.events import Events
+from seldfuse.formats.dcase import PLACE, read_places
+from seldfuse.geometry import Camera, fold_front
+from seldfuse.labels import DCASE2025
+from seldfuse.media.windows import WINDOW_FRAMES
+
+CAMERA = Camera()
+"""The challenge's, which looks along the viewing angle."""
+
+
+class NoDistanceError(UsageError):
+    """Labels have no distances, and none was given for them."""
+
+
+def read_labels(path: Path, distance_m: float | None = None) -> Float64[np.ndarray, "row 6"]:
+    """The rows of a label file of 2022, 2023 or 2024, columns as in `PLACE`, azimuth not folded.
+
+    `distance_m` stands in where the file has no distances. Raises UsageError where the file is no such file, and
+    NoDistanceError.
+    """
+    rows = read_places(path, DCASE2025)
+    elevation_deg, distances_m = rows[:, PLACE.index("elevation")], rows[:, PLACE.index("distance")]
+    if np.isnan(elevation_deg).any():
+        raise UsageError(
+            "expected labels of a first-order recording (frame,class,source,azimuth,elevation,distance and no "
+            f"header), got those of a stereo one, which have no elevation: {path}"
+        )
+    unknown = np.isnan(distances_m)
+    if unknown.any() and distance_m is None:
+        raise NoDistanceError(
+            "the labels have no distances, as those of 2022; take the labels of STARSS23, which holds the same "
+            f"recordings, or say how far away all sources are, --distance 2.0: {path}"
+        )
+    rows[unknown, PLACE.index("distance")] = distance_m
+    return rows
+
+
+def events_of(rows: Float64[np.ndarray, "row 6"], start_frame: int, angle_deg: int) -> Events:
+    """What sounds in the five seconds from a frame on, seen at a viewing angle.
+
+    Turning by the angle adds it to the azimuth. On-screen is what the camera sees of the direction before it is folded
+    to the front, by the pinhole law; the challenge's own table of whole degrees differs within 1° of the border.
+    """
+    frame = rows[:, PLACE.index("frame")] - start_frame
+    frame, cls, source, azimuth_deg, elevation_deg, distance_m = np.column_stack([frame, rows[:, 1:]])[
+        (frame >= 0) & (frame < WINDOW_FRAMES)
+    ].T
+    turned_deg = azimuth_deg + angle_deg
+    columns = {
+        "frame": frame.astype(np.int64),
+        "cls": cls.astype(np.int64),
+        "source": source.astype(np.int64),
+        "azimuth_deg": fold_front(turned_deg),
+        "distance_m": distance_m,
+        "onscreen": CAMERA.sees(turned_deg, elevation_deg).astype(np.float64),
+    }
+    return Events(pd.DataFrame(columns), DCASE2025)
