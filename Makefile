@@ -1,12 +1,14 @@
 # `make demo` hears the bundled clip, `make test` runs the tests. `make bench` times a run, the making of scenes, a
-# training step and fusion. `make results SOUNDS=…` repeats the studies that the docs quote: what the rooms do to the
-# stereo law, the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes
-# (docs/results.md) and what tuning adds (docs/tuning.md). All make their environment first.
+# training step, looking and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: what the rooms do to the
+# stereo law, the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes and what pictures
+# are worth to those with eyes (docs/results.md), and what tuning adds (docs/tuning.md). All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
 # Isolated sounds, for the studies that need real ones.
 SOUNDS ?= ../shared/data/soundbank
+# Cut-outs of people and things, for the pictures of the audio-visual scenes.
+SPRITES ?= ../shared/data/sprites
 # This exact version finds a local CPU build where there is one; elsewhere pip takes the platform's ordinary build.
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -23,6 +25,7 @@ bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
 	$(VENV)/bin/python -m benchmarks synth-speed
 	$(VENV)/bin/python -m benchmarks train-speed
+	$(VENV)/bin/python -m benchmarks eyes-speed
 	$(VENV)/bin/python -m benchmarks fusion-speed
 	$(VENV)/bin/python -m benchmarks tuning-speed
 
@@ -30,6 +33,7 @@ results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks stereo-law
 	$(VENV)/bin/python -m benchmarks statistics --sounds $(SOUNDS)
 	$(VENV)/bin/python -m benchmarks results --sounds $(SOUNDS)
+	$(VENV)/bin/python -m benchmarks eyes --sounds $(SOUNDS) --sprites $(SPRITES)
 	$(VENV)/bin/python -m benchmarks tuning --sounds $(SOUNDS)
 
 check: $(VENV)/dev.stamp

@@ -24,6 +24,7 @@ from seldfuse.watch import Watch
 
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
+EYES_ROUNDS = 3
 FUSED_CLIPS, TWIN_CLIPS = 10_000, 10
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
@@ -52,6 +53,16 @@ def synth_speed() -> None:
     with TemporaryDirectory() as folder:
         result = synth_speed.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
     _keep(result, "synth-speed.json", synth_speed.tables(result))
+
+
+@app.command()
+def eyes_speed() -> None:
+    """Time a network with eyes on videos, and pictures encoded together beside one by one."""
+    from benchmarks import eyes_speed
+
+    with TemporaryDirectory() as folder:
+        result = eyes_speed.measure(EYES_ROUNDS, Path(folder))
+    _keep(result, "eyes-speed.json", eyes_speed.table(result))
 
 
 @app.command()

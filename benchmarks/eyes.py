@@ -69,7 +69,7 @@ def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
     return {
         "seldfuse": recipe["seldfuse"],
         "backends": {request.instance: entry for request, entry in zip(requests, recipe["backends"], strict=True)},
-        "systems": [{"name": system.name, **asdict(system)} for system in tried],
+        "systems": [{**asdict(system), "name": system.name, "members": list(system.members)} for system in tried],
         "clips": len(truth),
         **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
     }

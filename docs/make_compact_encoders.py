@@ -137,8 +137,7 @@ def _heard(bank: SoundBank, yamnet: Path) -> tuple[Tensor, Tensor, Tensor]:
         truth[sounding, cls] = 1.0
         noise = rng.standard_normal(len(dry)).astype(np.float32) * dry.std() * 10 ** (-rng.uniform(5, 45) / 20)
         sound = torch.from_numpy((dry + noise) * 10 ** (-rng.uniform(0, 30) / 20))
-        power = ClipBatch(sound.expand(1, 2, -1))["mel_power"][0, 0, :250]
-        levels.append(level_db(power).half())
+        levels.append(level_db(ClipBatch(sound.expand(1, 2, -1))["logmel"])[0, :250].half())
         classes.append(torch.from_numpy(truth))
         scores.append(torch.from_numpy(_scores(teacher, dry)).half())
     return torch.stack(levels), torch.stack(classes), torch.stack(scores)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from worlds import FPS, film
 
 from seldfuse.clip import Clip
 from seldfuse.errors import MediaError
@@ -23,7 +24,6 @@ from seldfuse.posterior import Posterior
 from seldfuse.watch import Watch
 
 CPU = torch.device("cpu")
-FPS = Fraction(25)
 
 
 class Brightness:
@@ -38,18 +38,6 @@ class Brightness:
     def encode(self, pictures: torch.Tensor) -> torch.Tensor:
         self.calls += len(pictures)
         return pictures.float().mean(dim=(1, 2)).unflatten(-1, (4, 4)).mean(-1, keepdim=True)
-
-
-def film(
-    path: Path, seconds: float, size: tuple[int, int] = (36, 64), fps: Fraction = FPS, sound_s: float = 0.0
-) -> Path:
-    """A video whose level is 10 times the second it is, with as much sound as is wanted."""
-    rng = np.random.default_rng(0)
-    count = round(seconds * fps)
-    pictures = [np.full((36, 64, 3), 10 + 10 * int(number / fps), np.uint8) for number in range(count)]
-    sound = (0.1 * rng.standard_normal((2, round(24_000 * (sound_s or seconds))))).astype(np.float32)
-    write_video(path, pictures, fps, sound)
-    return path
 
 
 def sight(path: Path, kept: Kept | None = None, flipped: bool = False) -> tuple[Sight, Brightness, list[str]]:

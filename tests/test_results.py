@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandas as pd
 import pytest
 import torch
 from torch.nn import functional as F

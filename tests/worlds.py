@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from fractions import Fraction
 from pathlib import Path as Folder
 from typing import Any
 
@@ -15,7 +16,7 @@ from seldfuse import listen
 from seldfuse.checkpoint import save_checkpoint
 from seldfuse.cli import main
 from seldfuse.labels import Label, LabelSet
-from seldfuse.media.encode import write_wav
+from seldfuse.media.encode import write_video, write_wav
 from seldfuse.nn.resnet_conformer import TrunkConfig
 from seldfuse.plugin.registry import load_reference
 from seldfuse.synth.render import render
@@ -25,6 +26,7 @@ from seldfuse.synth.sounds.soundbank import Sound, SoundBank
 
 BACKENDS = {"doa": ("logmel", "intensity"), "sde": ("logmel", "intensity", "stpacc"), "sce": ("logmel", "intensity")}
 POOLS = ((5, 4), (1, 1), (1, 4), (1, 2))
+FPS = Fraction(25)
 THREE = LabelSet("three", (Label("hiss", "Hiss"), Label("tone", "Tone"), Label("tick", "Tick")))
 
 
@@ -129,3 +131,15 @@ class HereAndNow:
 
     def shutdown(self, wait: bool, cancel_futures: bool) -> None:
         pass
+
+
+def film(
+    path: Path, seconds: float, size: tuple[int, int] = (36, 64), fps: Fraction = FPS, sound_s: float = 0.0
+) -> Folder:
+    """A video whose level is 10 times the second it is, with as much sound as is wanted."""
+    rng = np.random.default_rng(0)
+    count = round(seconds * fps)
+    pictures = [np.full((36, 64, 3), 10 + 10 * int(number / fps), np.uint8) for number in range(count)]
+    sound = (0.1 * rng.standard_normal((2, round(24_000 * (sound_s or seconds))))).astype(np.float32)
+    write_video(path, pictures, fps, sound)
+    return path

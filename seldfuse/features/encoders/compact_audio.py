@@ -1,6 +1,7 @@
 """The small audio tagger that ships: what kind of sound, moment by moment, wherever it comes from.
 
-It hears the mean power of both channels, so that left and right do not matter to it.
+It hears the mean power of both channels, so that left and right do not matter to it, and it hears it from the log-mel
+spectrogram, so that what is done to that in training is done to what it hears.
 """
 
 from functools import lru_cache
@@ -11,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seldfuse.features.encoders.bundled import bundled_weights
-from seldfuse.features.logmel import FLOOR_POWER
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
 if TYPE_CHECKING:
@@ -67,22 +67,34 @@ class _Around(nn.Module):
 
 
 def compact_audio(batch: "ClipBatch") -> Float[Tensor, "batch frame 1 64"]:
-    """`compact-audio`: one token for each frame."""
-    power = batch["mel_power"].mean(dim=1)[:, : batch.frames * SPECTRA_PER_FRAME]
-    with torch.inference_mode():
-        return _network(str(batch.device))(level_db(power)).unsqueeze(2)  # type: ignore[no-any-return]
+    """`compact-audio`: one token for each frame. Raises CheckpointError where the weights are missing."""
+    return heard(batch["logmel"][:, :, : batch.frames * SPECTRA_PER_FRAME])
 
 
-def level_db(power: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    return 10.0 * power.clamp_min(FLOOR_POWER).log10()
+@torch.no_grad()
+def heard(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 64"]:
+    """The tokens of a log-mel spectrogram, however it came about. Raises CheckpointError."""
+    network, _ = _loaded(str(logmel.device))
+    return network(level_db(logmel)).unsqueeze(2)  # type: ignore[no-any-return]
+
+
+def level_db(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch time 64"]:
+    """That of the mean power of both channels."""
+    return 10.0 * torch.pow(10.0, 0.1 * logmel).mean(dim=1).log10()
+
+
+def version() -> str:
+    """The beginning of the weights' SHA-256. Raises CheckpointError."""
+    return _loaded("cpu")[1]
 
 
 @lru_cache(maxsize=4)
-def _network(device: str) -> TaggerNetwork:
-    """Loaded once for each device. Raises CheckpointError."""
+def _loaded(device: str) -> tuple[TaggerNetwork, str]:
+    """The network, once for each device, and its version."""
+    weights, found = bundled_weights("audio")
     network = TaggerNetwork()
-    network.load_state_dict(bundled_weights("audio")[0])
-    return network.to(device).eval().requires_grad_(False)
+    network.load_state_dict(weights)
+    return network.to(device).eval().requires_grad_(False), found
 
 
 def _separable(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -1,0 +1,130 @@
+"""What looking costs: a network with eyes against real time, and pictures encoded together against one by one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.table import Table
+from torch import Tensor
+
+from benchmarks.timing import Case, interleaved
+from seldfuse.clip import Clip
+from seldfuse.errors import SeldfuseError
+from seldfuse.features.encoders.encoder import PictureEncoder
+from seldfuse.features.encoders.reference import open_encoder
+from seldfuse.features.thrift import STILL_LEVELS, distinct, encoded
+from seldfuse.features.view import as_seen
+from seldfuse.labels import DCASE2025
+from seldfuse.listen import Ears, listen
+from seldfuse.media.encode import write_video
+from seldfuse.media.inputs import find_clips
+from seldfuse.pipeline import open_ears
+from seldfuse.synth.draw import Stage, draw_scene
+from seldfuse.synth.pictures.backdrop import Backdrops
+from seldfuse.synth.pictures.film import FPS, frames
+from seldfuse.synth.pictures.sprites import Sprites
+from seldfuse.synth.render import render
+from seldfuse.synth.sounds.procedural import procedural_bank
+from seldfuse.synth.timelines.statistics import Statistics
+from seldfuse.watch import Watch
+
+BACKENDS = "mvanet"
+CLIPS, SEED = 8, 7
+CLIP_S = 5.0
+LEAST_TIMES_REAL_TIME = 4.0
+LEAST_RATIO = 2.0
+MOST_DIFFERENCE = 0.01
+
+
+def measure(rounds: int, folder: Path) -> dict[str, Any]:
+    """Random scenes with pictures, drawn ones, as MP4 files in `folder`; nothing is kept from round to round."""
+    clips = _written(folder)
+    ears = replace(open_ears(BACKENDS, "cpu"), kept=None)
+    _save_resnet(folder / "resnet-50")
+    resnet = open_encoder(f"resnet50@{folder / 'resnet-50'}", torch.device("cpu"))
+    films = [_pictures(clip, resnet) for clip in clips]
+    cases = [
+        Case("run", lambda: _hear(clips, ears), CLIPS * CLIP_S),
+        Case("together", lambda: [encoded(film, resnet) for film in films], CLIPS * CLIP_S),
+        Case("one by one", lambda: [_one_by_one(film, resnet) for film in films], CLIPS * CLIP_S),
+    ]
+    times = interleaved(cases, rounds)
+    return {
+        "backends": BACKENDS,
+        "clips": CLIPS,
+        "rounds": rounds,
+        "threads": torch.get_num_threads(),
+        "times_real_time": CLIPS * CLIP_S / float(np.median(times["run"])),
+        "ratio": float(np.median(times["one by one"] / times["together"])),
+        "difference": _difference(films, resnet),
+        "encoded_share": _encoded_share(films),
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    view = Table("", "value", "limit")
+    view.add_row(
+        f"{result['backends']} with its encoder, × real time",
+        f"{result['times_real_time']:.1f}",
+        f"≥ {LEAST_TIMES_REAL_TIME:g}",
+    )
+    view.add_row("ResNet-50: one by one / together, time of a clip", f"{result['ratio']:.2f}", f"≥ {LEAST_RATIO:g}")
+    view.add_row("its tokens' difference", f"{result['difference']:.2%}", f"≤ {MOST_DIFFERENCE:.0%}")
+    view.add_row("pictures encoded, of all", f"{result['encoded_share']:.0%}", "")
+    return view
+
+
+def _written(folder: Path) -> list[Clip]:
+    bank = procedural_bank(DCASE2025, held_out=False, count=2)
+    stage = Stage(bank, Statistics.load(), 0.5, sprites=Sprites(DCASE2025), backdrops=Backdrops())
+    assert stage.sprites is not None
+    assert stage.backdrops is not None
+    rng = np.random.default_rng(SEED)
+    for number in range(CLIPS):
+        scene = draw_scene(stage, rng)
+        film = list(frames(scene, stage.sprites, stage.backdrops, fps=FPS))
+        write_video(folder / f"{number}.mp4", film, Fraction(FPS), render([scene], bank).audio[0].numpy())
+    return find_clips([folder])
+
+
+def _hear(clips: Sequence[Clip], ears: Ears) -> None:
+    for _ in listen(clips, ears, Watch(), _fail):
+        pass
+
+
+def _fail(_clip: Clip, error: SeldfuseError) -> None:
+    raise error
+
+
+def _save_resnet(folder: Path) -> None:
+    """A ResNet-50 of random weights: what it costs does not depend on them."""
+    from transformers import ResNetConfig, ResNetModel
+
+    torch.manual_seed(0)
+    ResNetModel(ResNetConfig()).save_pretrained(folder)
+
+
+def _pictures(clip: Clip, encoder: PictureEncoder) -> Tensor:
+    assert clip.video is not None
+    shown = clip.video.frames(float(encoder.rate_hz), 0.0, CLIP_S)
+    return torch.stack([as_seen(one.rgb, clip.camera, encoder.height_px, encoder.width_px) for one in shown])
+
+
+def _one_by_one(film: Tensor, encoder: PictureEncoder) -> Tensor:
+    return torch.cat([encoder.encode(picture[None]) for picture in film])
+
+
+def _difference(films: Sequence[Tensor], encoder: PictureEncoder) -> float:
+    """Of what was shared by like pictures, as a share of the tokens' mean size."""
+    pairs = [(encoded(film, encoder), _one_by_one(film, encoder)) for film in films]
+    off = sum(float((shared - own).abs().sum()) for shared, own in pairs)
+    return off / sum(float(own.abs().sum()) for _, own in pairs)
+
+
+def _encoded_share(films: Sequence[Tensor]) -> float:
+    chosen = sum(len(distinct(film, STILL_LEVELS)[0]) for film in films)
+    return chosen / sum(map(len, films))
