@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from seldfuse.errors import MediaError
+from seldfuse.media.channels import Channels
 from seldfuse.media.container import probe
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.media.sound import FileAudio
@@ -92,6 +93,24 @@ def test_length_level_and_onset_survive_every_format(tmp_path, name, codec, rate
     assert left == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
     assert left / right == pytest.approx(2, rel=0.05)
     assert warnings == []
+
+
+def test_a_file_gives_its_sound_at_another_rate_with_what_only_that_holds(tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 13_000 * np.arange(88_200) / 44_100)
+    path = write(tmp_path / "a.wav", "pcm_f32le", np.stack([tone, tone]), 44_100)
+    wide, narrow = (
+        np.concatenate(list(FileAudio(path, rate_hz=rate_hz).blocks()), axis=1) for rate_hz in (48_000, 24_000)
+    )
+    assert wide.shape == (2, 96_000)
+    assert wide[:, 4_800:-4_800].std() == pytest.approx(0.5 / np.sqrt(2), rel=1e-3)
+    assert narrow[:, 2_400:-2_400].std() < 1e-3
+
+
+def test_one_channel_is_resampled_as_one(tmp_path):
+    path = write(tmp_path / "a.wav", "pcm_s16le", click(48_000, channels=1), 48_000)
+    samples = np.concatenate(list(FileAudio(path, Channels(assume_mono=True)).blocks()), axis=1)
+    assert samples.shape == (1, 48_000)
+    assert onset_s(samples) == pytest.approx(CLICK_S, abs=5e-4)
 
 
 def test_compressed_sound_that_a_wav_passes_off_as_samples_is_recognised(tmp_path):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import seldfuse
+from seldfuse.cli.checkpoints import WithFetch, checkpoints
 from seldfuse.cli.console import complain
 from seldfuse.cli.doctor import doctor
 from seldfuse.cli.eval import evaluate
@@ -24,14 +25,18 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "tune": tune,
     "synth": synth,
     "train": train,
+    "checkpoints": checkpoints,
     "plugins": plugins,
     "doctor": doctor,
 }
 """In the order of the help. A command is one function in one file; what is heavy is imported in its body."""
 
+# Those that have a command of their own below them.
+HANDING_ON = {synth: WithFromFoa, checkpoints: WithFetch}
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 for name, command in COMMANDS.items():
-    app.command(name, cls=WithFromFoa if command is synth else None)(command)
+    app.command(name, cls=HANDING_ON.get(command))(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

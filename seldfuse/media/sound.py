@@ -1,4 +1,4 @@
-"""The sound of a file, placed by its timestamps and brought to 24 kHz."""
+"""The sound of a file, placed by its timestamps and brought to one rate, 24 kHz where nothing else is asked."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,15 +38,17 @@ def ignore(_warning: str) -> None:
 
 @dataclass(frozen=True)
 class FileAudio:
-    """The first sound of a file: stereo at 24 kHz, decoded piece by piece, from the beginning each time.
+    """The first sound of a file: stereo, decoded piece by piece, from the beginning each time.
 
     `channels` says which two of several channels are taken; where it assumes mono, a sound of one channel stays one.
     Time 0 is the container's start, for sound and picture alike. A late start and gaps between timestamps become
-    silence, overlaps are cut off, damaged packets are passed over.
+    silence, overlaps are cut off, damaged packets are passed over. It comes at `rate_hz`: encoders of sound want more
+    than the models, and what was once taken away does not come back.
     """
 
     path: Path
     channels: Channels = field(default_factory=Channels)
+    rate_hz: int = SAMPLE_RATE_HZ
 
     @property
     def duration_s(self) -> float | None:
@@ -81,7 +83,7 @@ class FileAudio:
             stated = _stated_length(container, stream, rate_hz)
             pieces = timeline.place(_until_format_changes(first, frames, warn))
             pieces = _pooled(_without_padding(pieces, stated), least=rate_hz)
-            yield from _resampled(self._finite(pieces, rate_hz), rate_hz)
+            yield from _resampled(self._finite(pieces, rate_hz), rate_hz, self.rate_hz, len(timeline.channels))
             _report(timeline, stated, _lacking_s(self.path, stream), damage, warn)
 
     def _check(self, frame: AudioFrame) -> None:
@@ -251,12 +253,12 @@ def _pooled(
 
 
 def _resampled(
-    pieces: Iterator[Float32[np.ndarray, "channel sample"]], rate_hz: int
+    pieces: Iterator[Float32[np.ndarray, "channel sample"]], rate_hz: int, wanted_hz: int, channels: int
 ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
-    if rate_hz == SAMPLE_RATE_HZ:
+    if rate_hz == wanted_hz:
         yield from pieces
         return
-    stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, num_channels=2, dtype="float32")
+    stream = soxr.ResampleStream(rate_hz, wanted_hz, num_channels=channels, dtype="float32")
     for piece in pieces:
         yield stream.resample_chunk(np.ascontiguousarray(piece.T)).T
-    yield stream.resample_chunk(np.zeros((0, 2), np.float32), last=True).T
+    yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).T

@@ -1,0 +1,34 @@
+"""What every encoder of sound can do."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SoundTokens:
+    """What an encoder heard: `whole` says it of each window, `frames` of every 100 ms of it."""
+
+    whole: Float[Tensor, "window value"]
+    frames: Float[Tensor, "window frame channel"]
+
+
+@runtime_checkable
+class SoundEncoder(Protocol):
+    """Turns sound into tokens, frozen.
+
+    `name` and `version` say which encoder with which weights it is: what it gave once is looked up by them. Sound is
+    mono at `sample_rate_hz`. A window gives `whole_channels` values, and `channels` for each of its 100 ms frames.
+    """
+
+    name: str
+    version: str
+    sample_rate_hz: int
+    whole_channels: int
+    channels: int
+
+    def encode(self, audio: Float[Tensor, "window sample"]) -> SoundTokens:
+        """Tokens of some windows of one length, on the encoder's device."""
+        ...

@@ -1,0 +1,156 @@
+"""Where the weights of the large encoders are: a folder, a file, or a hub's name in seldfuse's own cache.
+
+Nothing here downloads: `seldfuse checkpoints fetch` does, and a message about missing weights says so.
+"""
+
+import hashlib
+import json
+import pickle
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from torch import Tensor, nn
+
+from seldfuse.errors import CheckpointError
+from seldfuse.features.kept import cache_folder
+
+CONFIG = "config.json"
+FRONT_END = "preprocessor_config.json"
+"""How a picture or a sound is prepared; only sound's is read."""
+
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+"""In the order of preference. The second is a pickle, of which nothing but tensors is read."""
+
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+HASH_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Known:
+    """Weights that an encoder asks for where the user names none. `size_mb` is approximate."""
+
+    reference: str
+    encoders: tuple[str, ...]
+    size_mb: int
+    licence: str
+
+
+KNOWN = (
+    Known("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, "Apache-2.0"),
+    Known("google/owlvit-base-patch32", ("owlvit",), 613, "Apache-2.0"),
+    Known("laion/clap-htsat-unfused", ("clap",), 615, "Apache-2.0"),
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that are there. `folder` holds their settings; a file that was named by itself has none."""
+
+    file: Path
+    folder: Path | None
+
+    def version(self) -> str:
+        """The beginning of the file's SHA-256."""
+        with self.file.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:HASH_DIGITS]
+
+    def settings(self, name: str) -> dict[str, Any] | None:
+        """A JSON file beside the weights, None where there is none. Raises CheckpointError where it is damaged."""
+        path = self.folder / name if self.folder else None
+        if path is None or not path.is_file():
+            return None
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"the settings of the weights cannot be read ({error}): {path}") from error
+        if not isinstance(found, dict):
+            raise CheckpointError(f"expected settings as a JSON object, got {type(found).__name__}: {path}")
+        return found
+
+    def tensors(self, prefixes: Iterable[str] = ("",)) -> dict[str, Tensor]:
+        """Those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError."""
+        beginnings = tuple(prefixes)
+        try:
+            if self.file.suffix == ".safetensors":
+                with safetensors.safe_open(self.file, "pt") as file:
+                    return {name: file.get_tensor(name) for name in file.keys() if name.startswith(beginnings)}  # noqa: SIM118
+            found = torch.load(self.file, map_location="cpu", weights_only=True)
+            return {name: value for name, value in found.items() if name.startswith(beginnings)}
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(
+                f"the weights hold more than tensors, which could run any code; only tensors are read: {self.file}"
+            ) from error
+        except (safetensors.SafetensorError, OSError, RuntimeError, EOFError, AttributeError) as error:
+            raise CheckpointError(f"the weights are damaged or cut short ({error}): {self.file}") from error
+
+    def fill(self, network: nn.Module, tensors: dict[str, Tensor]) -> None:
+        """Copies tensors into a network. Raises CheckpointError where some are missing or have other shapes."""
+        try:
+            missing = network.load_state_dict(tensors, strict=False).missing_keys
+        except RuntimeError as error:
+            cause = " ".join(str(error).splitlines()[1:2]).strip()
+            raise CheckpointError(f"the weights do not fit the network of {CONFIG} ({cause}): {self.file}") from error
+        # Counters of training steps, which old files lack, do nothing here.
+        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+        if missing:
+            raise CheckpointError(
+                f"the weights lack {len(missing)} of the encoder's tensors, such as {missing[0]}: {self.file}"
+            )
+
+
+def find_weights(reference: str, needs: tuple[str, ...] = ()) -> Weights:
+    """The weights of a reference; `needs` are the JSON files that must be beside them. Raises CheckpointError."""
+    named = Path(reference)
+    if named.is_file():
+        return Weights(named, None)
+    if named.is_dir():
+        return _in_folder(named, needs)
+    if not HUB_NAME.fullmatch(reference):
+        known = ", ".join(entry.reference for entry in KNOWN)
+        raise CheckpointError(
+            f"there are no weights {reference!r}: expected a folder, a file, or a hub's name such as {known}"
+        )
+    return _in_cache(reference, needs)
+
+
+def weights_folder(reference: str) -> Path:
+    """Where the weights of a hub's name are kept."""
+    return cache_folder() / "weights" / reference.replace("/", "--")
+
+
+def known(reference: str) -> Known | None:
+    """What is known about a hub's name."""
+    return next((entry for entry in KNOWN if entry.reference == reference), None)
+
+
+def missing_files(folder: Path, needs: tuple[str, ...]) -> list[str]:
+    """Names of files that are needed and not there; of the weights one file will do."""
+    there = any((folder / name).is_file() for name in WEIGHT_FILES)
+    return [name for name in needs if not (folder / name).is_file()] + ([] if there else [WEIGHT_FILES[0]])
+
+
+def _in_folder(folder: Path, needs: tuple[str, ...]) -> Weights:
+    missing = missing_files(folder, needs)
+    if missing:
+        there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
+        raise CheckpointError(f"the folder of weights lacks {' and '.join(missing)}, it has {there}: {folder}")
+    return Weights(next(folder / name for name in WEIGHT_FILES if (folder / name).is_file()), folder)
+
+
+def _in_cache(reference: str, needs: tuple[str, ...]) -> Weights:
+    folder = weights_folder(reference)
+    missing = missing_files(folder, needs)
+    if not missing:
+        return _in_folder(folder, needs)
+    entry = known(reference)
+    # The settings are small; it is the weights that take time.
+    size = f" (about {entry.size_mb} MB)" if entry and WEIGHT_FILES[0] in missing else ""
+    raise CheckpointError(
+        f"the weights {reference} lack {' and '.join(missing)}{size}; "
+        f"get them with `seldfuse checkpoints fetch {reference}`: {folder}"
+    )
