@@ -102,9 +102,12 @@ def wishes_for(texts: Sequence[str], recordings: Sequence[Recording], seed: int)
         twice = sorted(meant.intersection(*[other.splits for other in wishes])) if wishes else []
         if twice:
             raise UsageError(f"--clips {text}: another --clips speaks of {twice[0]} already")
-        cuts = (cut for cut in drawn(recordings, seed) if cut.recording.split in meant)
-        wishes.append(Wish(cuts, count, meant))
+        wishes.append(Wish(_of(meant, drawn(recordings, seed)), count, meant))
     return wishes
+
+
+def _of(splits: frozenset[str], cuts: Iterator[Cut]) -> Iterator[Cut]:
+    return (cut for cut in cuts if cut.recording.split in splits)
 
 
 def _wanted(text: str) -> tuple[str, int]:

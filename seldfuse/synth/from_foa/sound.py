@@ -43,7 +43,7 @@ def read_foa(path: Path, first: int, count: int) -> Float32[np.ndarray, "channel
     return samples
 
 
-def stereo(foa: Float32[np.ndarray, "4 sample"], angle_deg: float) -> Float32[np.ndarray, "2 sample"]:
+def stereo(foa: Float32[np.ndarray, "4 sample"], angle_deg: int) -> Float32[np.ndarray, "2 sample"]:
     """Left and right of a coincident pair that looks along a viewing angle: L = W + Y', R = W − Y'.
 
     Y' is Y of the scene turned to the left by the angle. A plane wave of azimuth θ and elevation φ comes out as

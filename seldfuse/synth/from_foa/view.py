@@ -43,7 +43,7 @@ class View:
     H.264 has it where it does not say otherwise.
     """
 
-    def __init__(self, width_px: int, angle_deg: float) -> None:
+    def __init__(self, width_px: int, angle_deg: int) -> None:
         across, down = np.arange(CAMERA.width_px), np.arange(CAMERA.height_px)
         self._luma = _Sampler(width_px, angle_deg, across + 0.5, down + 0.5, step=1, offset_px=(0.5, 0.5))
         self._chroma = _Sampler(width_px, angle_deg, across[::2] + 0.5, down[::2] + 1.0, step=2, offset_px=(0.5, 1.0))
@@ -69,7 +69,7 @@ class _Sampler:
     def __init__(
         self,
         width_px: int,
-        angle_deg: float,
+        angle_deg: int,
         x_px: Float64[np.ndarray, " column"],
         y_px: Float64[np.ndarray, " row"],
         step: int,
