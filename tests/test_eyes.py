@@ -1,5 +1,6 @@
 """Pictures on their way to a network: cameras, encoders, what is kept, what is missing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -171,6 +172,15 @@ def test_the_folder_of_embeddings_stays_within_its_limit_and_keeps_what_was_aske
     assert kept.get("0") is not None
     assert kept.get("1") is None
     assert torch.equal(kept.get("11"), torch.full((1000,), 11.0))
+
+
+def test_two_may_write_the_same_embedding_at_once(tmp_path: Path) -> None:
+    several = [Kept(tmp_path) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            list(pool.map(lambda kept: kept.put("a", torch.ones(20_000)), several))
+            assert torch.equal(several[0].get("a"), torch.ones(20_000))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".safetensors"] == []
 
 
 def test_damaged_and_unwritable_embeddings_are_computed_anew(tmp_path: Path) -> None:
