@@ -15,6 +15,7 @@ PACKAGES = [
     "seldfuse_sed_sce",
     "seldfuse_baseline",
     "seldfuse_mvanet_ts",
+    "seldfuse_cmc",
 ]
 install_import_hook(PACKAGES, "beartype.beartype")
 

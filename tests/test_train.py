@@ -304,7 +304,6 @@ def test_the_learning_rate_warms_up_holds_and_decays() -> None:
         (["doa", "--set", "batch"], 2, "--set expects section.key=value, such as run.batch=16, got 'batch'"),
         (["doa", "--recipe", "nowhere.toml"], 2, "expected a recipe, a TOML file that can be read"),
         (["doa", "--resume"], 2, "expected a recipe, a TOML file that can be read"),
-        (["cmc"], 3, "backend 'cmc' is planned and not built"),
         (["do"], 3, "did you mean 'doa'?"),
         (["doa", "--device", "cuda:7"], 2, "--device cuda:7: this machine shows"),
         (["doa", "--data", "synth", "--sounds", "nowhere"], 2, "expects a folder of sounds"),

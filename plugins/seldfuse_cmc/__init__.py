@@ -1,4 +1,4 @@
-"""CMC, the Cross-Modal Conformer: planned, not built."""
+"""CMC, the Cross-Modal Conformer: sound and picture through embeddings, several sources of one class."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,9 @@ def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
             name="cmc",
             api_version=1,
             summary="sound and picture through language-aligned embeddings, three tracks per class",
-            load=None,
+            load="seldfuse_cmc.infer:load",
+            task="seldfuse_cmc.train:CmcTask",
+            features=("logmel", "ild", "stpacc"),
             provides=("activity", "direction", "distance", "onscreen"),
             tracks=3,
             needs_video=True,

@@ -1,0 +1,11 @@
+"""CMC at work: a checkpoint on a device."""
+
+import torch
+
+from seldfuse.features.network import NetworkBackend
+from seldfuse_cmc.network import from_settings, posterior
+
+
+def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
+    """Infers activity, direction, distance and on-screen. Raises CheckpointError where the checkpoint does not fit."""
+    return NetworkBackend("cmc", from_settings, posterior, checkpoint, device)

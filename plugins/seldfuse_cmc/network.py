@@ -1,0 +1,145 @@
+"""CMC, the Cross-Modal Conformer: every block asks what kind of sound it is, and what stands in the picture.
+
+After Berghi and Jackson (Surrey), second in the audio-visual track of DCASE 2025 Task 3, arXiv 2509.06598: log-mel, ILD
+and stpACC through a Conformer that attends to language-aligned embeddings of sound and picture. Which layers it adds is
+not published; here they are cross-attentions between self-attention and convolution, closed at the start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seldfuse.checkpoint import check_settings
+from seldfuse.directions import folded
+from seldfuse.features.encoders import compact_audio
+from seldfuse.labels import LabelSet
+from seldfuse.nn.accddoa import posterior_from_accddoa
+from seldfuse.nn.conformer import ConformerBlock
+from seldfuse.nn.cross_attention import GatedCrossAttention
+from seldfuse.nn.look import Columns, Look
+from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.posterior import Posterior
+
+TRACKS = 3
+EARS = 2
+"""The first channels, log-mel of left and right."""
+
+ELEMENTS = 4
+"""x, y, metres and on-screen."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What an encoder gives: `tokens` vectors of `channels` values for each frame.
+
+    In training the share `dropped` of the clips does without; for pictures that is augmentation's affair (`blind`).
+    """
+
+    encoder: str
+    tokens: int
+    channels: int
+    dropped: float = 0.0
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Tokens":
+        """Raises CheckpointError for a setting that this version does not know."""
+        check_settings(data, cls)
+        return cls(**data)
+
+
+class Cmc(nn.Module):
+    """A trunk whose blocks attend to tokens of sound and of picture, and a multi-ACCDDOA head with on-screen.
+
+    Either kind of tokens may be missing, for a clip or a frame; without both it is a plain Conformer. On-screen is
+    judged by looking where each track hears its class.
+    """
+
+    def __init__(self, trunk: TrunkConfig, heard: Tokens, seen: Tokens, column_dim: int, classes: int) -> None:
+        super().__init__()
+        self.heard, self.seen, self.column_dim, self.classes = heard, seen, column_dim, classes
+        self.trunk = Trunk(trunk)
+        dim, sizes = trunk.dim, (trunk.dim, trunk.heads, trunk.head_dim, trunk.dropout)
+        self.sounds = nn.Sequential(nn.Linear(heard.channels, dim), nn.LayerNorm(dim))
+        self.columns = Columns(seen.tokens, seen.channels, column_dim)
+        self.widen = nn.Linear(column_dim, dim)
+        self.hearing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
+        self.seeing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
+        self.hidden = nn.Linear(dim, dim)
+        self.place = nn.Linear(dim, TRACKS * (ELEMENTS - 1) * classes)
+        self.onscreen = Look(dim, TRACKS * classes, seen.tokens, column_dim)
+
+    def forward(
+        self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]
+    ) -> Float[Tensor, "batch frame out"]:
+        """The activated head, flattened over track, element and class."""
+        sounds, audible = _there(self._sounds(features, embeddings))
+        pictures, visible = _there(embeddings[self.seen.encoder])
+        columns = self.columns(pictures)  # (batch, frame, column, column_dim)
+        x = self._blocks(features, self.sounds(sounds), audible, self.widen(columns), visible)
+        place = self.place(self.hidden(x)).unflatten(-1, (TRACKS, ELEMENTS - 1, self.classes))
+        x_axis, y_axis, distance = place.unbind(-2)  # each (batch, frame, track, cls)
+        x_axis, y_axis, distance = x_axis.tanh(), y_axis.tanh(), distance.relu()
+        point = torch.stack([x_axis, y_axis], dim=-1).flatten(2, 3)
+        point = point / point.norm(dim=-1, keepdim=True).clamp_min(1e-3) * distance.flatten(2).unsqueeze(-1)
+        onscreen = self.onscreen(x, point, columns, visible.unsqueeze(-1).to(x)).sigmoid()
+        return torch.stack([x_axis, y_axis, distance, onscreen.unflatten(2, (TRACKS, -1))], dim=-2).flatten(2)
+
+    def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
+        """Tokens of sound: those given, else what the tagger that ships hears in the log-mel spectrogram."""
+        given = embeddings.get(self.heard.encoder)
+        tokens = compact_audio.heard(features[:, :EARS]) if given is None else given
+        if not self.training:
+            return tokens
+        gone = torch.rand(len(tokens), 1, 1, 1, device=tokens.device) < self.heard.dropped
+        return tokens.masked_fill(gone, torch.nan)
+
+    def _blocks(
+        self, features: Tensor, sounds: Tensor, audible: Tensor, columns: Tensor, visible: Tensor
+    ) -> Float[Tensor, "batch frame dim"]:
+        trunk = self.trunk
+        x = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
+        x = trunk.to_frames(trunk.into(x).transpose(1, 2)).transpose(1, 2)  # (batch, frame, dim)
+        for block, hear, see in zip(trunk.blocks, self.hearing, self.seeing, strict=True):
+            assert isinstance(block, ConformerBlock)
+            x = x + 0.5 * block.first(x)
+            x = x + block.attention(x)
+            x = x + hear(x, sounds, audible)
+            x = x + see(x, columns, visible)
+            x = x + block.convolution(x)
+            x = block.norm(x + 0.5 * block.second(x))
+        return x  # type: ignore[no-any-return]
+
+    def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
+        """Takes over the training data's mean and deviation of each channel and mel band."""
+        self.trunk.set_statistics(mean, deviation)
+
+    def settings(self) -> dict[str, Any]:
+        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        return {
+            "trunk": self.trunk.config.to_json(),
+            "heard": asdict(self.heard),
+            "seen": asdict(self.seen),
+            "column_dim": self.column_dim,
+        }
+
+
+def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> Cmc:
+    heard, seen = (Tokens.from_json(settings[name]) for name in ("heard", "seen"))
+    return Cmc(TrunkConfig.from_json(settings["trunk"]), heard, seen, settings["column_dim"], len(labels))
+
+
+def posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
+    """The output as a three-track posterior, its directions folded to the front."""
+    said = posterior_from_accddoa(output, labels, TRACKS, onscreen=True)
+    assert said.direction is not None
+    return replace(said, direction=folded(said.direction))
+
+
+def _there(tokens: Float[Tensor, "batch frame token channel"]) -> tuple[Tensor, Tensor]:
+    """Tokens without NaN, and in which frames there are any."""
+    there = ~tokens[:, :, 0, 0].isnan()
+    return tokens.nan_to_num(0.0), there

@@ -1,0 +1,33 @@
+"""How CMC learns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.labels import LabelSet
+from seldfuse.posterior import Posterior
+from seldfuse.train.adpit import adpit_seen_loss, adpit_targets
+from seldfuse_cmc.network import Cmc, from_settings, posterior
+
+
+class CmcTask:
+    """CMC for the trainer."""
+
+    backend = "cmc"
+    criterion = "f20_1_on"
+    recipes = Path(__file__).parent / "recipes"
+
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> Cmc:
+        return from_settings(settings, labels)
+
+    def loss(
+        self, output: Float[Tensor, "batch frame out"], truth: Posterior, settings: Mapping[str, Any]
+    ) -> Float[Tensor, ""]:
+        """ADPIT with on-screen as a mean over sources; `settings` may hold `onscreen_weight`."""
+        return adpit_seen_loss(output, adpit_targets(truth, onscreen=True), **settings)
+
+    def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
+        return posterior(output, labels)
