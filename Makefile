@@ -24,6 +24,7 @@ test: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
 	$(VENV)/bin/python -m benchmarks synth-speed
+	$(VENV)/bin/python -m benchmarks foa-speed
 	$(VENV)/bin/python -m benchmarks train-speed
 	$(VENV)/bin/python -m benchmarks eyes-speed
 	$(VENV)/bin/python -m benchmarks fusion-speed

@@ -25,6 +25,7 @@ from seldfuse.watch import Watch
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
 EYES_ROUNDS = 3
+FOA_SOUND_S, FOA_VIDEO_S = 400, 60
 FUSED_CLIPS, TWIN_CLIPS = 10_000, 10
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
@@ -63,6 +64,16 @@ def eyes_speed() -> None:
     with TemporaryDirectory() as folder:
         result = eyes_speed.measure(EYES_ROUNDS, Path(folder))
     _keep(result, "eyes-speed.json", eyes_speed.table(result))
+
+
+@app.command()
+def foa_speed() -> None:
+    """Time the cutting of clips from first-order recordings, with and without videos."""
+    from benchmarks import foa_speed
+
+    with TemporaryDirectory() as folder:
+        result = foa_speed.measure(FOA_SOUND_S, FOA_VIDEO_S, Path(folder))
+    _keep(result, "foa-speed.json", foa_speed.tables(result))
 
 
 @app.command()

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import random
+import re
+import shlex
 import struct
 import wave
 from collections.abc import Callable, Iterator, Sequence
@@ -445,9 +447,23 @@ def test_run_eval_and_train_take_the_folder_as_it_is(made: tuple[Path, Path], tm
     assert call("eval", str(tmp_path / "out" / "dev-test-tau"), str(reference)) == 0
     assert call("eval", str(reference), str(reference)) == 0
     assert call("train", "sce", "--data", str(data), "--dry-run") == 0
-    training = ("--steps", "1", "--batch", "2", "--device", "cpu", "-o", str(tmp_path / "runs"))
-    assert call("train", "sce", "--data", str(data), *training) == 0
-    assert (tmp_path / "runs" / "model.safetensors").is_file()
+
+
+def test_the_commands_of_the_page_run_in_their_order(
+    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: None
+) -> None:
+    """With fewer clips and steps, sound alone, and a data set that shares the recordings of the other tests."""
+    page = (Path(__file__).parents[1] / "docs" / "real-data.md").read_text()
+    commands = [shlex.split(command) for command in re.findall(r"^    seldfuse (.*)$", page, re.MULTILINE)]
+    less = {"dev-train=16214": "dev-train=2", "dev-test=13786": "dev-test=2", "2000": "1"}
+    (tmp_path / "STARSS23").mkdir()
+    for part in ("foa_dev", "metadata_dev"):
+        (tmp_path / "STARSS23" / part).symlink_to(made[0] / part)
+    monkeypatch.chdir(tmp_path)
+    assert [command[0] for command in commands] == ["synth", "train", "run", "eval", "run", "eval"]
+    for command in commands:
+        assert call(*(less.get(word, word) for word in command)) == 0, command
+    assert (tmp_path / "runs" / "sce-real" / "model.safetensors").is_file()
 
 
 def test_two_processes_make_the_same_bytes_as_one_and_a_stopped_run_goes_on_to_them(
@@ -684,3 +700,28 @@ def test_scenes_are_still_made_by_the_command_alone(tmp_path: Path, capsys) -> N
     assert "Usage: seldfuse synth from-foa [OPTIONS]" in capsys.readouterr().out
     assert call("synth", "--help") == 0
     assert "`seldfuse synth from-foa` makes one of recordings instead" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_short_run_of_the_speed_measures_what_is_promised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import foa_speed
+
+    asked = []
+
+    def run(recordings: Path, out: Path, options: Sequence[str]) -> foa_speed.Spent:
+        asked.append((recordings.name, *options))
+        assert len(find_recordings(recordings, True, None)) == 1
+        return foa_speed.Spent(2.0, 3.0) if options == ("--clips", "2") else foa_speed.Spent(6.0, 9.0)
+
+    monkeypatch.setattr(foa_speed, "panoramas", lambda count: [np.zeros((64, 128, 3), np.uint8)] * count)
+    monkeypatch.setattr(foa_speed, "run", run)
+    result = json.loads(json.dumps(foa_speed.measure(6, 15, tmp_path)))
+    assert asked == [
+        ("sounds", "--clips", "2"),
+        ("videos", "--clips", "2"),
+        ("sounds", "--clips", "6"),
+        ("videos", "--hop", "5.0"),
+        ("videos", "--clips", "12"),
+    ]
+    assert result["cases"]["sound alone"]["times_real_time"] == pytest.approx(4 * 5 / 4)
+    assert result["cases"]["sound alone"]["times_real_time_by_cpu"] == pytest.approx(2 * 4 * 5 / 6)
+    assert foa_speed.tables(result).renderables
