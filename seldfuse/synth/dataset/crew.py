@@ -88,9 +88,7 @@ class Maker:
         return {"number": order.number, "name": name, **asdict(written), "plan": json.loads(scene.to_json())}
 
 
-def produce(
-    orders: Iterable[AnyOrder], maker: Makes[AnyOrder, AnyMade], jobs: int
-) -> Generator[AnyMade, None, None]:
+def produce(orders: Iterable[AnyOrder], maker: Makes[AnyOrder, AnyMade], jobs: int) -> Generator[AnyMade, None, None]:
     """Makes clips with `jobs` processes and gives them in the order of the orders, whichever is done first.
 
     Close the iterator to stop early. Raises what `maker.make` does, and SeldfuseError where a process dies.
