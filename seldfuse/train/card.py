@@ -10,12 +10,14 @@ from seldfuse.train.task import Task
 
 SCORES = {
     "f20_1": "F20/1",
+    "f20_1_on": "F20/1/on",
     "f20": "F20 (distance waived)",
     "f1": "F1 (azimuth waived)",
     "f_class": "F of class alone",
     "doae_deg": "DOA error, degrees",
     "rde": "relative distance error",
     "distance_error_m": "distance error, m",
+    "osa": "on-screen accuracy",
 }
 
 RANDOM_SCENES = (
@@ -23,12 +25,16 @@ RANDOM_SCENES = (
     "sources that move, noise at 5–40 dB, babble, band limits, clipping, lossy coding"
 )
 
+PICTURES = "drawn rooms with cut-outs of people and drawings of things where the sounds come from, and some elsewhere"
+
 
 def write_card(folder: Path, task: Task, training: Mapping[str, Any]) -> None:
     """Writes README.md: what the checkpoint is, how it was trained, what it scores. Raises UsageError."""
     recipe = training["recipe"]
     run, optimiser = recipe["run"], recipe["optimiser"]
     start = f", started from `{recipe['init']}`" if recipe["init"] else ""
+    taught = f", taught by `{recipe['teacher']}` (weight {recipe['teacher_weight']})" if recipe["teacher"] else ""
+    seen = f"; sees what {', '.join(recipe['encoders'])} gives" if recipe["encoders"] else ""
     clips, hours = run["batch"] * run["accumulate"], training["hours"]
     scores = [
         f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
@@ -39,11 +45,11 @@ A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}.
 
 | | |
 |---|---|
-| Network | {training["parameters"]:,} parameters; hears {", ".join(recipe["features"])} |
-| Training | {training["step"]} steps of {clips} clips of 5 s, seed {run["seed"]}{start}; {hours} hours |
+| Network | {training["parameters"]:,} parameters; hears {", ".join(recipe["features"])}{seen} |
+| Training | {training["step"]} steps of {clips} clips of 5 s, seed {run["seed"]}{start}{taught}; {hours} hours |
 | Learning rate | {optimiser["name"]}, {optimiser["peak_learning_rate"]} at its peak, {optimiser["schedule"]} schedule |
 | Augmentation | {_augmentation(recipe["augment"])} |
-| Data | {"; ".join(_data(part["source"]) for part in recipe["data"])} |
+| Data | {"; ".join(_data(part["source"], recipe) for part in recipe["data"])} |
 | Weights | half precision, safetensors |
 | Licence | Apache-2.0 |
 
@@ -62,5 +68,7 @@ def _augmentation(settings: Mapping[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items() if value) or "none"
 
 
-def _data(source: str) -> str:
-    return RANDOM_SCENES if source == SYNTH else f"labelled clips of the folder `{source}`"
+def _data(source: str, recipe: Mapping[str, Any]) -> str:
+    if source != SYNTH:
+        return f"labelled clips of the folder `{source}`"
+    return f"{RANDOM_SCENES}; {PICTURES}" if recipe["encoders"] else RANDOM_SCENES
