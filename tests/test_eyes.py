@@ -1,6 +1,8 @@
 """Pictures on their way to a network: cameras, encoders, what is kept, what is missing."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import torch
 from worlds import FPS, film
 
 from seldfuse.clip import Clip
-from seldfuse.errors import MediaError
+from seldfuse.errors import MediaError, UsageError
 from seldfuse.features.encoders.compact_image import CompactImage
 from seldfuse.features.kept import Kept
 from seldfuse.features.sight import Sight
@@ -22,6 +24,12 @@ from seldfuse.listen import NO_PICTURE, Ears, listen
 from seldfuse.media.encode import write_video
 from seldfuse.media.inputs import find_clips
 from seldfuse.posterior import Posterior
+from seldfuse.synth.bank import SceneBank, Supply
+from seldfuse.synth.draw import Stage
+from seldfuse.synth.pictures.backdrop import Backdrops
+from seldfuse.synth.pictures.sprites import Sprites
+from seldfuse.synth.sounds.procedural import procedural_bank
+from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.watch import Watch
 
 CPU = torch.device("cpu")
@@ -193,6 +201,27 @@ def test_damaged_and_unwritable_embeddings_are_computed_anew(tmp_path: Path) -> 
     blocked = Kept(tmp_path / "file")
     blocked.put("a", torch.ones(3))
     assert blocked.get("a") is None
+
+
+def test_a_bank_of_scenes_keeps_what_is_seen_of_them_plain_and_flipped(tmp_path: Path, here_and_now: None) -> None:
+    sounds = procedural_bank(DCASE2025, held_out=False, count=1)
+    stage = Stage(sounds, Statistics.load(), 0.5, sprites=Sprites(DCASE2025), backdrops=Backdrops())
+    kept = Supply(stage, ("logmel",), 3, tmp_path / "bank", ("compact-image",))
+    first, again = kept.chunk(1), replace(kept).chunk(1)
+    seen = first.embeddings["compact-image"]
+    assert seen.plain.shape == seen.flipped.shape == (8, 25, 14, 64)
+    assert torch.equal(seen.plain, again.embeddings["compact-image"].plain)
+    # What is on the left of one is on the right of the other.
+    alike = (seen.plain.flip(2) - seen.flipped).abs().mean()
+    assert alike < 0.8 * (seen.plain - seen.flipped).abs().mean()
+    assert "compact-image" in json.loads((tmp_path / "bank" / "bank.json").read_text())["encoders"]
+    with pytest.raises(UsageError, match="scenes from other sounds"):
+        replace(kept, encoders=())
+    bank = SceneBank(kept, on_hand=8, uses=1, workers=1)
+    drawn = bank.draw(4)
+    bank.close()
+    assert drawn.embeddings["compact-image"].plain.shape == (4, 25, 14, 64)
+    assert drawn.truth.onscreen is not None
 
 
 class Watcher:

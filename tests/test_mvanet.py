@@ -1,15 +1,18 @@
 """MVANet: its size, its gates, where it looks, and its teacher."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from worlds import call
 
 from seldfuse.checkpoint import open_checkpoint, save_checkpoint
 from seldfuse.errors import UsageError
 from seldfuse.features.embedding import Embedding
+from seldfuse.features.encoders.compact_image import CompactImage
 from seldfuse.labels import DCASE2025
 from seldfuse.nn.audio_guided import AudioGuidedAttention
 from seldfuse.nn.look import Look
@@ -186,3 +189,36 @@ def test_teachers_that_cannot_teach_are_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, network, "mvanet", DCASE2025, config)
     with pytest.raises(UsageError, match="sees nothing"):
         open_teacher(replace(recipe, teacher=str(tmp_path)), DCASE2025, CPU)
+
+
+def test_two_networks_look_once_and_the_bundled_clip_gets_onscreen(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
+    encoded: list[int] = []
+    encode = CompactImage.encode
+
+    def counted(self: CompactImage, pictures: torch.Tensor) -> torch.Tensor:
+        encoded.append(len(pictures))
+        return encode(self, pictures)
+
+    monkeypatch.setattr(CompactImage, "encode", counted)
+    together = "mvanet,mvanet@mvanet-small-plain,sce"
+    assert call("run", "@demo", "--backends", together, "-o", str(tmp_path / "both"), "--json") == 0
+    pictures = sum(encoded)
+    assert 0 < pictures <= 50
+    said = capsys.readouterr()
+    assert said.err.count("compact-image") == 1
+    events = json.loads(said.out)["results"][0]["events"]
+    assert {event["class"] for event in events} >= {"female_speech"}
+    assert all(event["onscreen"] in (True, False) for event in events)
+    assert call("run", "@demo", "--backends", "mvanet", "-o", str(tmp_path / "one")) == 0
+    assert sum(encoded) == pictures
+
+
+@pytest.mark.shared
+def test_a_real_video_is_heard_and_seen(shared: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
+    video = str(shared / "media" / "video" / "nasa_13013.mp4")
+    for backends in ("mvanet", "mvanet,mvanet@mvanet-small-plain,sce"):
+        assert call("run", video, "--backends", backends, "-o", str(tmp_path / backends), "--json") == 0
+        events = json.loads(capsys.readouterr().out)["results"][0]["events"]
+        assert sum(event["end_s"] - event["start_s"] for event in events if "speech" in event["class"]) > 1.0

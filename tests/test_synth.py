@@ -293,9 +293,9 @@ def test_a_folder_keeps_scenes_for_others(stage: Stage, here_and_now: None, tmp_
 
 def test_other_processes_fill_the_bank(stage: Stage) -> None:
     with bank_of(stage, 8, 1, workers=1) as bank:
-        features, truth = bank.draw(8)
-    assert features.shape[:2] == (8, 2)
-    assert truth.activity.shape == (8, 50, 3, 3)
+        drawn = bank.draw(8)
+    assert drawn.features.shape[:2] == (8, 2)
+    assert drawn.truth.activity.shape == (8, 50, 3, 3)
 
 
 def test_a_bank_of_worn_out_scenes_is_refused(stage: Stage) -> None:
