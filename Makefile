@@ -1,7 +1,8 @@
 # `make demo` hears the bundled clip, `make test` runs the tests. `make bench` times a run, the making of scenes, a
-# training step, looking and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: what the rooms do to the
-# stereo law, the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes and what pictures
-# are worth to those with eyes (docs/results.md), and what tuning adds (docs/tuning.md). All make their environment first.
+# training step, looking and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: what the
+# rooms do to the stereo law, the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes and
+# what pictures are worth to those with eyes (docs/results.md), and what tuning adds (docs/tuning.md). All make their
+# environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
