@@ -34,7 +34,7 @@ from seldfuse.synth.timelines.statistics import Statistics
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints" / "compact-encoders"
 SCENES, SEED = 400, 20261126
-TAGGER_CLIPS, TAGGER_STEPS, TAGGER_BATCH, PEAK_RATE = 3000, 1500, 32, 3e-3
+TAGGER_CLIPS, TAGGER_STEPS, TAGGER_BATCH, PEAK_RATE = 2000, 1200, 32, 3e-3
 FRAMES_PER_SCORE = 5
 
 

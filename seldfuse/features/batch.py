@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import PluginError
+from seldfuse.features.encoders.compact_audio import compact_audio
 from seldfuse.features.logmel import logmel
 from seldfuse.features.spectrum import mel_power, spectrum
 from seldfuse.features.stereo import ild, intensity
@@ -24,6 +25,7 @@ BUILTIN: Mapping[str, Feature] = {
     "ild": ild,
     "intensity": intensity,
     "stpacc": stpacc,
+    "compact-audio": compact_audio,
 }
 
 

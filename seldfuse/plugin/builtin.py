@@ -11,6 +11,10 @@ def seldfuse_register_features(register: Callable[[FeatureSpec], None]) -> None:
         "logmel": ("seldfuse.features.logmel:logmel", "log-mel spectrograms of the two channels"),
         "ild": ("seldfuse.features.stereo:ild", "level difference between left and right per mel band"),
         "intensity": ("seldfuse.features.stereo:intensity", "mid-side intensity per mel band, from right to left"),
+        "compact-audio": (
+            "seldfuse.features.encoders.compact_audio:compact_audio",
+            "64 values for what kind of sound it is, by the tagger that ships",
+        ),
         "stpacc": ("seldfuse.features.stpacc:stpacc", "short-term power of the autocorrelation: how the room answers"),
     }
     for name, (load, summary) in summaries.items():

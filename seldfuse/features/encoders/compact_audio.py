@@ -5,6 +5,7 @@ spectrogram, so that what is done to that in training is done to what it hears.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,11 +31,9 @@ class TaggerNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(1, WIDTHS[0], 3, padding=1, bias=False), nn.BatchNorm2d(WIDTHS[0])]
-        layers += [nn.ReLU(), nn.MaxPool2d((1, 2))]
-        # Time is pooled after the second block: what rises and falls within 100 ms is heard before.
-        pools = ((1, 2), (SPECTRA_PER_FRAME, 2), (1, 2))
-        for before, width, pool in zip(WIDTHS, WIDTHS[1:], pools, strict=False):
-            layers += [_separable(before, width), nn.MaxPool2d(pool)]
+        layers += [nn.ReLU(), nn.MaxPool2d((SPECTRA_PER_FRAME, 2))]
+        for before, width in pairwise(WIDTHS):
+            layers += [_separable(before, width), nn.MaxPool2d((1, 2))]
         self.bands = nn.Sequential(*layers)
         self.into = nn.Linear(WIDTHS[-1] * 4, CHANNELS)
         self.around = nn.ModuleList([_Around(dilation) for dilation in DILATIONS])
