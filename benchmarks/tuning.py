@@ -9,7 +9,7 @@ from benchmarks.hearing import decided, hear
 from benchmarks.results_scores import SCORES, answers, bound, systems
 from seldfuse.cli.synth import synth
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode
+from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.settings import PRESETS
 from seldfuse.metrics.counts import Counts, count
@@ -18,6 +18,7 @@ from seldfuse.plugin.registry import BackendRequest
 from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
 from seldfuse.tune.choose import Tuned, tune
+from seldfuse.tune.counting import count_said
 from seldfuse.tune.explain import Worth, coverage, explained
 from seldfuse.tune.fit import Objective, pool_all
 from seldfuse.tune.material import Material
@@ -97,10 +98,11 @@ def judged(material: Material, tuned: Tuned, calibration: Mapping[str, Calibrati
     """Tuned fusion beside the presets, on scenes that it was not fitted on."""
     pooled, evidence = pool_all(material, tuned.settings)
     said = tuned.settings.doubt.of(pooled, evidence)
-    found = _count(material, said, tuned.settings)
+    found = count_said(material.references, said, tuned.settings.decode)
     presets = {preset: FusionSettings(preset) for preset in PRESETS}
     before = {
-        preset: _count(material, pool_all(material, settings)[0], settings) for preset, settings in presets.items()
+        preset: count_said(material.references, pool_all(material, settings)[0], settings.decode)
+        for preset, settings in presets.items()
     }
     return {
         "scores": {name: _scores(counts) for name, counts in {**before, "tuned": found}.items()},
@@ -117,10 +119,6 @@ def judged(material: Material, tuned: Tuned, calibration: Mapping[str, Calibrati
             "fused": [_error(pooled, material), _error(said, material)],
         },
     }
-
-
-def _count(material: Material, said: Posterior, settings: FusionSettings) -> Counts:
-    return count(material.references, decode(said, settings.decode), material.truth.labels, "strict")
 
 
 def _scores(counts: Counts) -> dict[str, Any]:

@@ -27,6 +27,17 @@ def test_what_sounds_agrees_with_the_slow_twin(low, max_gap, min_frames):
         np.testing.assert_array_equal(active[clip, :, cls, track].numpy(), expected)
 
 
+@pytest.mark.parametrize(("low", "max_gap", "min_frames"), [(0.6, 0, 1), (0.3, 0, 1), (0.6, 2, 1), (0.6, 0, 3)])
+@pytest.mark.parametrize("frames", [0, 1, 60])
+def test_steps_that_no_class_asks_for_are_left_out_rightly(low, max_gap, min_frames, frames):
+    activity = torch.rand(3, frames, 2, 2, generator=torch.Generator().manual_seed(1)) ** 1.5
+    _, active = sounding(activity, DecodeSettings(0.6, low, max_gap, min_frames), PAIR)
+    for clip, cls, track in np.ndindex(3, 2, 2):
+        lane = activity[clip, :, cls, track].double().numpy()
+        _, expected = twin.sounding(lane, 0.6, low, max_gap, min_frames)
+        np.testing.assert_array_equal(active[clip, :, cls, track].numpy(), expected)
+
+
 def lane(activity, azimuth_deg=0.0, cls=0, tracks=1, **fields):
     """A posterior in which one track of one class sounds, in one clip."""
     values = torch.zeros(1, len(activity), 2, tracks)

@@ -17,6 +17,9 @@ from seldfuse.formats.dcase import write_events
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.doubt import DoubtSettings
+from seldfuse.fusion.smooth import SmoothSettings
+from seldfuse.fusion.smooth_activity import HmmSettings
+from seldfuse.fusion.smooth_tracks import WalkSettings
 from seldfuse.labels import DCASE2025
 from seldfuse.metrics.rows import plain
 from seldfuse.posterior import Posterior
@@ -214,6 +217,18 @@ def test_what_a_fold_is_fitted_to_does_not_depend_on_what_it_is_judged_by() -> N
         upstream = members_fitted(one, FusionSettings(), parts, seen)
         found.append(fit(one, Pooled.of(one, upstream, Objective()), parts, Objective(), seen)[0])
     assert found[0] == found[1]
+
+
+def test_what_is_smoothed_afterwards_is_as_if_pooled_so() -> None:
+    given = material()
+    smooth = SmoothSettings(HmmSettings(), WalkSettings(), WalkSettings())
+    later = Pooled.of(given, FusionSettings(), Objective()).smoothed_by(smooth)
+    at_once = Pooled.of(given, FusionSettings(smooth=smooth), Objective())
+    assert later.settings == at_once.settings
+    for name, value in at_once.posterior.tensors().items():
+        assert torch.equal(later.posterior.tensors()[name], value)
+    assert torch.equal(later.evidence.log_odds, at_once.evidence.log_odds)
+    assert later.rows.hits.equal(at_once.rows.hits)
 
 
 def test_too_few_recordings_are_refused_with_a_reason() -> None:

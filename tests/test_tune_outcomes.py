@@ -53,6 +53,14 @@ def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> 
         assert np.allclose(got, by_class(counts)[criterion], atol=1e-6)
 
 
+def test_what_is_alone_has_the_first_of_equals_as_with_the_scorer() -> None:
+    said, truth = posterior(3, 1, 1.0, direction=None), posterior(3, 2, 0.6, hard=True)
+    said.activity[..., [0, 2]] = 0.0  # the second track alone speaks, of no direction: every source is as near
+    found = outcomes(said, truth, "f1")
+    counts = count(decode(truth, DecodeSettings(unify_angle_deg=0.0)), decode(said), mode="strict").total()
+    assert found.of(found.activity > 0.5)[0].sum() == counts.hits_f1.sum() > 0
+
+
 def test_a_limit_on_what_is_unknown_is_passed_by_none() -> None:
     truth = posterior(3, 2, 0.3, hard=True)
     for field, criterion in (("direction", "f20"), ("distance", "f1"), ("onscreen", "f20_1_on")):

@@ -28,10 +28,13 @@ def per_class(value: PerClass, labels: LabelSet, otherwise: Number | Float[Tenso
         return torch.full_like(numbers, value)
     if "default" in value:
         numbers.fill_(value["default"])
+    # Names as they are need no search among titles and aliases, which fitting would do a million times.
+    exact = {name: place for place, name in enumerate(labels.names)}
+    row = numbers.tolist()
     for name, number in value.items():
         if name != "default":
-            numbers[labels.index(name)] = number
-    return numbers
+            row[exact[name] if name in exact else labels.index(name)] = number
+    return torch.tensor(row, dtype=numbers.dtype)
 
 
 def check_numbers(value: Any, what: str, least: Number = 0) -> None:

@@ -118,24 +118,32 @@ def _smoothed_odds(
     turned round, over the odds of equilibrium, which else would count twice. No rate and no probability is nearer than
     `ODDS_EPSILON` to 0 or 1, so odds stay within 1e±24: float32 neither overflows nor underflows.
     """
-    start, stop, prior, trust = (getattr(rates, name).to(log_odds)[:, None] for name in vars(rates))
-    evidence = (trust * (log_odds - prior.logit())).exp().nan_to_num_(1.0).unbind(1)
+    # Numbers for each track, and frames one after the other: to broadcast along the last axis, which is short, or to
+    # pick a frame out of each clip, takes several times as long.
+    start, stop, prior, trust = (
+        getattr(rates, name).to(log_odds)[:, None].repeat(1, log_odds.shape[-1]) for name in vars(rates)
+    )
+    evidence = (trust * (torch.stack(log_odds.unbind(1)) - prior.logit())).exp().nan_to_num_(1.0).unbind()
     ahead = _foretold(evidence, start, stop)
     behind = _foretold(evidence[::-1], start, stop)[::-1]
+    twice = stop / start
     return torch.stack(
-        [past * now * future * (stop / start) for past, now, future in zip(ahead, evidence, behind, strict=True)], 1
-    )
+        [past * now * future * twice for past, now, future in zip(ahead, evidence, behind, strict=True)]
+    ).movedim(0, 1)
 
 
 def _foretold(
-    evidence: Sequence[Float[Tensor, "batch cls track"]], start: Float[Tensor, "cls 1"], stop: Float[Tensor, "cls 1"]
+    evidence: Sequence[Float[Tensor, "batch cls track"]],
+    start: Float[Tensor, "cls track"],
+    stop: Float[Tensor, "cls track"],
 ) -> list[Float[Tensor, "batch cls track"]]:
     """For each frame the odds of sound from the frames before it."""
     odds = (start / stop).expand_as(evidence[0])
     foretold = [odds]
+    silent, sounding = 1 - start, 1 - stop
     for now in evidence[:-1]:
         odds = odds * now
-        odds = (start + (1 - stop) * odds) / ((1 - start) + stop * odds)
+        odds = (start + sounding * odds) / (silent + stop * odds)
         foretold.append(odds)
     return foretold
 
@@ -154,6 +162,7 @@ def _with_trust(
 ) -> HmmSettings:
     rates, log_odds = settings.rates(labels), said.logit(ODDS_EPSILON)
     odds = rates.start / rates.stop
+    sounds = sounds.movedim(1, 0).contiguous().movedim(0, 1)  # in memory as the smoothed odds are
     grid = []
     for trust, factor in product(TRUSTS, PRIOR_FACTORS):
         prior = _inside(odds * factor / (1 + odds * factor))
@@ -169,7 +178,7 @@ def _with_trust(
 def _log_likelihood(
     sounds: Bool[Tensor, "clip frame cls track"], odds: Float[Tensor, "clip frame cls track"]
 ) -> Float[Tensor, "cls"]:
-    return -torch.where(sounds, 1 / odds, odds).log1p().sum((0, 1, 3), dtype=torch.float64)
+    return -torch.where(sounds, 1 / odds, odds).log1p().sum((0, 1), dtype=torch.float64).sum(-1)
 
 
 def _inside(probability: Float[Tensor, "cls"]) -> Float[Tensor, "cls"]:

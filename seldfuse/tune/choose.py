@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -10,13 +11,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
-from seldfuse.fusion import FusionSettings, decode
+from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.settings import PRESETS
-from seldfuse.metrics.counts import Counts, count
+from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, differences, intervals
 from seldfuse.posterior import Posterior
+from seldfuse.tune.counting import count_said
 from seldfuse.tune.fit import Objective, Pooled, fit, fitted, members_fitted, pool_all, pooled_anew
 from seldfuse.tune.material import Material
 
@@ -93,22 +94,23 @@ def tune(
         )
     some = material.some(COMPARED_CLIPS, SEED)
     watch("nothing: which preset, and how to combine")
-    starts = _starts(some, base, objective)
+    plain = _plain(some, base, objective)
+    starts = [(*kind, intervals(counts)[objective.criterion].value) for kind, counts in plain.items()]
     preset, combine, score = max(starts, key=lambda one: one[2])
     if math.isnan(score):
         raise UsageError(
             f"{objective.criterion} asks for what no member, or no label, tells: direction, distance"
             f"{' or on-screen' if objective.criterion == 'f20_1_on' else ''}; add a member that does"
         )
-    start, before = replace(base, preset=preset, combine=combine), counts_by(some, base, objective)
-    trials = []
+    start, before = replace(base, preset=preset, combine=combine), plain[base.preset, base.combine]
+    pooled, trials = Pooled.of(some, start, objective), []
     for parts in CANDIDATES:
         watch(" and ".join(parts) or "doubts alone")
-        trials.append(cross_validated(some, before, start, parts, objective, folds))
+        trials.append(_trial(pooled, before, parts, folds))
     candidates = [trial.candidate for trial in trials]
     winner = max(trials, key=lambda trial: trial.candidate.cross_validated.value)
     if winner.candidate.gain.value <= 0:
-        start, winner = base, cross_validated(some, before, base, (), objective, folds)
+        start, winner = base, _trial(Pooled.of(some, base, objective), before, (), folds)
     settings = winner.settings
     if len(some) < len(material):
         watch("the best of these to all clips")
@@ -117,59 +119,47 @@ def tune(
     return Tuned(settings, preset_score, starts, start, some, candidates, winner)
 
 
-def _starts(material: Material, base: FusionSettings, objective: Objective) -> list[tuple[str, str, float]]:
-    """The score of each preset and each way to combine as they are: macro F, no frame of which was fitted to."""
-    found = []
-    for preset in PRESETS:
-        for combine in COMBINERS:
-            settings = replace(base, preset=preset, combine=combine)
-            score = intervals(counts_by(material, settings, objective))[objective.criterion].value
-            found.append((preset, combine, score))
+def _plain(material: Material, base: FusionSettings, objective: Objective) -> dict[tuple[str, str], Counts]:
+    """Counts by each preset and each way to combine as they are, no frame of which was fitted to."""
+    found = {}
+    for preset, combine in product(PRESETS, COMBINERS):
+        settings = replace(base, preset=preset, combine=combine)
+        said = pool_all(material, settings)[0]
+        found[preset, combine] = count_said(material.references, said, settings.decode, objective.mode)
     return found
 
 
-def cross_validated(
-    material: Material,
-    before: Counts,
-    start: FusionSettings,
-    parts: tuple[str, ...],
-    objective: Objective,
-    folds: int,
-) -> Trial:
-    """Fits `parts` from `start` on, fold by fold and to all clips; the gain is that over `before`."""
+def _trial(start: Pooled, before: Counts, parts: tuple[str, ...], folds: int) -> Trial:
+    """Fits `parts` to what was pooled as it is, fold by fold and to all; the gain is that over `before`."""
+    material, objective = start.material, start.objective
+    said, unseen = cross_validated(start, parts, folds)
+    settings, seen = fitted(material, start.settings, parts, objective, start)
+    again = count_said(material.references, seen, settings.decode, objective.mode)
+    name = objective.criterion
+    score, gain = intervals(unseen)[name], differences(unseen, before)[name]
+    return Trial(Candidate(parts, score, intervals(again)[name].value, gain), settings, said, unseen)
+
+
+def cross_validated(start: Pooled, parts: tuple[str, ...], folds: int) -> tuple[Posterior, Counts]:
+    """What each clip says, and counts, once `parts` are fitted to the folds without its recording."""
+    material, objective = start.material, start.objective
     fold = folds_of(material.recording, folds)
-    pooled: Pooled | None = None
     counts, blind, places = [], [], []
     for number in range(folds):
         seen = fold != number
-        pooled = pooled_anew(material, members_fitted(material, start, parts, seen), objective, pooled)
+        pooled = pooled_anew(start, members_fitted(material, start.settings, parts, seen))
         settings, said = fit(material, pooled, parts, objective, seen)
         blind.append(said.map(lambda value, seen=seen: value[~seen]))
-        counts.append(_count(material.take(~seen), blind[-1], settings, objective))
         places.append((~seen).nonzero().squeeze(1))
+        references = [material.references[clip] for clip in places[-1].tolist()]
+        counts.append(count_said(references, blind[-1], settings.decode, objective.mode))
     order = torch.cat(places).argsort()
-    unseen = _joined(counts, order)
-    settings, said = fitted(material, start, parts, objective, pooled)
-    again = _count(material, said, settings, objective)
-    name = objective.criterion
-    score, gain = intervals(unseen)[name], differences(unseen, before)[name]
-    candidate = Candidate(parts, score, intervals(again)[name].value, gain)
-    return Trial(candidate, settings, Posterior.join(blind).map(lambda value: value[order]), unseen)
+    return Posterior.join(blind).map(lambda value: value[order]), _joined(counts, order)
 
 
 def _joined(found: Sequence[Counts], order: Int[Tensor, "clip"]) -> Counts:
     whole = {entry.name: np.concatenate([getattr(counts, entry.name) for counts in found]) for entry in fields(Counts)}
     return Counts(**whole).map(lambda count: count[order.numpy()])
-
-
-def counts_by(material: Material, settings: FusionSettings, objective: Objective) -> Counts:
-    """Counts of every clip by settings without doubt."""
-    return _count(material, pool_all(material, settings)[0], settings, objective)
-
-
-def _count(material: Material, said: Posterior, settings: FusionSettings, objective: Objective) -> Counts:
-    predictions: list[Events | None] = [*decode(said, settings.decode)]
-    return count(material.references, predictions, material.truth.labels, objective.mode)
 
 
 def folds_of(recording: Int[Tensor, "clip"], folds: int) -> Int[Tensor, "clip"]:

@@ -19,20 +19,24 @@ def errors(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "clip
     Towards the nearest true source of the class; NaN where nothing is heard, nothing sounds, or either side says
     nothing. Both sides must have the field.
     """
-    apart = scale(said, field).unsqueeze(-1) - scale(truth, field).unsqueeze(-2)
-    there = (truth.activity > 0.5).unsqueeze(-2) & ~apart.isnan()
+    real = truth.activity > 0.5
+    # Where both a source and a track are heard: few cells, and only there is anything to compare.
+    at = (real.any(-1, keepdim=True) & (said.activity > HEARD)).nonzero(as_tuple=True)
+    apart = _scale(said, field, at).unsqueeze(-1) - _scale(truth, field, at[:3])  # (cell, true track)
+    there = real[at[:3]] & ~apart.isnan()
     nearest = torch.where(there, apart.abs(), torch.inf).argmin(-1, keepdim=True)
-    known = there.any(-1) & (said.activity > HEARD)
-    return torch.where(known, apart.gather(-1, nearest).squeeze(-1), torch.nan)
+    found = torch.full_like(said.activity, torch.nan)
+    found[at] = torch.where(there.any(-1), apart.gather(-1, nearest).squeeze(-1), torch.nan)
+    return found
 
 
-def scale(posterior: Posterior, field: str) -> Float[Tensor, "clip frame cls track"]:
-    """Azimuth in degrees, folded to the front, or the logarithm of the distance."""
+def _scale(posterior: Posterior, field: str, at: tuple[Tensor, ...]) -> Tensor:
+    """Azimuth in degrees, folded to the front, or the logarithm of the distance, at some cells."""
     if field == "distance":
         assert posterior.distance is not None
-        return posterior.distance.clamp_min(NEAREST_M).log()
+        return posterior.distance[at].clamp_min(NEAREST_M).log()
     assert posterior.direction is not None
-    folded_deg: Tensor = fold_front(azimuth_from_direction(posterior.direction))
+    folded_deg: Tensor = fold_front(azimuth_from_direction(posterior.direction[at]))
     return folded_deg
 
 

@@ -12,12 +12,13 @@ from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combine import SPREADS
 from seldfuse.fusion.decode import sounding
+from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, differences, intervals
 from seldfuse.metrics.scores import by_class
 from seldfuse.posterior import Posterior
-from seldfuse.tune.choose import Trial, Tuned, counts_by, cross_validated, folds_of
+from seldfuse.tune.choose import Tuned, cross_validated, folds_of
 from seldfuse.tune.errors import errors, of_the_loudest
-from seldfuse.tune.fit import Objective, pool_all
+from seldfuse.tune.fit import Objective, Pooled, pool_all
 from seldfuse.tune.material import Material
 from seldfuse.tune.reliability import Reliability
 
@@ -67,26 +68,25 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
     material = tuned.compared
     members = tuple(material.members)
 
-    def trial(chosen: Sequence[str]) -> Trial:
+    def counted(chosen: Sequence[str]) -> Counts:
         watch(f"what {' and '.join(chosen)} can do")
         part = replace(material, members={name: material.members[name] for name in chosen})
-        before = counts_by(part, tuned.start, objective)
-        return cross_validated(part, before, tuned.start, ("decoding",), objective, folds)
+        return cross_validated(Pooled.of(part, tuned.start, objective), ("decoding",), folds)[1]
 
-    ensembles = _Ensembles(trial)
-    whole = ensembles.trial(members)
-    alone = {name: ensembles.trial((name,)) for name in members}
-    others = {name: tuple(other for other in members if other != name) for name in members}
-    without = {name: ensembles.trial(rest) for name, rest in others.items() if rest}
     name = objective.criterion
+    ensembles = _Ensembles(counted, name)
+    whole = ensembles.counts(members)
+    alone = {member: ensembles.counts((member,)) for member in members}
+    others = {member: tuple(other for other in members if other != member) for member in members}
+    without = {member: rest for member, rest in others.items() if rest}
     return Worth(
         criterion=name,
         clips=len(material),
         members=members,
-        whole=whole.candidate.cross_validated.value,
-        alone={member: _scores(trial) for member, trial in alone.items()},
-        without={member: trial.candidate.cross_validated.value for member, trial in without.items()},
-        loss={member: differences(whole.counts, trial.counts)[name] for member, trial in without.items()},
+        whole=ensembles.score(members),
+        alone={member: _scores(counts) for member, counts in alone.items()},
+        without={member: ensembles.score(rest) for member, rest in without.items()},
+        loss={member: differences(whole, ensembles.counts(rest))[name] for member, rest in without.items()},
         growth=_growth(ensembles, members),
         correlation=_correlations(material),
         by_class=_by_class(alone, material),
@@ -96,21 +96,24 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
 
 
 class _Ensembles:
-    """Trials of ensembles of some of the members, each made once."""
+    """What ensembles of some of the members count, each tried once, and their score."""
 
-    def __init__(self, trial: Callable[[Sequence[str]], Trial]) -> None:
-        self._trial = trial
-        self._made: dict[frozenset[str], Trial] = {}
+    def __init__(self, counted: Callable[[Sequence[str]], Counts], score: str) -> None:
+        self._counted, self._score = counted, score
+        self._made: dict[frozenset[str], Counts] = {}
 
-    def trial(self, members: Sequence[str]) -> Trial:
+    def counts(self, members: Sequence[str]) -> Counts:
         key = frozenset(members)
         if key not in self._made:
-            self._made[key] = self._trial(members)
+            self._made[key] = self._counted(members)
         return self._made[key]
 
+    def score(self, members: Sequence[str]) -> float:
+        return intervals(self.counts(members))[self._score].value
 
-def _scores(trial: Trial) -> dict[str, float]:
-    found = intervals(trial.counts)
+
+def _scores(counts: Counts) -> dict[str, float]:
+    found = intervals(counts)
     return {name: found[name].value for name in SCORES}
 
 
@@ -118,11 +121,7 @@ def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, fl
     chosen: list[str] = []
     growth = []
     while len(chosen) < len(members):
-        scores = {
-            name: ensembles.trial((*chosen, name)).candidate.cross_validated.value
-            for name in members
-            if name not in chosen
-        }
+        scores = {name: ensembles.score((*chosen, name)) for name in members if name not in chosen}
         # A member that does not tell what is scored has no score, and comes last.
         best = max(scores, key=lambda name: (not math.isnan(scores[name]), scores[name]))
         chosen.append(best)
@@ -130,9 +129,9 @@ def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, fl
     return growth
 
 
-def _by_class(alone: Mapping[str, Trial], material: Material) -> dict[str, dict[str, dict[str, float]]]:
+def _by_class(alone: Mapping[str, Counts], material: Material) -> dict[str, dict[str, dict[str, float]]]:
     labels = material.truth.labels
-    found = {name: by_class(trial.counts.total()) for name, trial in alone.items()}
+    found = {name: by_class(counts.total()) for name, counts in alone.items()}
     return {
         score: {
             cls: {name: float(scores[score][place]) for name, scores in found.items()}

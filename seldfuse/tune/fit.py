@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool
@@ -9,12 +10,14 @@ from torch import Tensor
 
 from seldfuse.fusion import DecodeSettings, FusionSettings, pool
 from seldfuse.fusion.doubt import Evidence
+from seldfuse.fusion.smooth import SmoothSettings, smoothed
 from seldfuse.metrics.counts import Mode
 from seldfuse.posterior import Posterior
 from seldfuse.tune.decoding import counts_of, fit_decoding, sounding_rows
 from seldfuse.tune.doubt import fit_doubt
+from seldfuse.tune.hits import Criterion
 from seldfuse.tune.material import Material
-from seldfuse.tune.outcomes import Criterion, Rows, f_of, outcomes
+from seldfuse.tune.outcomes import Rows, f_of, outcomes
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.smoothing import fit_smooth
 from seldfuse.tune.weights import fit_weights
@@ -35,30 +38,50 @@ class Objective:
 
 @dataclass(frozen=True)
 class Pooled:
-    """What members say of all clips together, before the doubt is fitted, and what each choice of tracks scores."""
+    """What members say of all clips together, before the doubt is fitted."""
 
     settings: FusionSettings
     posterior: Posterior
     evidence: Evidence
-    rows: Rows
+    material: Material
+    objective: Objective
 
     @classmethod
     def of(cls, material: Material, settings: FusionSettings, objective: Objective) -> "Pooled":
         """By settings of which doubt and decoding, but for the angle, do not matter."""
-        posterior, evidence = pool_all(material, settings)
-        return cls(settings, posterior, evidence, _outcomes(posterior, material, objective, settings.decode))
+        return cls(settings, *pool_all(material, settings), material, objective)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """What each choice of tracks scores: found once, however many folds ask, and only where one asks."""
+        return _outcomes(self.posterior, self.material, self.objective, self.settings.decode)
+
+    def smoothed_by(self, smooth: SmoothSettings) -> "Pooled":
+        """The same smoothed, as by pooling with these settings, where nothing was smoothed before."""
+        parts = [
+            smoothed(self.posterior.map(lambda value, clips=clips: value[clips]), smooth)
+            for clips in _chunks(len(self.material))
+        ]
+        posterior = Posterior.join(parts)
+        settings = replace(self.settings, smooth=smooth)
+        return replace(
+            self, settings=settings, posterior=posterior, evidence=Evidence.of(posterior, self.evidence.members)
+        )
 
 
 def pool_all(material: Material, settings: FusionSettings) -> tuple[Posterior, Evidence]:
     """As `seldfuse.fusion.pool`, of all clips."""
-    chunks = torch.split(torch.arange(len(material)), CHUNK)
-    parts = [pool(material.members_of(chunk), settings) for chunk in chunks]
+    parts = [pool(material.members_of(clips), settings) for clips in _chunks(len(material))]
     return Posterior.join([posterior for posterior, _ in parts]), Evidence.join([evidence for _, evidence in parts])
 
 
-def pooled_anew(material: Material, settings: FusionSettings, objective: Objective, last: Pooled | None) -> Pooled:
+def _chunks(clips: int) -> list[slice]:
+    return [slice(first, first + CHUNK) for first in range(0, clips, CHUNK)]
+
+
+def pooled_anew(last: Pooled, settings: FusionSettings) -> Pooled:
     """As `Pooled.of`, but what was pooled last where the settings are the same."""
-    return last if last is not None and last.settings == settings else Pooled.of(material, settings, objective)
+    return last if last.settings == settings else Pooled.of(last.material, settings, last.objective)
 
 
 def fitted(
@@ -70,16 +93,18 @@ def fitted(
 ) -> tuple[FusionSettings, Posterior]:
     """Everything fitted to all clips, and what they then say; `last` is what was pooled before."""
     everything = torch.ones(len(material), dtype=torch.bool)
-    pooled = pooled_anew(material, members_fitted(material, start, parts, everything), objective, last)
+    settings = members_fitted(material, start, parts, everything)
+    pooled = Pooled.of(material, settings, objective) if last is None else pooled_anew(last, settings)
     return fit(material, pooled, parts, objective, everything)
 
 
 def members_fitted(
     material: Material, start: FusionSettings, parts: Sequence[str], seen: Bool[Tensor, "clip"]
 ) -> FusionSettings:
-    """What is fitted before members are pooled: their calibration, weights, and smoothing, as `parts` says."""
-    settings = start
-    if not {"calibration", "weights", "smoothing"} & set(parts):
+    """What is fitted before members are pooled: their calibration and weights, as `parts` says."""
+    # What smoothing is fitted to is not smoothed.
+    settings = replace(start, smooth=SmoothSettings()) if "smoothing" in parts else start
+    if not {"calibration", "weights"} & set(parts):
         return settings
     part = material.take(seen)
     if "calibration" in parts:
@@ -91,24 +116,24 @@ def members_fitted(
             for name, said in part.members.items()
         }
         settings = replace(settings, weights=fit_weights(members, part.truth))
-    if "smoothing" in parts:
-        settings = replace(settings, smooth=fit_smooth(part.truth, pool(part.members, settings)[0]))
     return settings
 
 
 def fit(
     material: Material, pooled: Pooled, parts: Sequence[str], objective: Objective, seen: Bool[Tensor, "clip"]
 ) -> tuple[FusionSettings, Posterior]:
-    """Doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told.
+    """Smoothing, doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told.
 
     The probability is fitted with decoding, whose thresholds are its own.
     """
+    truth = material.truth.map(lambda value: value[seen])
+    if "smoothing" in parts:
+        pooled = pooled.smoothed_by(fit_smooth(truth, pooled.posterior.map(lambda value: value[seen])))
     labels, settings = pooled.posterior.labels, pooled.settings
-    taken = pooled.posterior.map(lambda value: value[seen])
     doubt = fit_doubt(
-        taken,
+        pooled.posterior.map(lambda value: value[seen]),
         pooled.evidence.map(lambda value: value[seen]),
-        material.truth.map(lambda value: value[seen]),
+        truth,
         activity="decoding" in parts,
     )
     said = doubt.of(pooled.posterior, pooled.evidence)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,7 +18,7 @@ from seldfuse.fusion import events_as_posterior
 from seldfuse.members import open_members
 from seldfuse.metrics.rows import Scene, plain
 from seldfuse.posterior import Posterior
-from seldfuse.tune.outcomes import MOST_TRACKS
+from seldfuse.tune.hits import MOST_TRACKS
 
 VIEW = re.compile(r"_deg\d+_start\d+$")
 """The end of a challenge clip's name: its view and its start. Clips that differ in these alone are one recording."""
@@ -46,8 +46,8 @@ class Material:
     def __len__(self) -> int:
         return len(self.references)
 
-    def members_of(self, clips: Shaped[Tensor, "chosen"]) -> dict[str, Posterior]:
-        """What members say of some of the clips, by number or by mask."""
+    def members_of(self, clips: Bool[Tensor, "clip"] | slice) -> dict[str, Posterior]:
+        """What members say of some of the clips."""
         return {name: posterior.map(lambda value: value[clips]) for name, posterior in self.members.items()}
 
     def take(self, chosen: Bool[Tensor, "clip"]) -> "Material":

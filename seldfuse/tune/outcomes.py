@@ -5,36 +5,22 @@ no hit counts 1 in its denominator, a surplus on either side ½. A frame's hits 
 not on how that was decided.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
-from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
-from seldfuse.directions import azimuth_from_direction
 from seldfuse.fusion.perclass import Number
 from seldfuse.fusion.unify import merge_cells, owners
-from seldfuse.geometry import fold_front
-from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG, RELATIVE_LIMIT
 from seldfuse.posterior import Posterior
-
-Criterion = Literal["f20_1", "f20_1_on", "f20", "f1", "f_class"]
-
-MOST_TRACKS = 3
-"""Eight choices and six ways to match; neither posteriors nor truth have more tracks."""
+from seldfuse.tune.hits import MOST_TRACKS, Criterion, Pairs, Side, padded
 
 FAINTEST = 0.05
 """A class whose activity never exceeds this is taken for silent."""
 
-_FAR_DEG = 1e4
-"""Dearer than any azimuth: what must not be matched."""
-
-_FIRST = torch.tensor([1e-5, 1e-7, 1e-9], dtype=torch.float64)
-"""What decides between matchings that cost the same."""
+SCORED = ("activity", "direction", "distance", "onscreen")
 
 
 @dataclass(frozen=True)
@@ -54,8 +40,7 @@ class Rows:
 
     def of(self, active: Bool[Tensor, "frame row track"]) -> Float[Tensor, "3 row"]:
         """Hits, predictions and references of every row where these tracks sound."""
-        bits = 1 << torch.arange(active.shape[-1], device=active.device)
-        choice = (active * bits).sum(-1, keepdim=True)
+        choice = torch.stack([track.long() << bit for bit, track in enumerate(active.unbind(-1))]).sum(0).unsqueeze(-1)
         counted = [found.gather(-1, choice).squeeze(-1) for found in (self.hits, self.predictions)]
         return torch.stack([count.sum(dim=0, dtype=torch.float32) for count in (*counted, self.references)])
 
@@ -99,103 +84,81 @@ def outcomes(
         clip, cls = ((said.activity > FAINTEST).any(-1) | real.any(-1)).any(1).nonzero(as_tuple=True)
     else:
         clip, cls = among.clip, among.cls
-    heard = {name: _rows(value, clip, cls) for name, value in said.tensors().items()}
-    true = {name: _rows(value, clip, cls) for name, value in truth.tensors().items()}
-    sounds = _rows(real, clip, cls)
-    counted = torch.ones_like(sounds[..., 0]) if scored is None else scored[clip].T
+    activity, sounds = _rows(said.activity, clip, cls), _rows(real, clip, cls)
     choices = [
         torch.tensor([bool(choice >> track & 1) for track in range(said.tracks)], device=real.device)
         for choice in range(2**said.tracks)
     ]
     at = sounds.any(-1)
-    side = _Side.of({name: value[at] for name, value in true.items()}, sounds[at])
-    cells = {name: value[at] for name, value in heard.items()}
-    shape = (*at.shape, len(choices))
-    hits = torch.zeros(shape, dtype=torch.uint8, device=real.device)
-    hits[at] = torch.stack([_hits(_merged(cells, chosen, angle_deg), side, criterion) for chosen in choices], -1)
-    predictions = torch.stack([_sources(heard, chosen, angle_deg) for chosen in choices], -1) * counted.unsqueeze(-1)
-    return Rows(clip, cls, heard["activity"], hits, predictions.to(torch.uint8), sounds.sum(-1, dtype=torch.uint8))
+    place = _places(at, clip, cls)
+    side = Side.of(_cells(truth, place), sounds[at])
+    hits = torch.zeros((*at.shape, len(choices)), dtype=torch.uint8, device=real.device)
+    hits[at] = _hits_by_choice(_cells(said, place), side, choices, angle_deg, criterion)
+    predictions = _sources_by_choice(said, activity, (clip, cls), choices, angle_deg)
+    if scored is not None:
+        predictions = predictions * scored[clip].T.unsqueeze(-1)
+    return Rows(clip, cls, activity, hits, predictions, sounds.sum(-1, dtype=torch.uint8))
 
 
 def _rows(value: Tensor, clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> Tensor:
-    """`(frame, row, track, *xyz)` from `(clip, frame, cls, track, *xyz)`."""
-    return value.movedim(1, 2)[clip, cls].movedim(0, 1)
+    """`(frame, row, track)` from `(clip, frame, cls, track)`."""
+    return value.movedim(1, 2)[clip, cls].movedim(0, 1).contiguous()
 
 
-def _sources(heard: Mapping[str, Tensor], chosen: Bool[Tensor, "track"], angle_deg: Number) -> Int[Tensor, "frame row"]:
+def _places(at: Bool[Tensor, "frame row"], clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> tuple[Tensor, ...]:
+    """Clip, frame and class of some cells of rows."""
+    frame, row = at.nonzero(as_tuple=True)
+    return clip[row], frame, cls[row]
+
+
+def _cells(posterior: Posterior, place: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """The fields that are scored, `(cell, track, *xyz)`."""
+    return {name: value[place] for name, value in posterior.tensors().items() if name in SCORED}
+
+
+def _sources_by_choice(
+    said: Posterior,
+    activity: Float[Tensor, "frame row track"],
+    rows: tuple[Int[Tensor, "row"], Int[Tensor, "row"]],
+    choices: Sequence[Bool[Tensor, "track"]],
+    angle_deg: Number,
+) -> UInt8[Tensor, "frame row choice"]:
     """How many sources remain of the chosen tracks once copies are merged."""
-    number = chosen.sum().expand(heard["activity"].shape[:-1]).clone()
-    if "direction" in heard and chosen.sum() > 1:
-        # Elsewhere no two of the tracks are ever heard at once.
-        crowded = ((heard["activity"] > FAINTEST) & chosen).sum(-1) > 1
-        owner = owners(heard["direction"][crowded], chosen.expand_as(heard["activity"])[crowded], angle_deg)
-        number[crowded] = ((owner == torch.arange(len(chosen), device=owner.device)) & chosen).sum(-1)
-    return number
+    sizes = torch.stack([chosen.sum(dtype=torch.uint8) for chosen in choices])
+    sources = sizes.expand(*activity.shape[:2], -1).clone()
+    if said.direction is None:
+        return sources
+    # Elsewhere no two tracks are ever heard at once.
+    at = (activity > FAINTEST).sum(-1) > 1
+    direction = said.direction[_places(at, *rows)]
+    loud = (activity > FAINTEST)[at]
+    for number, chosen in enumerate(choices):
+        if chosen.sum() > 1:
+            owner = owners(direction, chosen.expand_as(loud), angle_deg)
+            left = ((owner == torch.arange(len(chosen), device=owner.device)) & chosen).sum(-1, dtype=torch.uint8)
+            sources[..., number][at] = torch.where((loud & chosen).sum(-1) > 1, left, sizes[number])
+    return sources
 
 
-def _merged(cells: Mapping[str, Tensor], chosen: Bool[Tensor, "track"], angle_deg: Number) -> "_Side":
-    active = chosen.expand_as(cells["activity"])
-    if "direction" in cells and chosen.sum() > 1:
-        return _Side.of(*merge_cells(cells, active, angle_deg))
-    return _Side.of(cells, active)
-
-
-class _Side(NamedTuple):
-    """One side of some cells, on three tracks; NaN where a track, or what it should know, is not there."""
-
-    active: Bool[Tensor, "cell 3"]
-    azimuth_deg: Float[Tensor, "cell 3"]
-    distance_m: Float[Tensor, "cell 3"]
-    onscreen: Float[Tensor, "cell 3"]
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Tensor], active: Bool[Tensor, "cell track"]) -> "_Side":
-        unknown = torch.full_like(fields["activity"], torch.nan)
-        folded_deg = fold_front(azimuth_from_direction(fields["direction"])) if "direction" in fields else unknown
-        known = (folded_deg, fields.get("distance", unknown), fields.get("onscreen", unknown))
-        lacking = (0, MOST_TRACKS - active.shape[-1])
-        return cls(F.pad(active, lacking), *(F.pad(value, lacking, value=torch.nan) for value in known))
-
-
-def _hits(said: _Side, truth: _Side, criterion: Criterion) -> UInt8[Tensor, "cell"]:
-    """How many of the pairs that lie nearest in sum are hits. Rows are true sources, columns predictions."""
-    apart_deg = (truth.azimuth_deg.unsqueeze(-1) - said.azimuth_deg.unsqueeze(-2)).abs()
-    pairs = truth.active.unsqueeze(-1) & said.active.unsqueeze(-2)
-    order = _matched(torch.where(pairs, apart_deg.nan_to_num(0.0), 0.0), truth.active, said.active)
-    passed = pairs & _passes(said, truth, apart_deg, criterion)
-    return passed.gather(-1, order.unsqueeze(-1)).sum((-1, -2), dtype=torch.uint8)
-
-
-def _matched(
-    cost: Float[Tensor, "cell 3 3"], rows: Bool[Tensor, "cell 3"], columns: Bool[Tensor, "cell 3"]
-) -> Int[Tensor, "cell 3"]:
-    """The column of each row at the least sum of costs, such that the scarcer side is matched wholly.
-
-    On a line several matchings cost the same as a rule; among them the scarcer side's first has its cheapest partner,
-    then the second, which is what the scorer's solver nearly always does.
-    """
-    more = (rows.sum(-1) - columns.sum(-1))[:, None]
-    without_column = rows.unsqueeze(-1) & ~columns.unsqueeze(-2) & (more <= 0).unsqueeze(-1)
-    without_row = ~rows.unsqueeze(-1) & columns.unsqueeze(-2) & (more >= 0).unsqueeze(-1)
-    cost = cost.double() + _FAR_DEG * (without_column | without_row)
-    orders = torch.tensor(list(permutations(range(MOST_TRACKS))), device=cost.device)
-    places = torch.arange(MOST_TRACKS, device=cost.device)
-    by_row, by_column = cost[:, places, orders], cost[:, orders.argsort(-1), places]  # (cell, order, row or column)
-    first = torch.where((more > 0), by_column @ _FIRST.to(cost.device), by_row @ _FIRST.to(cost.device))
-    return orders[(by_row.sum(-1) + first).argmin(-1)]
-
-
-def _passes(
-    said: _Side, truth: _Side, apart_deg: Float[Tensor, "cell 3 3"], criterion: Criterion
-) -> Bool[Tensor, "cell 3 3"]:
-    """Which pairs are within the criterion's limits; what is NaN is within none."""
-    passed = torch.ones_like(apart_deg, dtype=torch.bool)
-    if criterion in ("f20_1", "f20_1_on", "f20"):
-        passed = passed & (apart_deg <= AZIMUTH_LIMIT_DEG)
-    if criterion in ("f20_1", "f20_1_on", "f1"):
-        true_m = truth.distance_m.unsqueeze(-1)
-        passed = passed & ((said.distance_m.unsqueeze(-2) - true_m).abs() <= RELATIVE_LIMIT * true_m)
-    if criterion == "f20_1_on":
-        shown, seen = said.onscreen.unsqueeze(-2), truth.onscreen.unsqueeze(-1)
-        passed = passed & ((shown > 0.5) == (seen > 0.5)) & ~(shown + seen).isnan()
-    return passed
+def _hits_by_choice(
+    cells: Mapping[str, Tensor],
+    truth: Side,
+    choices: Sequence[Bool[Tensor, "track"]],
+    angle_deg: Number,
+    criterion: Criterion,
+) -> UInt8[Tensor, "cell choice"]:
+    """How many hits each choice of tracks has, copies merged."""
+    everything = torch.ones_like(cells["activity"], dtype=torch.bool)
+    pairs = Pairs.of(Side.of(cells, everything), truth, criterion)
+    hits = torch.stack([pairs.hits(padded(chosen).expand_as(truth.active)) for chosen in choices], -1)
+    if "direction" not in cells:
+        return hits
+    # Where all tracks stand apart no choice merges any; elsewhere, in few cells, each merges its own.
+    owner = owners(cells["direction"], everything, angle_deg)
+    near = (owner != torch.arange(owner.shape[-1], device=owner.device)).any(-1)
+    few, few_true = {name: value[near] for name, value in cells.items()}, truth.take(near)
+    for number, chosen in enumerate(choices):
+        if chosen.sum() > 1:
+            merged = Side.of(*merge_cells(few, chosen.expand_as(few["activity"]), angle_deg))
+            hits[near, number] = Pairs.of(merged, few_true, criterion).hits(merged.active)
+    return hits

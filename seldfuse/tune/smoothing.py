@@ -1,5 +1,6 @@
 """Smoothing along time, fitted; a field that is better left alone is left alone."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -9,6 +10,7 @@ from seldfuse.fusion.smooth_activity import fit_hmm
 from seldfuse.fusion.smooth_tracks import WalkSettings, fit_walk
 from seldfuse.posterior import Posterior
 from seldfuse.tune.errors import errors, sounding_ranks
+from seldfuse.tune.thinning import thinned
 
 MOST_CLIPS = 500
 """A chain has three numbers a class; more clips than this would tell them no better."""
@@ -21,8 +23,8 @@ def fit_smooth(truth: Posterior, said: Posterior) -> SmoothSettings:
     twice. Where the smoothed probabilities make the truth no likelier, or the smoothed errors are no smaller (in the
     mean of squares), there are no settings.
     """
-    every = -(-len(said.activity) // MOST_CLIPS)
-    truth, said = (one.map(lambda value: value[::every]) for one in (truth, said))
+    clips = thinned(torch.ones(len(said.activity), dtype=torch.bool), MOST_CLIPS)
+    truth, said = (one.map(lambda value: value[clips]) for one in (truth, said))
     sounds = sounding_ranks(said, truth)
     chain = fit_hmm(sounds, said.labels, said.activity)
     likelier = _surprise(smoothed(said, SmoothSettings(chain)).activity, sounds) < _surprise(said.activity, sounds)

@@ -11,6 +11,7 @@ from seldfuse.fusion.perclass import PerClass
 from seldfuse.posterior import Posterior
 from seldfuse.tune.errors import errors, of_the_loudest
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
+from seldfuse.tune.thinning import thinned
 
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
 """Nobody is trusted beyond 2° and a tenth of the distance."""
@@ -68,9 +69,7 @@ def _chances(members: list[Posterior], truth: Posterior, field: str) -> tuple[Fl
         said = torch.stack([of_the_loudest(value, member) for value, member in zip(given, members, strict=True)])
         only = truth.onscreen.gather(-1, (truth.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
         asked, true = asked & (sounds == 1) & ~only.isnan() & ~said.isnan().any(0), only > 0.5
-    places = asked.nonzero(as_tuple=True)
-    every = -(-len(places[0]) // MOST_CELLS) or 1
-    where = tuple(place[::every] for place in places)
+    where = thinned(asked, MOST_CELLS)
     chance = said.movedim(0, -1)[where].T
     return torch.where(true[where], chance, 1 - chance).clamp(ODDS_EPSILON, 1.0), where[2]
 

@@ -1,0 +1,117 @@
+"""Which of the chosen tracks are hits: pairs of true sources and predictions, matched as the scorer does."""
+
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.directions import azimuth_from_direction
+from seldfuse.geometry import fold_front
+from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG, RELATIVE_LIMIT
+
+Criterion = Literal["f20_1", "f20_1_on", "f20", "f1", "f_class"]
+
+MOST_TRACKS = 3
+"""Eight choices and six ways to match; neither posteriors nor truth have more tracks."""
+
+_FAR_DEG = 1e4
+"""Dearer than any azimuth: what must not be matched."""
+
+_FIRST = torch.tensor([1e-5, 1e-7, 1e-9], dtype=torch.float64)
+"""What decides between matchings that cost the same."""
+
+
+class Side(NamedTuple):
+    """One side of some cells, on three tracks; NaN where a track, or what it should know, is not there."""
+
+    active: Bool[Tensor, "cell 3"]
+    azimuth_deg: Float[Tensor, "cell 3"]
+    distance_m: Float[Tensor, "cell 3"]
+    onscreen: Float[Tensor, "cell 3"]
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Tensor], active: Bool[Tensor, "cell track"]) -> "Side":
+        """From the fields of a posterior, `(cell, track, *xyz)`."""
+        unknown = torch.full_like(fields["activity"], torch.nan)
+        folded_deg = fold_front(azimuth_from_direction(fields["direction"])) if "direction" in fields else unknown
+        known = (folded_deg, fields.get("distance", unknown), fields.get("onscreen", unknown))
+        return cls(padded(active), *(F.pad(value, _lacking(value), value=torch.nan) for value in known))
+
+    def take(self, cells: Bool[Tensor, "cell"]) -> "Side":
+        """Some of the cells."""
+        return Side(*(value[cells] for value in self))
+
+
+def padded(active: Bool[Tensor, "*cell track"]) -> Bool[Tensor, "*cell 3"]:
+    """On three tracks, of which those that are not there are silent."""
+    return F.pad(active, _lacking(active))
+
+
+def _lacking(value: Tensor) -> tuple[int, int]:
+    return 0, MOST_TRACKS - value.shape[-1]
+
+
+class Pairs(NamedTuple):
+    """Every true source (rows) beside every prediction (columns) of some cells, and whether the two are a hit."""
+
+    real: Bool[Tensor, "cell 3"]
+    apart_deg: Float[Tensor, "cell 3 3"]
+    passed: Bool[Tensor, "cell 3 3"]
+
+    @classmethod
+    def of(cls, said: Side, truth: Side, criterion: Criterion) -> "Pairs":
+        """Whatever is active on the side that says."""
+        apart_deg = (truth.azimuth_deg.unsqueeze(-1) - said.azimuth_deg.unsqueeze(-2)).abs()
+        return cls(truth.active, apart_deg.nan_to_num(0.0), _passes(said, truth, apart_deg, criterion))
+
+    def hits(self, active: Bool[Tensor, "cell 3"]) -> UInt8[Tensor, "cell"]:
+        """How many hits there are among those pairs of active tracks that lie nearest in sum."""
+        pairs = self.real.unsqueeze(-1) & active.unsqueeze(-2)
+        passed = self.passed & pairs
+        # What is alone on its side has the nearest of the other; seldom are there several on both.
+        nearest = torch.where(pairs, self.apart_deg, torch.inf).flatten(-2).argmin(-1, keepdim=True)
+        hits = passed.flatten(-2).gather(-1, nearest).squeeze(-1).to(torch.uint8)
+        crowd = (self.real.sum(-1) > 1) & (active.sum(-1) > 1)
+        cost = torch.where(pairs[crowd], self.apart_deg[crowd], 0.0)
+        order = _matched(cost, self.real[crowd], active[crowd])
+        hits[crowd] = passed[crowd].gather(-1, order.unsqueeze(-1)).sum((-1, -2), dtype=torch.uint8)
+        return hits
+
+
+def _matched(
+    cost: Float[Tensor, "cell 3 3"], rows: Bool[Tensor, "cell 3"], columns: Bool[Tensor, "cell 3"]
+) -> Int[Tensor, "cell 3"]:
+    """The column of each row at the least sum of costs, such that the scarcer side is matched wholly.
+
+    On a line several matchings cost the same as a rule; among them the scarcer side's first has its cheapest partner,
+    then the second, which is what the scorer's solver nearly always does.
+    """
+    more = (rows.sum(-1) - columns.sum(-1))[:, None]
+    without_column = rows.unsqueeze(-1) & ~columns.unsqueeze(-2) & (more <= 0).unsqueeze(-1)
+    without_row = ~rows.unsqueeze(-1) & columns.unsqueeze(-2) & (more >= 0).unsqueeze(-1)
+    cost = cost.double() + _FAR_DEG * (without_column | without_row)
+    orders = torch.tensor(list(permutations(range(MOST_TRACKS))), device=cost.device)
+    places = torch.arange(MOST_TRACKS, device=cost.device)
+    by_row, by_column = cost[:, places, orders], cost[:, orders.argsort(-1), places]  # (cell, order, row or column)
+    first = torch.where((more > 0), by_column @ _FIRST.to(cost.device), by_row @ _FIRST.to(cost.device))
+    return orders[(by_row.sum(-1) + first).argmin(-1)]
+
+
+def _passes(
+    said: Side, truth: Side, apart_deg: Float[Tensor, "cell 3 3"], criterion: Criterion
+) -> Bool[Tensor, "cell 3 3"]:
+    """Which pairs are within the criterion's limits; what is NaN is within none."""
+    passed = torch.ones_like(apart_deg, dtype=torch.bool)
+    if criterion in ("f20_1", "f20_1_on", "f20"):
+        passed = passed & (apart_deg <= AZIMUTH_LIMIT_DEG)
+    if criterion in ("f20_1", "f20_1_on", "f1"):
+        true_m = truth.distance_m.unsqueeze(-1)
+        passed = passed & ((said.distance_m.unsqueeze(-2) - true_m).abs() <= RELATIVE_LIMIT * true_m)
+    if criterion == "f20_1_on":
+        shown, seen = said.onscreen.unsqueeze(-2), truth.onscreen.unsqueeze(-1)
+        passed = passed & ((shown > 0.5) == (seen > 0.5)) & ~(shown + seen).isnan()
+    return passed
