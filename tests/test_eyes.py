@@ -13,6 +13,7 @@ from worlds import FPS, film
 
 from seldfuse.clip import Clip
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.features import ClipBatch
 from seldfuse.features.encoders.compact_image import CompactImage
 from seldfuse.features.kept import Kept
 from seldfuse.features.sight import Sight
@@ -278,3 +279,17 @@ def test_a_picture_that_cannot_be_decoded_leaves_the_sound(tmp_path: Path) -> No
     seen = Sight(Broken(), Camera(), None, Brightness(), None, notes.append)
     assert seen.window(0, 50).isnan().all()
     assert any("damaged" in note for note in notes)
+
+
+def test_the_compact_tagger_hears_kinds_of_sound_and_no_sides() -> None:
+    rng = np.random.default_rng(0)
+    time_s = np.arange(120_000) / 24_000
+    tone = np.sin(2 * np.pi * 700 * time_s) * (time_s > 2.5)
+    left = (0.2 * tone + 0.01 * rng.standard_normal(120_000)).astype(np.float32)
+    right = (0.05 * tone + 0.01 * rng.standard_normal(120_000)).astype(np.float32)
+    pair = torch.from_numpy(np.stack([left, right]))[None]
+    tokens = ClipBatch(pair)["compact-audio"]
+    assert tokens.shape == (1, 50, 1, 64)
+    assert torch.allclose(tokens, ClipBatch(pair.flip(1))["compact-audio"], atol=1e-4)
+    quiet, loud = tokens[0, 5:15, 0].mean(0), tokens[0, 35:45, 0].mean(0)
+    assert torch.nn.functional.cosine_similarity(quiet, loud, dim=0) < 0.8
