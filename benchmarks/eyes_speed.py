@@ -33,7 +33,7 @@ from seldfuse.synth.timelines.statistics import Statistics
 from seldfuse.watch import Watch
 
 BACKENDS = "mvanet"
-CLIPS, SEED = 4, 7
+CLIPS, SEED = 2, 7
 CLIP_S = 5.0
 LEAST_TIMES_REAL_TIME = 4.0
 LEAST_RATIO = 2.0
