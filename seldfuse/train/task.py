@@ -27,7 +27,7 @@ class Task(Protocol):
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> nn.Module:
         """A fresh network from a recipe's [network], with `settings()` and `set_statistics(mean, deviation)`.
 
-        What the network's `forward` gives for a batch of stacked features is what `loss` and `posterior` take.
+        What the network's `forward` gives for a batch's `inputs` is what `loss` and `posterior` take.
         """
         ...
 
