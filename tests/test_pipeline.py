@@ -170,7 +170,7 @@ def test_distance_alone_gives_json_and_says_which_backend_would_give_directions(
     )
     assert call(*arguments) == 2
     assert "it needs the direction of every event" in (said := capsys.readouterr().err)
-    assert "Add one that does (baseline, mvanet, doa, sce), or leave the format out with --formats json" in said
+    assert "Add one that does (baseline, cmc, mvanet, doa, sce), or leave the format out with --formats json" in said
     assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.json", "manifest.jsonl"]
     events = json.loads((tmp_path / "o" / "a.json").read_text())["events"]
     assert all(event["azimuth_deg"] is None and event["distance_m"] > 0 for event in events)

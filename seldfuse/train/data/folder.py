@@ -14,7 +14,7 @@ from torch import Tensor
 from seldfuse.errors import UsageError
 from seldfuse.events import Events
 from seldfuse.features import ClipBatch
-from seldfuse.features.embedding import Embedding
+from seldfuse.features.embedding import Embedding, joined
 from seldfuse.features.stack import stack
 from seldfuse.formats import dcase
 from seldfuse.labels import LabelSet
@@ -22,7 +22,7 @@ from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.metrics.rows import COLUMNS
 from seldfuse.train.augment.wear import worn_by_codec
 from seldfuse.train.batch import Batch
-from seldfuse.train.data.looks import Looks, stacked
+from seldfuse.train.data.looks import Looks
 from seldfuse.train.data.pairs import Pair
 from seldfuse.train.data.source import Share
 from seldfuse.train.data.truths import FRAME, Tracks, tracks_of, truth_of_windows, within
@@ -225,5 +225,5 @@ def _part(events: Events, window: Window) -> Events:
 def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> Batch:
     audio = torch.stack([scene.audio for scene in scenes]).to(device)
     truth = truth_of_windows([scene.tracks for scene in scenes], labels)
-    seen = stacked([scene.seen for scene in scenes], device)
-    return Batch(stack(ClipBatch(audio), names), names, truth.to(device), seen)
+    seen = joined([scene.seen for scene in scenes])
+    return Batch(stack(ClipBatch(audio), names), names, truth, seen).to(device)

@@ -1,9 +1,7 @@
 """What encoders see in windows of recordings on disk, kept from epoch to epoch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-
-import torch
 
 from seldfuse.features.embedding import Embedding
 from seldfuse.features.encoders.encoder import PictureEncoder
@@ -22,23 +20,12 @@ class Looks:
         self.kept = Kept(cache_folder() / EMBEDDINGS)
 
     def read(self, window: Window, note: Callable[[str], None]) -> dict[str, Embedding]:
-        """By the encoders' names, without an axis for scenes; NaN where the recording has no picture."""
+        """By the encoders' names, as a batch of one; NaN where the recording has no picture."""
         return {name: self._embedding(window, encoder, note) for name, encoder in self.encoders.items()}
 
     def _embedding(self, window: Window, encoder: PictureEncoder, note: Callable[[str], None]) -> Embedding:
         path: Path | None = window.pair.video
         video = None if path is None else FileFrames(path)
         sides = [Sight(video, Camera(), path, encoder, self.kept, note, flipped) for flipped in (False, True)]
-        plain, flipped = (side.piece(window.start_frame // PIECE_FRAMES) for side in sides)
+        plain, flipped = (side.piece(window.start_frame // PIECE_FRAMES).unsqueeze(0) for side in sides)
         return Embedding(plain, flipped)
-
-
-def stacked(scenes: Sequence[Mapping[str, Embedding]], device: torch.device) -> dict[str, Embedding]:
-    """The windows of a batch, one after the other."""
-    return {
-        name: Embedding(
-            torch.stack([scene[name].plain for scene in scenes]).to(device),
-            torch.stack([scene[name].flipped for scene in scenes]).to(device),
-        )
-        for name in scenes[0]
-    }
