@@ -109,6 +109,8 @@ def _pieces(reference: str, name: str, folder: Path, on_bytes: Listener) -> Iter
                 on_bytes(name, come, size)
                 yield piece
     except urllib.error.HTTPError as error:
+        # It holds the connection.
+        error.close()
         kind = _AbsentError if error.code == http.HTTPStatus.NOT_FOUND else CheckpointError
         raise kind(_failure(url, f"{error.code} {error.reason}", reference, folder)) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
