@@ -7,13 +7,12 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from benchmarks.hearing import said_of
 from benchmarks.results_scores import bound
 from seldfuse.clip import Clip, Frame
-from seldfuse.errors import SeldfuseError
 from seldfuse.events import Events
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings, decode, fuse
-from seldfuse.listen import Ears, listen
 from seldfuse.manifest import recipe_of
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, Mode, count
@@ -23,7 +22,6 @@ from seldfuse.plugin.host import load_registry
 from seldfuse.plugin.registry import BackendRequest
 from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
-from seldfuse.watch import Watch
 
 SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
 OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
@@ -65,7 +63,9 @@ def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
     with_eyes = [request.instance for request in requests if request.spec.needs_video]
     tried = list(_systems([request.instance for request in requests], with_eyes))
     events = {system: _decided(system, said) for system in tried}
-    counted = {mode: {system: count(truth, found, mode=mode) for system, found in events.items()} for mode in modes()}
+    counted = {
+        mode: {system: count(truth, found, mode=mode) for system, found in events.items()} for mode in get_args(Mode)
+    }
     return {
         "seldfuse": recipe["seldfuse"],
         "backends": {request.instance: entry for request, entry in zip(requests, recipe["backends"], strict=True)},
@@ -73,10 +73,6 @@ def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
         "clips": len(truth),
         **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
     }
-
-
-def modes() -> tuple[Mode, ...]:
-    return get_args(Mode)
 
 
 def _systems(instances: Sequence[str], with_eyes: Sequence[str]) -> Iterator[System]:
@@ -98,12 +94,7 @@ def _said(clips: Sequence[Clip], requests: Sequence[BackendRequest]) -> dict[str
         FOREIGN: [replace(clip, video=other.video) for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True)],
     }
     only = replace(ears, backends=seeing)
-    return {OWN: _heard(clips, ears), **{name: _heard(other, only) for name, other in shown.items() if seeing}}
-
-
-def _heard(clips: Sequence[Clip], ears: Ears) -> dict[str, Posterior]:
-    heard = [found.posteriors for found in listen(clips, ears, Watch(), _fail)]
-    return {name: Posterior.join([posteriors[name] for posteriors in heard]) for name in ears.backends}
+    return {OWN: said_of(clips, ears), **{name: said_of(other, only) for name, other in shown.items() if seeing}}
 
 
 def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
@@ -144,7 +135,3 @@ def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
 def _more(counts: Mapping[System, Counts], one: System, other: System, names: Sequence[str]) -> dict[str, Any]:
     found = differences(counts[one], counts[other])
     return {name: bound(found[name]) for name in names}
-
-
-def _fail(_clip: Clip, error: SeldfuseError) -> None:
-    raise error

@@ -11,15 +11,14 @@ import torch
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.hearing import said_of
 from benchmarks.timing import Case, interleaved
 from seldfuse.clip import Clip
-from seldfuse.errors import SeldfuseError
 from seldfuse.features.encoders.encoder import PictureEncoder
 from seldfuse.features.encoders.reference import open_encoder
 from seldfuse.features.thrift import STILL_LEVELS, distinct, encoded
 from seldfuse.features.view import as_seen
 from seldfuse.labels import DCASE2025
-from seldfuse.listen import Ears, listen
 from seldfuse.media.encode import write_video
 from seldfuse.media.inputs import find_clips
 from seldfuse.pipeline import open_ears
@@ -30,7 +29,6 @@ from seldfuse.synth.pictures.sprites import Sprites
 from seldfuse.synth.render import render
 from seldfuse.synth.sounds.procedural import procedural_bank
 from seldfuse.synth.timelines.statistics import Statistics
-from seldfuse.watch import Watch
 
 BACKENDS = "mvanet"
 CLIPS, SEED = 2, 7
@@ -48,7 +46,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     resnet = open_encoder(f"resnet50@{folder / 'resnet-50'}", torch.device("cpu"))
     films = [_pictures(clip, resnet) for clip in clips]
     cases = [
-        Case("run", lambda: _hear(clips, ears), CLIPS * CLIP_S),
+        Case("run", lambda: said_of(clips, ears), CLIPS * CLIP_S),
         Case("together", lambda: [encoded(film, resnet) for film in films], CLIPS * CLIP_S),
         Case("one by one", lambda: [_one_by_one(film, resnet) for film in films], CLIPS * CLIP_S),
     ]
@@ -89,15 +87,6 @@ def _written(folder: Path) -> list[Clip]:
         film = list(frames(scene, stage.sprites, stage.backdrops, fps=FPS))
         write_video(folder / f"{number}.mp4", film, Fraction(FPS), render([scene], bank).audio[0].numpy())
     return find_clips([folder])
-
-
-def _hear(clips: Sequence[Clip], ears: Ears) -> None:
-    for _ in listen(clips, ears, Watch(), _fail):
-        pass
-
-
-def _fail(_clip: Clip, error: SeldfuseError) -> None:
-    raise error
 
 
 def _save_resnet(folder: Path) -> None:

@@ -8,7 +8,7 @@ from seldfuse.errors import SeldfuseError
 from seldfuse.events import Events
 from seldfuse.formats import dcase
 from seldfuse.fusion import decode, fuse
-from seldfuse.listen import listen
+from seldfuse.listen import Ears, listen
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.rows import Scene
 from seldfuse.pipeline import open_ears, read_fusion
@@ -31,9 +31,14 @@ def hear(split: Split, backends: str | Sequence[BackendRequest]) -> Hearing:
     """
     ears = open_ears(backends, "auto")
     sounds = sorted(split.folder("wav").glob("*.wav"))
-    heard = [clip.posteriors for clip in listen(find_clips(sounds), ears, Watch(), _fail)]
-    said = {name: Posterior.join([posteriors[name] for posteriors in heard]) for name in ears.backends}
+    said = said_of(find_clips(sounds), ears)
     return Hearing(dcase.read_many([split.file(sound.stem, "csv") for sound in sounds]), said)
+
+
+def said_of(clips: Sequence[Clip], ears: Ears) -> dict[str, Posterior]:
+    """What each backend says of equally long clips, a batch of all. Raises the first clip's error."""
+    heard = [clip.posteriors for clip in listen(clips, ears, Watch(), _fail)]
+    return {name: Posterior.join([posteriors[name] for posteriors in heard]) for name in ears.backends}
 
 
 def decided(said: Mapping[str, Posterior], members: Sequence[str], preset: str = "mean") -> list[Events]:

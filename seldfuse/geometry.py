@@ -78,3 +78,9 @@ class Camera:
         x_px = self.x_from_azimuth(azimuth_deg)
         y_px = self.y_from_direction(azimuth_deg, elevation_deg)
         return np.asarray((x_px >= 0) & (x_px < self.width_px) & (y_px >= 0) & (y_px < self.height_px))
+
+
+def column_azimuths_deg(columns: int) -> list[float]:
+    """The azimuth of the middle of each of so many columns of the challenge's picture, from left to right."""
+    camera = Camera(columns, 1)
+    return [float(camera.azimuth_from_x(column + 0.5)) for column in range(columns)]

@@ -18,8 +18,8 @@ from seldfuse.features.encoders.compact_image import CompactImage
 from seldfuse.features.kept import Kept
 from seldfuse.features.sight import Sight
 from seldfuse.features.thrift import STILL_LEVELS, distinct, encoded
-from seldfuse.features.view import as_seen, column_azimuths_deg
-from seldfuse.geometry import Camera
+from seldfuse.features.view import as_seen
+from seldfuse.geometry import Camera, column_azimuths_deg
 from seldfuse.labels import DCASE2025
 from seldfuse.listen import NO_PICTURE, Ears, listen
 from seldfuse.media.encode import write_video

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 import typer
 
 import seldfuse
-from seldfuse.cli.checkpoints import WithFetch, checkpoints
+from seldfuse.cli.below import with_below
+from seldfuse.cli.checkpoints import checkpoints, fetch
 from seldfuse.cli.console import complain
 from seldfuse.cli.doctor import doctor
 from seldfuse.cli.eval import evaluate
+from seldfuse.cli.from_foa import from_foa
 from seldfuse.cli.fuse import fuse
 from seldfuse.cli.plugins import plugins
 from seldfuse.cli.run import run
-from seldfuse.cli.synth import WithFromFoa, synth
+from seldfuse.cli.synth import synth
 from seldfuse.cli.train import train
 from seldfuse.cli.tune import tune
 from seldfuse.errors import SeldfuseError
@@ -32,7 +34,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 """In the order of the help. A command is one function in one file; what is heavy is imported in its body."""
 
 # Those that have a command of their own below them.
-HANDING_ON = {synth: WithFromFoa, checkpoints: WithFetch}
+HANDING_ON = {synth: with_below("from-foa", from_foa), checkpoints: with_below("fetch", fetch)}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 for name, command in COMMANDS.items():

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
-from typer.main import get_command
 
 from seldfuse.cli.console import note, progress, show, show_json
 
@@ -17,19 +15,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "for", "licence", "MB", "state")
 MB = 1_000_000
-
-FETCH = "fetch"
-
-
-class WithFetch(TyperCommand):
-    """`seldfuse checkpoints`, which hands `seldfuse checkpoints fetch` on."""
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        if args[:1] != [FETCH]:
-            return super().make_context(info_name, args, parent, **extra)
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(FETCH)(fetch)
-        return get_command(app).make_context(f"{info_name} {FETCH}", args[1:], parent, **extra)
 
 
 def checkpoints(

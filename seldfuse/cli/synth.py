@@ -4,14 +4,11 @@ import os
 import shlex
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
-from typer.main import get_command
 
 from seldfuse.cli.console import complain, note, progress, show_json
-from seldfuse.cli.from_foa import from_foa
 from seldfuse.cli.tally import CLIP_S, Tally, counted
 from seldfuse.errors import UsageError
 from seldfuse.labels import DCASE2025
@@ -22,19 +19,6 @@ if TYPE_CHECKING:
     from seldfuse.synth.dataset.ledger import Ledger
     from seldfuse.synth.sounds.soundbank import SoundBank
     from seldfuse.synth.timelines.statistics import Statistics
-
-FROM_FOA = "from-foa"
-
-
-class WithFromFoa(TyperCommand):
-    """`seldfuse synth OUT`, which hands `seldfuse synth from-foa` on; a folder of that name is `./from-foa`."""
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        if args[:1] != [FROM_FOA]:
-            return super().make_context(info_name, args, parent, **extra)
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(FROM_FOA)(from_foa)
-        return get_command(app).make_context(f"{info_name} {FROM_FOA}", args[1:], parent, **extra)
 
 
 def synth(

@@ -29,12 +29,6 @@ def as_seen(
     return _centred(_centred(scaled, 2, width_px), 1, height_px).round().to(torch.uint8)
 
 
-def column_azimuths_deg(columns: int) -> list[float]:
-    """The azimuth of the middle of each column of an encoder's picture, from left to right."""
-    camera = Camera(columns, 1, FIELD_OF_VIEW_DEG)
-    return [float(camera.azimuth_from_x(column + 0.5)) for column in range(columns)]
-
-
 def _width_px(camera: Camera, width_px: int) -> int:
     """The width at which the camera's picture has the focal length of the encoder's."""
     half, whole = (math.tan(math.radians(angle / 2)) for angle in (camera.horizontal_fov_deg, FIELD_OF_VIEW_DEG))

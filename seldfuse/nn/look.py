@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.geometry import Camera
+from seldfuse.geometry import column_azimuths_deg
 
 CLASS_DIM, QUERY_DIM = 16, 16
 WIDTH_DEG = 12.0
@@ -42,8 +42,7 @@ class Look(nn.Module):
 
     def __init__(self, dim: int, classes: int, columns: int, column_dim: int) -> None:
         super().__init__()
-        middles = Camera(columns, 1).azimuth_from_x(torch.arange(columns).numpy() + 0.5)
-        self.register_buffer("azimuth_deg", torch.tensor(middles, dtype=torch.float32), persistent=False)
+        self.register_buffer("azimuth_deg", torch.tensor(column_azimuths_deg(columns)), persistent=False)
         self.log_width = nn.Parameter(torch.tensor(math.log(WIDTH_DEG)))
         self.nowhere = nn.Parameter(torch.full((classes,), -1.0))
         self.wanted = nn.Parameter(0.1 * torch.randn(classes, QUERY_DIM))

@@ -73,8 +73,7 @@ def compact_audio(batch: "ClipBatch") -> Float[Tensor, "batch frame 1 64"]:
 @torch.no_grad()
 def heard(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 64"]:
     """The tokens of a log-mel spectrogram, however it came about. Raises CheckpointError."""
-    network, _ = _loaded(str(logmel.device))
-    return network(level_db(logmel)).unsqueeze(2)  # type: ignore[no-any-return]
+    return _loaded(str(logmel.device))(level_db(logmel)).unsqueeze(2)  # type: ignore[no-any-return]
 
 
 def level_db(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch time 64"]:
@@ -82,18 +81,12 @@ def level_db(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch t
     return 10.0 * torch.pow(10.0, 0.1 * logmel).mean(dim=1).log10()
 
 
-def version() -> str:
-    """The beginning of the weights' SHA-256. Raises CheckpointError."""
-    return _loaded("cpu")[1]
-
-
 @lru_cache(maxsize=4)
-def _loaded(device: str) -> tuple[TaggerNetwork, str]:
-    """The network, once for each device, and its version."""
-    weights, found = bundled_weights("audio")
+def _loaded(device: str) -> TaggerNetwork:
+    """The network, once for each device."""
     network = TaggerNetwork()
-    network.load_state_dict(weights)
-    return network.to(device).eval().requires_grad_(False), found
+    network.load_state_dict(bundled_weights("audio")[0])
+    return network.to(device).eval().requires_grad_(False)
 
 
 def _separable(channels_in: int, channels_out: int) -> nn.Sequential:
