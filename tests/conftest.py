@@ -16,6 +16,8 @@ PACKAGES = [
     "seldfuse_baseline",
     "seldfuse_mvanet_ts",
     "seldfuse_cmc",
+    "seldfuse_keypoint",
+    "seldfuse_gdino",
 ]
 install_import_hook(PACKAGES, "beartype.beartype")
 

@@ -1,11 +1,14 @@
 """What the engine asks of a loaded plugin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from seldfuse.clip import Clip, Frame
+    from seldfuse.detections import Detections
     from seldfuse.features import ClipBatch
     from seldfuse.posterior import Posterior
+    from seldfuse.rules import Rules
 
 
 @runtime_checkable
@@ -22,3 +25,22 @@ class SeeingBackend(Backend, Protocol):
     """A backend that wants embeddings: `encoders` are their names, with the version of each that it knows."""
 
     encoders: Mapping[str, str]
+
+
+@runtime_checkable
+class PostProcessor(Protocol):
+    """Says what is to be seen; the engine says where to look, and does the correcting, once, with what all of them saw.
+
+    `rules` say which thing speaks for which class. `looks_with` names what looks, its weights and prompts included: the
+    same text promises the same detections, which are kept under it.
+    """
+
+    rules: "Rules"
+    looks_with: str
+
+    def detect(self, clip: "Clip", frames: "Sequence[Frame]", seen: "Detections | None") -> "Detections":
+        """What stands in each of `frames`, key frames of `clip`, rows at the times of the frames, untracked.
+
+        `seen` is what earlier post-processors found in the same frames, None where there were none.
+        """
+        ...

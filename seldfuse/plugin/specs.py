@@ -42,7 +42,11 @@ class BackendSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PostProcessorSpec:
-    """A detector that looks at the picture; `load` names `load(checkpoint, device) -> PostProcessor`."""
+    """A detector that looks at the picture.
+
+    `load` names `load(engine, device, rules) -> PostProcessor`: `engine` is what stands after the `@` (`keypoint@movenet`),
+    None where the plugin is to choose; `rules` a file that takes the place of the plugin's own, or None.
+    """
 
     name: str
     api_version: int

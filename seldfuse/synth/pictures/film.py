@@ -13,13 +13,12 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 from torch import Tensor
 
-from seldfuse.detections import COLUMNS, Detections
+from seldfuse.detections import Detections
 from seldfuse.geometry import Camera
 from seldfuse.synth.pictures.backdrop import Backdrops
 from seldfuse.synth.pictures.body import LEFT_AND_RIGHT
@@ -93,7 +92,7 @@ def detections(scene: Scene, sprites: Sprites, camera: Camera, times_s: Float[np
         for stand, box in sorted(seen):
             rows.append((float(time_s), actors[stand.track].sprite.phrase, 1.0, *box, stand.track))
             keypoints.append(_keypoints(actors[stand.track], stand, camera))
-    return Detections(pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), np.array(keypoints).reshape(-1, 17, 3))
+    return Detections.of(rows, keypoints)
 
 
 @dataclass(frozen=True, eq=False)

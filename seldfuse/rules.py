@@ -1,0 +1,85 @@
+"""Which thing in a picture speaks for which sound, and which point of it sounds."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seldfuse.detections import PERSON, POINTS
+from seldfuse.errors import UsageError
+from seldfuse.labels import LabelSet
+
+KNOWN = ("phrases", "points", "place", "prompts")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What may be heard as one class: things called one of `phrases`.
+
+    `points` are the keypoints of a person that sound, in the order in which they are taken: every one that was seen
+    counts. Without any of them, it is `place` in the box: the share of its width from the left and of its height from
+    the top. `prompts` are the words by which an open-vocabulary detector is asked for the thing.
+    """
+
+    phrases: tuple[str, ...] = (PERSON,)
+    points: tuple[str, ...] = ()
+    place: tuple[float, float] = (0.5, 0.5)
+    prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A rule by class name; a class without one is left alone."""
+
+    by_class: Mapping[str, Rule] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path, labels: LabelSet) -> "Rules":
+        """From a TOML file with one table per class.
+
+        Raises UsageError that names what is wrong: a class, a point or a setting that is unknown, an empty prompt, a
+        place outside of the box, or a file that is no TOML.
+        """
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(f"there is no such file of rules: {path}") from error
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"expected a TOML file of rules ({error}): {path}") from error
+        unknown = [name for name in data if name not in labels.names]
+        if unknown:
+            raise UsageError(
+                f"rules for classes that are unknown: {', '.join(unknown)}; "
+                f"expected some of {', '.join(labels.names)}: {path}"
+            )
+        return cls({name: _rule(name, table, path) for name, table in data.items()})
+
+
+def _rule(name: str, table: Any, path: Path) -> Rule:
+    if not isinstance(table, dict):
+        raise UsageError(f"the rule for {name} must be a table, got {table!r}: {path}")
+    if unknown := [key for key in table if key not in KNOWN]:
+        raise UsageError(f"{name}: unknown {', '.join(unknown)}; a rule may have {', '.join(KNOWN)}: {path}")
+    lists = {key: _words(name, key, table[key], path) for key in ("phrases", "points", "prompts") if key in table}
+    if unknown := [point for point in lists.get("points", ()) if point not in POINTS]:
+        raise UsageError(f"{name}: unknown points {', '.join(unknown)}; expected some of {', '.join(POINTS)}: {path}")
+    if "prompts" in lists and "phrases" not in lists:
+        lists["phrases"] = lists["prompts"]
+    return Rule(**lists, place=_place(name, table.get("place", (0.5, 0.5)), path))
+
+
+def _words(name: str, key: str, value: Any, path: Path) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
+        raise UsageError(f"{name}.{key} must be a list of words that are not empty, got {value!r}: {path}")
+    return tuple(word.strip().lower() for word in value)
+
+
+def _place(name: str, value: Any, path: Path) -> tuple[float, float]:
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) != 2
+        or not all(isinstance(share, int | float) and 0 <= share <= 1 for share in value)
+    ):
+        raise UsageError(f"{name}.place must be two numbers from 0 to 1, got {value!r}: {path}")
+    return float(value[0]), float(value[1])

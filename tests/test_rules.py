@@ -1,0 +1,46 @@
+"""Rules that users edit: read, and told apart from what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from seldfuse.errors import UsageError
+from seldfuse.labels import DCASE2025
+from seldfuse.rules import Rule, Rules
+
+
+def read(folder: Path, text: str) -> Rules:
+    path = folder / "rules.toml"
+    path.write_text(text)
+    return Rules.read(path, DCASE2025)
+
+
+def test_a_class_gets_its_rule(tmp_path: Path) -> None:
+    rules = read(
+        tmp_path, '[clapping]\npoints = ["left_wrist"]\n[bell]\nprompts = ["Bell", "hand bell"]\nplace = [0.5, 1]'
+    )
+    assert rules.by_class["clapping"] == Rule(points=("left_wrist",))
+    assert rules.by_class["bell"] == Rule(("bell", "hand bell"), (), (0.5, 1.0), ("bell", "hand bell"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[yodel]", "classes that are unknown: yodel"),
+        ('[bell]\npoints = ["tail"]', "unknown points tail; expected some of nose"),
+        ("[bell]\nprompts = ['']", "bell.prompts must be a list of words that are not empty"),
+        ("[bell]\nplace = [0.5, 2]", "bell.place must be two numbers from 0 to 1"),
+        ("[bell]\nplace = 3", "bell.place must be two numbers from 0 to 1"),
+        ("[bell]\ncolour = 1", "bell: unknown colour; a rule may have phrases, points, place, prompts"),
+        ("bell = 1", "the rule for bell must be a table"),
+        ("[bell", "expected a TOML file of rules"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        read(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file of rules"):
+        Rules.read(tmp_path / "none.toml", DCASE2025)
