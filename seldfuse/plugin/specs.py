@@ -44,8 +44,9 @@ class BackendSpec:
 class PostProcessorSpec:
     """A detector that looks at the picture.
 
-    `load` names `load(engine, device, rules) -> PostProcessor`: `engine` is what stands after the `@` (`keypoint@movenet`),
-    None where the plugin is to choose; `rules` a file that takes the place of the plugin's own, or None.
+    `load` names `load(engine, device, rules) -> PostProcessor`: `engine` is what stands after the `@`, as in
+    `keypoint@movenet`, None where the plugin is to choose; `rules` a file that takes the place of the plugin's own, or
+    None.
     """
 
     name: str
