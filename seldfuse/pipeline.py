@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 
 from seldfuse import device as devices
+from seldfuse.cache import cache_folder
 from seldfuse.clip import Clip
 from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
 from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
 from seldfuse.features.encoders.encoder import PictureEncoder
 from seldfuse.features.encoders.reference import open_encoder
-from seldfuse.features.kept import EMBEDDINGS, Kept, cache_folder
+from seldfuse.features.kept import EMBEDDINGS, Kept
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.conform import Grid, conform
 from seldfuse.fusion.settings import PRESETS, TUNED

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from seldfuse.cli import main
-from seldfuse.features.encoders.weights import KNOWN, find_weights
+from seldfuse.weights.find import KNOWN, find_weights
 
 REFERENCE = "acme/tiny"
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seldfuse.compat.transformers import transformers_library
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.features.encoders import catalogue
 from seldfuse.features.encoders.catalogue import load_encoder, load_sound_encoder
 from seldfuse.features.encoders.clap import on_frames, step_middles_s
 from seldfuse.features.encoders.encoder import PictureEncoder
-from seldfuse.features.encoders.library import transformers_library
 from seldfuse.features.encoders.owlvit import column_means, on_canvas
 from seldfuse.features.encoders.resnet50 import as_transformers_names
 from seldfuse.features.encoders.sound_encoder import SoundEncoder
-from seldfuse.features.encoders.weights import find_weights, weights_folder
+from seldfuse.weights.find import find_weights, weights_folder
 
 CPU = torch.device("cpu")
 RESNET = {"embedding_size": 4, "hidden_sizes": [16, 32, 48, 64], "depths": [2, 1, 1, 1]}

@@ -43,7 +43,7 @@ def fetch(
     Prints the SHA-256 and the path of each file; files that are there are left alone. SELDFUSE_CACHE names the cache
     folder, SELDFUSE_HUB another address than https://huggingface.co. Nothing else in seldfuse downloads.
     """
-    from seldfuse.features.encoders.fetch import fetch as fetched
+    from seldfuse.weights.fetch import fetch as fetched
 
     coming = _Coming()
     with progress(coming.view):
@@ -80,14 +80,14 @@ def _bundled() -> Iterator[dict[str, Any]]:
 
 
 def _fetchable() -> Iterator[dict[str, Any]]:
-    from seldfuse.features.encoders.fetch import SETTINGS
-    from seldfuse.features.encoders.weights import KNOWN, missing_files, weights_folder
+    from seldfuse.weights.fetch import SETTINGS
+    from seldfuse.weights.find import KNOWN, missing_files, weights_folder
 
     for known in KNOWN:
         folder = weights_folder(known.reference)
         there = not missing_files(folder, SETTINGS)
         size_mb, state = (_size_mb(folder), "fetched") if there else (float(known.size_mb), "not fetched")
-        yield _row(known.reference, list(known.encoders), known.licence, size_mb, state, folder)
+        yield _row(known.reference, list(known.users), known.licence, size_mb, state, folder)
 
 
 def _row(name: str, users: list[str], licence: str, size_mb: float, state: str, folder: Path) -> dict[str, Any]:

@@ -23,15 +23,6 @@ LOOKED_EVERY = 64
 """New files between two looks at the folder's size."""
 
 
-def cache_folder() -> Path:
-    """Where seldfuse keeps what it could compute or fetch again: SELDFUSE_CACHE, else the user's cache folder."""
-    named = os.environ.get("SELDFUSE_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "seldfuse"
-
-
 @dataclass
 class Kept:
     """Tensors by text keys, in half precision, in `folder`, up to `limit_bytes` in all (and a few files more).

@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.features.encoders.library import transformers_library
+from seldfuse.compat.transformers import transformers_library
 from seldfuse.features.encoders.sound_encoder import SoundTokens
-from seldfuse.features.encoders.weights import CONFIG, FRONT_END, find_weights
+from seldfuse.weights.find import CONFIG, FRONT_END, find_weights
 
 WEIGHTS = "laion/clap-htsat-unfused"
 FRAMES_PER_S = 10

@@ -11,8 +11,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.features.encoders.library import transformers_library
-from seldfuse.features.encoders.weights import CONFIG, find_weights
+from seldfuse.compat.transformers import transformers_library
+from seldfuse.weights.find import CONFIG, find_weights
 
 WEIGHTS = "microsoft/resnet-50"
 HEIGHT_PX, WIDTH_PX = 126, 224

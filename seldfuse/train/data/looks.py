@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from seldfuse.cache import cache_folder
 from seldfuse.features.embedding import Embedding
 from seldfuse.features.encoders.encoder import PictureEncoder
-from seldfuse.features.kept import EMBEDDINGS, Kept, cache_folder
+from seldfuse.features.kept import EMBEDDINGS, Kept
 from seldfuse.features.sight import PIECE_FRAMES, Sight
 from seldfuse.geometry import Camera
 from seldfuse.media.picture import FileFrames

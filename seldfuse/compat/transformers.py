@@ -1,4 +1,4 @@
-"""The transformers library, imported when an encoder needs it, or what to install."""
+"""The transformers library, imported when a network of it is needed, or what to install."""
 
 import importlib.util
 import sys
@@ -9,15 +9,18 @@ from seldfuse.errors import UsageError
 TORCHVISION = "torchvision"
 
 
-def transformers_library() -> Any:
-    """The module `transformers`, whose models can be imported. Raises UsageError where it is absent or broken."""
+def transformers_library(extra: str = "encoders") -> Any:
+    """The module `transformers`, whose models can be imported.
+
+    Raises UsageError where it is absent or broken; `extra` is the one of seldfuse's that brings it.
+    """
     broken = _torchvision_is_broken()
     try:
         import transformers
         from transformers.utils import import_utils
     except ImportError as error:
         raise UsageError(
-            f'this encoder needs transformers ({error}); install it with `pip install "seldfuse[encoders]"`'
+            f'transformers is needed and not here ({error}); install it with `pip install "seldfuse[{extra}]"`'
         ) from error
     if broken:
         _hide_torchvision(import_utils.is_torchvision_available)

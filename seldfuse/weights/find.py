@@ -1,4 +1,4 @@
-"""Where the weights of the large encoders are: a folder, a file, or a hub's name in seldfuse's own cache.
+"""Where the weights of large networks are: a folder, a file, or a hub's name in seldfuse's own cache.
 
 Nothing here downloads: `seldfuse checkpoints fetch` does, and a message about missing weights says so.
 """
@@ -16,8 +16,8 @@ import safetensors
 import torch
 from torch import Tensor, nn
 
+from seldfuse.cache import cache_folder
 from seldfuse.errors import CheckpointError
-from seldfuse.features.kept import cache_folder
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
@@ -32,10 +32,10 @@ HASH_DIGITS = 16
 
 @dataclass(frozen=True)
 class Known:
-    """Weights that an encoder asks for where the user names none. `size_mb` is approximate."""
+    """Weights that `users`, encoders and detectors, ask for where nobody names others. `size_mb` is approximate."""
 
     reference: str
-    encoders: tuple[str, ...]
+    users: tuple[str, ...]
     size_mb: int
     licence: str
 
@@ -99,7 +99,7 @@ class Weights:
         missing = [name for name in missing if not name.endswith("num_batches_tracked")]
         if missing:
             raise CheckpointError(
-                f"the weights lack {len(missing)} of the encoder's tensors, such as {missing[0]}: {self.file}"
+                f"the weights lack {len(missing)} of the network's tensors, such as {missing[0]}: {self.file}"
             )
 
 

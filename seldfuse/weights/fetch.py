@@ -14,8 +14,10 @@ from typing import Any
 import safetensors
 
 import seldfuse
+from seldfuse.cache import CACHE_VARIABLE
 from seldfuse.errors import CheckpointError, UsageError
-from seldfuse.features.encoders.weights import (
+from seldfuse.files import replacing
+from seldfuse.weights.find import (
     CONFIG,
     FRONT_END,
     HUB_NAME,
@@ -24,11 +26,9 @@ from seldfuse.features.encoders.weights import (
     missing_files,
     weights_folder,
 )
-from seldfuse.files import replacing
 
 HUB = "https://huggingface.co"
 HUB_VARIABLE = "SELDFUSE_HUB"
-CACHE_VARIABLE = "SELDFUSE_CACHE"
 SETTINGS = (CONFIG, FRONT_END)
 TIMEOUT_S = 30.0
 PIECE_BYTES = 2**20
