@@ -1,0 +1,1 @@
+"""Other people's packages, brought to run where they would not."""

@@ -1,0 +1,1 @@
+"""What was seen corrects what was heard."""

@@ -1,0 +1,71 @@
+"""Detections that somebody recorded before: a file beside the clip, or one in a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from seldfuse.clip import Clip, Frame
+from seldfuse.detections import UNTRACKED, Detections
+from seldfuse.errors import CheckpointError, UsageError
+
+SUFFIX = ".detections.parquet"
+
+SHORTEST_STEP_S = 0.1
+"""Of a recording whose times lie closer, or that has one time only, a look still stands for this long: a frame of the
+labels."""
+
+
+def recorded(
+    clip: Clip, frames: Sequence[Frame], phrases: Sequence[str] | None = None, folder: Path | None = None
+) -> Detections:
+    """What was recorded of `clip` at the times of `frames`, untracked; of things called one of `phrases` where given.
+
+    The file is `CLIP.detections.parquet` beside the clip's video or sound, or in `folder` under the clip's name. A
+    frame gets the rows of the recorded time that is nearest, where it is no further than half the recording's step; a
+    file knows no time at which nothing was seen. Raises CheckpointError where there is no such file, UsageError where
+    it is something else.
+    """
+    path = find_recording(clip, folder)
+    seen = Detections.load(path)
+    if not np.isfinite(seen.table["time_s"]).all():
+        raise UsageError(f"expected a time in every row of recorded detections, some have none: {path}")
+    if phrases is not None:
+        seen = seen.only(seen.table["phrase"].isin(list(phrases)).to_numpy())
+    if len(seen) == 0 or not frames:
+        return Detections.of([])
+    times_s = np.array([frame.time_s for frame in frames])
+    rows, looks = _nearest(seen.table["time_s"].to_numpy(), times_s)
+    table = seen.table.iloc[rows].reset_index(drop=True).assign(time_s=times_s[looks], track=UNTRACKED)
+    return Detections(table, seen.keypoints[rows])
+
+
+def find_recording(clip: Clip, folder: Path | None = None) -> Path:
+    """The file that `recorded` reads. Raises CheckpointError that names the places where it was looked for."""
+    if folder is not None:
+        places = [folder / f"{clip.name}{SUFFIX}"]
+    else:
+        places = [path.with_name(f"{path.stem}{SUFFIX}") for path in (clip.video_path, clip.path) if path is not None]
+    for place in places:
+        if place.is_file():
+            return place
+    if not places:
+        raise CheckpointError(
+            f"there are no recorded detections of {clip.name}: a clip that is no file has none beside it"
+        )
+    where = " or ".join(map(str, dict.fromkeys(places)))
+    raise CheckpointError(f"there are no recorded detections of {clip.name}; expected {where}")
+
+
+def _nearest(
+    recorded_s: Float[np.ndarray, " row"], times_s: Float[np.ndarray, " time"]
+) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
+    """Rows of the recording, which is sorted by time, and for each the index of the time it belongs to."""
+    looked_s, first, counts = np.unique(recorded_s, return_index=True, return_counts=True)
+    middles_s = (looked_s[1:] + looked_s[:-1]) / 2
+    nearest = np.searchsorted(middles_s, times_s)
+    step_s = max(np.diff(looked_s).min() if len(looked_s) > 1 else 0.0, SHORTEST_STEP_S)
+    counts = np.where(np.abs(looked_s[nearest] - times_s) <= step_s / 2, counts[nearest], 0)
+    within = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    return np.repeat(first[nearest], counts) + within, np.repeat(np.arange(len(times_s)), counts)
