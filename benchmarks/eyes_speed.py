@@ -14,8 +14,8 @@ from torch import Tensor
 from benchmarks.hearing import said_of
 from benchmarks.timing import Case, interleaved
 from seldfuse.clip import Clip
+from seldfuse.features.encoders.catalogue import load_encoder
 from seldfuse.features.encoders.encoder import PictureEncoder
-from seldfuse.features.encoders.reference import open_encoder
 from seldfuse.features.thrift import STILL_LEVELS, distinct, encoded
 from seldfuse.features.view import as_seen
 from seldfuse.labels import DCASE2025
@@ -43,7 +43,7 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     clips = _written(folder)
     ears = replace(open_ears(BACKENDS, "cpu"), kept=None)
     _save_resnet(folder / "resnet-50")
-    resnet = open_encoder(f"resnet50@{folder / 'resnet-50'}", torch.device("cpu"))
+    resnet = load_encoder("resnet50", str(folder / "resnet-50"), torch.device("cpu"))
     films = [_pictures(clip, resnet) for clip in clips]
     cases = [
         Case("run", lambda: said_of(clips, ears), CLIPS * CLIP_S),

@@ -19,7 +19,9 @@ from seldfuse.clip import SAMPLE_RATE_HZ, Clip
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.features import ClipBatch
 from seldfuse.features.batch import Feature
-from seldfuse.features.encoders.encoder import PictureEncoder
+from seldfuse.features.encoders.reference import Encoder
+from seldfuse.features.encoders.sound_encoder import SoundEncoder
+from seldfuse.features.hearing import Hearing
 from seldfuse.features.kept import Kept
 from seldfuse.features.sight import Sight
 from seldfuse.fusion.conform import counterparts
@@ -47,15 +49,15 @@ OnFailure = Callable[[Clip, SeldfuseError], None]
 class Ears:
     """Loaded backends by instance name, what they need, and where they compute.
 
-    `encoders`, by the names by which backends ask for what they give, make embeddings of each window's pictures, once
-    for all backends; `kept` holds those of former runs.
+    `encoders`, by the names by which backends ask for what they give, make embeddings of each window's pictures or
+    sound, once for all backends; `kept` holds those of former runs.
     """
 
     backends: Mapping[str, Backend]
     features: tuple[str, ...]
     device: torch.device
     functions: Mapping[str, Feature] = field(default_factory=dict)
-    encoders: Mapping[str, PictureEncoder] = field(default_factory=dict)
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
     kept: Kept | None = None
 
 
@@ -82,12 +84,17 @@ class _Recording:
         self.stitchers = {name: Stitcher(OVERLAP_FRAMES) for name in ears.backends}
         self.check = StereoCheck()
         self.notes: list[str] = []
-        self.sights = {name: Sight.of(clip, encoder, ears.kept, self._note) for name, encoder in ears.encoders.items()}
+        self.senses = {name: self._sense(encoder, ears.kept) for name, encoder in ears.encoders.items()}
         self.samples = 0
         self.frames = 0
         self.read = False
         self.failed = False
         self.mono = False
+
+    def _sense(self, encoder: Encoder, kept: Kept | None) -> Sight | Hearing:
+        if isinstance(encoder, SoundEncoder):
+            return Hearing.of(self.clip, encoder, kept, self._note)
+        return Sight.of(self.clip, encoder, kept, self._note)
 
     def blocks(self, watch: Watch) -> Iterator[Float32[np.ndarray, "2 sample"]]:
         return self.check.watch(self._pairs(watch))
@@ -104,12 +111,12 @@ class _Recording:
             self.mono = len(block) == 1
             yield np.broadcast_to(block, (2, block.shape[1]))
 
-    def seen(self, start_frame: int, watch: Watch) -> dict[str, Tensor]:
-        """What every encoder makes of the pictures of a window."""
+    def tokens(self, start_frame: int, watch: Watch) -> dict[str, Tensor]:
+        """What every encoder makes of a window."""
         found = {}
-        for name, sight in self.sights.items():
+        for name, sense in self.senses.items():
             with watch.stage(name):
-                found[name] = sight.window(start_frame, WINDOW_FRAMES)
+                found[name] = sense.window(start_frame, WINDOW_FRAMES)
         return found
 
     def _note(self, problem: str) -> None:
@@ -124,7 +131,8 @@ class _Recording:
 
     def _blind(self, duration_s: float) -> tuple[str, ...]:
         """From when on backends with eyes had nothing but sound."""
-        end_s = min((sight.end_s for sight in self.sights.values()), default=duration_s)
+        ends_s = [sense.end_s for sense in self.senses.values() if isinstance(sense, Sight)]
+        end_s = min(ends_s, default=duration_s)
         if end_s > duration_s - SHORTER_S:
             return ()
         return (NO_PICTURE if end_s == 0.0 else f"the picture ends at {end_s:.1f} s; from there on it was sound alone",)
@@ -141,7 +149,7 @@ class _Window(NamedTuple):
     recording: _Recording
     samples: Float32[np.ndarray, "2 sample"]
     start_frame: int
-    seen: dict[str, Tensor]
+    tokens: dict[str, Tensor]
 
 
 def _cut(
@@ -155,7 +163,7 @@ def _cut(
             for cut in windows(recording.blocks(watch), batch_size=1):
                 recording.frames = cut.end_frame
                 start_frame = cut.start_frame[0]
-                yield _Window(recording, cut.samples[0], start_frame, recording.seen(start_frame, watch))
+                yield _Window(recording, cut.samples[0], start_frame, recording.tokens(start_frame, watch))
         except MediaError as error:
             recording.failed = True
             on_failure(clip, error)
@@ -164,8 +172,8 @@ def _cut(
 
 def _infer(batch: list[_Window], ears: Ears, watch: Watch) -> dict[str, Posterior]:
     audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(ears.device)
-    seen = {name: torch.stack([window.seen[name] for window in batch]).to(ears.device) for name in ears.encoders}
-    features = ClipBatch(audio, ears.functions, seen)
+    tokens = {name: torch.stack([window.tokens[name] for window in batch]).to(ears.device) for name in ears.encoders}
+    features = ClipBatch(audio, ears.functions, tokens)
     with watch.stage("features"):
         for name in ears.features:
             features[name]

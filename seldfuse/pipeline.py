@@ -15,8 +15,7 @@ from seldfuse.clip import Clip
 from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
 from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
-from seldfuse.features.encoders.encoder import PictureEncoder
-from seldfuse.features.encoders.reference import open_encoder
+from seldfuse.features.encoders.reference import Encoder, open_encoder
 from seldfuse.features.kept import EMBEDDINGS, Kept
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.conform import Grid, conform
@@ -168,12 +167,12 @@ def open_ears(backends: str | Sequence[BackendRequest], device: str) -> Ears:
     return Ears(opened, features, place, functions, open_encoders(opened, place), kept)
 
 
-def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict[str, PictureEncoder]:
+def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict[str, Encoder]:
     """The encoders that backends ask for, each loaded once.
 
     Raises CheckpointError where one is missing, or is not the one that a backend was trained with.
     """
-    encoders: dict[str, PictureEncoder] = {}
+    encoders: dict[str, Encoder] = {}
     for instance, backend in backends.items():
         wanted = backend.encoders if isinstance(backend, SeeingBackend) else {}
         for name, version in wanted.items():
@@ -182,7 +181,7 @@ def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict
             if encoders[name].version != version:
                 raise CheckpointError(
                     f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "
-                    "install the seldfuse that the checkpoint came with, or train anew"
+                    "get the weights, or the seldfuse, that the checkpoint came with, or train anew"
                 )
     return encoders
 

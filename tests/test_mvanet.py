@@ -54,7 +54,7 @@ def test_base_has_the_published_size_before_the_branch_for_onscreen() -> None:
 
 def test_base_takes_what_resnet_gives() -> None:
     network = from_settings(settings("base"), DCASE2025).eval()
-    tokens = {"resnet50@microsoft/resnet-50": torch.rand(1, 50, 7, 7)}
+    tokens = {"resnet50": torch.rand(1, 50, 7, 7)}
     with torch.inference_mode():
         said = posterior(network(torch.randn(1, 2, 250, 64), tokens), DCASE2025)
     assert said.activity.shape == said.onscreen.shape == (1, 50, 13, 1)

@@ -29,7 +29,7 @@ from seldfuse.train.data.source import Share, Source
 from seldfuse.train.data.windows import Recordings, Window, cut, decoded, plain_wav
 
 CPU = torch.device("cpu")
-NO_EYES = Looks({})
+NO_EYES = Looks([])
 ALONE = Share()
 FEATURES = ("logmel", "intensity")
 HEADER = "frame,class,source,azimuth,distance,onscreen"

@@ -10,16 +10,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Embedding:
-    """Tokens at the encoder's own rate, NaN where there is no picture; both sides have one shape."""
+    """Tokens at the encoder's own rate, NaN where there is no picture; both sides have one shape.
+
+    `flipped` is None for what is heard, in which encoders know no left and right.
+    """
 
     plain: Float[Tensor, "scene picture token channel"]
-    flipped: Float[Tensor, "scene picture token channel"]
+    flipped: Float[Tensor, "scene picture token channel"] | None = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Embedding":
-        return Embedding(change(self.plain), change(self.flipped))
+        return Embedding(change(self.plain), None if self.flipped is None else change(self.flipped))
 
     def swapped(self, rows: Tensor) -> "Embedding":
         """With left and right exchanged in these scenes."""
+        if self.flipped is None:
+            return self
         return Embedding(
             self.plain.index_copy(0, rows, self.flipped[rows]), self.flipped.index_copy(0, rows, self.plain[rows])
         )
@@ -35,13 +40,13 @@ Embeddings = Mapping[str, Embedding]
 
 def joined(parts: Sequence[Embeddings]) -> dict[str, Embedding]:
     """The scenes of several batches, seen by the same encoders, one after the other."""
-    return {
-        name: Embedding(
-            torch.cat([part[name].plain for part in parts]), torch.cat([part[name].flipped for part in parts])
-        )
-        for name in parts[0]
-    }
+    return {name: _joined([part[name] for part in parts]) for name in parts[0]}
 
 
 def mapped(embeddings: Embeddings, change: Callable[[Tensor], Tensor]) -> dict[str, Embedding]:
     return {name: embedding.map(change) for name, embedding in embeddings.items()}
+
+
+def _joined(parts: Sequence[Embedding]) -> Embedding:
+    flipped = [part.flipped for part in parts if part.flipped is not None]
+    return Embedding(torch.cat([part.plain for part in parts]), torch.cat(flipped) if flipped else None)

@@ -7,12 +7,16 @@ are whole or not there, and a file that another process removed is computed anew
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
+
+from seldfuse.manifest import digest
 
 EMBEDDINGS = "embeddings"
 """The part of the cache folder for them."""
@@ -81,3 +85,26 @@ class Kept:
     def _path(self, key: str) -> Path:
         digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
         return self.folder / digest[:2] / f"{digest[2:]}{SUFFIX}"
+
+
+def fetched(kept: Kept | None, key: str | None, make: Callable[[], Tensor]) -> Tensor:
+    """What is kept under a key, else made and kept; without a folder, or a key, it is made each time."""
+    if kept is None or key is None:
+        return make()
+    found = kept.get(key)
+    if found is None:
+        found = make()
+        kept.put(key, found)
+    return found
+
+
+def content(path: Path | None) -> str | None:
+    """What is in a file, as the beginning of a key; None where there is none."""
+    if path is None or not path.is_file():
+        return None
+    return _content(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path, changed_ns: int) -> str:  # noqa: ARG001
+    return digest(path)

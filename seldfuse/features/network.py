@@ -8,6 +8,7 @@ from torch import nn
 
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.features.batch import ClipBatch
+from seldfuse.features.encoders.reference import name_of
 from seldfuse.features.stack import stack
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
@@ -18,7 +19,8 @@ class NetworkBackend:
 
     `build(settings, labels)` makes the network that the checkpoint's `network` settings describe; it is called with
     stacked features and, where it was trained with encoders, the embeddings by their names. `posterior(output, labels)`
-    says what its output means. `encoders` are names as in `--set encoders`, with the versions that it was trained with.
+    says what its output means. `encoders` are references as in `--set encoders`, with the versions that it was trained
+    with.
     Raises CheckpointError where the checkpoint does not fit.
     """
 
@@ -41,6 +43,6 @@ class NetworkBackend:
 
     @torch.inference_mode()
     def infer(self, batch: ClipBatch) -> Posterior:
-        seen = {name: batch[name] for name in self.encoders}
+        seen = {name_of(reference): batch[reference] for reference in self.encoders}
         inputs = (stack(batch, self.features), seen) if seen else (stack(batch, self.features),)
         return self.posterior(self.network(*inputs), self.labels)

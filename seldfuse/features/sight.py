@@ -12,11 +12,10 @@ from torch import Tensor
 from seldfuse.clip import Clip, FrameSource
 from seldfuse.errors import MediaError
 from seldfuse.features.encoders.encoder import PictureEncoder
-from seldfuse.features.kept import Kept
+from seldfuse.features.kept import Kept, content, fetched
 from seldfuse.features.thrift import encoded
 from seldfuse.features.view import as_seen
 from seldfuse.geometry import Camera
-from seldfuse.manifest import digest
 
 FRAMES_PER_S = 10
 PIECE_S = 5
@@ -61,12 +60,7 @@ class Sight:
 
     def _fetched(self, number: int) -> Float[Tensor, "picture token channel"]:
         """`piece(number)`: five seconds at the encoder's own rate."""
-        key = self._key(number)
-        found = None if key is None or self.kept is None else self.kept.get(key)
-        if found is None:
-            found = self._seen(number)
-            if key is not None and self.kept is not None:
-                self.kept.put(key, found)
+        found = fetched(self.kept, self._key(number), lambda: self._seen(number))
         there = int((~found[:, 0, 0].isnan()).sum())
         if there < len(found):
             self.end_s = min(self.end_s, number * PIECE_S + there / self.encoder.rate_hz)
@@ -96,14 +90,9 @@ class Sight:
 
     def _key(self, number: int) -> str | None:
         """What the tokens depend on; None where that is not known."""
-        if self.path is None or self.video is None or not self.path.is_file():
+        pictures = content(self.path)
+        if pictures is None or self.video is None:
             return None
         encoder, turn = self.encoder, "flipped" if self.flipped else "plain"
-        content = _content(self.path, self.path.stat().st_mtime_ns)
         field_deg = self.camera.horizontal_fov_deg
-        return f"{content} {encoder.name} {encoder.version} {encoder.rate_hz} {field_deg:g} {number} {turn}"
-
-
-@lru_cache(maxsize=1024)
-def _content(path: Path, changed_ns: int) -> str:  # noqa: ARG001
-    return digest(path)
+        return f"{pictures} {encoder.name} {encoder.version} {encoder.rate_hz} {field_deg:g} {number} {turn}"

@@ -21,14 +21,18 @@ from seldfuse import __version__
 from seldfuse.errors import UsageError
 from seldfuse.features import ClipBatch
 from seldfuse.features.embedding import Embedding, Embeddings, joined, mapped
+from seldfuse.features.encoders.reference import opened_encoder
+from seldfuse.features.encoders.sound_encoder import SoundEncoder
+from seldfuse.features.hearing import heard
 from seldfuse.features.stack import channels_of, stack
 from seldfuse.files import replacing
 from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 from seldfuse.synth.child import behave
 from seldfuse.synth.draw import Stage, draw_scene
-from seldfuse.synth.pictures.seen import opened_encoder, seen
+from seldfuse.synth.pictures.seen import seen
 from seldfuse.synth.render import render
+from seldfuse.synth.scene import Scene
 
 CHUNK = 8
 """Scenes that are rendered together; chunk after chunk has its own random numbers, whoever renders it."""
@@ -36,7 +40,7 @@ CHUNK = 8
 MOST_USES = 10
 """No scene is handed out more often."""
 
-KEPT = ("logmel", "intensity", "stpacc")
+KEPT = ("logmel", "ild", "intensity", "stpacc")
 """Features that a folder of scenes keeps: whoever shares it takes what it needs."""
 
 CARD = "bank.json"
@@ -46,7 +50,7 @@ PLAIN, FLIPPED = "/plain", "/flipped"
 
 
 class Piece(NamedTuple):
-    """Some scenes: what is heard of them, what is true of them, what encoders see of them."""
+    """Some scenes: what is heard of them, what is true of them, what encoders make of them."""
 
     features: Float[Tensor, "scene channel time mel"]
     truth: Posterior
@@ -65,8 +69,8 @@ class Piece(NamedTuple):
 class Supply:
     """What the scenes of a bank are made from; `folder` keeps them for others who draw from the same.
 
-    `encoders` look at the pictures, for which the stage needs sprites and backdrops. Raises UsageError where the folder
-    holds scenes of another kind, or features that it does not keep are wanted.
+    `encoders` compute on `eyes`; for those that look at pictures the stage needs sprites and backdrops. Raises
+    UsageError where the folder holds scenes of another kind, or features that it does not keep are wanted.
     """
 
     stage: Stage
@@ -74,6 +78,7 @@ class Supply:
     seed: int
     folder: Path | None = None
     encoders: tuple[str, ...] = ()
+    eyes: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.folder is None:
@@ -104,13 +109,23 @@ class Supply:
         return kept._replace(features=wanted)
 
     def rendered(self, number: int, count: int = CHUNK, device: str = "cpu") -> Piece:
-        """The scenes of a chunk, which has random numbers of its own."""
+        """The scenes of a chunk, which has random numbers of its own; their sound is rendered on `device`."""
         rng, stage = np.random.default_rng([self.seed, number]), self.stage
         scenes = [draw_scene(stage, rng) for _ in range(count)]
         rendered = render(scenes, stage.bank, stage.responses, device)
         truth = rendered.truth.posterior().to(device)
-        embeddings = {name: seen(scenes, stage, opened_encoder(name, device)) for name in self.encoders}
+        embeddings = self._perceived(scenes, rendered.audio)
         return Piece(stack(ClipBatch(rendered.audio), self.features), truth, embeddings)
+
+    def _perceived(self, scenes: Sequence[Scene], audio: Float[Tensor, "scene 2 sample"]) -> dict[str, Embedding]:
+        """What encoders see and hear, by their names."""
+        encoders = [opened_encoder(reference, self.eyes) for reference in self.encoders]
+        return {
+            encoder.name: heard(audio, encoder)
+            if isinstance(encoder, SoundEncoder)
+            else seen(scenes, self.stage, encoder)
+            for encoder in encoders
+        }
 
     def _card(self) -> dict[str, object]:
         sounds = hashlib.sha256("\n".join(sorted(self.stage.bank.keys)).encode()).hexdigest()
@@ -134,6 +149,7 @@ def _flat(piece: Piece) -> dict[str, Tensor]:
         f"{name}{end}": tensor
         for name, embedding in piece.embeddings.items()
         for end, tensor in ((PLAIN, embedding.plain), (FLIPPED, embedding.flipped))
+        if tensor is not None
     }
     tensors = {"features": piece.features, **piece.truth.tensors(), **sides}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
@@ -141,7 +157,9 @@ def _flat(piece: Piece) -> dict[str, Tensor]:
 
 def _unflat(tensors: dict[str, Any], labels: LabelSet) -> Piece:
     names = [key.removesuffix(PLAIN) for key in tensors if key.endswith(PLAIN)]
-    embeddings = {name: Embedding(tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}")) for name in names}
+    embeddings = {
+        name: Embedding(tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}", None)) for name in names
+    }
     return Piece(tensors.pop("features"), Posterior(**tensors, labels=labels), embeddings)
 
 

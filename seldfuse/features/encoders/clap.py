@@ -5,11 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.compat.transformers import transformers_library
-from seldfuse.features.encoders.sound_encoder import SoundTokens
+from seldfuse.features.encoders.sound_encoder import FRAMES_PER_S, SoundTokens
 from seldfuse.weights.find import CONFIG, FRONT_END, find_weights
 
 WEIGHTS = "laion/clap-htsat-unfused"
-FRAMES_PER_S = 10
 TOWER = ("audio_model.", "audio_projection.")
 AT_ONCE = 8
 

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+FRAMES_PER_S = 10
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,11 @@ class SoundTokens:
 
     whole: Float[Tensor, "window value"]
     frames: Float[Tensor, "window frame channel"]
+
+    def tokens(self) -> Float[Tensor, "window frame 1 both"]:
+        """What a network attends to: one token for each frame, which says first the frame, then its window."""
+        whole = self.whole.unsqueeze(1).expand(-1, self.frames.shape[1], -1)
+        return torch.cat([self.frames, whole], dim=2).unsqueeze(2)
 
 
 @runtime_checkable

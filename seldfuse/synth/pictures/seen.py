@@ -1,25 +1,17 @@
 """What an encoder sees of planned scenes, without a video in between."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from seldfuse.features.embedding import Embedding
 from seldfuse.features.encoders.encoder import PictureEncoder
-from seldfuse.features.encoders.reference import open_encoder
 from seldfuse.features.thrift import encoded
 from seldfuse.features.view import as_seen
 from seldfuse.synth.draw import Stage
 from seldfuse.synth.pictures.film import CAMERA, frames
 from seldfuse.synth.scene import Scene
-
-
-@lru_cache(maxsize=4)
-def opened_encoder(name: str, device: str) -> PictureEncoder:
-    """Loaded once in each process."""
-    return open_encoder(name, torch.device(device))
 
 
 def seen(scenes: Sequence[Scene], stage: Stage, encoder: PictureEncoder) -> Embedding:

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from seldfuse.errors import UsageError
+from seldfuse.features.encoders.reference import opened_encoder
 from seldfuse.labels import LabelSet
 from seldfuse.synth.bank import Supply
 from seldfuse.synth.draw import Stage
 from seldfuse.synth.pictures.backdrop import load_backdrops
-from seldfuse.synth.pictures.seen import opened_encoder
 from seldfuse.synth.pictures.sprites import load_sprites
 from seldfuse.synth.sounds.procedural import with_procedural
 from seldfuse.synth.sounds.soundbank import load_bank
@@ -71,7 +71,7 @@ def open_data(recipe: Recipe, labels: LabelSet, share: Share, device: torch.devi
     opened: list[Source] = []
     for part in recipe.data:
         if part.source == SYNTH:
-            supply = _supply(recipe, labels, held_out=False)
+            supply = _supply(recipe, labels, device, held_out=False)
             on_hand = max(recipe.synth.on_hand, recipe.run.batch)
             opened.append(RandomScenes(supply, on_hand, recipe.synth.uses, share, device))
         else:
@@ -106,7 +106,7 @@ def _folder(
 
 def _validation(clips: _Clips, recipe: Recipe, labels: LabelSet, device: torch.device) -> Validation:
     if not clips.validating and any(part.source == SYNTH for part in recipe.data):
-        return RandomValidation(_supply(recipe, labels, held_out=True), recipe.synth.validation_scenes, device)
+        return RandomValidation(_supply(recipe, labels, device, held_out=True), recipe.synth.validation_scenes, device)
     if not clips.validating:
         clips.problems.append(NO_VALIDATION)
     pairs = clips.validating or clips.training
@@ -114,10 +114,10 @@ def _validation(clips: _Clips, recipe: Recipe, labels: LabelSet, device: torch.d
 
 
 def _looks(recipe: Recipe, device: torch.device) -> Looks:
-    return Looks({name: opened_encoder(name, str(device)) for name in recipe.encoders})
+    return Looks([opened_encoder(reference, str(device)) for reference in recipe.encoders])
 
 
-def _supply(recipe: Recipe, labels: LabelSet, held_out: bool) -> Supply:
+def _supply(recipe: Recipe, labels: LabelSet, device: torch.device, held_out: bool) -> Supply:
     """Random scenes to learn from, or, from the sounds held out, to be judged by."""
     if not recipe.synth.sounds:
         raise UsageError("random scenes are made of isolated sounds; name their folder: --sounds FOLDER")
@@ -129,7 +129,7 @@ def _supply(recipe: Recipe, labels: LabelSet, held_out: bool) -> Supply:
     if recipe.encoders:
         sprites = load_sprites(_path(recipe.synth.sprites), labels, held_out)
         stage = replace(stage, sprites=sprites, backdrops=load_backdrops(_path(recipe.synth.backdrops)))
-    return Supply(stage, recipe.features, recipe.run.seed + held_out, folder, recipe.encoders)
+    return Supply(stage, recipe.features, recipe.run.seed + held_out, folder, recipe.encoders, str(device))
 
 
 def _path(text: str) -> Path | None:
