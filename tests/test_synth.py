@@ -287,8 +287,8 @@ def test_a_folder_keeps_scenes_for_others(stage: Stage, here_and_now: None, tmp_
     assert all(torch.equal(tensor, again[1].tensors()[name]) for name, tensor in drawn[1].tensors().items())
     with pytest.raises(UsageError, match="holds scenes from other sounds, another seed"):
         Supply(stage, ("logmel",), 4, tmp_path)
-    with pytest.raises(UsageError, match="keeps logmel, intensity, stpacc, not all of ild"):
-        Supply(stage, ("ild",), 3, tmp_path)
+    with pytest.raises(UsageError, match="keeps logmel, ild, intensity, stpacc, not all of compact-audio"):
+        Supply(stage, ("compact-audio",), 3, tmp_path)
 
 
 def test_other_processes_fill_the_bank(stage: Stage) -> None:

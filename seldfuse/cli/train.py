@@ -9,8 +9,6 @@ from seldfuse.cli.console import note
 
 if TYPE_CHECKING:
     from seldfuse.train.progress import Progress
-    from seldfuse.train.recipe import Recipe
-    from seldfuse.train.task import Task
 
 SHOWN = ("f20_1", "f20_1_on", "f20", "f1", "doae_deg", "rde", "osa")
 """Scores that are told at each validation, where a network tells what they count."""
@@ -55,8 +53,10 @@ def train(
     from seldfuse.labels import DCASE2025
     from seldfuse.plugin.host import load_registry
     from seldfuse.plugin.registry import load_reference
+    from seldfuse.train.loop import train as train_at_once
     from seldfuse.train.recipe import changed, read_table, recipe_of
     from seldfuse.train.recipe import preset as of_preset
+    from seldfuse.train.stages import train_in_stages
 
     spec = load_registry().find_backend(backend).spec
     if spec.task is None:
@@ -88,7 +88,9 @@ def train(
     if dry_run:
         typer.echo(resolved.to_toml(), nl=False)
         return
-    _train(task, DCASE2025, resolved, out, resolve(device), resume)
+    learn = train_in_stages if resolved.stages else train_at_once
+    best = learn(task, DCASE2025, resolved, out, resolve(device), _report, note, resume)
+    note(f"best {task.criterion} {best[task.criterion]:.3f}; wrote {out}")
 
 
 def _named(checkpoint: str) -> str:
@@ -103,13 +105,6 @@ def _part(text: str) -> dict[str, Any]:
         return {"source": source, "weight": float(weight)} if equals else {"source": text}
     except ValueError:
         return {"source": text}
-
-
-def _train(task: "Task", labels: Any, recipe: "Recipe", out: Path, device: Any, resume: bool) -> None:
-    from seldfuse.train.loop import train as learn
-
-    best = learn(task, labels, recipe, out, device, _report, note, resume)
-    note(f"best {task.criterion} {best[task.criterion]:.3f}; wrote {out}")
 
 
 def _report(progress: "Progress") -> None:

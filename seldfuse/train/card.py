@@ -8,6 +8,8 @@ from seldfuse.files import replacing
 from seldfuse.train.recipe import SYNTH
 from seldfuse.train.task import Task
 
+CARD = "README.md"
+
 SCORES = {
     "f20_1": "F20/1",
     "f20_1_on": "F20/1/on",
@@ -60,7 +62,7 @@ best of the validations on these same clips was kept, so they flatter a little.
 |---|---|
 {chr(10).join(scores)}
 """
-    with replacing(folder / "README.md") as draft:
+    with replacing(folder / CARD) as draft:
         draft.write_text(text, encoding="utf-8")
 
 

@@ -105,6 +105,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of a training (`train/stages.py`): the random `scenes` or the folders among the data, for so large a
+    `share` of the steps, with some settings changed, section by section.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: Annotated[str, Field(pattern=r"^[\w-]+$")]
+    scenes: Literal["synth", "folders"]
+    share: Positive
+    change: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The whole of it. `network` and `loss` are what the backend's task takes; `init` is a checkpoint to start from.
 
@@ -130,6 +144,7 @@ class Recipe:
     synth: Synth = field(default_factory=Synth)
     folders: Folders = field(default_factory=Folders)
     data: tuple[Part, ...] = ()
+    stages: tuple[Stage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """What `recipe_of` reads."""
@@ -138,7 +153,8 @@ class Recipe:
     def told(self) -> dict[str, Any]:
         """The same for readers elsewhere: of folders on this machine only the names."""
         table = self.to_json()
-        table |= {"init": Path(self.init).name, "teacher": Path(self.teacher).name}
+        # A stage's folder and what stands in it are one name.
+        table |= {"init": "/".join(Path(self.init).parts[-2:]), "teacher": Path(self.teacher).name}
         names = {part: Path(table["synth"][part]).name for part in ("sounds", "sprites", "backdrops")}
         table["synth"] |= {**names, "bank": ""}
         table["data"] = [{**part, "source": Path(part["source"]).name} for part in table["data"]]

@@ -8,13 +8,17 @@ from seldfuse.train.data.source import Share
 
 
 class RandomScenes:
-    """Scenes from a bank, or, on a GPU, rendered as they are drawn."""
+    """Scenes from a bank, or, on a GPU, rendered as they are drawn.
+
+    A GPU renders sound alone: pictures are drawn by CPUs, so scenes that are seen come from a bank there, too, and so
+    do those that a folder keeps.
+    """
 
     def __init__(self, supply: Supply, on_hand: int, uses: int, share: Share, device: torch.device) -> None:
         self.names = supply.features
         self.scenes: SceneBank | SceneStream = (
             SceneStream(supply, str(device), *share)
-            if device.type == "cuda"
+            if device.type == "cuda" and not supply.encoders and supply.folder is None
             else SceneBank(supply, on_hand, uses, *share)
         )
 

@@ -1,0 +1,87 @@
+"""A training in stages: each changes some settings of the recipe and begins with the weights that the last one left.
+
+Such as sound alone, then sound and pictures, then real recordings: Berghi and Jackson, DCASE 2025 Task 3.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seldfuse.checkpoint import CONFIG, WEIGHTS
+from seldfuse.errors import UsageError
+from seldfuse.files import replacing
+from seldfuse.labels import LabelSet
+from seldfuse.train.card import CARD
+from seldfuse.train.loop import LAST, RECIPE, train
+from seldfuse.train.progress import Progress
+from seldfuse.train.recipe import SYNTH, Recipe, Stage, recipe_of
+from seldfuse.train.state import STATE
+from seldfuse.train.task import Task
+
+
+def train_in_stages(
+    task: Task,
+    labels: LabelSet,
+    recipe: Recipe,
+    out: Path,
+    device: torch.device,
+    watch: Callable[[Progress], None],
+    warn: Callable[[str], None],
+    resume: bool = False,
+) -> dict[str, float]:
+    """Trains stage after stage in folders of `out`; the last one's best checkpoint then stands in `out` itself.
+
+    With `resume` it goes on in the stage that was broken off. Gives the last stage's scores. Raises UsageError where
+    none of the data is for any stage, and what `seldfuse.train.loop.train` raises.
+    """
+    if not resume and (out / RECIPE).exists():
+        raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
+    due = staged(recipe)
+    with replacing(out / RECIPE) as draft:
+        draft.write_text(recipe.to_toml(), encoding="utf-8")
+    best: dict[str, float] = {}
+    before: Path | None = None
+    for name, settings in due.items():
+        warn(f"stage {name} of {', '.join(due)}")
+        folder = out / name
+        # Not the best weights: the score may ask for what this stage does not teach.
+        settings = replace(settings, init=str(before / LAST)) if before else settings
+        best = train(task, labels, settings, folder, device, watch, warn, resume=(folder / STATE).exists())
+        before = folder
+    assert before is not None
+    for file in (WEIGHTS, CONFIG, CARD):
+        with replacing(out / file) as draft:
+            shutil.copyfile(before / file, draft)
+    return best
+
+
+def staged(recipe: Recipe) -> dict[str, Recipe]:
+    """The recipes of the stages that have data to learn from, by the names of their folders.
+
+    Raises UsageError where none has, or where a stage changes what no recipe knows.
+    """
+    found = {f"{number}-{stage.name}": _of_stage(stage, recipe) for number, stage in enumerate(recipe.stages, start=1)}
+    due = {name: settings for name, settings in found.items() if settings.data}
+    if not due:
+        raise UsageError("expected data to train on; name it: --data FOLDER, or --data synth --sounds FOLDER")
+    return due
+
+
+def _of_stage(stage: Stage, recipe: Recipe) -> Recipe:
+    data = tuple(part for part in recipe.data if (part.source == SYNTH) == (stage.scenes == SYNTH))
+    settings = recipe_of(_merged(replace(recipe, data=data, stages=()).to_json(), stage.change))
+    steps = max(1, round(stage.share * settings.run.steps))
+    return replace(settings, run=replace(settings.run, steps=steps))
+
+
+def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with others' values in place of its own, sections within sections too."""
+    result = dict(table)
+    for name, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
+        result[name] = _merged(result[name], value) if both else value
+    return result
