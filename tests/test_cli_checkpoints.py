@@ -137,6 +137,36 @@ def test_fetching_puts_every_file_where_it_is_looked_for(
     assert found.version() == out.splitlines()[2][:16]
 
 
+def test_a_network_that_reads_words_brings_its_vocabulary_where_it_has_one(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source(tmp_path) / "config.json").write_text('{"text_config": {}}')
+    assert run("fetch", REFERENCE) == 0
+    assert not (target(cache) / "vocab.txt").exists()
+    (source(tmp_path) / "vocab.txt").write_text("[PAD]\n")
+    assert run("fetch", REFERENCE) == 0
+    assert (target(cache) / "vocab.txt").read_text() == "[PAD]\n"
+    assert len(capsys.readouterr().out.splitlines()) == 3 + 4
+
+
+def test_known_weights_of_another_layout_are_fetched_by_it(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "hub" / "ShilongLiu" / "GroundingDINO" / "resolve" / "main"
+    folder.mkdir(parents=True)
+    assert run("fetch", "ShilongLiu/GroundingDINO") == 5
+    assert "; try again, or put groundingdino_swint_ogc.pth of " in capsys.readouterr().err
+    (folder / "groundingdino_swint_ogc.pth").write_bytes(b"weights")
+    assert run("fetch", "ShilongLiu/GroundingDINO") == 0
+    kept = cache / "weights" / "ShilongLiu--GroundingDINO" / "groundingdino_swint_ogc.pth"
+    assert capsys.readouterr().out == f"{hashlib.sha256(b'weights').hexdigest()}  {kept}\n"
+    assert hub.asked == ["/ShilongLiu/GroundingDINO/resolve/main/groundingdino_swint_ogc.pth"] * 2
+    assert run("--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["checkpoints"]}
+    assert rows["ShilongLiu/GroundingDINO"]["state"] == "fetched"
+    assert rows["google-bert/bert-base-uncased"]["state"] == "not fetched"
+
+
 def test_what_is_there_is_not_fetched_again(hub: type[Hub], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fetch", REFERENCE) == 0
     first = capsys.readouterr().out
@@ -207,7 +237,10 @@ def test_no_network_is_exit_code_5_and_what_to_do_by_hand(
 @pytest.mark.parametrize("reference", ["resnet-50", "../etc/passwd", "https://acme.org/tiny", "/tmp", "a/b/c", "../x"])
 def test_what_is_no_hubs_name_is_refused(reference: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("fetch", reference) == 2
-    assert capsys.readouterr().err.startswith("error: expected a hub's name such as microsoft/resnet-50, ")
+    assert capsys.readouterr().err == (
+        "error: expected a hub's name such as microsoft/resnet-50; `seldfuse checkpoints` lists more; "
+        f"got {reference!r}\n"
+    )
     assert not cache.exists()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from tiny import HOP, RESNET, save_models
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -27,59 +28,11 @@ from seldfuse.features.encoders.sound_encoder import SoundEncoder
 from seldfuse.weights.find import find_weights, weights_folder
 
 CPU = torch.device("cpu")
-RESNET = {"embedding_size": 4, "hidden_sizes": [16, 32, 48, 64], "depths": [2, 1, 1, 1]}
-VISION = {
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 64,
-    "patch_size": 8,
-}
-TEXT = {**{key: VISION[key] for key in ("hidden_size", "intermediate_size", "num_attention_heads")}, "vocab_size": 50}
-AUDIO = {
-    "spec_size": 64,
-    "num_mel_bins": 16,
-    "patch_embeds_hidden_size": 8,
-    "depths": [1, 1],
-    "num_attention_heads": [2, 2],
-    "num_hidden_layers": 2,
-    "hidden_size": 16,
-    "window_size": 4,
-}
-HOP = 2_400
-"""Of the tiny front end: 10 s are 201 spectra, which the tiny network stretches to 256."""
-
-
-def randomised(network: Any, seed: int = 0) -> Any:
-    """Weights that leave traces: what a fresh network gives for different pictures is nearly the same."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, value in network.state_dict().items():
-        if value.is_floating_point():
-            noise = torch.rand(value.shape, generator=generator)
-            fan_in = max(1, value[0].numel()) if value.ndim > 1 else 1
-            value.copy_(0.5 + noise if name.endswith("running_var") else 2.0 * (noise - 0.3) / fan_in**0.5)
-    return network
-
-
-def saved(network: Any, folder: Path) -> Path:
-    randomised(network).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whole models as the hub has them: a classifier, a detector, a model of sound and text."""
-    root, library = tmp_path_factory.mktemp("models"), transformers_library()
-    saved(library.ResNetForImageClassification(library.ResNetConfig(**RESNET)), root / "resnet")
-    detector = library.OwlViTConfig(text_config={**TEXT, "num_hidden_layers": 1}, vision_config=VISION)
-    saved(library.OwlViTForObjectDetection(detector), root / "owlvit")
-    texts = {**TEXT, "num_hidden_layers": 1, "max_position_embeddings": 20}
-    clap = library.ClapConfig(text_config=texts, audio_config=AUDIO, projection_dim=12)
-    saved(library.ClapModel(clap), root / "clap")
-    # The hub's says "fusion" for some models and "rand_trunc" for others; it must not matter.
-    library.ClapFeatureExtractor(feature_size=16, hop_length=HOP).save_pretrained(root / "clap")
-    return root
+    return save_models(tmp_path_factory.mktemp("models"))
 
 
 def pictures(encoder: PictureEncoder, count: int = 3) -> Tensor:
@@ -425,8 +378,8 @@ def test_other_references_that_lead_nowhere_say_what_was_expected(cache: Path, t
         "the folder of weights lacks config.json and model.safetensors, it has notes.txt: " + str(tmp_path / "half")
     )
     assert missing("not here") == (
-        "there are no weights 'not here': expected a folder, a file, or a hub's name such as microsoft/resnet-50, "
-        "google/owlvit-base-patch32, laion/clap-htsat-unfused"
+        "there are no weights 'not here': expected a folder, a file, or a hub's name such as microsoft/resnet-50; "
+        "`seldfuse checkpoints` lists more"
     )
     assert missing("acme/resnet").startswith(
         "the weights acme/resnet lack model.safetensors; get them with `seldfuse checkpoints fetch acme/resnet`: "

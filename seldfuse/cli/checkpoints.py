@@ -80,13 +80,11 @@ def _bundled() -> Iterator[dict[str, Any]]:
 
 
 def _fetchable() -> Iterator[dict[str, Any]]:
-    from seldfuse.weights.fetch import SETTINGS
-    from seldfuse.weights.find import KNOWN, missing_files, weights_folder
+    from seldfuse.weights.find import KNOWN, is_fetched, weights_folder
 
     for known in KNOWN:
         folder = weights_folder(known.reference)
-        there = not missing_files(folder, SETTINGS)
-        size_mb, state = (_size_mb(folder), "fetched") if there else (float(known.size_mb), "not fetched")
+        size_mb, state = (_size_mb(folder), "fetched") if is_fetched(known) else (float(known.size_mb), "not fetched")
         yield _row(known.reference, list(known.users), known.licence, size_mb, state, folder)
 
 

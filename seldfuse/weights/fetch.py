@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,17 @@ from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.files import replacing
 from seldfuse.weights.find import (
     CONFIG,
-    FRONT_END,
     HUB_NAME,
     KNOWN,
+    SETTINGS,
+    VOCABULARY,
     WEIGHT_FILES,
-    missing_files,
+    known,
     weights_folder,
 )
 
 HUB = "https://huggingface.co"
 HUB_VARIABLE = "SELDFUSE_HUB"
-SETTINGS = (CONFIG, FRONT_END)
 TIMEOUT_S = 30.0
 PIECE_BYTES = 2**20
 
@@ -52,25 +53,44 @@ def fetch(reference: str, on_bytes: Listener) -> Iterator[Fetched]:
     be reached, does not have a file, or sends something else.
     """
     if not HUB_NAME.fullmatch(reference):
-        names = ", ".join(entry.reference for entry in KNOWN)
-        raise UsageError(f"expected a hub's name such as {names}; got {reference!r}")
+        raise UsageError(
+            f"expected a hub's name such as {KNOWN[0].reference}; `seldfuse checkpoints` lists more; got {reference!r}"
+        )
     folder = weights_folder(reference)
     _make(folder)
-    for name in SETTINGS:
+    settings, weights = _names(reference)
+    for name in settings:
         yield _file(reference, name, folder, on_bytes)
-    if missing_files(folder, ()):
-        yield _weights(reference, folder, on_bytes)
-    else:
-        yield _described(next(folder / name for name in WEIGHT_FILES if (folder / name).is_file()))
+    if known(reference) is None and _reads_words(folder):
+        yield from _vocabulary(reference, folder, on_bytes)
+    there = [folder / name for name in weights if (folder / name).is_file()]
+    yield _described(there[0]) if there else _weights(reference, folder, on_bytes)
 
 
 class _AbsentError(CheckpointError):
     """The hub was reached and does not have the file."""
 
 
+def _names(reference: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files that belong to weights, and the names that their own can have."""
+    entry = known(reference)
+    return (entry.settings, entry.weights) if entry else (SETTINGS, WEIGHT_FILES)
+
+
+def _reads_words(folder: Path) -> bool:
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return isinstance(config, dict) and "text_config" in config
+
+
+def _vocabulary(reference: str, folder: Path, on_bytes: Listener) -> Iterator[Fetched]:
+    """Of a network that reads words; some split them by other files, which nothing here reads."""
+    with suppress(_AbsentError):
+        yield _file(reference, VOCABULARY, folder, on_bytes)
+
+
 def _weights(reference: str, folder: Path, on_bytes: Listener) -> Fetched:
     """The first of the names that weights can have that the hub knows."""
-    best, *others = WEIGHT_FILES
+    best, *others = _names(reference)[1]
     try:
         return _file(reference, best, folder, on_bytes)
     except _AbsentError as error:
@@ -122,8 +142,11 @@ def _pieces(reference: str, name: str, folder: Path, on_bytes: Listener) -> Iter
 
 
 def _failure(url: str, cause: str, reference: str, folder: Path) -> str:
+    settings, weights = _names(reference)
+    *others, last = [*settings, weights[0]]
+    files = f"{', '.join(others)} and {last}" if others else last
     return (
-        f"{url} cannot be fetched ({cause}); try again, or put {', '.join(SETTINGS)} and {WEIGHT_FILES[0]} of "
+        f"{url} cannot be fetched ({cause}); try again, or put {files} of "
         f"{_hub()}/{reference}/tree/main by hand into {folder}"
     )
 

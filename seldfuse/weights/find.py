@@ -21,29 +21,52 @@ from seldfuse.errors import CheckpointError
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
-"""How a picture or a sound is prepared; only sound's is read."""
+"""How a picture or a sound is prepared."""
+
+VOCABULARY = "vocab.txt"
+"""BERT's, one token a line."""
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 """In the order of preference. The second is a pickle, of which nothing but tensors is read."""
 
+SETTINGS = (CONFIG, FRONT_END)
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 HASH_DIGITS = 16
 
 
 @dataclass(frozen=True)
 class Known:
-    """Weights that `users`, encoders and detectors, ask for where nobody names others. `size_mb` is approximate."""
+    """Weights that `users`, encoders and detectors, ask for where nobody names others. `size_mb` is approximate.
+
+    `settings` are the files that belong to them, `weights` the names that their own file can have.
+    """
 
     reference: str
     users: tuple[str, ...]
     size_mb: int
     licence: str
+    settings: tuple[str, ...] = SETTINGS
+    weights: tuple[str, ...] = WEIGHT_FILES
 
 
 KNOWN = (
     Known("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, "Apache-2.0"),
     Known("google/owlvit-base-patch32", ("owlvit",), 613, "Apache-2.0"),
     Known("laion/clap-htsat-unfused", ("clap",), 615, "Apache-2.0"),
+    Known("IDEA-Research/grounding-dino-tiny", ("gdino@hf",), 690, "Apache-2.0", (*SETTINGS, VOCABULARY)),
+    Known("IDEA-Research/grounding-dino-base", ("gdino@hf",), 930, "Apache-2.0", (*SETTINGS, VOCABULARY)),
+    Known(
+        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
+        ("gdino@hf",),
+        690,
+        "Apache-2.0",
+        (*SETTINGS, VOCABULARY),
+    ),
+    Known(
+        "ShilongLiu/GroundingDINO", ("gdino@groundingdino",), 694, "Apache-2.0", (), ("groundingdino_swint_ogc.pth",)
+    ),
+    # All that a network with its own text encoder needs of it.
+    Known("google-bert/bert-base-uncased", ("gdino@groundingdino",), 1, "Apache-2.0", (), (VOCABULARY,)),
 )
 
 
@@ -72,14 +95,18 @@ class Weights:
             raise CheckpointError(f"expected settings as a JSON object, got {type(found).__name__}: {path}")
         return found
 
-    def tensors(self, prefixes: Iterable[str] = ("",)) -> dict[str, Tensor]:
-        """Those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError."""
+    def tensors(self, prefixes: Iterable[str] = ("",), within: str = "") -> dict[str, Tensor]:
+        """Those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError.
+
+        `within` is the name under which a pickle keeps them, where it keeps other things beside them.
+        """
         beginnings = tuple(prefixes)
         try:
             if self.file.suffix == ".safetensors":
                 with safetensors.safe_open(self.file, "pt") as file:
                     return {name: file.get_tensor(name) for name in file.keys() if name.startswith(beginnings)}  # noqa: SIM118
             found = torch.load(self.file, map_location="cpu", weights_only=True)
+            found = found.get(within, found)
             return {name: value for name, value in found.items() if name.startswith(beginnings)}
         except pickle.UnpicklingError as error:
             raise CheckpointError(
@@ -104,16 +131,16 @@ class Weights:
 
 
 def find_weights(reference: str, needs: tuple[str, ...] = ()) -> Weights:
-    """The weights of a reference; `needs` are the JSON files that must be beside them. Raises CheckpointError."""
+    """The weights of a reference; `needs` are the files that must be beside them. Raises CheckpointError."""
     named = Path(reference)
     if named.is_file():
         return Weights(named, None)
     if named.is_dir():
         return _in_folder(named, needs)
     if not HUB_NAME.fullmatch(reference):
-        known = ", ".join(entry.reference for entry in KNOWN)
         raise CheckpointError(
-            f"there are no weights {reference!r}: expected a folder, a file, or a hub's name such as {known}"
+            f"there are no weights {reference!r}: expected a folder, a file, or a hub's name such as "
+            f"{KNOWN[0].reference}; `seldfuse checkpoints` lists more"
         )
     return _in_cache(reference, needs)
 
@@ -128,28 +155,33 @@ def known(reference: str) -> Known | None:
     return next((entry for entry in KNOWN if entry.reference == reference), None)
 
 
-def missing_files(folder: Path, needs: tuple[str, ...]) -> list[str]:
+def is_fetched(entry: Known) -> bool:
+    """Whether all files of known weights are in the cache."""
+    return not missing_files(weights_folder(entry.reference), entry.settings, entry.weights)
+
+
+def missing_files(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> list[str]:
     """Names of files that are needed and not there; of the weights one file will do."""
-    there = any((folder / name).is_file() for name in WEIGHT_FILES)
-    return [name for name in needs if not (folder / name).is_file()] + ([] if there else [WEIGHT_FILES[0]])
+    there = any((folder / name).is_file() for name in weights)
+    return [name for name in needs if not (folder / name).is_file()] + ([] if there else [weights[0]])
 
 
-def _in_folder(folder: Path, needs: tuple[str, ...]) -> Weights:
-    missing = missing_files(folder, needs)
+def _in_folder(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> Weights:
+    missing = missing_files(folder, needs, weights)
     if missing:
         there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
         raise CheckpointError(f"the folder of weights lacks {' and '.join(missing)}, it has {there}: {folder}")
-    return Weights(next(folder / name for name in WEIGHT_FILES if (folder / name).is_file()), folder)
+    return Weights(next(folder / name for name in weights if (folder / name).is_file()), folder)
 
 
 def _in_cache(reference: str, needs: tuple[str, ...]) -> Weights:
-    folder = weights_folder(reference)
-    missing = missing_files(folder, needs)
+    folder, entry = weights_folder(reference), known(reference)
+    names = entry.weights if entry else WEIGHT_FILES
+    missing = missing_files(folder, needs, names)
     if not missing:
-        return _in_folder(folder, needs)
-    entry = known(reference)
+        return _in_folder(folder, needs, names)
     # The settings are small; it is the weights that take time.
-    size = f" (about {entry.size_mb} MB)" if entry and WEIGHT_FILES[0] in missing else ""
+    size = f" (about {entry.size_mb} MB)" if entry and names[0] in missing else ""
     raise CheckpointError(
         f"the weights {reference} lack {' and '.join(missing)}{size}; "
         f"get them with `seldfuse checkpoints fetch {reference}`: {folder}"
