@@ -129,8 +129,9 @@ def _find(reference: str | None, backend: str) -> Path:
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         with path.open("rb") as file:
-            start = file.read(8)
-        if start[:2] == b"PK" or start[:1] == b"\x80":
+            start = file.read(9)
+        # safetensors begin with a length, whose bytes may be anything, and a brace.
+        if start[8:] != b"{" and start.startswith((b"PK", b"\x80")):
             raise CheckpointError(
                 f"this is a pickle, which could run any code when opened; only safetensors are read: {path}"
             )

@@ -55,6 +55,20 @@ def test_a_pickle_is_refused(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("first", [b"\x80", b"PK"])
+def test_no_length_of_a_header_is_taken_for_a_pickle(folder: Path, first: bytes) -> None:
+    path = folder / "model.safetensors"
+    whole = path.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    wanted = int.from_bytes(first, "little")
+    longer = length + (wanted - length) % 256 ** len(first)
+    # Blanks after the header are part of it.
+    header = whole[8 : 8 + length] + b" " * (longer - length)
+    path.write_bytes(longer.to_bytes(8, "little") + header + whole[8 + length :])
+    assert path.read_bytes().startswith(first)
+    load(folder)
+
+
 def test_a_truncated_file_is_refused(folder: Path) -> None:
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
