@@ -1,4 +1,4 @@
-"""Keypoint post-processor: planned, not built."""
+"""Keypoint post-processor: people, and where their mouths, hands and feet are."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def seldfuse_register_postprocessors(register: Callable[[PostProcessorSpec], Non
             name="keypoint",
             api_version=1,
             summary="people and their keypoints correct direction and on-screen",
-            load=None,
+            load="seldfuse_keypoint.postprocessor:load",
             extra="keypoint",
             license="Apache-2.0",
         )

@@ -1,0 +1,109 @@
+"""`movenet`: MoveNet MultiPose (Google, 2021), which finds up to six people in one pass, as an ONNX file."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int32, UInt8
+from torch.nn import functional as F
+
+from seldfuse.clip import Clip, Frame
+from seldfuse.detections import POINTS, Detections
+from seldfuse.errors import CheckpointError
+from seldfuse_keypoint.needs import require
+from seldfuse_keypoint.people import people
+
+VARIABLE = "SELDFUSE_MOVENET"
+LONGEST_PX, STEP_PX = 512, 32
+"""Of what the network is shown: the longer side, and what both sides are multiples of."""
+
+VALUES = 3 * len(POINTS) + 5
+"""Of each candidate: y, x and score of each point, then ymin, xmin, ymax, xmax and score; places as shares of sides."""
+
+FLOOR = 0.2
+"""The network always gives six candidates; below this score there is mostly nobody."""
+
+HASH_DIGITS = 8
+
+
+class MoveNet:
+    """MoveNet with the weights of a file. Raises CheckpointError where that is something else."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self.session = _session(path, device)
+        where = "cuda" if "CUDAExecutionProvider" in self.session.get_providers() else "cpu"
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_DIGITS]
+        self.looks_with = f"movenet {sha256} on {where}"
+
+    def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
+        # The network takes one picture at a time.
+        found = np.stack([self._candidates(frame.rgb) for frame in frames])  # (frame, candidate, value)
+        points = found[..., :-5].reshape(*found.shape[:2], len(POINTS), 3)[..., [1, 0, 2]]
+        boxes, scores = found[..., [-4, -5, -2, -3]], found[..., -1]
+        looks, candidates = np.nonzero(~(scores < FLOOR))
+        return people(frames, looks, boxes[looks, candidates], scores[looks, candidates], points[looks, candidates])
+
+    def _candidates(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "candidate value"]:
+        """As the network gives them, but in pixels."""
+        shown, px_per_px = fitted(rgb)
+        name = self.session.get_inputs()[0].name
+        found = self.session.run(None, {name: shown[None]})[0][0].astype(float)
+        high, wide = np.array(shown.shape[:2]) * px_per_px
+        sides = np.array([high, wide, 1.0] * len(POINTS) + [high, wide, high, wide, 1.0])
+        return np.asarray(found * sides)
+
+
+def find(weights: str | None) -> Path:
+    """The file that is named, or that the variable names. Raises CheckpointError where something is missing."""
+    require("movenet", "onnxruntime")
+    named = weights or os.environ.get(VARIABLE)
+    if not named:
+        raise CheckpointError(
+            f"movenet needs a file of MoveNet MultiPose in ONNX; name it, `keypoint@movenet:FILE`, or set {VARIABLE}"
+        )
+    if not Path(named).is_file():
+        raise CheckpointError(f"there is no such file of MoveNet: {named}")
+    return Path(named)
+
+
+def fitted(rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[Int32[np.ndarray, "high wide 3"], float]:
+    """A picture as the network wants it, and how many of its pixels one of the new ones is.
+
+    It keeps its aspect, lies at the top left, and is filled up with black.
+    """
+    height, width = rgb.shape[:2]
+    px_per_px = max(height, width) / LONGEST_PX
+    size = [max(round(side / px_per_px), 1) for side in (height, width)]
+    picture = torch.tensor(rgb).permute(2, 0, 1)[None]
+    small = F.interpolate(picture, size=size, mode="bilinear", antialias=True)
+    filled = F.pad(small, (0, -size[1] % STEP_PX, 0, -size[0] % STEP_PX))
+    return filled[0].permute(1, 2, 0).to(torch.int32).numpy(), px_per_px
+
+
+def _session(path: Path, device: torch.device) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider") if device.type == "cuda" else ("CPUExecutionProvider",)
+    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+    # Each of its failures has a class of its own, and they share none but this.
+    except Exception as error:
+        raise CheckpointError(f"expected MoveNet MultiPose in ONNX ({_first_line(error)}): {path}") from error
+    takes, gives = session.get_inputs()[0], session.get_outputs()[0]
+    if takes.type != "tensor(int32)" or takes.shape[-1] != 3 or gives.shape[-1] != VALUES:
+        raise CheckpointError(
+            f"expected MoveNet MultiPose, which takes int32 [1, height, width, 3] and gives [1, 6, {VALUES}]; "
+            f"this takes {takes.type} {takes.shape} and gives {gives.shape}: {path}"
+        )
+    return session
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,68 @@
+"""Where a network that finds the points of one person is told to look."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from seldfuse.clip import Frame
+from seldfuse.detections import PERSON, Detections
+from seldfuse_keypoint.people import people
+
+SAME_TIME_S = 1e-3
+
+FLOOR = 0.3
+"""Such a network always gives 17 points. Where it was shown a whole picture and they score less than this on average,
+there is nobody, and points that score less say nothing of where somebody is."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """One box for each person that is looked for: the index of its frame, its sides in pixels, its score.
+
+    `whole` says that nobody knew of people, and that boxes are whole pictures.
+    """
+
+    looks: Int64[np.ndarray, " place"]
+    boxes_px: Float[np.ndarray, "place 4"]
+    scores: Float[np.ndarray, " place"]
+    whole: bool
+
+    @classmethod
+    def of(cls, frames: Sequence[Frame], seen: Detections | None) -> "Places":
+        """The people that were seen in `frames`, which are in order of time; whole pictures where none were at all."""
+        boxes_px, scores, times_s = _seen(seen) if seen is not None else (np.empty((0, 4)), np.empty(0), np.empty(0))
+        frames_s = np.array([frame.time_s for frame in frames])
+        looks = np.searchsorted((frames_s[1:] + frames_s[:-1]) / 2, times_s)
+        same = np.abs(frames_s[looks] - times_s) < SAME_TIME_S
+        if same.any():
+            return cls(looks[same], boxes_px[same], scores[same], whole=False)
+        sizes = np.array([frame.rgb.shape[1::-1] for frame in frames], dtype=float)
+        boxes_px = np.hstack([np.zeros_like(sizes), sizes])
+        return cls(np.arange(len(frames)), boxes_px, np.ones(len(frames)), whole=True)
+
+    def people(self, frames: Sequence[Frame], points: Float[np.ndarray, "place 17 3"]) -> Detections:
+        """Those who were found there. A score is the place's times the mean of the points', as COCO has it."""
+        sure = points[..., 2].clip(0, 1).mean(axis=1)
+        if not self.whole:
+            return people(frames, self.looks, self.boxes_px, self.scores * sure, points)
+        there = ~(sure < FLOOR)
+        return people(frames, self.looks[there], _hulls(points[there]), sure[there], points[there])
+
+
+def _seen(
+    seen: Detections,
+) -> tuple[Float[np.ndarray, "person 4"], Float[np.ndarray, " person"], Float[np.ndarray, " person"]]:
+    """Boxes, scores and times of those people whose box is one."""
+    boxes_px = seen.table[["left_px", "top_px", "right_px", "bottom_px"]].to_numpy()
+    good = (seen.table["phrase"] == PERSON).to_numpy() & (boxes_px[:, 2:] > boxes_px[:, :2]).all(axis=1)
+    return boxes_px[good], seen.table["score"].to_numpy()[good], seen.table["time_s"].to_numpy()[good]
+
+
+def _hulls(points: Float[np.ndarray, "person 17 3"]) -> Float[np.ndarray, "person 4"]:
+    """Boxes about the points that were found; NaN where there is none."""
+    faint = points[..., 2:] < FLOOR
+    first = np.where(faint, np.inf, points[..., :2]).min(axis=1)
+    last = np.where(faint, -np.inf, points[..., :2]).max(axis=1)
+    return np.hstack([first, last])

@@ -1,0 +1,31 @@
+"""`recorded`: nothing looks; people come from a file of detections beside the clip, or in a folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seldfuse.clip import Clip, Frame
+from seldfuse.detections import PERSON, Detections
+from seldfuse.errors import CheckpointError
+from seldfuse.vision.recorded import recorded
+
+
+class Recorded:
+    """Recorded people. `otherwise` is why nothing better is there, for who has no recording either."""
+
+    def __init__(self, folder: Path | None, otherwise: str = "") -> None:
+        self.folder, self.otherwise = folder, otherwise
+        self.looks_with = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
+
+    def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
+        """Raises CheckpointError for a clip without a recording."""
+        try:
+            return recorded(clip, frames, (PERSON,), self.folder)
+        except CheckpointError as error:
+            raise CheckpointError("; ".join(filter(None, (str(error), self.otherwise)))) from error
+
+
+def find(folder: str | None) -> Path | None:
+    """Raises CheckpointError where the folder is none."""
+    if folder is not None and not Path(folder).is_dir():
+        raise CheckpointError(f"there is no such folder of recorded detections: {folder}")
+    return Path(folder) if folder is not None else None
