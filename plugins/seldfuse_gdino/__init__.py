@@ -1,4 +1,4 @@
-"""Gdino post-processor: planned, not built."""
+"""gdino: an open-vocabulary detector looks for the things that sound."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ def seldfuse_register_postprocessors(register: Callable[[PostProcessorSpec], Non
         PostProcessorSpec(
             name="gdino",
             api_version=1,
-            summary="an open-vocabulary detector corrects direction and on-screen per class",
-            load=None,
+            summary="an open-vocabulary detector looks for the things that sound",
+            load="seldfuse_gdino.postprocessor:load",
             extra="gdino",
             license="Apache-2.0",
         )

@@ -1,0 +1,80 @@
+"""`hf`: Grounding DINO and MM Grounding DINO as transformers has them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from seldfuse.compat.transformers import transformers_library
+from seldfuse.errors import CheckpointError
+from seldfuse.weights.find import CONFIG, FRONT_END, KNOWN, VOCABULARY, Weights, find_weights, is_fetched
+from seldfuse_gdino.grounding import Answer, Front, Grounding, Question
+from seldfuse_gdino.needs import require
+from seldfuse_gdino.vocabulary import Vocabulary
+
+USER = "gdino@hf"
+"""What the list of known weights calls this engine."""
+
+NETWORKS: Mapping[str, str] = {
+    "grounding-dino": "GroundingDinoForObjectDetection",
+    "mm-grounding-dino": "MMGroundingDinoForObjectDetection",
+}
+
+
+def find(reference: str | None) -> Weights:
+    """A folder or what a hub's name stands for; by itself the first known weights that are in the cache.
+
+    Raises CheckpointError where something is missing.
+    """
+    require("hf", "transformers")
+    known = sorted((entry for entry in KNOWN if USER in entry.users), key=lambda entry: not is_fetched(entry))
+    found = find_weights(reference or known[0].reference, (CONFIG, FRONT_END, VOCABULARY))
+    if found.folder is None:
+        raise CheckpointError(f"expected a folder with {CONFIG}, {VOCABULARY} and weights, got a file: {found.file}")
+    return found
+
+
+def load(weights: Weights, vocabulary: Vocabulary, device: torch.device) -> Grounding:
+    """Raises CheckpointError where the weights are of another network or damaged."""
+    library = transformers_library("gdino")
+    assert weights.folder is not None, "find gives a folder"
+    question = Question.of(vocabulary.prompts, library.BertTokenizer(vocab=str(weights.folder / VOCABULARY)))
+    network, ids = _network(library, weights).to(device), question.ids.to(device)
+
+    def answer(pictures: Float32[Tensor, "picture 3 height width"]) -> Answer:
+        asked = ids.expand(len(pictures), -1)
+        found = network(pictures, asked, torch.zeros_like(asked), torch.ones_like(asked))
+        return found.logits, found.pred_boxes
+
+    return Grounding(
+        f"hf:{weights.folder.name} {weights.version()}", answer, question, vocabulary, _front(weights), device
+    )
+
+
+def _network(library: Any, weights: Weights) -> Any:
+    kind = str((weights.settings(CONFIG) or {}).get("model_type"))
+    if kind not in NETWORKS:
+        raise CheckpointError(f"expected weights of {' or '.join(NETWORKS)}, got {kind}: {weights.folder}")
+    try:
+        network, told = getattr(library, NETWORKS[kind]).from_pretrained(
+            weights.folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"the weights do not fit the network of {CONFIG} ({error}): {weights.file}") from error
+    missing = sorted(told["missing_keys"])
+    if missing:
+        raise CheckpointError(f"the weights lack {len(missing)} tensors, such as {missing[0]}: {weights.file}")
+    return network.eval()
+
+
+def _front(weights: Weights) -> Front:
+    settings, usual = weights.settings(FRONT_END) or {}, Front()
+    size = settings.get("size") or {}
+    return Front(
+        size.get("shortest_edge", usual.shortest_px),
+        size.get("longest_edge", usual.longest_px),
+        tuple(settings.get("image_mean", usual.mean)),
+        tuple(settings.get("image_std", usual.deviation)),
+    )

@@ -1,0 +1,50 @@
+"""The post-processor: rules, and an engine that looks."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from seldfuse.clip import Clip, Frame
+from seldfuse.detections import Detections
+from seldfuse.labels import DCASE2025
+from seldfuse.plugin import PostProcessor
+from seldfuse.rules import Rules
+from seldfuse_gdino.catalogue import open_engine
+from seldfuse_gdino.engine import Engine
+from seldfuse_gdino.vocabulary import Vocabulary
+
+RULES = Path(__file__).with_name("rules.toml")
+HASH_DIGITS = 8
+
+
+@dataclass
+class OpenVocabulary:
+    """Things that the rules name, as the engine's `PostProcessor` asks for them."""
+
+    rules: Rules
+    looks_with: str
+    engine: Engine
+
+    def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
+        return self.engine.look(clip, frames) if frames else Detections.of([])
+
+
+def load(engine: str | None, device: torch.device, rules: Path | None) -> PostProcessor:
+    """Things found by `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
+
+    Raises UsageError for an engine that is unknown or rules that are wrong, CheckpointError for packages and weights
+    that are missing or broken.
+    """
+    told = Rules.read(rules or RULES, DCASE2025)
+    vocabulary = Vocabulary(told)
+    chosen = open_engine(engine, vocabulary, device)
+    return OpenVocabulary(told, f"{chosen.looks_with}, asked for {_digest(vocabulary)}", chosen)
+
+
+def _digest(vocabulary: Vocabulary) -> str:
+    """Of all that changes what is found: where in a box a thing sounds does not."""
+    asked = repr((vocabulary.prompts, vocabulary.phrases, vocabulary.things))
+    return hashlib.sha256(asked.encode()).hexdigest()[:HASH_DIGITS]
