@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.fusion.averages import ODDS_EPSILON
-from seldfuse.fusion.perclass import PerClass, per_class
 from seldfuse.labels import LabelSet
+from seldfuse.perclass import PerClass, per_class
 from seldfuse.posterior import Posterior
 
 

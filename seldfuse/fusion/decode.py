@@ -10,10 +10,10 @@ from torch import Tensor
 from seldfuse.directions import azimuth_from_direction
 from seldfuse.errors import UsageError
 from seldfuse.events import Events
-from seldfuse.fusion.perclass import Number, PerClass, per_class
 from seldfuse.fusion.tracks import picked
 from seldfuse.fusion.unify import merge
 from seldfuse.labels import LabelSet
+from seldfuse.perclass import Number, PerClass, per_class
 from seldfuse.posterior import Posterior
 
 

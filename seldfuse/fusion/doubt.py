@@ -27,8 +27,8 @@ from torch import Tensor
 
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import ODDS_EPSILON
-from seldfuse.fusion.perclass import Number, PerClass, check_keys, check_number, check_numbers, per_class
 from seldfuse.labels import LabelSet
+from seldfuse.perclass import Number, PerClass, check_keys, check_number, check_numbers, per_class
 from seldfuse.posterior import Posterior
 
 NARROW_DEG = 5.0

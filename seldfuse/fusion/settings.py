@@ -41,7 +41,9 @@ from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.decode import DecodeSettings
 from seldfuse.fusion.doubt import DoubtSettings
-from seldfuse.fusion.perclass import (
+from seldfuse.fusion.smooth import SmoothSettings
+from seldfuse.labels import LabelSet
+from seldfuse.perclass import (
     Number,
     PerClass,
     check_keys,
@@ -50,8 +52,6 @@ from seldfuse.fusion.perclass import (
     check_numbers,
     per_class,
 )
-from seldfuse.fusion.smooth import SmoothSettings
-from seldfuse.labels import LabelSet
 from seldfuse.posterior import Posterior
 
 PRESETS = ("mean", "nercslip")

@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 
 from seldfuse.errors import UsageError
-from seldfuse.fusion.perclass import check_keys, check_numbers
 from seldfuse.fusion.smooth_activity import HmmSettings, smooth_activity
 from seldfuse.fusion.smooth_tracks import WalkSettings, smooth_track
 from seldfuse.labels import LabelSet
+from seldfuse.perclass import check_keys, check_numbers
 from seldfuse.posterior import Posterior
 
 WALKED = ("direction", "distance")

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import ODDS_EPSILON
-from seldfuse.fusion.perclass import PerClass, per_class
 from seldfuse.labels import LabelSet
+from seldfuse.perclass import PerClass, per_class
 
 START, STOP, TRUST = 0.005, 0.05, 1.0
 """A sound begins after 20 s of silence and lasts 2 s: a place to begin where nothing was fitted."""

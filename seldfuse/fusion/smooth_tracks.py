@@ -17,10 +17,10 @@ from torch import Tensor
 from seldfuse.errors import UsageError
 from seldfuse.fusion.align import align
 from seldfuse.fusion.averages import known, linear, mean_of, spoken
-from seldfuse.fusion.perclass import PerClass, per_class
 from seldfuse.fusion.smooth_activity import by_class
 from seldfuse.fusion.tracks import picked
 from seldfuse.labels import LabelSet
+from seldfuse.perclass import PerClass, per_class
 from seldfuse.posterior import Posterior
 
 STEP, ERROR, SILENT_STEP = 0.02, 0.3, 0.5

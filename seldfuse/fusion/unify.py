@@ -14,8 +14,8 @@ from torch import Tensor
 
 from seldfuse.directions import unit
 from seldfuse.fusion.averages import SILENT
-from seldfuse.fusion.perclass import Number
 from seldfuse.fusion.tracks import cosines
+from seldfuse.perclass import Number
 from seldfuse.posterior import Posterior
 
 

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from seldfuse.fusion.perclass import Number
 from seldfuse.fusion.unify import merge_cells, owners
+from seldfuse.perclass import Number
 from seldfuse.posterior import Posterior
 from seldfuse.tune.hits import MOST_TRACKS, Criterion, Pairs, Side, padded
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.fusion.averages import ODDS_EPSILON
-from seldfuse.fusion.perclass import PerClass
+from seldfuse.perclass import PerClass
 from seldfuse.posterior import Posterior
 from seldfuse.tune.errors import errors, of_the_loudest
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
