@@ -7,6 +7,7 @@ not published; here they are cross-attentions between self-attention and convolu
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,13 +16,14 @@ from torch import Tensor, nn
 
 from seldfuse.checkpoint import check_settings
 from seldfuse.directions import folded
+from seldfuse.errors import UsageError
 from seldfuse.features.encoders import compact_audio
 from seldfuse.labels import LabelSet
 from seldfuse.nn.accddoa import posterior_from_accddoa
 from seldfuse.nn.conformer import ConformerBlock
 from seldfuse.nn.cross_attention import GatedCrossAttention
 from seldfuse.nn.look import Columns, Look
-from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
 from seldfuse.posterior import Posterior
 
 TRACKS = 3
@@ -50,6 +52,15 @@ class Tokens:
         check_settings(data, cls)
         return cls(**data)
 
+    def check(self, given: Float[Tensor, "batch frame token channel"]) -> None:
+        """Raises UsageError for tokens of other sizes, which other weights of the encoder may give."""
+        tokens, channels = given.shape[2:]
+        if (tokens, channels) != (self.tokens, self.channels):
+            raise UsageError(
+                f"expected {self.tokens} tokens of {self.channels} values from {self.encoder}, got {tokens} of "
+                f"{channels}; write these into the recipe's [network], or take other weights: {self.encoder}@FOLDER"
+            )
+
 
 class Cmc(nn.Module):
     """A trunk whose blocks attend to tokens of sound and of picture, and a multi-ACCDDOA head with on-screen.
@@ -73,11 +84,17 @@ class Cmc(nn.Module):
         self.onscreen = Look(dim, TRACKS * classes, seen.tokens, column_dim)
 
     def forward(
-        self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]
+        self,
+        features: Float[Tensor, "batch channel time mel"],
+        embeddings: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> Float[Tensor, "batch frame out"]:
-        """The activated head, flattened over track, element and class."""
+        """The activated head, flattened over track, element and class.
+
+        `embeddings` are tokens `[batch, frame, token, channel]` by the names of encoders. Raises UsageError where their
+        sizes are not the network's.
+        """
         sounds, audible = _there(self._sounds(features, embeddings))
-        pictures, visible = _there(embeddings[self.seen.encoder])
+        pictures, visible = _there(_given(self.seen, embeddings, features))
         columns = self.columns(pictures)  # (batch, frame, column, column_dim)
         x = self._blocks(features, self.sounds(sounds), audible, self.widen(columns), visible)
         place = self.place(self.hidden(x)).unflatten(-1, (TRACKS, ELEMENTS - 1, self.classes))
@@ -89,9 +106,9 @@ class Cmc(nn.Module):
         return torch.stack([x_axis, y_axis, distance, onscreen.unflatten(2, (TRACKS, -1))], dim=-2).flatten(2)
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
-        """Tokens of sound: those given, else what the tagger that ships hears in the log-mel spectrogram."""
-        given = embeddings.get(self.heard.encoder)
-        tokens = compact_audio.heard(features[:, :EARS]) if given is None else given
+        """Tokens of sound; those of the tagger that ships are what it hears in the log-mel spectrogram."""
+        inside = self.heard.encoder == compact_audio.NAME and compact_audio.NAME not in embeddings
+        tokens = compact_audio.heard(features[:, :EARS]) if inside else _given(self.heard, embeddings, features)
         if not self.training:
             return tokens
         gone = torch.rand(len(tokens), 1, 1, 1, device=tokens.device) < self.heard.dropped
@@ -137,6 +154,15 @@ def posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Pos
     said = posterior_from_accddoa(output, labels, TRACKS, onscreen=True)
     assert said.direction is not None
     return replace(said, direction=folded(said.direction))
+
+
+def _given(wanted: Tokens, embeddings: Mapping[str, Tensor], features: Tensor) -> Tensor:
+    """The tokens that are wanted, NaN where nobody gave any."""
+    if wanted.encoder not in embeddings:
+        frames = features.shape[2] // HOPS_PER_FRAME
+        return features.new_full((len(features), frames, wanted.tokens, wanted.channels), torch.nan)
+    wanted.check(embeddings[wanted.encoder])
+    return embeddings[wanted.encoder]
 
 
 def _there(tokens: Float[Tensor, "batch frame token channel"]) -> tuple[Tensor, Tensor]:

@@ -139,9 +139,9 @@ class Supply:
         if not self.encoders:
             return card
         sprites = self.stage.sprites
-        assert sprites is not None
+        cut_outs = [] if sprites is None else [*sprites.people, *sorted(sprites.classes)]
         versions = {name: opened_encoder(name, "cpu").version for name in self.encoders}
-        return {**card, "encoders": versions, "sprites": [*sprites.people, *sorted(sprites.classes)]}
+        return {**card, "encoders": versions, "sprites": cut_outs}
 
 
 def _flat(piece: Piece) -> dict[str, Tensor]:
