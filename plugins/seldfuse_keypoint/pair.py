@@ -57,8 +57,8 @@ class Pair:
                 read = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise CheckpointError(
-                "the checkpoint holds more than tensors and numbers, which could run any code; "
-                f"`mim` and mmpose's tools/misc/publish_model.py write one without: {self.checkpoint}"
+                "the checkpoint holds more than tensors and numbers, which could run any code; one that you trained is "
+                f"rid of it by mmpose's tools/misc/publish_model.py: {self.checkpoint}"
             ) from error
         except (OSError, RuntimeError, EOFError) as error:
             raise CheckpointError(f"the checkpoint is damaged or cut short ({error}): {self.checkpoint}") from error
@@ -93,11 +93,9 @@ def _only(folder: Path, pattern: str) -> Path:
 
 
 def _harmless() -> list[Any]:
-    """What checkpoints hold beside tensors: arrays of the data set's description, and the curves of the training."""
-    from mmengine.logging.history_buffer import HistoryBuffer
-
+    """What published checkpoints hold beside tensors: the data set's description, with arrays of NumPy's."""
     rebuild, scalar = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
     kinds = [type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64", "bool")]
     # NumPy 2 moved what older files name.
     moved = [(rebuild, "numpy.core.multiarray._reconstruct"), (scalar, "numpy.core.multiarray.scalar")]
-    return [np.ndarray, np.dtype, rebuild, scalar, *kinds, *moved, HistoryBuffer]
+    return [np.ndarray, np.dtype, rebuild, scalar, *kinds, *moved]
