@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seldfuse.features.encoders.reference import name_of
 from seldfuse.files import replacing
 from seldfuse.train.recipe import SYNTH
 from seldfuse.train.task import Task
@@ -36,7 +37,7 @@ def write_card(folder: Path, task: Task, training: Mapping[str, Any]) -> None:
     run, optimiser = recipe["run"], recipe["optimiser"]
     start = f", started from `{recipe['init']}`" if recipe["init"] else ""
     taught = f", taught by `{recipe['teacher']}` (weight {recipe['teacher_weight']})" if recipe["teacher"] else ""
-    seen = f"; sees what {', '.join(recipe['encoders'])} gives" if recipe["encoders"] else ""
+    seen = f", and tokens of {', '.join(map(name_of, recipe['encoders']))}" if recipe["encoders"] else ""
     clips, hours = run["batch"] * run["accumulate"], training["hours"]
     scores = [
         f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
