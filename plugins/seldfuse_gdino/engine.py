@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,6 +17,7 @@ SAME_THING = 0.7
 """Two boxes that share this part of their joint area, and whose phrases speak for the same classes, are one thing."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Looks at pictures. `looks_with` names the network, its weights, its thresholds and the device."""
 

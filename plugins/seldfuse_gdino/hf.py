@@ -1,10 +1,13 @@
 """`hf`: Grounding DINO and MM Grounding DINO as transformers has them."""
 
-from collections.abc import Mapping
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from jaxtyping import Float32
+from safetensors import SafetensorError
 from torch import Tensor
 
 from seldfuse.compat.transformers import transformers_library
@@ -58,15 +61,42 @@ def _network(library: Any, weights: Weights) -> Any:
     if kind not in NETWORKS:
         raise CheckpointError(f"expected weights of {' or '.join(NETWORKS)}, got {kind}: {weights.folder}")
     try:
-        network, told = getattr(library, NETWORKS[kind]).from_pretrained(
-            weights.folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
+        # The library brings names of older versions to its own.
+        with _silent(library.utils.logging):
+            network, told = getattr(library, NETWORKS[kind]).from_pretrained(
+                weights.folder,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                dtype=torch.float32,
+            )
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"the weights hold more than tensors, which could run any code; only tensors are read: {weights.file}"
+        ) from error
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"the weights are damaged or cut short ({error}): {weights.file}") from error
+    wrong = sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])})
+    if wrong:
+        raise CheckpointError(
+            f"the weights lack {len(wrong)} tensors of the network of {CONFIG}, or have them in other sizes, "
+            f"such as {wrong[0]}: {weights.file}"
         )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"the weights do not fit the network of {CONFIG} ({error}): {weights.file}") from error
-    missing = sorted(told["missing_keys"])
-    if missing:
-        raise CheckpointError(f"the weights lack {len(missing)} tensors, such as {missing[0]}: {weights.file}")
     return network.eval()
+
+
+@contextmanager
+def _silent(logging: Any) -> Iterator[None]:
+    """Without bars of progress, which take a moment, and tables of what does not fit, of which an error tells."""
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _front(weights: Weights) -> Front:

@@ -82,8 +82,8 @@ def letterbox(rgb: UInt8[np.ndarray, "height width 3"], side_px: int) -> tuple[F
     height, width = rgb.shape[:2]
     scale = min(side_px / height, side_px / width)
     size = (int(height * scale), int(width * scale))
-    picture = torch.from_numpy(np.ascontiguousarray(rgb[..., ::-1])).permute(2, 0, 1)[None].float()
-    small = F.interpolate(picture, size, mode="bilinear")
+    picture = torch.tensor(rgb).permute(2, 0, 1)[None].float()
+    small = F.interpolate(picture, size, mode="bilinear").flip(dims=(1,))
     return F.pad(small, (0, side_px - size[1], 0, side_px - size[0]), value=GREY), scale
 
 
