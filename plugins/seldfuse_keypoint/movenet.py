@@ -24,8 +24,8 @@ LONGEST_PX, STEP_PX = 512, 32
 VALUES = 3 * len(POINTS) + 5
 """Of each candidate: y, x and score of each point, then ymin, xmin, ymax, xmax and score; places as shares of sides."""
 
-FLOOR = 0.2
-"""The network always gives six candidates; below this score there is mostly nobody."""
+FLOOR = 0.1
+"""The network always gives six candidates; below this score there is mostly nobody (docs/keypoint.md)."""
 
 HASH_DIGITS = 8
 
