@@ -89,7 +89,7 @@ class Detections:
 
     def save(self, path: Path) -> None:
         """Writes a Parquet file: the table, and x, y and score of each keypoint as columns. Raises UsageError."""
-        points = pd.DataFrame(self.keypoints.reshape(len(self), -1), columns=_point_columns())
+        points = pd.DataFrame(self.keypoints.reshape(len(self), 3 * len(POINTS)), columns=_point_columns())
         with replacing(path) as draft:
             pd.concat([self.table.reset_index(drop=True), points], axis=1).to_parquet(draft, index=False)
 

@@ -57,3 +57,8 @@ def test_a_file_of_something_else_names_the_columns(tmp_path: Path) -> None:
     seen(1).drop(columns=["score"]).to_parquet(tmp_path / "seen.parquet")
     with pytest.raises(UsageError, match="with the columns time_s, phrase, score"):
         Detections.load(tmp_path / "seen.parquet")
+
+
+def test_an_empty_table_is_kept_too(tmp_path: Path) -> None:
+    Detections.of([]).save(tmp_path / "seen.parquet")
+    assert len(Detections.load(tmp_path / "seen.parquet")) == 0

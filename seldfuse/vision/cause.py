@@ -1,0 +1,180 @@
+"""Do a sound and a thing in the picture have one cause? The arithmetic of `bayes`.
+
+For one event let θ be the heard azimuth, v that of a candidate, π the probability of being on-screen as the models have
+it. What is on-screen is seen with probability R (recall); things that might sound and do not stand anywhere in the
+picture, U of them on average, so with the density λ = U / field of view. Then
+
+    on-screen, seen as candidate j      π · R · f(θ − v_j) / λ
+    on-screen, not seen                 π · (1 − R) · P(θ inside of the picture)
+    off-screen                          1 − π
+
+are in proportion to their probabilities (Bar-Shalom & Fortmann, Tracking and Data Association, 1988, ch. 6), with f a
+normal density plus a share of a uniform one. That a candidate stands where a source behind the camera is folded to is
+the coincidence whose odds λ gives; that nobody stands there speaks by 1 − R.
+
+The docs (vision.md) say it at length.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+ANYWHERE_DEG = 180.0
+"""The width of the front half-plane, into which all is folded."""
+
+LEAST_UNRELATED = 0.02
+"""Fewer unrelated things per picture would make certainties of few observations."""
+
+ROUNDS = 6
+"""Messages between events and candidates; with one event at a time the first settles it."""
+
+SURE = 1e-4
+"""No probability passes this or one minus this."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Events as they were heard.
+
+    Shape: all `(frame, event)`: the probability that it sounds, the azimuth (folded to the front) and its standard
+    deviation, the probability of being on-screen.
+    """
+
+    activity: Float[Tensor, "frame event"]
+    azimuth_deg: Float[Tensor, "frame event"]
+    std_deg: Float[Tensor, "frame event"]
+    onscreen: Float[Tensor, "frame event"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Candidates of each event: `(frame, event, lane)`; and what is known of who looked: `(frame, event)`.
+
+    `rivals` is `(event, event)`: who may not have the same candidate.
+    """
+
+    there: Bool[Tensor, "frame event lane"]
+    azimuth_deg: Float[Tensor, "frame event lane"]
+    std_deg: Float[Tensor, "frame event lane"]
+    looked: Bool[Tensor, "frame event"]
+    recall: Float[Tensor, "frame event"]
+    unrelated: Float[Tensor, "frame event"]
+    rivals: Float[Tensor, "event event"]
+
+
+@dataclass(frozen=True)
+class Belief:
+    """How events and pictures go together.
+
+    `astray` is how often a heard azimuth is nowhere near, `evidence_weight` the exponent of the evidence, `memory` how
+    many frames before and after speak too, `fov_deg` and `yaw_deg` where the picture is.
+    """
+
+    astray: float
+    evidence_weight: float
+    memory: int
+    fov_deg: float
+    yaw_deg: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Shape: `onscreen` and `azimuth_deg` are `(frame, event)`, `common` `(frame, event, lane)`: the probability that
+    the event is on-screen and a candidate is its source.
+    """
+
+    onscreen: Float[Tensor, "frame event"]
+    azimuth_deg: Float[Tensor, "frame event"]
+    common: Float[Tensor, "frame event lane"]
+
+
+def common_cause(heard: Heard, seen: Seen, belief: Belief) -> Verdict:
+    """What is to be believed once both were asked; where nobody looked, what was heard."""
+    apart_deg = torch.where(seen.there, seen.azimuth_deg - heard.azimuth_deg.unsqueeze(-1), 0.0)
+    straight = (1 - belief.astray) * _normal(apart_deg, _spread(heard, seen))
+    astray = belief.astray / ANYWHERE_DEG
+    support = _support(heard, seen, straight + astray, belief)
+    unseen = (1 - seen.recall) * inside(heard.azimuth_deg, heard.std_deg, belief)
+    support = _one_to_one(support, unseen, heard, seen.rivals)
+    total = unseen + support.sum(-1)  # how much likelier on-screen is than off-screen
+    before = torch.logit(heard.onscreen, SURE)
+    after = torch.sigmoid(before + belief.evidence_weight * total.clamp_min(SURE).log())
+    onscreen = torch.where(seen.looked, after, heard.onscreen)
+    common = torch.where(seen.looked, after / total, 0.0).unsqueeze(-1) * support
+
+    # A heard azimuth that went astray tells nothing: then the picture tells alone.
+    variance = heard.std_deg.unsqueeze(-1).square()
+    gain = (straight * variance / (variance + seen.std_deg.square()) + astray) / (straight + astray)
+    moved = torch.where(seen.there, common * gain * apart_deg, 0.0).sum(-1)
+    return Verdict(onscreen, heard.azimuth_deg + moved, torch.where(seen.there, common, 0.0))
+
+
+def inside(
+    azimuth_deg: Float[Tensor, "*event"], std_deg: Float[Tensor, "*event"], belief: Belief
+) -> Float[Tensor, "*event"]:
+    """The probability that an azimuth which is known so well lies in the picture."""
+    right, left = belief.yaw_deg - belief.fov_deg / 2, belief.yaw_deg + belief.fov_deg / 2
+    return _below((left - azimuth_deg) / std_deg) - _below((right - azimuth_deg) / std_deg)
+
+
+def _support(
+    heard: Heard, seen: Seen, likelihood: Float[Tensor, "frame event lane"], belief: Belief
+) -> Float[Tensor, "frame event lane"]:
+    """R · f / λ for each candidate, f as the geometric mean over the event's near past and future.
+
+    Errors of neighbouring frames are much the same, so that they are averaged and do not add up; and a candidate that
+    was there for part of the time counts for that part.
+    """
+    memory, weight = belief.memory, torch.where(seen.looked, heard.activity, 0.0)
+    with_thing = weight.unsqueeze(-1) * seen.there
+    time, whole = _around(with_thing, memory), _around(weight, memory).unsqueeze(-1)
+    mean = _around(with_thing * likelihood.clamp_min(1e-12).log(), memory) / time.clamp_min(1e-9)
+    share = time / whole.clamp_min(1e-9)
+    density = seen.unrelated.clamp_min(LEAST_UNRELATED) / belief.fov_deg
+    found = (seen.recall / density).unsqueeze(-1) * share * mean.exp()
+    return torch.where((time > 1e-6) & seen.looked.unsqueeze(-1), found, 0.0)
+
+
+def _around(value: Float[Tensor, "frame *rest"], memory: int) -> Float[Tensor, "frame *rest"]:
+    """Sums over so many frames before and after each."""
+    sums = torch.cat([torch.zeros_like(value[:1]), value.double().cumsum(0)])
+    frame = torch.arange(len(value), device=value.device)
+    last, first = (frame + memory + 1).clamp_max(len(value)), (frame - memory).clamp_min(0)
+    return (sums[last] - sums[first]).to(value.dtype)
+
+
+def _one_to_one(
+    support: Float[Tensor, "frame event lane"],
+    unseen: Float[Tensor, "frame event"],
+    heard: Heard,
+    rivals: Float[Tensor, "event event"],
+) -> Float[Tensor, "frame event lane"]:
+    """The same, less where another event has the better claim to a candidate: each has one source, at most.
+
+    Belief propagation on the graph of events and candidates (Williams & Lau, Approximate evaluation of marginal
+    association probabilities with belief propagation, 2014). An event claims the more the surer it sounds.
+    """
+    prior = heard.activity * heard.onscreen.clamp(SURE, 1 - SURE)
+    claim = prior.unsqueeze(-1) * support
+    without = (1 - prior + prior * unseen).unsqueeze(-1)
+    free = torch.ones_like(claim)
+    for _ in range(ROUNDS):
+        claimed = claim * free
+        message = claim / (without + claimed.sum(-1, keepdim=True) - claimed)
+        free = 1 / (1 + torch.einsum("ef,tfl->tel", rivals, message))
+    return support * free
+
+
+def _spread(heard: Heard, seen: Seen) -> Float[Tensor, "frame event lane"]:
+    return torch.hypot(heard.std_deg.unsqueeze(-1), torch.where(seen.there, seen.std_deg, 1.0))
+
+
+def _normal(value: Tensor, std: Tensor) -> Tensor:
+    return torch.exp(-0.5 * (value / std).square()) / (std * math.sqrt(2 * math.pi))
+
+
+def _below(value: Tensor) -> Tensor:
+    return 0.5 * (1 + torch.erf(value / math.sqrt(2)))

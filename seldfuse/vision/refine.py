@@ -1,0 +1,192 @@
+"""One correction of a posterior, with what all post-processors saw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.detections import Detections
+from seldfuse.directions import azimuth_from_direction
+from seldfuse.geometry import Camera, fold_front
+from seldfuse.perclass import per_class
+from seldfuse.posterior import Posterior
+from seldfuse.rules import Rules
+from seldfuse.vision.candidates import Candidates, Sighted, find_candidates
+from seldfuse.vision.cause import Belief, Heard, Seen, Verdict, common_cause, inside
+from seldfuse.vision.follow import between, follow
+from seldfuse.vision.gates import gated
+from seldfuse.vision.settings import VisionSettings
+
+CHANGES = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_deg_before": "float64",
+           "azimuth_deg": "float64", "onscreen_before": "float64", "onscreen": "float64", "postprocessor": "object",
+           "phrase": "object", "thing": "int64", "common_cause": "float64"}  # fmt: skip
+
+LEAST_DEG, LEAST_CHANCE = 0.5, 0.01
+"""What moves by less is not told of."""
+
+EVEN = 0.5
+"""On-screen where no model tells: under a view at random, half of what is heard in front is behind."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one post-processor saw of a clip: untracked detections, the times in seconds at which it looked, and the
+    size of the pictures.
+    """
+
+    name: str
+    rules: Rules
+    seen: Detections
+    looked_s: Float[np.ndarray, "look"]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The corrected posterior, and what was changed: a table with the columns of `CHANGES`.
+
+    `thing` is the track that the post-processor's detection got, `common_cause` the probability that it is the source;
+    without a candidate both are empty (−1, NaN).
+    """
+
+    posterior: Posterior
+    changes: pd.DataFrame
+
+
+def refine(
+    posterior: Posterior, looks: Sequence[Look], camera: Camera, interval_s: float, settings: VisionSettings
+) -> Refinement:
+    """Direction and on-screen of one clip's posterior, corrected once; all else stays as it was.
+
+    `interval_s` lies between two pictures, `camera` has the field of view. Raises UsageError where rules or settings
+    name a class that the posterior does not know.
+    """
+    settings.check(posterior.labels)
+    looks = [look for look in looks if len(look.looked_s)]
+    if posterior.direction is None or not looks:
+        return Refinement(posterior, unchanged())
+    camera = replace(camera, width_px=looks[0].width_px, height_px=looks[0].height_px)
+    found = find_candidates(
+        [_sighted(look, posterior, interval_s, settings) for look in looks],
+        camera,
+        posterior.labels,
+        settings.point_above,
+    )
+    belief = Belief(
+        settings.astray,
+        settings.evidence_weight,
+        round(settings.memory_s / posterior.hop_s),
+        camera.horizontal_fov_deg,
+        camera.yaw_deg,
+    )
+    heard, told = _heard(posterior, belief, settings)
+    seen = _seen(found, posterior.tracks, heard.activity)
+    if settings.mode == "rules":
+        verdict = gated(heard, seen, belief, settings.tolerance_deg, settings.margin_deg)
+    else:
+        verdict = common_cause(heard, seen, belief)
+    refined = _corrected(posterior, heard, seen, verdict, told)
+    return Refinement(refined, _changes(posterior, refined, seen, verdict, found, settings.look_above))
+
+
+def unchanged() -> pd.DataFrame:
+    """A table of no changes."""
+    return pd.DataFrame({column: [] for column in CHANGES}).astype(CHANGES)
+
+
+def frame_times_s(posterior: Posterior) -> Float[np.ndarray, "frame"]:
+    """The middle of each frame."""
+    return np.asarray((np.arange(posterior.frames) + 0.5) * posterior.hop_s)
+
+
+def _sighted(look: Look, posterior: Posterior, interval_s: float, settings: VisionSettings) -> Sighted:
+    frame_s = frame_times_s(posterior)
+    things = between(follow(look.seen, interval_s), frame_s, interval_s)
+    looked = np.abs(look.looked_s[:, None] - frame_s).min(axis=0) <= interval_s / 2 + 1e-6
+    return Sighted(look.name, look.rules, settings.of(look.name), things, looked)
+
+
+def _heard(
+    posterior: Posterior, belief: Belief, settings: VisionSettings
+) -> tuple[Heard, Float[Tensor, "frame event"]]:
+    """Events, and what was called on-screen, NaN where nobody tells."""
+    assert posterior.direction is not None
+    azimuth_deg = fold_front(azimuth_from_direction(posterior.direction.float()))
+    std_deg = per_class(settings.heard_std_deg, posterior.labels, 10.0).to(azimuth_deg)[:, None].expand_as(azimuth_deg)
+    if posterior.azimuth_std_deg is not None:
+        std_deg = torch.hypot(std_deg, posterior.azimuth_std_deg.nan_to_num())
+    told = torch.full_like(azimuth_deg, torch.nan) if posterior.onscreen is None else posterior.onscreen.float()
+    prior = torch.sigmoid(settings.prior_weight * torch.logit(told, 1e-4) + settings.prior_bias)
+    even = EVEN * inside(azimuth_deg, std_deg, belief)
+    fields = (posterior.activity.float(), azimuth_deg, std_deg, torch.where(told.isnan(), even, prior))
+    return Heard(*(value[0].flatten(1).nan_to_num() for value in fields)), told[0].flatten(1)
+
+
+def _seen(found: Candidates, tracks: int, like: Tensor) -> Seen:
+    """Candidates of each event, which are those of its class."""
+
+    def events(values: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(values).to(like.device)
+        return (tensor if tensor.dtype == torch.bool else tensor.to(like.dtype)).repeat_interleave(tracks, dim=1)
+
+    rivals = torch.from_numpy(found.alike).to(like.device).repeat_interleave(tracks, 0).repeat_interleave(tracks, 1)
+    others = rivals & ~torch.eye(len(rivals), dtype=torch.bool, device=like.device)
+    return Seen(
+        events(found.there),
+        events(np.nan_to_num(found.azimuth_deg)),
+        events(np.nan_to_num(found.std_deg, nan=1.0)),
+        events(found.looked),
+        events(np.nan_to_num(found.recall)),
+        events(np.nan_to_num(found.unrelated)),
+        others.to(like.dtype),
+    )
+
+
+def _corrected(
+    posterior: Posterior, heard: Heard, seen: Seen, verdict: Verdict, told: Float[Tensor, "frame event"]
+) -> Posterior:
+    assert posterior.direction is not None
+    shape = posterior.activity.shape
+    # What nobody looked at stays as it was told, to the last bit.
+    onscreen = torch.where(seen.looked, verdict.onscreen, told).reshape(shape)
+    moved_deg = torch.where(seen.looked, verdict.azimuth_deg - heard.azimuth_deg, 0.0)
+    azimuth = torch.deg2rad(heard.azimuth_deg + moved_deg).reshape(shape)
+    old = posterior.direction
+    flat = old[..., :2].norm(dim=-1)
+    # A rear direction stays one: only its mirror image was compared.
+    front = torch.where(old[..., 0] < 0, -1.0, 1.0)
+    new = torch.stack([front * flat * azimuth.cos(), flat * azimuth.sin(), old[..., 2]], dim=-1)
+    direction = torch.where((moved_deg.reshape(shape) != 0).unsqueeze(-1), new, old)
+    return replace(posterior, direction=direction.to(old.dtype), onscreen=onscreen.to(posterior.activity.dtype))
+
+
+def _changes(
+    before: Posterior, after: Posterior, seen: Seen, verdict: Verdict, found: Candidates, floor: float
+) -> pd.DataFrame:
+    assert before.direction is not None
+    assert after.direction is not None
+    assert after.onscreen is not None
+    told = torch.full_like(after.onscreen, torch.nan) if before.onscreen is None else before.onscreen
+    azimuths = [fold_front(azimuth_from_direction(one.float()))[0] for one in (before.direction, after.direction)]
+    moved = (azimuths[1] - azimuths[0]).abs() > LEAST_DEG
+    called = ~((after.onscreen - told)[0].abs() < LEAST_CHANCE) & ~after.onscreen[0].isnan()
+    looked = seen.looked.reshape(moved.shape)
+    frame, cls, track = ((moved | called) & looked & (before.activity[0] > floor)).nonzero(as_tuple=True)
+    at = (frame.cpu().numpy(), cls.cpu().numpy(), track.cpu().numpy())
+    event = at[1] * before.tracks + at[2]
+    common = verdict.common.cpu().numpy()[at[0], event]  # (change, lane)
+    some = common.max(axis=1, initial=0.0) > LEAST_CHANCE
+    lane = common.argmax(axis=1) if common.shape[1] else np.zeros(len(common), dtype=np.int64)
+    names = np.array([*found.origin, ""], dtype=object)
+    phrases = np.array([*found.phrase, ""], dtype=object)
+    lanes = np.where(some, lane, len(found.origin))
+    things = np.where(some, np.pad(found.track, ((0, 0), (0, 1)), constant_values=-1)[at[0], lanes], -1)
+    chance = np.where(some, common.max(axis=1, initial=0.0), np.nan)
+    values = [value.float().cpu().numpy()[at] for value in (azimuths[0], azimuths[1], told[0], after.onscreen[0])]
+    columns = (*at, *values, names[lanes], phrases[lanes], things, chance)
+    return pd.DataFrame(dict(zip(CHANGES, columns, strict=True))).astype(CHANGES)

@@ -1,0 +1,151 @@
+"""How far eyes are believed: `bayes` or `rules` with the numbers that ship fitted, or a TOML file.
+
+A file may say::
+
+    mode = "bayes"                    # or "rules"
+    heard_std_deg = { music = 14, default = 9 }   # how far off the heard azimuth is
+    astray = 0.1                      # how often it is nowhere near
+
+    [sight.keypoint]                  # a post-processor by its name; `default` is any other
+    recall = { clapping = 0.5, default = 0.8 }    # how often what sounds in the picture is seen
+    unrelated = 0.7                   # things per picture that could sound, and do not
+    deviation_deg = 1.5               # how far off a place seen is
+
+What each number does stands in docs/vision.md.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from seldfuse.errors import UsageError
+from seldfuse.labels import LabelSet
+from seldfuse.perclass import Number, PerClass, check_keys, check_known, check_number, check_numbers, per_class
+
+MODES = ("bayes", "rules")
+
+FITTED = Path(__file__).with_name("fitted.toml")
+"""Settings fitted for the bundled mvanet and sce; `python -m benchmarks post` writes them."""
+
+SHARES = ("look_above", "point_above", "astray", "recall")
+"""Settings that are probabilities."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one post-processor is worth; numbers may differ from class to class.
+
+    `recall` is how often the thing is found whose sound comes from inside of the picture, `unrelated` how many things
+    per picture are found that might make the sound and do not, `deviation_deg` how far off the azimuth of a found place
+    is (standard deviation).
+    """
+
+    recall: PerClass = 0.7
+    unrelated: PerClass = 0.7
+    deviation_deg: PerClass = 2.0
+
+    @classmethod
+    def from_table(cls, table: Any, what: str) -> "Sight":
+        if not isinstance(table, Mapping):
+            raise UsageError(f"{what} must be a table, got {table!r}")
+        check_keys(table, [entry.name for entry in fields(cls)], f"setting of {what}")
+        for name, value in table.items():
+            check_numbers(value, f"{what}.{name}")
+            _check_share(name, value, f"{what}.{name}")
+        return cls(**table)
+
+
+@dataclass(frozen=True)
+class VisionSettings:
+    """How what was seen corrects what was heard.
+
+    Both modes: pictures are looked at where a class with a rule is more likely than `look_above`; keypoints with a
+    score above `point_above` count. `bayes`: `heard_std_deg` is how far off the heard azimuth is (standard deviation,
+    beside the spread of the members), and `astray` how often it is nowhere near; the log-odds of what was called
+    on-screen are scaled by `prior_weight` and shifted by `prior_bias`; evidence is averaged over `memory_s` before and
+    after, and its logarithm scaled by `evidence_weight`. `rules`: what is seen within `tolerance_deg` of where
+    something is heard is its source; `margin_deg` from the picture's edge nothing is told.
+    """
+
+    mode: str = "bayes"
+    look_above: Number = 0.2
+    point_above: Number = 0.2
+    heard_std_deg: PerClass = 10.0
+    astray: Number = 0.1
+    prior_weight: Number = 1.0
+    prior_bias: Number = 0.0
+    evidence_weight: Number = 1.0
+    memory_s: Number = 1.0
+    tolerance_deg: Number = 15.0
+    margin_deg: Number = 5.0
+    sight: Mapping[str, Sight] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_known(self.mode, MODES, "mode of seeing")
+
+    @classmethod
+    def find(cls, text: "str | Path | VisionSettings") -> "VisionSettings":
+        """From a mode's name, which stands for the fitted settings, or a TOML file. Raises UsageError."""
+        if isinstance(text, VisionSettings):
+            return text
+        if str(text) in MODES:
+            return replace(cls.read(FITTED), mode=str(text))
+        if not Path(text).is_file():
+            raise UsageError(f"--vision expects {', '.join(MODES)}, or a TOML file, got {str(text)!r}")
+        return cls.read(Path(text))
+
+    @classmethod
+    def read(cls, path: Path) -> "VisionSettings":
+        """Raises UsageError where the file cannot be read or says something unknown."""
+        try:
+            return cls.from_table(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise UsageError(f"expected a TOML file that can be read ({error.strerror}): {path}") from error
+        except ValueError as error:
+            raise UsageError(f"settings of seeing are no TOML ({error}): {path}") from error
+        except UsageError as error:
+            raise UsageError(f"{error}: {path}") from error
+
+    @classmethod
+    def from_table(cls, data: Mapping[str, Any]) -> "VisionSettings":
+        """Settings from what a TOML file holds.
+
+        Raises UsageError for unknown keys and for what is no number, or none that can be.
+        """
+        check_keys(data, [entry.name for entry in fields(cls)], "setting of seeing")
+        for name, value in data.items():
+            if name == "heard_std_deg":
+                check_numbers(value, name)
+            elif name not in ("mode", "sight"):
+                check_number(value, name, -100 if name == "prior_bias" else 0)
+                _check_share(name, value, name)
+        sight = data.get("sight", {})
+        if not isinstance(sight, Mapping):
+            raise UsageError(f"sight must be a table, got {sight!r}")
+        found = {name: Sight.from_table(table, f"sight.{name}") for name, table in sight.items()}
+        return cls(**{**data, "sight": found})
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_table` reads."""
+        return asdict(self)
+
+    def of(self, postprocessor: str) -> Sight:
+        """What a post-processor is worth; those without numbers of their own have those of `default`."""
+        return self.sight.get(postprocessor, self.sight.get("default", Sight()))
+
+    def check(self, labels: LabelSet) -> None:
+        """Raises UsageError for unknown classes."""
+        per_class(self.heard_std_deg, labels, 0)
+        for sight in self.sight.values():
+            for value in (sight.recall, sight.unrelated, sight.deviation_deg):
+                per_class(value, labels, 0)
+
+
+def _check_share(name: str, value: Any, what: str) -> None:
+    if name not in SHARES:
+        return
+    for number in value.values() if isinstance(value, Mapping) else [value]:
+        if number > 1:
+            raise UsageError(f"{what} must be a share from 0 to 1, got {number!r}")
