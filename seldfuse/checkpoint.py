@@ -40,23 +40,15 @@ class Checkpoint:
         """Copies the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
         path = self.folder / WEIGHTS
         try:
-            network.load_state_dict(_read_weights(path))
+            network.load_state_dict(self.weights())
         except RuntimeError as error:
             raise CheckpointError(
                 f"the weights do not fit the network in {CONFIG} ({_first_lines(error)}): {path}"
             ) from error
 
-    def start(self, network: nn.Module) -> set[str]:
-        """Copies what fits by name and shape, so that a training need not begin from nothing; says what that was.
-
-        Raises CheckpointError where the weights are damaged or nothing fits.
-        """
-        own, given = network.state_dict(), _read_weights(self.folder / WEIGHTS)
-        fitting = {name: weight for name, weight in given.items() if name in own and own[name].shape == weight.shape}
-        if not fitting:
-            raise CheckpointError(f"no weight of the checkpoint has a place in this network: {self.folder}")
-        network.load_state_dict({**own, **fitting})
-        return set(fitting)
+    def weights(self) -> dict[str, torch.Tensor]:
+        """By name. Raises CheckpointError where they are missing or damaged."""
+        return _read_weights(self.folder / WEIGHTS)
 
 
 def bundled_names() -> list[str]:

@@ -20,6 +20,7 @@ from seldfuse.posterior import Posterior
 from seldfuse.train.augment import blind, mixup, swap
 from seldfuse.train.batch import Batch
 from seldfuse.train.recipe import preset, recipe_of
+from seldfuse.train.start import start
 from seldfuse.train.teacher import open_teacher
 from seldfuse_mvanet_ts.network import from_settings, posterior
 from seldfuse_mvanet_ts.train import MvaTask, onscreen_loss
@@ -62,8 +63,11 @@ def test_base_takes_what_resnet_gives() -> None:
 
 def test_a_trained_sce_is_a_beginning() -> None:
     network = from_settings(settings("small"), DCASE2025)
-    copied = open_checkpoint("sce-small", "mvanet", of_any=True).start(network)
-    assert {name for name in network.state_dict() if name.startswith(("trunk.", "activity.", "point."))} == copied
+    opened = open_checkpoint("sce-small", "mvanet", of_any=True)
+    assert start(network, opened, ("logmel", "intensity"))
+    given, own = opened.weights(), network.state_dict()
+    shared = {name for name in own if name.startswith(("trunk.", "activity.", "point."))}
+    assert {name for name in given if torch.equal(own[name], given[name].to(own[name]))} == shared
 
 
 @pytest.mark.parametrize("multiplies", [False, True])

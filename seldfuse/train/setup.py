@@ -17,6 +17,7 @@ from seldfuse.train.batch import Batch
 from seldfuse.train.data.opened import Data, open_data
 from seldfuse.train.data.source import Share
 from seldfuse.train.recipe import Recipe
+from seldfuse.train.start import start
 from seldfuse.train.state import load_state
 from seldfuse.train.task import Task
 from seldfuse.train.teacher import Teacher, open_teacher
@@ -114,8 +115,7 @@ def _network(task: Task, labels: LabelSet, recipe: Recipe, resume: bool) -> tupl
             encoders=tuple(opened.config.get("encoders", ())),
         )
     network = task.build(recipe.network, labels)
-    copied = opened.start(network)
-    return network, recipe, any(name.rpartition(".")[2] == "deviation" for name in copied)
+    return network, recipe, start(network, opened, recipe.features)
 
 
 def _with_steps(recipe: Recipe, windows: int) -> Recipe:
