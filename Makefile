@@ -1,8 +1,8 @@
-# `make demo` hears the bundled clip, `make test` runs the tests. `make bench` times a run, the making of scenes, a
-# training step, looking and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: what the
-# rooms do to the stereo law, the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes and
-# what pictures are worth to those with eyes (docs/results.md), and what tuning adds (docs/tuning.md). All make their
-# environment first.
+# `make demo` hears the bundled clip, `make test` runs the tests; `make test-extras` installs extras into an environment
+# of their own and looks with mmpose there. `make bench` times a run, the making of scenes, a training step, looking and
+# fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: what the rooms do to the stereo law,
+# the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes and what pictures are worth to
+# those with eyes (docs/results.md), and what tuning adds (docs/tuning.md). All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -14,13 +14,16 @@ SPRITES ?= ../shared/data/sprites
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test bench results check clean
+.PHONY: demo test test-extras bench results check clean
 
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/seldfuse run @demo --backends doa,sde,sce -o out --overwrite
 
 test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest
+
+test-extras: $(VENV)/dev.stamp
+	SELDFUSE_TEST_EXTRAS=1 TORCH=$(TORCH) $(VENV)/bin/pytest tests/test_extras.py
 
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
