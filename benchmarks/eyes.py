@@ -1,31 +1,45 @@
-"""What pictures are worth: networks with their own picture, none, a black one, and that of another clip."""
+"""What pictures are worth: networks with their own picture, none, a black one, and that of another clip.
+
+CMC is also tried without its tokens of sound.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.hearing import said_of
 from benchmarks.results_scores import bound
 from seldfuse.clip import Clip, Frame
 from seldfuse.events import Events
+from seldfuse.features.network import NetworkBackend
+from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.manifest import recipe_of
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, Mode, count
 from seldfuse.metrics.jackknife import differences, intervals
+from seldfuse.metrics.scores import Average
 from seldfuse.pipeline import open_ears
+from seldfuse.plugin import Backend
 from seldfuse.plugin.host import load_registry
 from seldfuse.plugin.registry import BackendRequest
 from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
+from seldfuse_cmc.network import Cmc
 
 SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
 OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
+DEAF, NEITHER = "own, no tokens of sound", "none, no tokens of sound"
 CONTROLS = (BLACK, FOREIGN, OFF)
+POOLED = "pooled"
+"""Scores of all classes' sounds together; a mean over classes hangs on those that hardly ever sound."""
+
 ASKED = ("f20_1_on", "osa")
 """What a network that looks has more of with its own picture than in every control."""
 
@@ -54,14 +68,18 @@ class System:
         return self.members[0] if len(self.members) == 1 else f"mean of {', '.join(self.members)}"
 
 
+PUBLISHED = ("mvanet", "mvanet@mvanet-small-plain", "sce")
+"""The members of NERC-SLIP's audio-visual ensemble."""
+
+
 def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
     """The whole result as JSON values. Raises the first clip's error, and what `open_ears` raises."""
     recipe = recipe_of(requests, (), load_registry())
     clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
     truth = dcase.read_many([split.file(clip.path.stem, "csv") for clip in clips if clip.path is not None])
     said = _said(clips, requests)
-    with_eyes = [request.instance for request in requests if request.spec.needs_video]
-    tried = list(_systems([request.instance for request in requests], with_eyes))
+    with_eyes = list(said[BLACK])
+    tried = list(_systems([request.instance for request in requests], with_eyes, list(said[DEAF])))
     events = {system: _decided(system, said) for system in tried}
     counted = {
         mode: {system: count(truth, found, mode=mode) for system, found in events.items()} for mode in get_args(Mode)
@@ -75,26 +93,54 @@ def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
     }
 
 
-def _systems(instances: Sequence[str], with_eyes: Sequence[str]) -> Iterator[System]:
+def _systems(instances: Sequence[str], with_eyes: Sequence[str], with_tokens: Sequence[str]) -> Iterator[System]:
     for name in instances:
         yield System((name,))
         if name in with_eyes:
             yield from (System((name,), picture) for picture in (NONE, *CONTROLS))
-    if len(instances) > 1:
-        yield System(tuple(instances))
+        if name in with_tokens:
+            yield from (System((name,), picture) for picture in (DEAF, NEITHER))
+    ensembles = [tuple(name for name in PUBLISHED if name in instances), tuple(instances)]
+    yield from (System(members) for members in dict.fromkeys(ensembles) if len(members) > 1)
 
 
 def _said(clips: Sequence[Clip], requests: Sequence[BackendRequest]) -> dict[str, dict[str, Posterior]]:
     """By picture and member: a batch of all clips. Who has no eyes is asked once."""
     ears = open_ears(requests, "auto")
     seeing = {request.instance: ears.backends[request.instance] for request in requests if request.spec.needs_video}
+    deaf = {name: _deaf(backend) for name, backend in seeing.items() if _takes_tokens(backend)}
     shown = {
         NONE: [replace(clip, video=None) for clip in clips],
         BLACK: [replace(clip, video=BlackFrames(clip)) for clip in clips],
         FOREIGN: [replace(clip, video=other.video) for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True)],
     }
-    only = replace(ears, backends=seeing)
-    return {OWN: said_of(clips, ears), **{name: said_of(other, only) for name, other in shown.items() if seeing}}
+    only, without = replace(ears, backends=seeing), replace(ears, backends=deaf)
+    return {
+        OWN: said_of(clips, ears),
+        **{name: said_of(other, only) for name, other in shown.items()},
+        DEAF: said_of(clips, without) if deaf else {},
+        NEITHER: said_of(shown[NONE], without) if deaf else {},
+    }
+
+
+def _takes_tokens(backend: Backend) -> bool:
+    return isinstance(backend, NetworkBackend) and isinstance(backend.network, Cmc)
+
+
+def _deaf(backend: Backend) -> Backend:
+    """The same network, which is given no tokens of sound."""
+    assert isinstance(backend, NetworkBackend)
+    network, other = backend.network, copy(backend)
+    assert isinstance(network, Cmc)
+    heard = network.heard
+
+    def without(features: Tensor, seen: Mapping[str, Tensor]) -> Tensor:
+        frames = features.shape[2] // SPECTRA_PER_FRAME
+        gone = features.new_full((len(features), frames, heard.tokens, heard.channels), torch.nan)
+        return network(features, {**seen, heard.encoder: gone})  # type: ignore[no-any-return]
+
+    other.network = without  # type: ignore[assignment]
+    return other
 
 
 def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
@@ -107,31 +153,44 @@ def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> lis
 
 
 def _scored(counts: Mapping[System, Counts], with_eyes: Sequence[str]) -> dict[str, Any]:
-    found = {system: intervals(counted) for system, counted in counts.items()}
     return {
         "scores": [
-            {"system": system.name, "picture": system.picture, **{name: bound(scores[name]) for name in SCORES}}
-            for system, scores in found.items()
+            {
+                "system": system.name,
+                "picture": system.picture,
+                **{name: bound(score) for name, score in intervals(counted).items() if name in SCORES},
+                POOLED: {name: bound(score) for name, score in intervals(counted, "micro").items() if name in ASKED},
+            }
+            for system, counted in counts.items()
         ],
         "controls": [
-            {"system": name, "picture": picture, **_more(counts, System((name,)), System((name,), picture), ASKED)}
+            {"system": name, "picture": picture, **_with_own(counts, name, picture)}
             for name in with_eyes
-            for picture in (NONE, *CONTROLS)
+            for picture in (NONE, *CONTROLS, DEAF, NEITHER)
+            if System((name,), picture) in counts
         ],
         "members": list(_against(counts)),
     }
 
 
+def _with_own(counts: Mapping[System, Counts], name: str, picture: str) -> dict[str, Any]:
+    """What a network has more of with all that it can have."""
+    own, other = System((name,)), System((name,), picture)
+    return {**_more(counts, own, other, ASKED), POOLED: _more(counts, own, other, ASKED, "micro")}
+
+
 def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
-    """The ensemble, and the first network with eyes, less each single one."""
+    """Each ensemble less each of its members, and the first network less the others."""
     whole = [system for system in counts if system.picture == OWN]
     alone = [system for system in whole if len(system.members) == 1]
     for system in [*(system for system in whole if len(system.members) > 1), alone[0]]:
         for other in alone:
-            if other != system:
+            if other != system and (other.members[0] in system.members or system == alone[0]):
                 yield {"system": system.name, "less": other.name, **_more(counts, system, other, SCORES)}
 
 
-def _more(counts: Mapping[System, Counts], one: System, other: System, names: Sequence[str]) -> dict[str, Any]:
-    found = differences(counts[one], counts[other])
+def _more(
+    counts: Mapping[System, Counts], one: System, other: System, names: Sequence[str], average: Average = "macro"
+) -> dict[str, Any]:
+    found = differences(counts[one], counts[other], average)
     return {name: bound(found[name]) for name in names}
