@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from seldfuse.clip import Clip
 from seldfuse.posterior import Posterior
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A clip's name and, by member, a posterior `[1, frame, cls, track]`."""
+    """A clip's name and, by member, a posterior `[1, frame, cls, track]`; the clip itself, where it was at hand."""
 
     name: str
     posteriors: Mapping[str, Posterior]
     duration_s: float
     notes: tuple[str, ...] = ()
+    clip: Clip | None = None

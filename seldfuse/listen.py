@@ -127,7 +127,8 @@ class _Recording:
         posteriors = {name: self._possible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()}
         about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
         duration_s = self.samples / SAMPLE_RATE_HZ
-        return Heard(self.clip.name, posteriors, duration_s, (*self.notes, *about, *self._blind(duration_s)))
+        notes = (*self.notes, *about, *self._blind(duration_s))
+        return Heard(self.clip.name, posteriors, duration_s, notes, self.clip)
 
     def _blind(self, duration_s: float) -> tuple[str, ...]:
         """From when on backends with eyes had nothing but sound."""

@@ -1,12 +1,13 @@
 """The run, from files to events.
 
-file → clip → features (each once) → every backend → one fused posterior → events → writers
+file → clip → features (each once) → every backend → one fused posterior → eyes → events → writers
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from seldfuse import device as devices
@@ -16,7 +17,8 @@ from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageEr
 from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
 from seldfuse.features.encoders.reference import Encoder, open_encoder
-from seldfuse.features.kept import EMBEDDINGS, Kept
+from seldfuse.features.kept import EMBEDDINGS, Kept, content
+from seldfuse.files import replacing
 from seldfuse.fusion import FusionSettings, decode, fuse
 from seldfuse.fusion.conform import Grid, conform
 from seldfuse.fusion.settings import PRESETS, TUNED
@@ -28,10 +30,16 @@ from seldfuse.members import Members
 from seldfuse.plugin import Backend
 from seldfuse.plugin.doors import SeeingBackend
 from seldfuse.plugin.host import load_registry
-from seldfuse.plugin.registry import BackendRequest, Entry, load_reference
+from seldfuse.plugin.registry import BackendRequest, Entry, PostProcessorRequest, load_reference
 from seldfuse.plugin.specs import WriterSpec
 from seldfuse.posterior import Posterior
+from seldfuse.vision.eyes import Eyes
+from seldfuse.vision.refine import unchanged
+from seldfuse.vision.settings import VisionSettings
 from seldfuse.watch import Watch
+
+DETECTIONS = "detections"
+"""The part of the output folder for what was seen."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,8 @@ class Result:
     """What was heard in one clip, and how that was found out.
 
     `posterior` is the fused belief `[1, frame, cls, track]`, `members` what each backend said. `intervals` are those of
-    the fitted doubts (`seldfuse.fusion.doubt`), nothing where none were fitted.
+    the fitted doubts (`seldfuse.fusion.doubt`), nothing where none were fitted. `changes` says what the eyes changed
+    (`seldfuse.vision.refine`).
     """
 
     name: str
@@ -51,6 +60,7 @@ class Result:
     device: str
     notes: tuple[str, ...] = field(default=())
     intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    changes: pd.DataFrame = field(default_factory=unchanged)
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -67,6 +77,11 @@ def run(
     device: str = "auto",
     watch: Watch | None = None,
     on_failure: OnFailure | None = None,
+    post: str | Sequence[PostProcessorRequest] = "",
+    rules: Mapping[str, Path] | None = None,
+    vision: str | Path | VisionSettings = "bayes",
+    detector_fps: float = 2.0,
+    detections: Path | None = None,
 ) -> Iterator[Result]:
     """Hears files, folders or patterns, one result per clip, in order.
 
@@ -74,20 +89,34 @@ def run(
     are left and right, and whether mono will do; `fov_deg` is the pictures' horizontal field of view. A clip that
     cannot be read is given to `on_failure` and left out; without it the first one raises. Everything else raises at
     once: UsageError, PluginError, CheckpointError.
+
+    `post` names post-processors, which correct direction and on-screen by what is to be seen: with `rules` of the
+    user's own by their names, believed as `vision` says (`bayes`, `rules`, a TOML file or settings), looking at
+    `detector_fps` pictures a second. What they see is kept in the folder `detections`.
     """
     clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split, channels, fov_deg)
     settings = read_fusion(fusion)
-    yield from hear(clips, open_ears(backends, device), settings, watch or Watch(), on_failure or _raise)
+    seeing = VisionSettings.find(vision)
+    eyes = open_eyes(post, device, rules or {}, seeing, detector_fps, detections, on_failure is None) if post else None
+    yield from hear(clips, open_ears(backends, device), settings, watch or Watch(), on_failure or _raise, eyes)
 
 
 def hear(
-    clips: Iterable[Clip], ears: Ears, settings: FusionSettings, watch: Watch, on_failure: OnFailure
+    clips: Iterable[Clip],
+    ears: Ears,
+    settings: FusionSettings,
+    watch: Watch,
+    on_failure: OnFailure,
+    eyes: Eyes | None = None,
 ) -> Iterator[Result]:
     """Hears clips, one result each, in order; `run` with everything found and loaded."""
     for heard in listen(clips, ears, watch, on_failure):
-        with watch.stage("fusion"):
-            result = conclude(heard, settings, str(ears.device))
-        yield result
+        try:
+            yield conclude(heard, settings, str(ears.device), watch, eyes)
+        except CheckpointError as error:
+            # A clip for which there is nothing to look with fails like one that cannot be read.
+            assert heard.clip is not None
+            on_failure(heard.clip, error)
 
 
 def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
@@ -101,14 +130,25 @@ def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean")
         yield conclude(heard, settings, "cpu")
 
 
-def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
-    """Fuses what the members said of a clip and decides what sounded.
+def conclude(
+    heard: Heard, settings: FusionSettings, device: str, watch: Watch | None = None, eyes: Eyes | None = None
+) -> Result:
+    """Fuses what the members said of a clip, corrects it by what is to be seen, and decides what sounded.
 
-    Classes are the first member's, frames those of labels (`Grid.of`). Raises UsageError where members do not fit.
+    Classes are the first member's, frames those of labels (`Grid.of`). Raises UsageError where members do not fit, and
+    what `Eyes.correct` raises.
     """
-    posteriors, left_out = conform(heard.posteriors, Grid.of(list(heard.posteriors.values())))
-    posterior = fuse(posteriors, settings)
-    (events,) = decode(posterior, settings.decode)
+    watch = watch or Watch()
+    with watch.stage("fusion"):
+        posteriors, left_out = conform(heard.posteriors, Grid.of(list(heard.posteriors.values())))
+        posterior = fuse(posteriors, settings)
+    changes = unchanged()
+    said: tuple[str, ...] = ()
+    if eyes is not None and heard.clip is not None:
+        corrected = eyes.correct(heard.clip, content(heard.clip.video_path), posterior, watch)
+        posterior, changes, said = corrected.refinement.posterior, corrected.refinement.changes, corrected.notes
+    with watch.stage("decoding events"):
+        (events,) = decode(posterior, settings.decode)
     events, notes = _with_typical_distance(events, posterior)
     return Result(
         name=heard.name,
@@ -118,8 +158,9 @@ def conclude(heard: Heard, settings: FusionSettings, device: str) -> Result:
         duration_s=heard.duration_s,
         fusion=settings.preset,
         device=device,
-        notes=(*heard.notes, *left_out, *notes),
+        notes=(*heard.notes, *left_out, *said, *notes),
         intervals=settings.doubt.intervals,
+        changes=changes,
     )
 
 
@@ -165,6 +206,30 @@ def open_ears(backends: str | Sequence[BackendRequest], device: str) -> Ears:
     opened = {request.instance: request.load(place) for request in requests}
     kept = Kept(cache_folder() / EMBEDDINGS)
     return Ears(opened, features, place, functions, open_encoders(opened, place), kept)
+
+
+def open_eyes(
+    post: str | Sequence[PostProcessorRequest],
+    device: str,
+    rules: Mapping[str, Path],
+    settings: VisionSettings,
+    rate_hz: float,
+    folder: Path | None,
+    fail_fast: bool,
+) -> Eyes:
+    """Loads post-processors onto a device, with rules of the user's own by their names.
+
+    Raises UsageError for rules of one that does not run, and what loading raises: PluginError, CheckpointError.
+    """
+    requests = load_registry().find_postprocessors(post) if isinstance(post, str) else post
+    place = devices.resolve(device)
+    named = {request.spec.name for request in requests}
+    if unknown := [name for name in rules if name not in named]:
+        raise UsageError(f"--rules for {', '.join(unknown)}, but --post has {', '.join(sorted(named))}")
+    if not rate_hz > 0:
+        raise UsageError(f"--detector-fps expects more than 0 pictures a second, got {rate_hz:g}")
+    loaded = {request.instance: request.load(place, rules.get(request.spec.name)) for request in requests}
+    return Eyes(loaded, settings, rate_hz, folder, fail_fast)
 
 
 def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict[str, Encoder]:
@@ -213,4 +278,24 @@ def _raise(_clip: Clip, error: SeldfuseError) -> None:
     raise error
 
 
-__all__ = ["Result", "conclude", "fuse_members", "hear", "open_ears", "read_fusion", "run", "save_members", "write"]
+def write_changes(result: Result, path: Path) -> None:
+    """Writes what the eyes changed as CSV, classes by name. Raises UsageError."""
+    names = result.posterior.labels.names
+    table = result.changes.assign(cls=[names[cls] for cls in result.changes["cls"]]).rename(columns={"cls": "class"})
+    with replacing(path) as draft:
+        table.round(4).to_csv(draft, index=False)
+
+
+__all__ = [
+    "Result",
+    "conclude",
+    "fuse_members",
+    "hear",
+    "open_ears",
+    "open_eyes",
+    "read_fusion",
+    "run",
+    "save_members",
+    "write",
+    "write_changes",
+]

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 class Watch:
     """Adds up seconds by stage while a run goes on; whoever shows progress reads it.
 
-    `audio_s` is how much sound has been decoded, `clips` how many clips are done.
+    `audio_s` is how much sound has been decoded, `clips` how many clips are done, `looked` how many pictures each
+    post-processor looked at.
     """
 
     stage_s: dict[str, float] = field(default_factory=dict)
     audio_s: float = 0.0
     clips: int = 0
+    looked: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from seldfuse.cli.changes import changes_table
 from seldfuse.cli.console import complain, note, show, show_json
 from seldfuse.errors import SeldfuseError, UsageError
 
@@ -50,12 +51,18 @@ class Delivery:
         self.clips = 0
         self.events = 0
 
-    def take(self, result: "Result", save_posteriors: bool = False, manifest: "Manifest | None" = None) -> None:
-        """Writes a result's files, enters them in the manifest, and shows the events."""
+    def take(
+        self,
+        result: "Result",
+        save_posteriors: bool = False,
+        manifest: "Manifest | None" = None,
+        explain: bool = False,
+    ) -> None:
+        """Writes a result's files, enters them in the manifest, and shows the events, and what eyes changed of them."""
         from seldfuse.formats.json import document
 
         try:
-            files = self._write(result, save_posteriors, manifest)
+            files = self._write(result, save_posteriors, manifest, explain)
         except SeldfuseError as error:
             self.fail(result.name, error)
             return
@@ -68,6 +75,8 @@ class Delivery:
             self.documents.append({**document(result), "files": [str(path) for path in files]})
         elif self.clips <= TABLES_SHOWN:
             show(_table(result, segments))
+            if explain:
+                show(changes_table(result))
 
     def skip(self, name: str, files: Sequence[Path]) -> None:
         """Notes a clip whose files are there already."""
@@ -102,8 +111,8 @@ class Delivery:
         if code := self._exit_code(bool(refused)):
             raise typer.Exit(code)
 
-    def _write(self, result: "Result", save_posteriors: bool, manifest: "Manifest | None") -> list[Path]:
-        from seldfuse.pipeline import save_members, write
+    def _write(self, result: "Result", save_posteriors: bool, manifest: "Manifest | None", explain: bool) -> list[Path]:
+        from seldfuse.pipeline import save_members, write, write_changes
 
         given = set(result.posterior.provides)
         # What a format needs it needs of events; a clip without any lacks nothing.
@@ -116,6 +125,10 @@ class Delivery:
         files = write(result, self.out, writers)
         if save_posteriors:
             files += save_members(result, self.out)
+        if explain:
+            path = self.out / f"{result.name}.changes.csv"
+            write_changes(result, path)
+            files.append(path)
         for writer in lacking:
             self.lacking.setdefault(writer, []).append(result.name)
         if manifest and not lacking:

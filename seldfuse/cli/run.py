@@ -42,28 +42,47 @@ def run(
     fov: Annotated[
         float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
     ] = 100.0,
+    post: Annotated[
+        str, typer.Option(help="Post-processors that correct by what is to be seen; name@engine picks an engine.")
+    ] = "",
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POST=FILE", help="Which thing speaks for which class: a file in place of the plugin's."),
+    ] = None,
+    vision: Annotated[str, typer.Option(help="How eyes are believed: bayes, rules, or a TOML file.")] = "bayes",
+    detector_fps: Annotated[float, typer.Option(metavar="HZ", help="Pictures a second that detectors look at.")] = 2.0,
+    explain: Annotated[bool, typer.Option("--explain", help="Show and write what was changed, and why.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what sounds in recordings: when, from where, how far away."""
+    from seldfuse.cli.console import note
     from seldfuse.clip import Clip
     from seldfuse.manifest import Manifest, recipe_of
     from seldfuse.media.channels import Channels
     from seldfuse.media.inputs import find_clips
-    from seldfuse.pipeline import hear, open_ears, read_fusion
+    from seldfuse.pipeline import DETECTIONS, hear, open_ears, open_eyes, read_fusion
     from seldfuse.plugin.host import load_registry
+    from seldfuse.vision.settings import VisionSettings
     from seldfuse.watch import Watch
 
     registry = load_registry()
     requests = registry.find_backends(backends)
+    lookers = registry.find_postprocessors(post) if post else ()
     provides = {field for request in requests for field in request.spec.provides}
+    if lookers and "direction" in provides:
+        provides.add("onscreen")
     delivery = Delivery(out, formats, provides, registry, as_json, fail_fast)
     taken = Channels.read(channels, assume_mono)
     clips = find_clips(inputs, split, taken, fov)
-    settings = read_fusion(fusion)
+    settings, seeing = read_fusion(fusion), VisionSettings.find(vision)
+    files = _rules(rules or [])
     ears = open_ears(requests, device)
+    eyes = open_eyes(lookers, device, files, seeing, detector_fps, out / DETECTIONS, fail_fast) if lookers else None
+    for name, postprocessor in (eyes.postprocessors if eyes else {}).items():
+        note(f"{name} looks with {postprocessor.looks_with}")
     recipe = recipe_of(
         requests,
         delivery.writers,
@@ -72,6 +91,7 @@ def run(
         channels=asdict(taken),
         fov_deg=fov,
         posteriors=save_posteriors,
+        **({} if eyes is None else {"post": eyes.to_json(), "explain": explain}),
     )
     manifest = Manifest(out, recipe)
     watch = Watch()
@@ -86,10 +106,23 @@ def run(
                 yield clip
 
     with progress(lambda: _stages(watch)):
-        for result in hear(due(), ears, settings, watch, lambda clip, error: delivery.fail(clip.name, error)):
+        for result in hear(due(), ears, settings, watch, lambda clip, error: delivery.fail(clip.name, error), eyes):
             with watch.stage("writing"):
-                delivery.take(result, save_posteriors, manifest)
+                delivery.take(result, save_posteriors, manifest, explain)
     delivery.close(_timing(watch))
+
+
+def _rules(texts: list[str]) -> dict[str, Path]:
+    """Files of rules by post-processor. Raises UsageError."""
+    from seldfuse.errors import UsageError
+
+    found = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not (name and equals and file):
+            raise UsageError(f"--rules expects a post-processor and a file, such as keypoint=rules.toml, got {text!r}")
+        found[name] = Path(file)
+    return found
 
 
 def _stages(watch: "Watch") -> "RenderableType":
@@ -109,4 +142,6 @@ def _timing(watch: "Watch") -> str:
     if watch.audio_s == 0:
         return ""
     stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in watch.stage_s.items())
-    return f"{watch.audio_s:.0f} s of sound in {spent:.1f} s, {watch.audio_s / spent:.0f} × real time: {stages}"
+    looks = [f"; {name} looked at {pictures} pictures" for name, pictures in watch.looked.items()]
+    speed = f"{watch.audio_s:.0f} s of sound in {spent:.1f} s, {watch.audio_s / spent:.0f} × real time"
+    return f"{speed}: {stages}{''.join(looks)}"

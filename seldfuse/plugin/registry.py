@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import seldfuse
 from seldfuse.errors import PluginError, SeldfuseError, UsageError
-from seldfuse.plugin.doors import Backend
+from seldfuse.plugin.doors import Backend, PostProcessor
 from seldfuse.plugin.specs import BackendSpec, FeatureSpec, PostProcessorSpec, Spec, WriterSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 SpecT = TypeVar("SpecT", bound=Spec)
@@ -101,23 +103,40 @@ class BackendRequest:
 
     def load(self, device: "torch.device") -> Backend:
         """The backend, on `device`. Raises PluginError where its code fails, and whatever SeldfuseError it raises."""
-        assert self.spec.load is not None, "a planned backend is refused when it is looked up"
-        load = load_reference(self.spec.load)
-        try:
-            backend = load(self.checkpoint, device)
-        except SeldfuseError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"backend {self.instance!r} failed while it was loaded ({_cause(error)}); "
-                f"tell the makers of {self.distribution}, or leave it out of --backends"
-            ) from error
+        backend = _loaded(self, "--backends", self.checkpoint, device)
         if not isinstance(backend, Backend):
             raise PluginError(
                 f"{self.spec.load} must return an object with a method infer(batch), got {type(backend).__name__}; "
                 f"tell the makers of {self.distribution}"
             )
         return backend
+
+
+@dataclass(frozen=True)
+class PostProcessorRequest:
+    """One post-processor as a user asked for it.
+
+    `instance` is the text as typed (`keypoint`, `keypoint@movenet`); it names what is kept and the stage of the run.
+    `engine` is what stands after the `@`, None where the plugin is to choose.
+    """
+
+    spec: PostProcessorSpec
+    instance: str
+    engine: str | None
+    distribution: str
+
+    def load(self, device: "torch.device", rules: "Path | None" = None) -> PostProcessor:
+        """The post-processor, on `device`, with its own rules or those of a file.
+
+        Raises PluginError where its code fails, and whatever SeldfuseError it raises.
+        """
+        postprocessor = _loaded(self, "--post", self.engine, device, rules)
+        if not isinstance(postprocessor, PostProcessor):
+            raise PluginError(
+                f"{self.spec.load} must return an object with rules, looks_with and detect(clip, frames, seen), got "
+                f"{type(postprocessor).__name__}; tell the makers of {self.distribution}"
+            )
+        return postprocessor
 
 
 @dataclass(frozen=True)
@@ -161,11 +180,19 @@ class Registry:
         _refuse_doubles([(request.spec.name, request.checkpoint) for request in requests], text)
         return requests
 
-    def find_postprocessors(self, text: str) -> tuple[Entry[PostProcessorSpec], ...]:
-        """The post-processors of a comma-separated list."""
-        found = tuple(self._find(self.postprocessors, "postprocessor", part) for part in _split(text))
-        _refuse_doubles([entry.spec.name for entry in found], text)
-        return found
+    def find_postprocessor(self, text: str) -> PostProcessorRequest:
+        """The post-processor behind `name` or `name@engine`."""
+        name, at, engine = text.strip().partition("@")
+        if at and not engine:
+            raise UsageError(f"expected an engine after the @, got {text!r}; type {name!r} for the first that is ready")
+        entry = self._find(self.postprocessors, "postprocessor", name)
+        return PostProcessorRequest(entry.spec, text.strip(), engine or None, entry.distribution)
+
+    def find_postprocessors(self, text: str) -> tuple[PostProcessorRequest, ...]:
+        """The post-processors of a comma-separated list. Raises UsageError where two are the same with one engine."""
+        requests = tuple(self.find_postprocessor(part) for part in _split(text))
+        _refuse_doubles([(request.spec.name, request.engine) for request in requests], text)
+        return requests
 
     def find_writers(self, text: str) -> tuple[Entry[WriterSpec], ...]:
         """The output formats of a comma-separated list."""
@@ -220,6 +247,21 @@ def load_reference(reference: str) -> Any:
     except Exception as error:
         raise PluginError(
             f'cannot load {reference!r} ({_cause(error)}); to see where it fails: `python -c "import {module}"`'
+        ) from error
+
+
+def _loaded(request: BackendRequest | PostProcessorRequest, option: str, *arguments: Any) -> Any:
+    """What the function gives that a request's spec names."""
+    assert request.spec.load is not None, "what is planned is refused when it is looked up"
+    load = load_reference(request.spec.load)
+    try:
+        return load(*arguments)
+    except SeldfuseError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{request.spec.kind} {request.instance!r} failed while it was loaded ({_cause(error)}); "
+            f"tell the makers of {request.distribution}, or leave it out of {option}"
         ) from error
 
 

@@ -74,7 +74,7 @@ class Belief:
     """
 
     astray: float
-    evidence_weight: float
+    evidence_weight: float | Tensor
     memory: int
     fov_deg: float
     yaw_deg: float

@@ -93,7 +93,9 @@ def between(followed: Detections, frame_s: Float[np.ndarray, "frame"], interval_
     lane = lane_of_track[table["track"].to_numpy()]
     order = np.lexsort((table["time_s"].to_numpy(), lane))
     time_s, lane, track = (values[order] for values in (table["time_s"].to_numpy(), lane, table["track"].to_numpy()))
-    values = np.concatenate([table[BOX].to_numpy(), followed.keypoints.reshape(len(table), 3 * len(POINTS))], axis=1)[order]
+    values = np.concatenate([table[BOX].to_numpy(), followed.keypoints.reshape(len(table), 3 * len(POINTS))], axis=1)[
+        order
+    ]
 
     # Rows in one line, lane after lane: the neighbours of a time are found by one search.
     span_s = 1.0 + max(time_s.max(initial=0.0), frame_s.max(initial=0.0))

@@ -132,8 +132,9 @@ class VisionSettings:
         return asdict(self)
 
     def of(self, postprocessor: str) -> Sight:
-        """What a post-processor is worth; those without numbers of their own have those of `default`."""
-        return self.sight.get(postprocessor, self.sight.get("default", Sight()))
+        """What a post-processor is worth: by `name@engine`, else by its name, else what stands for any."""
+        name = postprocessor.partition("@")[0]
+        return self.sight.get(postprocessor, self.sight.get(name, self.sight.get("default", Sight())))
 
     def check(self, labels: LabelSet) -> None:
         """Raises UsageError for unknown classes."""
