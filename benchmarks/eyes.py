@@ -14,6 +14,7 @@ from torch import Tensor
 
 from benchmarks.hearing import said_of
 from benchmarks.results_scores import bound
+from benchmarks.twins import both_found
 from seldfuse.clip import Clip, Frame
 from seldfuse.events import Events
 from seldfuse.features.network import NetworkBackend
@@ -89,6 +90,11 @@ def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
         "backends": {request.instance: entry for request, entry in zip(requests, recipe["backends"], strict=True)},
         "systems": [{**asdict(system), "name": system.name, "members": list(system.members)} for system in tried],
         "clips": len(truth),
+        "twins": [
+            {"system": system.name, **dict(zip(("both", "of"), both_found(truth, found), strict=True))}
+            for system, found in events.items()
+            if system.picture == OWN
+        ],
         **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
     }
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from benchmarks.eyes import ASKED, POOLED
 from benchmarks.results_page import ABOVE, Row, checkpoints, spread, table
+from benchmarks.twins import APART_DEG
+from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG
 
 BEGIN = "<!-- made by make results: eyes -->"
 
@@ -49,6 +51,13 @@ def _blocks(document: Document) -> Iterator[str]:
     yield table(("system", "less with picture", *titles), _control_rows(document["strict"]))
     yield f"### Systems compared, strict; {ABOVE} where the interval lies above 0"
     yield table(("system", "less", "F20/1", "", "F20/1/on", "", "OSA", ""), _member_rows(document["strict"]))
+    yield (
+        f"### Two sources of one class, more than {APART_DEG:.0f}° apart: frames in which both are found within "
+        f"{AZIMUTH_LIMIT_DEG:.0f}°"
+    )
+    yield table(
+        ("system", "both found", "frames"), ((row["system"], row["both"], row["of"]) for row in document["twins"])
+    )
     yield "On the challenge's recordings, other data and so not to be compared, its participants' reports say:"
     yield table(("system", "F20/1/on", "DOAE (°)", "RDE", "OSA"), PUBLISHED)
 
