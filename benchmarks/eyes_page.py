@@ -56,7 +56,8 @@ def _blocks(document: Document) -> Iterator[str]:
         f"{AZIMUTH_LIMIT_DEG:.0f}°"
     )
     yield table(
-        ("system", "both found", "frames"), ((row["system"], row["both"], row["of"]) for row in document["twins"])
+        ("system", "both found", "frames"),
+        ((row["system"], str(row["both"]), str(row["of"])) for row in document["twins"]),
     )
     yield "On the challenge's recordings, other data and so not to be compared, its participants' reports say:"
     yield table(("system", "F20/1/on", "DOAE (°)", "RDE", "OSA"), PUBLISHED)

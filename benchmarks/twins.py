@@ -33,7 +33,7 @@ def _near(prediction: Rows, cells: Int64[np.ndarray, "cell"], azimuth_deg: np.nd
     order = np.argsort(_cell(prediction), kind="stable")
     known, guess_deg = _cell(prediction)[order], fold_front(prediction.azimuth_deg[order])
     first, last = (np.searchsorted(known, cells, side=side) for side in ("left", "right"))
-    near: np.ndarray = np.zeros(azimuth_deg.shape, dtype=bool)
+    near = np.zeros(azimuth_deg.shape, dtype=bool)
     for track in range(max(last - first, default=0)):
         here = first + track < last
         error_deg = np.abs(guess_deg[np.minimum(first + track, len(known) - 1), None] - azimuth_deg)
@@ -43,4 +43,5 @@ def _near(prediction: Rows, cells: Int64[np.ndarray, "cell"], azimuth_deg: np.nd
 
 def _cell(rows: Rows) -> Int64[np.ndarray, "row"]:
     """A number for each frame and class of a clip."""
-    return (rows.clip * 1_000_000 + rows.frame) * 100 + rows.cls
+    cell: Int64[np.ndarray, "row"] = (rows.clip * 1_000_000 + rows.frame) * 100 + rows.cls
+    return cell
