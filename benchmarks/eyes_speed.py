@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ from seldfuse.synth.render import render
 from seldfuse.synth.sounds.procedural import procedural_bank
 from seldfuse.synth.timelines.statistics import Statistics
 
-BACKENDS = "mvanet"
 CLIPS, SEED = 2, 7
 CLIP_S = 5.0
-LEAST_TIMES_REAL_TIME = 4.0
+LEAST_TIMES_REAL_TIME = {"mvanet": 4.0, "cmc,sce": 3.0}
+"""By the backends of a run."""
+
 LEAST_RATIO = 2.0
 MOST_DIFFERENCE = 0.01
 
@@ -41,22 +43,21 @@ MOST_DIFFERENCE = 0.01
 def measure(rounds: int, folder: Path) -> dict[str, Any]:
     """Random scenes with pictures, drawn ones, as MP4 files in `folder`; nothing is kept from round to round."""
     clips = _written(folder)
-    ears = replace(open_ears(BACKENDS, "cpu"), kept=None)
+    runs = {backends: replace(open_ears(backends, "cpu"), kept=None) for backends in LEAST_TIMES_REAL_TIME}
     _save_resnet(folder / "resnet-50")
     resnet = load_encoder("resnet50", str(folder / "resnet-50"), torch.device("cpu"))
     films = [_pictures(clip, resnet) for clip in clips]
     cases = [
-        Case("run", lambda: said_of(clips, ears), CLIPS * CLIP_S),
+        *(Case(backends, partial(said_of, clips, ears), CLIPS * CLIP_S) for backends, ears in runs.items()),
         Case("together", lambda: [encoded(film, resnet) for film in films], CLIPS * CLIP_S),
         Case("one by one", lambda: [_one_by_one(film, resnet) for film in films], CLIPS * CLIP_S),
     ]
     times = interleaved(cases, rounds)
     return {
-        "backends": BACKENDS,
         "clips": CLIPS,
         "rounds": rounds,
         "threads": torch.get_num_threads(),
-        "times_real_time": CLIPS * CLIP_S / float(np.median(times["run"])),
+        "times_real_time": {name: CLIPS * CLIP_S / float(np.median(times[name])) for name in runs},
         "ratio": float(np.median(times["one by one"] / times["together"])),
         "difference": _difference(films, resnet),
         "encoded_share": _encoded_share(films),
@@ -65,11 +66,8 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> Table:
     view = Table("", "value", "limit")
-    view.add_row(
-        f"{result['backends']} with its encoder, × real time",
-        f"{result['times_real_time']:.1f}",
-        f"≥ {LEAST_TIMES_REAL_TIME:g}",
-    )
+    for name, least in LEAST_TIMES_REAL_TIME.items():
+        view.add_row(f"{name} with encoders, × real time", f"{result['times_real_time'][name]:.1f}", f"≥ {least:g}")
     view.add_row("ResNet-50: one by one / together, time of a clip", f"{result['ratio']:.2f}", f"≥ {LEAST_RATIO:g}")
     view.add_row("its tokens' difference", f"{result['difference']:.2%}", f"≤ {MOST_DIFFERENCE:.0%}")
     view.add_row("pictures encoded, of all", f"{result['encoded_share']:.0%}", "")

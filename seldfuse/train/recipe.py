@@ -155,6 +155,7 @@ class Recipe:
         table = self.to_json()
         # A stage's folder and what stands in it are one name.
         table |= {"init": "/".join(Path(self.init).parts[-2:]), "teacher": Path(self.teacher).name}
+        table["encoders"] = [_without_folders(encoder) for encoder in self.encoders]
         names = {part: Path(table["synth"][part]).name for part in ("sounds", "sprites", "backdrops")}
         table["synth"] |= {**names, "bank": ""}
         table["data"] = [{**part, "source": Path(part["source"]).name} for part in table["data"]]
@@ -162,6 +163,12 @@ class Recipe:
 
     def to_toml(self) -> str:
         return tomli_w.dumps(self.to_json())
+
+
+def _without_folders(encoder: str) -> str:
+    """`name@weights`, of a path only its end."""
+    name, at, weights = encoder.partition("@")
+    return f"{name}{at}{Path(weights).name if Path(weights).is_absolute() else weights}"
 
 
 def read_table(path: Path) -> dict[str, Any]:
