@@ -314,6 +314,17 @@ def test_nothing_asks_the_network(folders: dict[str, Path]) -> None:
     load(f"hf:{folders['plain']}", CPU, None).detect(CLIP, frames(1), None)
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.usefixtures("easily_pleased")
+def test_on_a_gpu_half_precision_finds_about_the_same(folders: dict[str, Path]) -> None:
+    found = [
+        load(f"hf:{folders['mm']}", torch.device(name), None).detect(CLIP, frames(1), None) for name in ("cpu", "cuda")
+    ]
+    best = [table.table.sort_values("score", ascending=False)["score"].to_numpy()[:5] for table in found]
+    np.testing.assert_allclose(best[0], best[1], atol=0.05)
+
+
 # groundingdino-py
 
 
