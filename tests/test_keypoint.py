@@ -13,7 +13,6 @@ from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
 from seldfuse.labels import DCASE2025
 from seldfuse.plugin import PostProcessor
 from seldfuse.plugin.host import load_registry
-from seldfuse.plugin.registry import load_reference
 from seldfuse.rules import Rules
 from seldfuse_keypoint.people import people
 from seldfuse_keypoint.places import Places
@@ -56,9 +55,8 @@ def refused(engine: str, kind: type[SeldfuseError]) -> str:
 
 
 def test_seldfuse_finds_it_by_its_name() -> None:
-    (entry,) = load_registry().find_postprocessors("keypoint")
-    assert entry.state == "ready"
-    assert load_reference(entry.spec.load or "") is load
+    (request,) = load_registry().find_postprocessors("keypoint@recorded")
+    assert request.load(CPU).looks_with == "recorded detections beside the clip"
 
 
 def test_its_own_rules_say_which_points_speak_for_which_class() -> None:
@@ -206,28 +204,29 @@ def test_nobody_is_an_empty_table() -> None:
 BOX = (10.0, 10.0, 50.0, 80.0)
 
 
-def test_places_are_the_people_seen_in_the_same_frames() -> None:
+def test_places_are_the_people_seen_in_a_frame_or_the_whole_picture() -> None:
     rows = [
         (0.0, "bell", 0.9, BOX),
         (0.25, "person", 0.9, BOX),
         (0.5, "person", 0.7, BOX),
         (0.5, "person", 0.9, (np.nan, 0.0, 1.0, 1.0)),
-        (1.0, "person", 0.5, BOX),
+        (0.5, "person", 0.6, (0.0, 0.0, 9.0, 9.0)),
+        (1.5, "person", 0.5, BOX),
     ]
-    places = Places.of(frames(0.0, 0.5, 1.0), seen(*rows))
-    assert not places.whole
-    assert places.looks.tolist() == [1, 2]
-    assert places.scores.tolist() == [0.7, 0.5]
-    found = places.people(frames(0.0, 0.5, 1.0), points((0.0, 0.0, 0.9)).repeat(2, 0))
+    places = Places.of(frames(0.0, 0.5, 1.0, 1.5), seen(*rows))
+    assert places.looks.tolist() == [0, 1, 1, 2, 3]
+    assert places.whole.tolist() == [True, False, False, True, False]
+    assert places.scores.tolist() == [1.0, 0.7, 0.6, 1.0, 0.5]
+    whole = [0.0, 0.0, 160.0, 90.0]
+    assert places.boxes_px.tolist() == [whole, list(BOX), [0.0, 0.0, 9.0, 9.0], whole, list(BOX)]
+    assert Places.of(frames(0.0, 0.5), None).whole.tolist() == [True, True]
+
+
+def test_a_person_s_score_is_that_of_the_place_and_the_points() -> None:
+    places = Places.of(frames(0.0, 0.5), seen((0.0, "person", 0.7, BOX), (0.5, "person", 0.5, BOX)))
+    found = places.people(frames(0.0, 0.5), points((0.0, 0.0, 0.9)).repeat(2, 0))
     assert found.table["score"].tolist() == pytest.approx([0.7 * (16 * 0.5 + 0.9) / 17, 0.5 * (16 * 0.5 + 0.9) / 17])
     assert found.table[["left_px", "top_px", "right_px", "bottom_px"]].values.tolist() == [list(BOX), list(BOX)]
-
-
-@pytest.mark.parametrize("found", [None, seen((0.0, "bell", 0.9, BOX)), seen((0.25, "person", 0.9, BOX))])
-def test_places_are_whole_pictures_where_no_people_were_seen(found: Detections | None) -> None:
-    places = Places.of(frames(0.0, 0.5), found)
-    assert places.whole
-    assert places.boxes_px.tolist() == [[0.0, 0.0, 160.0, 90.0]] * 2
 
 
 def test_in_a_whole_picture_points_that_are_sure_make_a_person() -> None:

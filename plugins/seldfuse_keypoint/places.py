@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 
 from seldfuse.clip import Frame
 from seldfuse.detections import PERSON, Detections
@@ -21,34 +21,36 @@ there is nobody, and points that score less say nothing of where somebody is."""
 class Places:
     """One box for each person that is looked for: the index of its frame, its sides in pixels, its score.
 
-    `whole` says that nobody knew of people, and that boxes are whole pictures.
+    `whole` says where nobody was seen, and the box is the whole picture.
     """
 
     looks: Int64[np.ndarray, " place"]
     boxes_px: Float[np.ndarray, "place 4"]
     scores: Float[np.ndarray, " place"]
-    whole: bool
+    whole: Bool[np.ndarray, " place"]
 
     @classmethod
     def of(cls, frames: Sequence[Frame], seen: Detections | None) -> "Places":
-        """The people that were seen in `frames`, which are in order of time; whole pictures where none were at all."""
-        boxes_px, scores, times_s = _seen(seen) if seen is not None else (np.empty((0, 4)), np.empty(0), np.empty(0))
+        """The people seen in each of `frames`, which are in order of time; the whole picture where none were."""
+        boxes_px, scores, times_s = _seen(Detections.of([]) if seen is None else seen)
         frames_s = np.array([frame.time_s for frame in frames])
         looks = np.searchsorted((frames_s[1:] + frames_s[:-1]) / 2, times_s)
         same = np.abs(frames_s[looks] - times_s) < SAME_TIME_S
-        if same.any():
-            return cls(looks[same], boxes_px[same], scores[same], whole=False)
-        sizes = np.array([frame.rgb.shape[1::-1] for frame in frames], dtype=float)
-        boxes_px = np.hstack([np.zeros_like(sizes), sizes])
-        return cls(np.arange(len(frames)), boxes_px, np.ones(len(frames)), whole=True)
+        empty = np.setdiff1d(np.arange(len(frames)), looks[same])
+        sizes = np.array([frame.rgb.shape[1::-1] for frame in frames], dtype=float)[empty]
+        looks = np.concatenate([looks[same], empty])
+        boxes_px = np.concatenate([boxes_px[same], np.hstack([np.zeros_like(sizes), sizes])])
+        scores = np.concatenate([scores[same], np.ones(len(empty))])
+        whole = np.repeat([False, True], [same.sum(), len(empty)])
+        order = np.argsort(looks, kind="stable")
+        return cls(looks[order], boxes_px[order], scores[order], whole[order])
 
     def people(self, frames: Sequence[Frame], points: Float[np.ndarray, "place 17 3"]) -> Detections:
         """Those who were found there. A score is the place's times the mean of the points', as COCO has it."""
         sure = points[..., 2].clip(0, 1).mean(axis=1)
-        if not self.whole:
-            return people(frames, self.looks, self.boxes_px, self.scores * sure, points)
-        there = ~(sure < FLOOR)
-        return people(frames, self.looks[there], _hulls(points[there]), sure[there], points[there])
+        boxes_px = np.where(self.whole[:, None], _hulls(points), self.boxes_px)
+        there = ~(self.whole & (sure < FLOOR))
+        return people(frames, self.looks[there], boxes_px[there], (self.scores * sure)[there], points[there])
 
 
 def _seen(
