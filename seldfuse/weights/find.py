@@ -53,6 +53,7 @@ KNOWN = (
     Known("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, "Apache-2.0"),
     Known("google/owlvit-base-patch32", ("owlvit",), 613, "Apache-2.0"),
     Known("laion/clap-htsat-unfused", ("clap",), 615, "Apache-2.0"),
+    Known("usyd-community/vitpose-base-simple", ("keypoint@vitpose",), 343, "Apache-2.0"),
     Known("IDEA-Research/grounding-dino-tiny", ("gdino@hf",), 690, "Apache-2.0", (*SETTINGS, VOCABULARY)),
     Known("IDEA-Research/grounding-dino-base", ("gdino@hf",), 930, "Apache-2.0", (*SETTINGS, VOCABULARY)),
     Known(
