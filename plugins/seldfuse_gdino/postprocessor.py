@@ -46,5 +46,5 @@ def load(engine: str | None, device: torch.device, rules: Path | None) -> PostPr
 
 def _digest(vocabulary: Vocabulary) -> str:
     """Of all that changes what is found: where in a box a thing sounds does not."""
-    asked = repr((vocabulary.prompts, vocabulary.phrases, vocabulary.things))
+    asked = repr((vocabulary.prompts, vocabulary.names, vocabulary.things))
     return hashlib.sha256(asked.encode()).hexdigest()[:HASH_DIGITS]

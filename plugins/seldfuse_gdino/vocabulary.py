@@ -1,6 +1,7 @@
 """From what a detector calls a thing to the phrase by which the rules know it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,23 +9,28 @@ from seldfuse.errors import UsageError
 from seldfuse.rules import Rules
 
 HALF = 0.5
-"""Of a phrase's words at least this share must have been said."""
+"""Of a name's words at least this share must have been said."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The phrases and prompts of some rules, each once, in their order. Raises UsageError where there are none."""
+    """The prompts and phrases of some rules, each once, in their order.
+
+    Raises UsageError where there is no prompt, or where one means different things to two classes.
+    """
 
     rules: Rules
 
     def __post_init__(self) -> None:
         if not self.prompts:
             raise UsageError("the rules say nothing to look for; expected prompts for at least one class")
-        lost = [prompt for prompt in self.prompts if self.match(prompt) is None]
-        if lost:
-            raise UsageError(
-                f"the prompts {', '.join(lost)} share no word with a phrase, so that finding them is no use"
-            )
+        for name, rule in self.rules.by_class.items():
+            for prompt in rule.prompts:
+                if self.names[prompt] not in rule.phrases:
+                    raise UsageError(
+                        f"{name}: the prompt {prompt!r} finds what another class calls {self.names[prompt]!r}; "
+                        f"expected it among the phrases, got {', '.join(rule.phrases)}"
+                    )
 
     @cached_property
     def phrases(self) -> tuple[str, ...]:
@@ -35,9 +41,18 @@ class Vocabulary:
         return tuple(dict.fromkeys(prompt for rule in self.rules.by_class.values() for prompt in rule.prompts))
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """Phrases and prompts, and the phrase of each: a prompt's is the one that is closest, else the rule's first."""
+        names = {phrase: phrase for phrase in self.phrases}
+        for rule in self.rules.by_class.values():
+            for prompt in rule.prompts:
+                names.setdefault(prompt, _closest(rule.phrases, prompt) or rule.phrases[0])
+        return names
+
+    @cached_property
     def answers(self) -> tuple[int, ...]:
         """For each prompt the index of its phrase."""
-        return tuple(self.phrases.index(self.match(prompt) or "") for prompt in self.prompts)
+        return tuple(self.phrases.index(self.names[prompt]) for prompt in self.prompts)
 
     @cached_property
     def things(self) -> tuple[int, ...]:
@@ -47,21 +62,25 @@ class Vocabulary:
         return tuple(spoken.index(classes) for classes in spoken)
 
     def match(self, said: str) -> str | None:
-        """The phrase that was meant by words that may be more than one phrase, or part of one; None where none was.
+        """The phrase of the name that was meant by words that may be several names, or part of one; None for no name.
 
-        It is the one of which the largest share was said. Of several that were said whole it is the longest, and then
+        It is the name of which the largest share was said. Of several that were said whole it is the longest, and then
         the one that was said last: a door bell is a bell.
         """
-        words = _words(said)
-        best = max(self.phrases, key=lambda phrase: _closeness(_words(phrase), words), default="")
-        return best if _closeness(_words(best), words)[0] >= HALF else None
+        return self.names.get(_closest(self.names, said) or "")
+
+
+def _closest(names: Iterable[str], said: str) -> str | None:
+    words = _words(said)
+    best = max(names, key=lambda name: _closeness(_words(name), words))
+    return best if _closeness(_words(best), words)[0] >= HALF else None
 
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _closeness(phrase: list[str], said: list[str]) -> tuple[float, int, int]:
-    """Share and count of the phrase's words that were said, and where the last of them was."""
-    places = [said.index(word) for word in phrase if word in said]
-    return len(places) / max(len(phrase), 1), len(places), max(places, default=-1)
+def _closeness(name: list[str], said: list[str]) -> tuple[float, int, int]:
+    """Share and count of the name's words that were said, and where the last of them was."""
+    places = [said.index(word) for word in name if word in said]
+    return len(places) / max(len(name), 1), len(places), max(places, default=-1)
