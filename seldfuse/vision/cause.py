@@ -9,7 +9,8 @@ picture, U of them on average, so with the density λ = U / field of view. Then
     off-screen                          1 − π
 
 are in proportion to their probabilities (Bar-Shalom & Fortmann, Tracking and Data Association, 1988, ch. 6), with f a
-normal density plus a share of a uniform one. That a candidate stands where a source behind the camera is folded to is
+normal density plus a share of a uniform one. With some probability the picture has nothing to do with the sound, and
+everything stays as it was. That a candidate stands where a source behind the camera is folded to is
 the coincidence whose odds λ gives; that nobody stands there speaks by 1 − R.
 
 The docs (vision.md) say it at length.
@@ -69,12 +70,14 @@ class Seen:
 class Belief:
     """How events and pictures go together.
 
-    `astray` is how often a heard azimuth is nowhere near, `evidence_weight` the exponent of the evidence, `memory` how
-    many frames before and after speak too, `fov_deg` and `yaw_deg` where the picture is.
+    `astray` is how often a heard azimuth is nowhere near, `disbelief` how often a picture has nothing to do with the
+    sound, `evidence_weight` the exponent of the evidence, `memory` how many frames before and after speak too,
+    `fov_deg` and `yaw_deg` where the picture is.
     """
 
     astray: float
-    evidence_weight: float | Tensor
+    disbelief: float
+    evidence_weight: float
     memory: int
     fov_deg: float
     yaw_deg: float
@@ -99,7 +102,9 @@ def common_cause(heard: Heard, seen: Seen, belief: Belief) -> Verdict:
     support = _support(heard, seen, straight + astray, belief)
     unseen = (1 - seen.recall) * inside(heard.azimuth_deg, heard.std_deg, belief)
     support = _one_to_one(support, unseen, heard, seen.rivals)
-    total = unseen + support.sum(-1)  # how much likelier on-screen is than off-screen
+    support = (1 - belief.disbelief) * support
+    # How much likelier on-screen is than off-screen.
+    total = (1 - belief.disbelief) * unseen + belief.disbelief + support.sum(-1)
     before = torch.logit(heard.onscreen, SURE)
     after = torch.sigmoid(before + belief.evidence_weight * total.clamp_min(SURE).log())
     onscreen = torch.where(seen.looked, after, heard.onscreen)

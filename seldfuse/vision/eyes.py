@@ -14,7 +14,7 @@ from seldfuse.detections import Detections
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.plugin import PostProcessor
 from seldfuse.posterior import Posterior
-from seldfuse.vision.kept import NOTHING, Memory, keep, place, recall
+from seldfuse.vision.kept import NOTHING, Memory, Record, keep, place, recall
 from seldfuse.vision.proper import proper
 from seldfuse.vision.refine import Look, Refinement, frame_times_s, refine, unchanged
 from seldfuse.vision.settings import VisionSettings
@@ -78,7 +78,7 @@ class Eyes:
             notes.append(f"the picture could not be read, and corrected nothing ({error})")
         for gaze in gazes:
             if gaze.path is not None and gaze.fresh:
-                keep(gaze.path, gaze.key, gaze.memory)
+                keep(gaze.path, Record(gaze.memory, gaze.key, gaze.postprocessor.rules))
             if gaze.improper:
                 notes.append(
                     f"{gaze.name} gave {gaze.improper} detections without a place, a score or a time in the picture; "
@@ -94,7 +94,7 @@ class Eyes:
             key = {"content": content, "looks_with": postprocessor.looks_with, "after": before, "rate_hz": self.rate_hz}
             path = None if self.folder is None or content is None else place(self.folder, name, clip.name)
             wanted = key_frames(posterior, postprocessor, self.rate_hz, float(self.settings.look_above))
-            memory = NOTHING if path is None else recall(path, key, self.rate_hz)
+            memory = NOTHING if path is None else recall(path, key)
             gazes.append(_Gaze(name, postprocessor, set(wanted.tolist()), memory, path, key))
         return gazes
 
@@ -184,12 +184,9 @@ class _Gaze:
 
     def look(self, rate_hz: float) -> Look | None:
         """What the correction takes of it; None where it did not look at anything wanted."""
-        looked = np.array(sorted(self.wanted & self.memory.looked), dtype=np.int64)
-        if not len(looked) or self.memory.size_px is None:
-            return None
-        numbers = np.round(self.memory.detections.table["time_s"].to_numpy() * rate_hz)
-        seen = self.memory.detections.only(np.isin(numbers, looked))
-        return Look(self.name, self.postprocessor.rules, seen, looked / rate_hz, *self.memory.size_px)
+        # What an earlier run looked at beyond that would make a result depend on its history.
+        memory = self.memory.at(self.wanted, rate_hz)
+        return memory.as_look(self.name, self.postprocessor.rules, rate_hz) if memory.looked else None
 
 
 def key_frames(
@@ -197,12 +194,12 @@ def key_frames(
 ) -> Int64[np.ndarray, "key"]:
     """The numbers of the key frames, `rate_hz` a second, that are worth a look.
 
-    They are those nearest to a frame in which a class that has a rule is more likely than `look_above`.
+    Each stands for the time until the next; wanted are those in whose time a class that has a rule is more likely than
+    `look_above`.
     """
     ruled = [cls for cls, name in enumerate(posterior.labels.names) if name in postprocessor.rules.by_class]
     loud = (posterior.activity[0][:, ruled] > look_above).flatten(1).any(1).cpu().numpy()
-    # From the middle of a frame, which never lies half-way between two key frames but for rounding.
-    return np.unique(np.round(frame_times_s(posterior)[loud] * rate_hz - 1e-9).astype(np.int64))
+    return np.unique(np.floor(frame_times_s(posterior)[loud] * rate_hz).astype(np.int64))
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:

@@ -19,7 +19,7 @@ REST_S = 5.0
 
 BOX = ["left_px", "top_px", "right_px", "bottom_px"]
 
-Boxes = Float[np.ndarray, "*thing 4"]
+Boxes = Float[np.ndarray, "*#thing 4"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def follow(seen: Detections, interval_s: float) -> Detections:
     return Detections(table.assign(track=track), seen.keypoints)
 
 
-def overlap(one: Boxes, other: Boxes) -> Float[np.ndarray, "*thing"]:
+def overlap(one: Boxes, other: Boxes) -> Float[np.ndarray, "..."]:
     """What two boxes share, as a share of what they cover together; NaN boxes share nothing."""
     sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
     shared = sides.clip(min=0).prod(axis=-1)
@@ -77,15 +77,15 @@ def overlap(one: Boxes, other: Boxes) -> Float[np.ndarray, "*thing"]:
     return np.asarray(np.nan_to_num(shared / np.where(whole > 0, whole, 1.0)))
 
 
-def _area(box: Boxes) -> Float[np.ndarray, "*thing"]:
+def _area(box: Boxes) -> Float[np.ndarray, "..."]:
     return np.asarray((box[..., 2:] - box[..., :2]).prod(axis=-1))
 
 
 def between(followed: Detections, frame_s: Float[np.ndarray, "frame"], interval_s: float) -> Things:
     """Where followed things are at other times, in seconds.
 
-    Between two pictures of a thing its box and points go straight from one to the other; before the first and after
-    the last they stay for half an interval.
+    Between two pictures of a thing its box and points go straight from one to the other. After the last they stay until
+    the next picture would come, before the first for half as long.
     """
     lane_of_track, phrase = _lanes(followed)
     lanes = len(phrase)
@@ -104,10 +104,8 @@ def between(followed: Detections, frame_s: Float[np.ndarray, "frame"], interval_
     after, after_s = _neighbour(place, lane, time_s, frame_s)
     apart_s = before_s + after_s
     inside = (apart_s <= BRIDGED_PICTURES * interval_s + 1e-6) & (_at(track, before) == _at(track, after))
-    half_s = interval_s / 2 + 1e-6
-    first, last = ~inside & (after_s <= half_s), ~inside & (before_s <= half_s)
-    last &= ~(first & (after_s < before_s))
-    first &= ~last
+    last = ~inside & (before_s < interval_s)
+    first = ~inside & ~last & (after_s <= interval_s / 2)
     share = np.where(inside, before_s, first) / np.where(inside & (apart_s > 0), apart_s, 1.0)
     share = share[..., None]
     old, new = _at(values, before), _at(values, after)

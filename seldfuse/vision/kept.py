@@ -1,7 +1,8 @@
 """What was seen, kept from run to run: `FOLDER/POSTPROCESSOR/NAME.detections.parquet`, and beside it what it is of."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from seldfuse.detections import Detections
 from seldfuse.errors import UsageError
 from seldfuse.files import replacing
+from seldfuse.rules import Rule, Rules
 from seldfuse.vision.recorded import SUFFIX
+from seldfuse.vision.refine import Look
 
 
 @dataclass(frozen=True)
@@ -24,33 +27,69 @@ class Memory:
     looked: frozenset[int] = frozenset()
     size_px: tuple[int, int] | None = None
 
+    def at(self, numbers: Collection[int], rate_hz: float) -> "Memory":
+        """What was seen in some of the key frames."""
+        row = np.round(self.detections.table["time_s"].to_numpy() * rate_hz)
+        looked = self.looked & frozenset(numbers)
+        return Memory(self.detections.only(np.isin(row, list(looked))), looked, self.size_px)
+
+    def as_look(self, name: str, rules: Rules, rate_hz: float) -> Look:
+        """What the correction takes of it. Raises ValueError where nothing was looked at."""
+        if self.size_px is None:
+            raise ValueError("expected pictures that were looked at, there were none")
+        return Look(name, rules, self.detections, np.array(sorted(self.looked)) / rate_hz, *self.size_px)
+
 
 NOTHING = Memory(Detections.of([]))
 
 
-def recall(path: Path, key: dict[str, Any], rate_hz: float) -> Memory:
+@dataclass(frozen=True)
+class Record:
+    """What is in the files of one clip: the detections, what they are of, and the rules by which they speak."""
+
+    memory: Memory
+    key: dict[str, Any]
+    rules: Rules
+
+
+def recall(path: Path, key: dict[str, Any]) -> Memory:
     """What was kept under the same key, which says what looked at what; nothing where that is something else.
 
     Files that are damaged or of another format count as nothing.
     """
     try:
-        told = json.loads(_beside(path).read_text(encoding="utf-8"))
-        if told["key"] != key:
-            return NOTHING
-        looked = frozenset(map(int, told["looked"]))
-        width_px, height_px = told["size_px"]
-        found = Detections.load(path)
-    except (OSError, ValueError, TypeError, KeyError, UsageError):
+        record = read(path)
+    except UsageError:
         return NOTHING
-    numbers = np.round(found.table["time_s"].to_numpy() * rate_hz)
+    return record.memory if record.key == key else NOTHING
+
+
+def read(path: Path) -> Record:
+    """The detections of a file, with what stands beside it. Raises UsageError where they are not what `keep` wrote."""
+    found = Detections.load(path)
+    try:
+        told = json.loads(_beside(path).read_text(encoding="utf-8"))
+        looked, rate_hz = frozenset(map(int, told["looked"])), float(told["key"]["rate_hz"])
+        width_px, height_px = map(int, told["size_px"])
+        rules = {
+            name: Rule(**{part: tuple(words) for part, words in rule.items()}) for name, rule in told["rules"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"expected what was looked at when, as a run keeps it ({error!r}): {_beside(path)}") from error
     # A run that was killed between the two files may have left rows of times that nobody told of.
-    return Memory(found.only(np.isin(numbers, list(looked))), looked, (int(width_px), int(height_px)))
+    memory = Memory(found, looked, (width_px, height_px)).at(looked, rate_hz)
+    return Record(memory, told["key"], Rules(rules))
 
 
-def keep(path: Path, key: dict[str, Any], memory: Memory) -> None:
+def keep(path: Path, record: Record) -> None:
     """Writes both files. Raises UsageError where that fails."""
-    memory.detections.save(path)
-    told = {"key": key, "looked": sorted(memory.looked), "size_px": memory.size_px}
+    record.memory.detections.save(path)
+    told = {
+        "key": record.key,
+        "looked": sorted(record.memory.looked),
+        "size_px": record.memory.size_px,
+        "rules": {name: asdict(rule) for name, rule in record.rules.by_class.items()},
+    }
     with replacing(_beside(path)) as draft:
         draft.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
@@ -58,6 +97,10 @@ def keep(path: Path, key: dict[str, Any], memory: Memory) -> None:
 def place(folder: Path, postprocessor: str, clip: str) -> Path:
     """Where a post-processor's detections of a clip are kept."""
     return folder / postprocessor.replace("/", "_").replace("\\", "_") / f"{clip}{SUFFIX}"
+
+
+def _rule(told: dict[str, Any]) -> Rule:
+    return Rule(**{part: tuple(words) for part, words in told.items()})
 
 
 def _beside(path: Path) -> Path:

@@ -70,28 +70,38 @@ def refine(
     looks = [look for look in looks if len(look.looked_s)]
     if posterior.direction is None or not looks:
         return Refinement(posterior, unchanged())
+    found = candidates_of(posterior, looks, camera, interval_s, settings)
+    heard, seen, verdict = judged(posterior, found, camera, settings)
+    refined = _corrected(posterior, heard, seen, verdict)
+    return Refinement(refined, _changes(posterior, refined, seen, verdict, found, settings.look_above))
+
+
+def candidates_of(
+    posterior: Posterior, looks: Sequence[Look], camera: Camera, interval_s: float, settings: VisionSettings
+) -> Candidates:
+    """What was seen, at the posterior's frames, as places that may sound. Raises as `refine` does."""
     camera = replace(camera, width_px=looks[0].width_px, height_px=looks[0].height_px)
-    found = find_candidates(
-        [_sighted(look, posterior, interval_s, settings) for look in looks],
-        camera,
-        posterior.labels,
-        settings.point_above,
-    )
+    sighted = [_sighted(look, posterior, interval_s, settings) for look in looks]
+    return find_candidates(sighted, camera, posterior.labels, settings.point_above)
+
+
+def judged(
+    posterior: Posterior, found: Candidates, camera: Camera, settings: VisionSettings
+) -> tuple[Heard, Seen, Verdict]:
+    """What is to be believed of the events of one clip, with what was heard and seen of them."""
     belief = Belief(
         settings.astray,
+        settings.disbelief,
         settings.evidence_weight,
         round(settings.memory_s / posterior.hop_s),
         camera.horizontal_fov_deg,
         camera.yaw_deg,
     )
-    heard, told = _heard(posterior, belief, settings)
+    heard = _heard(posterior, belief, settings)
     seen = _seen(found, posterior.tracks, heard.activity)
     if settings.mode == "rules":
-        verdict = gated(heard, seen, belief, settings.tolerance_deg, settings.margin_deg)
-    else:
-        verdict = common_cause(heard, seen, belief)
-    refined = _corrected(posterior, heard, seen, verdict, told)
-    return Refinement(refined, _changes(posterior, refined, seen, verdict, found, settings.look_above))
+        return heard, seen, gated(heard, seen, belief, settings.tolerance_deg, settings.margin_deg)
+    return heard, seen, common_cause(heard, seen, belief)
 
 
 def unchanged() -> pd.DataFrame:
@@ -107,24 +117,29 @@ def frame_times_s(posterior: Posterior) -> Float[np.ndarray, "frame"]:
 def _sighted(look: Look, posterior: Posterior, interval_s: float, settings: VisionSettings) -> Sighted:
     frame_s = frame_times_s(posterior)
     things = between(follow(look.seen, interval_s), frame_s, interval_s)
-    looked = np.abs(look.looked_s[:, None] - frame_s).min(axis=0) <= interval_s / 2 + 1e-6
+    # A picture stands for the time until the next.
+    age_s = frame_s - look.looked_s[:, None]
+    looked = ((age_s >= 0) & (age_s < interval_s)).any(axis=0)
     return Sighted(look.name, look.rules, settings.of(look.name), things, looked)
 
 
-def _heard(
-    posterior: Posterior, belief: Belief, settings: VisionSettings
-) -> tuple[Heard, Float[Tensor, "frame event"]]:
-    """Events, and what was called on-screen, NaN where nobody tells."""
+def _heard(posterior: Posterior, belief: Belief, settings: VisionSettings) -> Heard:
     assert posterior.direction is not None
     azimuth_deg = fold_front(azimuth_from_direction(posterior.direction.float()))
     std_deg = per_class(settings.heard_std_deg, posterior.labels, 10.0).to(azimuth_deg)[:, None].expand_as(azimuth_deg)
     if posterior.azimuth_std_deg is not None:
         std_deg = torch.hypot(std_deg, posterior.azimuth_std_deg.nan_to_num())
-    told = torch.full_like(azimuth_deg, torch.nan) if posterior.onscreen is None else posterior.onscreen.float()
+    told = _told(posterior)
     prior = torch.sigmoid(settings.prior_weight * torch.logit(told, 1e-4) + settings.prior_bias)
     even = EVEN * inside(azimuth_deg, std_deg, belief)
     fields = (posterior.activity.float(), azimuth_deg, std_deg, torch.where(told.isnan(), even, prior))
-    return Heard(*(value[0].flatten(1).nan_to_num() for value in fields)), told[0].flatten(1)
+    return Heard(*(value[0].flatten(1).nan_to_num() for value in fields))
+
+
+def _told(posterior: Posterior) -> Float[Tensor, "1 frame cls track"]:
+    """What was called on-screen, NaN where nobody tells."""
+    unknown = torch.full_like(posterior.activity, torch.nan)
+    return unknown if posterior.onscreen is None else posterior.onscreen.float()
 
 
 def _seen(found: Candidates, tracks: int, like: Tensor) -> Seen:
@@ -147,13 +162,11 @@ def _seen(found: Candidates, tracks: int, like: Tensor) -> Seen:
     )
 
 
-def _corrected(
-    posterior: Posterior, heard: Heard, seen: Seen, verdict: Verdict, told: Float[Tensor, "frame event"]
-) -> Posterior:
+def _corrected(posterior: Posterior, heard: Heard, seen: Seen, verdict: Verdict) -> Posterior:
     assert posterior.direction is not None
     shape = posterior.activity.shape
     # What nobody looked at stays as it was told, to the last bit.
-    onscreen = torch.where(seen.looked, verdict.onscreen, told).reshape(shape)
+    onscreen = torch.where(seen.looked.reshape(shape), verdict.onscreen.reshape(shape), _told(posterior))
     moved_deg = torch.where(seen.looked, verdict.azimuth_deg - heard.azimuth_deg, 0.0)
     azimuth = torch.deg2rad(heard.azimuth_deg + moved_deg).reshape(shape)
     old = posterior.direction
@@ -171,7 +184,7 @@ def _changes(
     assert before.direction is not None
     assert after.direction is not None
     assert after.onscreen is not None
-    told = torch.full_like(after.onscreen, torch.nan) if before.onscreen is None else before.onscreen
+    told = _told(before)
     azimuths = [fold_front(azimuth_from_direction(one.float()))[0] for one in (before.direction, after.direction)]
     moved = (azimuths[1] - azimuths[0]).abs() > LEAST_DEG
     called = ~((after.onscreen - told)[0].abs() < LEAST_CHANCE) & ~after.onscreen[0].isnan()

@@ -29,7 +29,7 @@ MODES = ("bayes", "rules")
 FITTED = Path(__file__).with_name("fitted.toml")
 """Settings fitted for the bundled mvanet and sce; `python -m benchmarks post` writes them."""
 
-SHARES = ("look_above", "point_above", "astray", "recall")
+SHARES = ("look_above", "point_above", "astray", "disbelief", "recall")
 """Settings that are probabilities."""
 
 
@@ -62,11 +62,15 @@ class VisionSettings:
     """How what was seen corrects what was heard.
 
     Both modes: pictures are looked at where a class with a rule is more likely than `look_above`; keypoints with a
-    score above `point_above` count. `bayes`: `heard_std_deg` is how far off the heard azimuth is (standard deviation,
-    beside the spread of the members), and `astray` how often it is nowhere near; the log-odds of what was called
-    on-screen are scaled by `prior_weight` and shifted by `prior_bias`; evidence is averaged over `memory_s` before and
-    after, and its logarithm scaled by `evidence_weight`. `rules`: what is seen within `tolerance_deg` of where
-    something is heard is its source; `margin_deg` from the picture's edge nothing is told.
+    score above `point_above` count.
+
+    `bayes`: `heard_std_deg` is how far off the heard azimuth is (standard deviation, beside the spread of the members),
+    `astray` how often it is nowhere near, `disbelief` how often a picture tells nothing of what is heard. The log-odds
+    of what was called on-screen are scaled by `prior_weight` and shifted by `prior_bias`; evidence is averaged over
+    `memory_s` before and after, and its logarithm scaled by `evidence_weight`.
+
+    `rules`: what is seen within `tolerance_deg` of where something is heard is its source; `margin_deg` from the
+    picture's edge nothing is told.
     """
 
     mode: str = "bayes"
@@ -74,6 +78,7 @@ class VisionSettings:
     point_above: Number = 0.2
     heard_std_deg: PerClass = 10.0
     astray: Number = 0.1
+    disbelief: Number = 0.1
     prior_weight: Number = 1.0
     prior_bias: Number = 0.0
     evidence_weight: Number = 1.0

@@ -1,0 +1,302 @@
+"""How far eyes are to be believed, fitted to clips whose truth is known."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import minimize
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.directions import azimuth_from_direction
+from seldfuse.fusion import DecodeSettings
+from seldfuse.geometry import Camera, fold_front
+from seldfuse.labels import LabelSet
+from seldfuse.metrics.counts import Counts
+from seldfuse.metrics.rows import Scene
+from seldfuse.perclass import PerClass
+from seldfuse.posterior import Posterior
+from seldfuse.tune.choose import folds_of
+from seldfuse.tune.counting import count_said
+from seldfuse.tune.errors import errors
+from seldfuse.vision.candidates import Candidates
+from seldfuse.vision.refine import Look, candidates_of, judged, refine
+from seldfuse.vision.settings import Sight, VisionSettings
+
+NEAR_DEG = 6.0
+"""A candidate that is no further from the true source is it."""
+
+ASTRAY_DEG = 45.0
+"""A heard azimuth that is further off is nowhere near."""
+
+PULL = 50.0
+"""What is counted for a class is drawn to what is counted for all as if by so many frames."""
+
+FOREIGN = 0.2
+"""The share of pictures of other clips among those that are fitted to: so is learned when not to believe."""
+
+STEPS = 120
+"""Trials of the last numbers; each takes all clips through the correction."""
+
+START, LEAST, MOST = (1.0, 0.0, 1.0, 0.1), (0.3, -2.0, 0.1, 0.0), (2.0, 2.0, 2.0, 0.9)
+"""Weight and bias of what was called on-screen, weight of the evidence, disbelief."""
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Clips of equal length: what was heard in them (a batch), what is true, and what each post-processor saw.
+
+    `references` are the true events in plain rows, `recording` numbers each clip's recording. `looks` holds one list
+    for each clip, with the post-processors by their names.
+    """
+
+    said: Posterior
+    truth: Posterior
+    references: Sequence[Scene]
+    recording: Int[Tensor, "clip"]
+    looks: Sequence[Sequence[Look]]
+    camera: Camera
+    interval_s: float
+
+    def take(self, chosen: Bool[Tensor, "clip"]) -> "Scenes":
+        """Some of the clips."""
+        kept = chosen.nonzero().squeeze(1).tolist()
+        return replace(
+            self,
+            said=self.said.map(lambda value: value[chosen]),
+            truth=self.truth.map(lambda value: value[chosen]),
+            references=[self.references[clip] for clip in kept],
+            recording=self.recording[chosen],
+            looks=[self.looks[clip] for clip in kept],
+        )
+
+    def foreign(self) -> "Scenes":
+        """The same with the pictures of the clip after."""
+        return replace(self, looks=[*self.looks[1:], *self.looks[:1]])
+
+    def clip(self, number: int) -> Posterior:
+        return self.said.map(lambda value: value[number : number + 1])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Settings fitted to all clips, and counts: as heard, by them, and by settings that had not seen the clip."""
+
+    settings: VisionSettings
+    heard: Counts
+    resubstituted: Counts
+    cross_validated: Counts
+
+
+def fit_seeing(
+    scenes: Scenes,
+    base: VisionSettings,
+    decode: DecodeSettings,
+    folds: int,
+    watch: Callable[[str], None] = lambda _: None,
+) -> Fitted:
+    """Everything fitted to all clips, and to all but one part of the recordings in turn."""
+    fold = folds_of(scenes.recording, folds)
+    unseen: list[Posterior] = []
+    order: list[Tensor] = []
+    for number in range(folds):
+        watch(f"part {number + 1} of {folds}")
+        settings = fit(scenes.take(fold != number), base)
+        unseen.append(seen_by(scenes.take(fold == number), settings))
+        order.append((fold == number).nonzero().squeeze(1))
+    place = torch.cat(order).argsort()
+    blind = Posterior.join(unseen).map(lambda value: value[place])
+    watch("all")
+    settings = fit(scenes, base)
+
+    def counted(said: Posterior) -> Counts:
+        return count_said(scenes.references, said, decode, "strict")
+
+    return Fitted(settings, counted(scenes.said), counted(seen_by(scenes, settings)), counted(blind))
+
+
+def seen_by(scenes: Scenes, settings: VisionSettings) -> Posterior:
+    """What is believed of all clips once they were looked at."""
+    refined = [
+        refine(scenes.clip(number), looks, scenes.camera, scenes.interval_s, settings).posterior
+        for number, looks in enumerate(scenes.looks)
+    ]
+    onscreen = [torch.full_like(one.activity, torch.nan) if one.onscreen is None else one.onscreen for one in refined]
+    return Posterior.join([replace(one, onscreen=value) for one, value in zip(refined, onscreen, strict=True)])
+
+
+def fit(scenes: Scenes, base: VisionSettings) -> VisionSettings:
+    """Counted where counting will do: what detectors find, how far off they and the ears are. The rest by likelihood.
+
+    The last four numbers are those by which what is called on-screen is most likely right, over all frames in which
+    something is heard that is there. A frame counts the less the more its class has.
+    """
+    std_deg, astray = _heard_errors(scenes)
+    settings = replace(base, heard_std_deg=std_deg, astray=astray, sight=_sights(scenes, base))
+    own, foreign = _Joined.of(scenes, settings), _Joined.of(scenes.foreign(), settings)
+
+    def loss(numbers: np.ndarray) -> float:
+        tried = _with(settings, numbers)
+        return (1 - FOREIGN) * own.loss(tried) + FOREIGN * foreign.loss(tried)
+
+    bounds = list(zip(LEAST, MOST, strict=True))
+    found = minimize(loss, START, method="Powell", bounds=bounds, options={"maxfev": STEPS, "xtol": 0.01, "ftol": 1e-4})
+    return _with(settings, found.x)
+
+
+def _with(settings: VisionSettings, numbers: np.ndarray) -> VisionSettings:
+    weight, bias, evidence, disbelief = (round(float(number), 3) for number in numbers)
+    return replace(settings, prior_weight=weight, prior_bias=bias, evidence_weight=evidence, disbelief=disbelief)
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """All clips one after the other, with so much silence between that none remembers another."""
+
+    said: Posterior
+    found: Candidates
+    camera: Camera
+    at: tuple[Tensor, ...]
+    onscreen: Float[Tensor, "told"]
+    weight: Float[Tensor, "told"]
+
+    @classmethod
+    def of(cls, scenes: Scenes, settings: VisionSettings) -> "_Joined":
+        pause = round(settings.memory_s / scenes.said.hop_s) + 1
+        found = [
+            candidates_of(scenes.clip(number), looks, scenes.camera, scenes.interval_s, settings)
+            for number, looks in enumerate(scenes.looks)
+        ]
+        said = scenes.said.map(lambda value: _in_line(value.nan_to_num(), pause))
+        at, onscreen = _told(scenes)
+        frequency = torch.bincount(at[2], minlength=len(scenes.said.labels)).clamp_min(1)
+        weight = frequency[at[2]].float().rsqrt()
+        place = (torch.zeros_like(at[0]), at[0] * (scenes.said.frames + pause) + at[1], at[2], at[3])
+        return cls(said, _joined(found, pause), scenes.camera, place, onscreen, weight / weight.sum())
+
+    def loss(self, settings: VisionSettings) -> float:
+        """The mean of minus the log-likelihood of being on-screen or not."""
+        _, _, verdict = judged(self.said, self.found, self.camera, settings)
+        chance = verdict.onscreen.reshape(self.said.activity.shape)[self.at].clamp(1e-4, 1 - 1e-4)
+        lost = F.binary_cross_entropy(chance, self.onscreen, reduction="none")
+        return float((lost * self.weight).sum())
+
+
+def _in_line(value: Tensor, pause: int) -> Tensor:
+    """`(clip, frame, …)` as one clip `(1, all frames, …)`, each followed by a pause."""
+    padded = F.pad(value, (0, 0) * (value.ndim - 2) + (0, pause))
+    return padded.flatten(0, 1).unsqueeze(0)
+
+
+def _joined(found: Sequence[Candidates], pause: int) -> Candidates:
+    lanes = max(len(one.origin) for one in found)
+
+    def joined(name: str) -> np.ndarray:
+        parts = []
+        for one in found:
+            value = getattr(one, name)
+            spare = [(0, pause), *[(0, 0)] * (value.ndim - 1)]
+            if value.shape[-1] == len(one.origin) and name in ("there", "azimuth_deg", "std_deg", "track"):
+                spare[-1] = (0, lanes - value.shape[-1])
+            parts.append(np.pad(value, spare))
+        return np.concatenate(parts)
+
+    arrays = {name: joined(name) for name in _ALONG_FRAMES}
+    alike = np.any([one.alike for one in found], axis=0)
+    return Candidates(**arrays, alike=alike, origin=("",) * lanes, phrase=("",) * lanes)
+
+
+_ALONG_FRAMES = ("there", "azimuth_deg", "std_deg", "track", "looked", "recall", "unrelated")
+
+
+def _told(scenes: Scenes) -> tuple[tuple[Tensor, ...], Float[Tensor, "told"]]:
+    """Where a track is heard while one source of its class sounds, of which it is known whether it is on-screen."""
+    assert scenes.truth.onscreen is not None
+    alone = (scenes.truth.activity > 0.5).sum(-1) == 1
+    seen = scenes.truth.onscreen[..., 0]
+    loudest = scenes.said.activity.argmax(-1)
+    heard = scenes.said.activity.amax(-1) > 0.5
+    clip, frame, cls = (alone & heard & ~seen.isnan()).nonzero(as_tuple=True)
+    return (clip, frame, cls, loudest[clip, frame, cls]), seen[clip, frame, cls].float()
+
+
+def _heard_errors(scenes: Scenes) -> tuple[dict[str, float], float]:
+    """How far off the heard azimuth is, by class, and how often it is nowhere near."""
+    error = errors(scenes.said, scenes.truth, "direction")
+    known, astray = ~error.isnan(), error.abs() > ASTRAY_DEG
+    square = torch.where(known & ~astray, error.square(), 0.0)
+    # The spread of the members is told beside, and stands for its part.
+    spread = scenes.said.azimuth_std_deg
+    square = square if spread is None else square - torch.where(known & ~astray, spread.nan_to_num().square(), 0.0)
+    variance = _by_class(square, known & ~astray, scenes.said.labels)
+    std_deg = {name: round(max(value, 1.0) ** 0.5, 1) for name, value in variance.items()}
+    return std_deg, round(float((known & astray).sum() / known.sum().clamp_min(1)), 3)
+
+
+def _by_class(
+    value: Float[Tensor, "*cell cls track"], known: Bool[Tensor, "*cell cls track"], labels: LabelSet
+) -> dict[str, float]:
+    """The mean by class, drawn to that of all, which stands as `default`."""
+    dims = [*range(value.ndim - 2), value.ndim - 1]
+    total, count = value.sum(dims), known.sum(dims).float()
+    mean = total.sum() / count.sum().clamp_min(1.0)
+    drawn = (total + PULL * mean) / (count + PULL)
+    return {**dict(zip(labels.names, drawn.tolist(), strict=True)), "default": float(mean)}
+
+
+def _sights(scenes: Scenes, base: VisionSettings) -> dict[str, Sight]:
+    """What each post-processor finds of what sounds in the picture, what else it finds, and how far off."""
+    names = dict.fromkeys(look.name for looks in scenes.looks for look in looks)
+    return {name.partition("@")[0]: _sight(scenes, name, base) for name in names}
+
+
+def _sight(scenes: Scenes, name: str, base: VisionSettings) -> Sight:
+    labels = scenes.said.labels
+    sums = {key: torch.zeros(len(labels)) for key in ("there", "found", "square", "frames", "others")}
+    truth_deg = fold_front(azimuth_from_direction(_known(scenes.truth.direction)))
+    onscreen = (scenes.truth.activity > 0.5) & (_known(scenes.truth.onscreen) > 0.5)
+    sounds = (scenes.truth.activity > 0.5).any(-1)
+    for number, looks in enumerate(scenes.looks):
+        mine = [look for look in looks if look.name == name]
+        if not mine:
+            continue
+        found = candidates_of(scenes.clip(number), mine, scenes.camera, scenes.interval_s, base)
+        there, looked = torch.from_numpy(found.there), torch.from_numpy(found.looked)
+        seen = onscreen[number] & looked.unsqueeze(-1)  # (frame, cls, source)
+        apart = truth_deg[number].unsqueeze(-1) - torch.from_numpy(found.azimuth_deg).float().unsqueeze(2)
+        apart = torch.where(there.unsqueeze(2), apart.abs(), torch.inf)  # (frame, cls, source, lane)
+        nearest = apart.amin(-1) if apart.shape[-1] else torch.full(apart.shape[:-1], torch.inf)
+        hit = seen & (nearest < NEAR_DEG)
+        heard = sounds[number] & looked
+        sums["there"] += seen.sum((0, 2))
+        sums["found"] += hit.sum((0, 2))
+        sums["square"] += torch.where(hit, nearest.square(), 0.0).sum((0, 2))
+        sums["frames"] += heard.sum(0)
+        sums["others"] += torch.where(heard, (there.sum(-1) - hit.sum(-1)).clamp_min(0), 0).sum(0)
+    ruled = [labels.names.index(cls) for cls in _rules_of(scenes, name) if cls in labels.names]
+    return Sight(
+        recall=_drawn(sums["found"], sums["there"], ruled, labels, 3),
+        unrelated=_drawn(sums["others"], sums["frames"], ruled, labels, 3),
+        deviation_deg=_drawn(sums["square"], sums["found"], ruled, labels, 2, power=0.5),
+    )
+
+
+def _drawn(
+    total: Tensor, count: Tensor, ruled: Sequence[int], labels: LabelSet, digits: int, power: float = 1.0
+) -> PerClass:
+    mean = float(total[ruled].sum() / count[ruled].sum().clamp_min(1.0))
+    values = ((total + PULL * mean) / (count + PULL)).tolist()
+    own = {labels.names[cls]: round(max(values[cls], 0.0) ** power, digits) for cls in ruled}
+    return {**own, "default": round(max(mean, 0.0) ** power, digits)}
+
+
+def _rules_of(scenes: Scenes, name: str) -> Sequence[str]:
+    rules = next(look.rules for looks in scenes.looks for look in looks if look.name == name)
+    return list(rules.by_class)
+
+
+def _known(value: Tensor | None) -> Tensor:
+    assert value is not None
+    return value.nan_to_num()
