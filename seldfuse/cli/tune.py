@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seldfuse.cli.console import note, show, show_json
+from seldfuse.cli.tune_seeing import tune_seeing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 def tune(
     folders: Annotated[list[Path], typer.Argument(help="A folder of posteriors for each member.", show_default=False)],
     reference: Annotated[Path, typer.Option(help="Folder of label files of the same clips.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The settings, a file for --fusion.")] = Path("fusion.toml"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The settings: fusion.toml, or with --post vision.toml."),
+    ] = None,
     criterion: Annotated[
         Literal["f20_1", "f20_1_on"], typer.Option(help="The score to fit to; the second asks for on-screen, too.")
     ] = "f20_1",
@@ -27,6 +31,18 @@ def tune(
     ] = "strict",
     preset: Annotated[str, typer.Option(help="The preset to be better than: mean or nercslip.")] = "mean",
     folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
+    post: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DETECTIONS",
+            help="Fit how far eyes are believed instead, to what a run with --post kept in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    fusion: Annotated[str, typer.Option(help="With --post: how members are merged, as for seldfuse run.")] = "mean",
+    fov: Annotated[
+        float, typer.Option(metavar="DEG", help="With --post: horizontal field of view of the pictures.")
+    ] = 100.0,
     explain: Annotated[
         Path | None, typer.Option(help="Folder for what each member is worth: JSON and pictures.", show_default=False)
     ] = None,
@@ -41,6 +57,10 @@ def tune(
     from seldfuse.tune.fit import Objective
     from seldfuse.tune.material import read_material
 
+    if post is not None:
+        tune_seeing(folders, reference, post, fusion, fov, folds, out or Path("vision.toml"), as_json)
+        return
+    out = out or Path("fusion.toml")
     if explain is not None:
         from seldfuse.tune.pictures import check_matplotlib
 

@@ -76,7 +76,12 @@ class Material:
 
 
 def read_material(folders: Sequence[Path], reference: Path, warn: Callable[[str], None]) -> Material:
-    """Members' folders and a folder of label files, paired by the clips' names.
+    """As `read_named`, the names left out."""
+    return read_named(folders, reference, warn)[0]
+
+
+def read_named(folders: Sequence[Path], reference: Path, warn: Callable[[str], None]) -> tuple[Material, Sequence[str]]:
+    """Members' folders and a folder of label files, paired by the clips' names, which are given, too.
 
     A clip that a member or the reference lacks is left out, which `warn` hears of. Raises UsageError where a folder
     holds nothing to read, or no clip is everywhere.
@@ -100,7 +105,7 @@ def read_material(folders: Sequence[Path], reference: Path, warn: Callable[[str]
     references = [dcase.read(truths[name]) for name in names]
     frames = max(posterior.frames for posteriors in said for posterior in posteriors.values())
     batches = {member: Posterior.join([_filled(one[member], frames) for one in said]) for member in members.files}
-    return Material.of(batches, references, names)
+    return Material.of(batches, references, names), names
 
 
 def _filled(posterior: Posterior, frames: int) -> Posterior:

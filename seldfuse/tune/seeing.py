@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,14 +15,14 @@ from seldfuse.fusion import DecodeSettings
 from seldfuse.geometry import Camera, fold_front
 from seldfuse.labels import LabelSet
 from seldfuse.metrics.counts import Counts
-from seldfuse.metrics.rows import Scene
 from seldfuse.perclass import PerClass
 from seldfuse.posterior import Posterior
 from seldfuse.tune.choose import folds_of
 from seldfuse.tune.counting import count_said
 from seldfuse.tune.errors import errors
+from seldfuse.tune.scenes import Scenes
 from seldfuse.vision.candidates import Candidates
-from seldfuse.vision.refine import Look, candidates_of, judged, refine
+from seldfuse.vision.refine import candidates_of, judged, refine
 from seldfuse.vision.settings import Sight, VisionSettings
 
 NEAR_DEG = 6.0
@@ -42,42 +42,6 @@ STEPS = 120
 
 START, LEAST, MOST = (1.0, 0.0, 1.0, 0.1), (0.3, -2.0, 0.1, 0.0), (2.0, 2.0, 2.0, 0.9)
 """Weight and bias of what was called on-screen, weight of the evidence, disbelief."""
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """Clips of equal length: what was heard in them (a batch), what is true, and what each post-processor saw.
-
-    `references` are the true events in plain rows, `recording` numbers each clip's recording. `looks` holds one list
-    for each clip, with the post-processors by their names.
-    """
-
-    said: Posterior
-    truth: Posterior
-    references: Sequence[Scene]
-    recording: Int[Tensor, "clip"]
-    looks: Sequence[Sequence[Look]]
-    camera: Camera
-    interval_s: float
-
-    def take(self, chosen: Bool[Tensor, "clip"]) -> "Scenes":
-        """Some of the clips."""
-        kept = chosen.nonzero().squeeze(1).tolist()
-        return replace(
-            self,
-            said=self.said.map(lambda value: value[chosen]),
-            truth=self.truth.map(lambda value: value[chosen]),
-            references=[self.references[clip] for clip in kept],
-            recording=self.recording[chosen],
-            looks=[self.looks[clip] for clip in kept],
-        )
-
-    def foreign(self) -> "Scenes":
-        """The same with the pictures of the clip after."""
-        return replace(self, looks=[*self.looks[1:], *self.looks[:1]])
-
-    def clip(self, number: int) -> Posterior:
-        return self.said.map(lambda value: value[number : number + 1])
 
 
 @dataclass(frozen=True)

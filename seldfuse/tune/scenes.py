@@ -1,0 +1,108 @@
+"""What was heard, what is true, and what detectors saw of many clips: the material that the correction is fitted on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from seldfuse.errors import UsageError
+from seldfuse.fusion import FusionSettings
+from seldfuse.geometry import Camera
+from seldfuse.metrics.rows import Scene
+from seldfuse.posterior import Posterior
+from seldfuse.tune.fit import pool_all
+from seldfuse.tune.material import read_named
+from seldfuse.vision.kept import Record, read
+from seldfuse.vision.recorded import SUFFIX
+from seldfuse.vision.refine import Look
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Clips of equal length: what was heard in them (a batch), what is true, and what each post-processor saw.
+
+    `references` are the true events in plain rows, `recording` numbers each clip's recording. `looks` holds one list
+    for each clip, with the post-processors by their names.
+    """
+
+    said: Posterior
+    truth: Posterior
+    references: Sequence[Scene]
+    recording: Int[Tensor, "clip"]
+    looks: Sequence[Sequence[Look]]
+    camera: Camera
+    interval_s: float
+
+    def take(self, chosen: Bool[Tensor, "clip"]) -> "Scenes":
+        """Some of the clips."""
+        kept = chosen.nonzero().squeeze(1).tolist()
+        return replace(
+            self,
+            said=self.said.map(lambda value: value[chosen]),
+            truth=self.truth.map(lambda value: value[chosen]),
+            references=[self.references[clip] for clip in kept],
+            recording=self.recording[chosen],
+            looks=[self.looks[clip] for clip in kept],
+        )
+
+    def foreign(self) -> "Scenes":
+        """The same with the pictures of the clip after."""
+        return replace(self, looks=[*self.looks[1:], *self.looks[:1]])
+
+    def clip(self, number: int) -> Posterior:
+        return self.said.map(lambda value: value[number : number + 1])
+
+
+def read_scenes(
+    folders: Sequence[Path],
+    reference: Path,
+    detections: Path,
+    fusion: FusionSettings,
+    fov_deg: float,
+    warn: Callable[[str], None],
+) -> Scenes:
+    """Members' folders of posteriors, merged; label files; and what `seldfuse run --post` kept in `out/detections`.
+
+    A clip that a member or the reference lacks, or that no detector looked at, is left out, which `warn` hears of.
+    Raises UsageError where nothing fits together, or detectors looked at different numbers of pictures a second.
+    """
+    material, names = read_named(folders, reference, warn)
+    kept = _kept(detections)
+    pooled, evidence = pool_all(material, fusion)
+    said = fusion.doubt.of(pooled, evidence)
+    records = [[(post, read(files[name])) for post, files in kept.items() if name in files] for name in names]
+    rates_hz = {float(record.key["rate_hz"]) for clip in records for _, record in clip}
+    if not rates_hz:
+        raise UsageError(f"expected what was seen in the clips of {reference}, found it of other clips: {detections}")
+    if len(rates_hz) > 1:
+        told = " and ".join(f"{rate_hz:g}" for rate_hz in sorted(rates_hz))
+        raise UsageError(f"detectors looked {told} times a second; fit to one --detector-fps: {detections}")
+    (rate_hz,) = rates_hz
+    looks = [[_look(post, record, rate_hz) for post, record in clip] for clip in records]
+    seen = torch.tensor([bool(clip) for clip in looks])
+    if not seen.all():
+        warn(f"{int((~seen).sum())} clips were left out: no detector looked at them")
+    camera = Camera(horizontal_fov_deg=fov_deg)
+    scenes = Scenes(said, material.truth, material.references, material.recording, looks, camera, 1 / rate_hz)
+    return scenes.take(seen)
+
+
+def _kept(folder: Path) -> dict[str, dict[str, Path]]:
+    """Files by post-processor and clip. Raises UsageError where there are none."""
+    found = {
+        place.name: {path.name.removesuffix(SUFFIX): path for path in sorted(place.rglob(f"*{SUFFIX}"))}
+        for place in sorted(folder.iterdir() if folder.is_dir() else [])
+        if place.is_dir()
+    }
+    if not any(found.values()):
+        raise UsageError(
+            f"expected the detections that `seldfuse run --post … -o out` keeps in out/detections, found none: {folder}"
+        )
+    return found
+
+
+def _look(postprocessor: str, record: Record, rate_hz: float) -> Look:
+    return record.memory.as_look(postprocessor, record.rules, rate_hz)
