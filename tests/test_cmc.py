@@ -76,6 +76,10 @@ def test_onscreen_is_a_mean_over_sources_and_places_are_as_the_baseline_learns_t
     doubt = F.binary_cross_entropy(raw[0, :2, :, 3, 0], torch.tensor([[1.0] * 3, [0.0] * 3]))
     assert adpit_seen_loss(output, target, 0.0).item() == pytest.approx(place.item(), rel=1e-5)
     assert adpit_seen_loss(output, target, 0.5).item() == pytest.approx((place + 0.5 * doubt).item(), rel=1e-5)
+    silent = raw[:, :, :, :3].clone()
+    silent[0, :2, :, :, 0] = target[0, 0, 0, 1:4, 0]
+    sounding = place - adpit_loss(silent.flatten(2), target[:, :, :, :4])
+    assert adpit_seen_loss(output, target, 0.0, 3.0).item() == pytest.approx((place + 2.0 * sounding).item(), rel=1e-5)
 
 
 def test_settings_build_the_same_network_again(network: Cmc) -> None:

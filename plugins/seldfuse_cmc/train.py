@@ -26,7 +26,7 @@ class CmcTask:
     def loss(
         self, output: Float[Tensor, "batch frame out"], truth: Posterior, settings: Mapping[str, Any]
     ) -> Float[Tensor, ""]:
-        """ADPIT with on-screen as a mean over sources; `settings` may hold `onscreen_weight`."""
+        """ADPIT with on-screen as a mean over sources; `settings` may hold its weights."""
         return adpit_seen_loss(output, adpit_targets(truth, onscreen=True), **settings)
 
     def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:

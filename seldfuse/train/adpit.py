@@ -79,15 +79,18 @@ def adpit_seen_loss(
     output: Float[Tensor, "batch frame out"],
     target: Float[Tensor, "batch frame 6 element cls"],
     onscreen_weight: float = 0.1,
+    active_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """As `adpit_loss` with on-screen, whose cross-entropy is a mean over sources: where nothing sounds it says nothing.
 
-    With the mean over all cells, as the baseline has it, nineteen of twenty teach that all is off-screen.
+    With the mean over all cells, as the baseline has it, nineteen of twenty teach that all is off-screen. Cells in
+    which something sounds count `active_weight` times: of a source in doubt the mean square makes a short vector.
     """
     error, best, said, asked = _best_fit(output, target, True)
     present = target[:, :, :, 0][:, :, _ADDED].sum(4)  # (batch, frame, track, 6, cls)
     doubt, sources = _chosen(_doubt(said, asked) * present, best), _chosen(present, best)
-    return error.mean() + onscreen_weight * doubt.sum() / sources.sum().clamp_min(1.0)
+    weight = 1.0 + (active_weight - 1.0) * target[:, :, :, 0].amax(dim=2)  # (batch, frame, cls)
+    return (weight * error).mean() + onscreen_weight * doubt.sum() / sources.sum().clamp_min(1.0)
 
 
 def _best_fit(
