@@ -192,6 +192,44 @@ def eyes(
 
 
 @app.command()
+def post(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
+    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
+    backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "sce,mvanet",
+    movenet: Annotated[Path | None, typer.Option(help="MoveNet MultiPose, an ONNX file: a real engine.")] = None,
+    yolox: Annotated[Path | None, typer.Option(help="YOLOX, an ONNX file: the other real engine.")] = None,
+    seen: Annotated[Path, typer.Option(help="Folder for what is seen.")] = Path("out/post"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Correct what is heard on the frozen audio-visual scenes by what is to be seen, and renew docs/results.md.
+
+    Real engines look where both files are given.
+    """
+    from rich.markdown import Markdown
+
+    from benchmarks import post, post_page, results_sets, yardstick
+    from seldfuse.labels import DCASE2025
+    from seldfuse.plugin.host import load_registry
+    from seldfuse.synth.pictures.sprites import load_sprites
+
+    split = results_sets.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    engines = {"keypoint": f"movenet:{movenet}", "gdino": f"yolox:{yolox}"} if movenet and yolox else {}
+    result = post.measure(
+        split,
+        yardstick.read_plans("audio-visual"),
+        load_sprites(sprites, DCASE2025, held_out=True),
+        load_registry().find_backends(backends),
+        engines,
+        seen,
+        print,
+    )
+    text = post_page.tables(result)
+    _keep(result, "post.json", Markdown(text))
+    _renew(DOCS / "results.md", text, post_page.BEGIN)
+
+
+@app.command()
 def tuning(
     sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the frozen scenes.")] = Path("out/validation-v1"),

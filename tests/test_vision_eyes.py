@@ -50,6 +50,7 @@ class Fake:
 
     def __init__(self, rules: Rules = RULES, looks_with: str = "fake 1", gives: Any = None) -> None:
         self.rules, self.looks_with, self.gives = rules, looks_with, gives
+        self.lasting = True
         self.times_s: list[float] = []
         self.told: list[int | None] = []
 
@@ -143,6 +144,14 @@ def test_what_was_kept_of_something_else_does_not_count(tmp_path: Path, other: s
     eyes = Eyes({"one": fake}, rate_hz=4.0 if other == "rate" else 2.0, folder=tmp_path)
     look(eyes, Pictures(), said(1), "xyz" if other == "content" else "abc")
     assert fake.times_s
+
+
+def test_what_may_change_is_not_kept(tmp_path: Path) -> None:
+    fake = Fake()
+    fake.lasting = False
+    look(Eyes({"one": fake}, folder=tmp_path), Pictures(), said(1))
+    assert fake.times_s
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("damage", ["talk.detections.parquet", "talk.detections.json"])

@@ -14,6 +14,7 @@ from seldfuse.plugin import PostProcessor
 from seldfuse.rules import Rules
 from seldfuse_gdino.catalogue import open_engine
 from seldfuse_gdino.engine import Engine
+from seldfuse_gdino.recorded import Recorded
 from seldfuse_gdino.vocabulary import Vocabulary
 
 RULES = Path(__file__).with_name("rules.toml")
@@ -27,6 +28,9 @@ class OpenVocabulary:
     rules: Rules
     looks_with: str
     engine: Engine
+
+    def __post_init__(self) -> None:
+        self.lasting = not isinstance(self.engine, Recorded)
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
         return self.engine.look(clip, frames) if frames else Detections.of([])

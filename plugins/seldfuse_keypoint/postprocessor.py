@@ -13,6 +13,7 @@ from seldfuse.plugin import PostProcessor
 from seldfuse.rules import Rules
 from seldfuse_keypoint.catalogue import open_engine
 from seldfuse_keypoint.engine import Engine
+from seldfuse_keypoint.recorded import Recorded
 
 RULES = Path(__file__).with_name("rules.toml")
 
@@ -26,6 +27,7 @@ class Keypoints:
 
     def __post_init__(self) -> None:
         self.looks_with = self.engine.looks_with
+        self.lasting = not isinstance(self.engine, Recorded)
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:
         return self.engine.look(clip, frames, seen) if frames else Detections.of([])

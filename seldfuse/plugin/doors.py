@@ -32,11 +32,13 @@ class PostProcessor(Protocol):
     """Says what is to be seen; the engine says where to look, and does the correcting, once, with what all of them saw.
 
     `rules` say which thing speaks for which class. `looks_with` names what looks, its weights and prompts included: the
-    same text promises the same detections, which are kept under it.
+    same text promises the same detections, which are kept under it. Where `lasting` is False it promises nothing, as
+    where files are read that may change, and nothing is kept.
     """
 
     rules: "Rules"
     looks_with: str
+    lasting: bool
 
     def detect(self, clip: "Clip", frames: "Sequence[Frame]", seen: "Detections | None") -> "Detections":
         """What stands in each of `frames`, key frames of `clip`, rows at the times of the frames, untracked.

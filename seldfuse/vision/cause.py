@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 ANYWHERE_DEG = 180.0
@@ -28,6 +28,8 @@ ANYWHERE_DEG = 180.0
 
 LEAST_UNRELATED = 0.02
 """Fewer unrelated things per picture would make certainties of few observations."""
+
+LEAST_LIKELY = 1e-12
 
 ROUNDS = 6
 """Messages between events and candidates; with one event at a time the first settles it."""
@@ -65,6 +67,18 @@ class Seen:
     unrelated: Float[Tensor, "frame event"]
     rivals: Float[Tensor, "event event"]
 
+    def at(self, frames: Int[Tensor, "some"]) -> "Seen":
+        """Some of the frames."""
+        return Seen(
+            self.there[frames],
+            self.azimuth_deg[frames],
+            self.std_deg[frames],
+            self.looked[frames],
+            self.recall[frames],
+            self.unrelated[frames],
+            self.rivals,
+        )
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -96,25 +110,56 @@ class Verdict:
 
 def common_cause(heard: Heard, seen: Seen, belief: Belief) -> Verdict:
     """What is to be believed once both were asked; where nobody looked, what was heard."""
-    apart_deg = torch.where(seen.there, seen.azimuth_deg - heard.azimuth_deg.unsqueeze(-1), 0.0)
-    straight = (1 - belief.astray) * _normal(apart_deg, _spread(heard, seen))
-    astray = belief.astray / ANYWHERE_DEG
-    support = _support(heard, seen, straight + astray, belief)
+    return concluded(heard, seen, evidence(heard, seen, belief), belief)
+
+
+def evidence(heard: Heard, seen: Seen, belief: Belief) -> Float[Tensor, "frame event lane"]:
+    """R · f / λ for each candidate, f as the geometric mean over the event's near past and future.
+
+    Errors of neighbouring frames are much the same, so that they are averaged and do not add up; and a candidate that
+    was there for part of the time counts for that part.
+    """
+    _, straight, astray = _likelihoods(heard, seen, belief)
+    weight = torch.where(seen.looked, heard.activity, 0.0)
+    with_thing = weight.unsqueeze(-1) * seen.there
+    logarithm = (straight + astray).clamp_min(LEAST_LIKELY).log()
+    time, whole = _around(with_thing, belief.memory), _around(weight, belief.memory).unsqueeze(-1)
+    mean = _around(with_thing * logarithm, belief.memory) / time.clamp_min(1e-9)
+    density = seen.unrelated.clamp_min(LEAST_UNRELATED) / belief.fov_deg
+    found = (seen.recall / density).unsqueeze(-1) * time / whole.clamp_min(1e-9) * mean.exp()
+    return torch.where((time > 1e-6) & seen.looked.unsqueeze(-1), found, 0.0)
+
+
+def concluded(heard: Heard, seen: Seen, support: Float[Tensor, "frame event lane"], belief: Belief) -> Verdict:
+    """What follows from the evidence, frame by frame."""
     unseen = (1 - seen.recall) * inside(heard.azimuth_deg, heard.std_deg, belief)
-    support = _one_to_one(support, unseen, heard, seen.rivals)
-    support = (1 - belief.disbelief) * support
+    support = (1 - belief.disbelief) * _one_to_one(support, unseen, heard, seen.rivals)
     # How much likelier on-screen is than off-screen.
     total = (1 - belief.disbelief) * unseen + belief.disbelief + support.sum(-1)
     before = torch.logit(heard.onscreen, SURE)
     after = torch.sigmoid(before + belief.evidence_weight * total.clamp_min(SURE).log())
     onscreen = torch.where(seen.looked, after, heard.onscreen)
-    common = torch.where(seen.looked, after / total, 0.0).unsqueeze(-1) * support
+    common = torch.where(seen.looked, after / total.clamp_min(SURE), 0.0).unsqueeze(-1) * support
 
     # A heard azimuth that went astray tells nothing: then the picture tells alone.
+    apart_deg, straight, astray = _likelihoods(heard, seen, belief)
     variance = heard.std_deg.unsqueeze(-1).square()
-    gain = (straight * variance / (variance + seen.std_deg.square()) + astray) / (straight + astray)
+    gain = straight * variance / (variance + seen.std_deg.square()) + astray
+    gain = gain / (straight + astray).clamp_min(LEAST_LIKELY)
     moved = torch.where(seen.there, common * gain * apart_deg, 0.0).sum(-1)
     return Verdict(onscreen, heard.azimuth_deg + moved, torch.where(seen.there, common, 0.0))
+
+
+def _likelihoods(
+    heard: Heard, seen: Seen, belief: Belief
+) -> tuple[Float[Tensor, "frame event lane"], Float[Tensor, "frame event lane"], float]:
+    """How far candidates are from where something is heard, and how likely that is if they are its source: the part of
+    ears that point near it, and that of ears that point anywhere.
+    """
+    apart_deg = torch.where(seen.there, seen.azimuth_deg - heard.azimuth_deg.unsqueeze(-1), 0.0)
+    std_deg = torch.hypot(heard.std_deg.unsqueeze(-1), torch.where(seen.there, seen.std_deg, 1.0))
+    straight = torch.exp(-0.5 * (apart_deg / std_deg).square()) / (std_deg * math.sqrt(2 * math.pi))
+    return apart_deg, (1 - belief.astray) * straight, belief.astray / ANYWHERE_DEG
 
 
 def inside(
@@ -123,24 +168,6 @@ def inside(
     """The probability that an azimuth which is known so well lies in the picture."""
     right, left = belief.yaw_deg - belief.fov_deg / 2, belief.yaw_deg + belief.fov_deg / 2
     return _below((left - azimuth_deg) / std_deg) - _below((right - azimuth_deg) / std_deg)
-
-
-def _support(
-    heard: Heard, seen: Seen, likelihood: Float[Tensor, "frame event lane"], belief: Belief
-) -> Float[Tensor, "frame event lane"]:
-    """R · f / λ for each candidate, f as the geometric mean over the event's near past and future.
-
-    Errors of neighbouring frames are much the same, so that they are averaged and do not add up; and a candidate that
-    was there for part of the time counts for that part.
-    """
-    memory, weight = belief.memory, torch.where(seen.looked, heard.activity, 0.0)
-    with_thing = weight.unsqueeze(-1) * seen.there
-    time, whole = _around(with_thing, memory), _around(weight, memory).unsqueeze(-1)
-    mean = _around(with_thing * likelihood.clamp_min(1e-12).log(), memory) / time.clamp_min(1e-9)
-    share = time / whole.clamp_min(1e-9)
-    density = seen.unrelated.clamp_min(LEAST_UNRELATED) / belief.fov_deg
-    found = (seen.recall / density).unsqueeze(-1) * share * mean.exp()
-    return torch.where((time > 1e-6) & seen.looked.unsqueeze(-1), found, 0.0)
 
 
 def _around(value: Float[Tensor, "frame *rest"], memory: int) -> Float[Tensor, "frame *rest"]:
@@ -171,14 +198,6 @@ def _one_to_one(
         message = claim / (without + claimed.sum(-1, keepdim=True) - claimed)
         free = 1 / (1 + torch.einsum("ef,tfl->tel", rivals, message))
     return support * free
-
-
-def _spread(heard: Heard, seen: Seen) -> Float[Tensor, "frame event lane"]:
-    return torch.hypot(heard.std_deg.unsqueeze(-1), torch.where(seen.there, seen.std_deg, 1.0))
-
-
-def _normal(value: Tensor, std: Tensor) -> Tensor:
-    return torch.exp(-0.5 * (value / std).square()) / (std * math.sqrt(2 * math.pi))
 
 
 def _below(value: Tensor) -> Tensor:

@@ -92,7 +92,8 @@ class Eyes:
             # What one sees may depend on what those before it saw.
             before = [gaze.postprocessor.looks_with for gaze in gazes]
             key = {"content": content, "looks_with": postprocessor.looks_with, "after": before, "rate_hz": self.rate_hz}
-            path = None if self.folder is None or content is None else place(self.folder, name, clip.name)
+            lasting = content is not None and postprocessor.lasting
+            path = place(self.folder, name, clip.name) if self.folder is not None and lasting else None
             wanted = key_frames(posterior, postprocessor, self.rate_hz, float(self.settings.look_above))
             memory = NOTHING if path is None else recall(path, key)
             gazes.append(_Gaze(name, postprocessor, set(wanted.tolist()), memory, path, key))

@@ -89,19 +89,23 @@ def judged(
     posterior: Posterior, found: Candidates, camera: Camera, settings: VisionSettings
 ) -> tuple[Heard, Seen, Verdict]:
     """What is to be believed of the events of one clip, with what was heard and seen of them."""
-    belief = Belief(
-        settings.astray,
-        settings.disbelief,
-        settings.evidence_weight,
-        round(settings.memory_s / posterior.hop_s),
-        camera.horizontal_fov_deg,
-        camera.yaw_deg,
-    )
-    heard = _heard(posterior, belief, settings)
-    seen = _seen(found, posterior.tracks, heard.activity)
+    belief = belief_of(camera, settings, posterior.hop_s)
+    heard = heard_of(posterior, belief, settings)
+    seen = seen_of(found, posterior.tracks, heard.activity)
     if settings.mode == "rules":
         return heard, seen, gated(heard, seen, belief, settings.tolerance_deg, settings.margin_deg)
     return heard, seen, common_cause(heard, seen, belief)
+
+
+def belief_of(camera: Camera, settings: VisionSettings, hop_s: float) -> Belief:
+    return Belief(
+        settings.astray,
+        settings.disbelief,
+        settings.evidence_weight,
+        round(settings.memory_s / hop_s),
+        camera.horizontal_fov_deg,
+        camera.yaw_deg,
+    )
 
 
 def unchanged() -> pd.DataFrame:
@@ -123,7 +127,8 @@ def _sighted(look: Look, posterior: Posterior, interval_s: float, settings: Visi
     return Sighted(look.name, look.rules, settings.of(look.name), things, looked)
 
 
-def _heard(posterior: Posterior, belief: Belief, settings: VisionSettings) -> Heard:
+def heard_of(posterior: Posterior, belief: Belief, settings: VisionSettings) -> Heard:
+    """The events of one clip as the models tell of them; their on-screen is scaled and shifted."""
     assert posterior.direction is not None
     azimuth_deg = fold_front(azimuth_from_direction(posterior.direction.float()))
     std_deg = per_class(settings.heard_std_deg, posterior.labels, 10.0).to(azimuth_deg)[:, None].expand_as(azimuth_deg)
@@ -142,7 +147,7 @@ def _told(posterior: Posterior) -> Float[Tensor, "1 frame cls track"]:
     return unknown if posterior.onscreen is None else posterior.onscreen.float()
 
 
-def _seen(found: Candidates, tracks: int, like: Tensor) -> Seen:
+def seen_of(found: Candidates, tracks: int, like: Tensor) -> Seen:
     """Candidates of each event, which are those of its class."""
 
     def events(values: np.ndarray) -> Tensor:

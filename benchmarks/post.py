@@ -1,0 +1,189 @@
+"""What looking is worth once everything was heard: no post-processing, exact and worse detections, real engines."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.hearing import hear
+from benchmarks.results_scores import bound
+from seldfuse.clip import Clip
+from seldfuse.detections import PERSON, POINTS, UNTRACKED, Detections
+from seldfuse.fusion import FusionSettings, decode, fuse
+from seldfuse.manifest import recipe_of
+from seldfuse.media.inputs import find_clips
+from seldfuse.metrics.counts import Counts, count
+from seldfuse.metrics.jackknife import differences, intervals
+from seldfuse.pipeline import open_eyes
+from seldfuse.plugin.host import load_registry
+from seldfuse.plugin.registry import BackendRequest
+from seldfuse.posterior import Posterior
+from seldfuse.synth.dataset.folder import Split
+from seldfuse.synth.pictures.film import CAMERA, detections
+from seldfuse.synth.pictures.sprites import Sprites
+from seldfuse.synth.scene import Scene
+from seldfuse.vision.recorded import SUFFIX
+from seldfuse.vision.settings import MODES, VisionSettings
+from seldfuse.watch import Watch
+
+SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
+RATE_HZ = 2.0
+MISSED, FALSE_PEOPLE, JITTER_PX = 0.2, 0.5, 8.0
+"""Of degraded detections: the share that is missed, false people per picture, and the jitter of all pixels."""
+
+THINGS_AT_RANDOM = 2.0
+"""Per clip, in the mean."""
+
+SEED = 20261126
+EXACT = "exact"
+POSTS = ("keypoint", "gdino", "keypoint,gdino")
+
+
+def measure(
+    split: Split,
+    plans: Mapping[str, Scene],
+    sprites: Sprites,
+    requests: Sequence[BackendRequest],
+    engines: Mapping[str, str],
+    folder: Path,
+    watch: Callable[[str], None],
+) -> dict[str, Any]:
+    """The whole result as JSON values. `engines` are real ones by post-processor; `folder` takes what is seen.
+
+    Raises what `hear` and `open_eyes` raise.
+    """
+    watch("listening")
+    heard = hear(split, requests)
+    said = fuse(heard.said, FusionSettings())
+    clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
+    watch("asking the plans what is to be seen")
+    write_recorded(folder, [clip.name for clip in clips], plans, sprites)
+    tried = list(_tried(folder, engines))
+    counts: dict[tuple[str, str, str], Counts] = {}
+    base = count(heard.truth, decode(said), mode="strict")
+    looked: dict[str, float] = {}
+    for title, post, who in tried:
+        for mode in MODES:
+            watch(f"{title}: {post}, {mode}")
+            seen, pictures = corrected(clips, said, who, VisionSettings.find(mode), folder / "kept")
+            counts[title, post, mode] = count(heard.truth, decode(seen), mode="strict")
+            looked.setdefault(title, pictures / len(clips))
+    return {
+        "seldfuse": recipe_of(requests, (), load_registry())["seldfuse"],
+        "clips": len(clips),
+        "members": [request.instance for request in requests],
+        "settings": VisionSettings.find("bayes").to_json(),
+        "heard": _scored(base, base),
+        "looked": looked,
+        "seen": [
+            {"detections": title, "post": post, "mode": mode, **_scored(counted, base)}
+            for (title, post, mode), counted in counts.items()
+        ],
+        "bayes_over_rules": [
+            {"detections": title, "post": post, **_gain(counts[title, post, "bayes"], counts[title, post, "rules"])}
+            for title, post, _ in tried
+        ],
+    }
+
+
+def corrected(
+    clips: Sequence[Clip], said: Posterior, post: str, settings: VisionSettings, folder: Path
+) -> tuple[Posterior, int]:
+    """What is believed once the clips were looked at, and how many pictures that took."""
+    eyes, watch = open_eyes(post, "auto", {}, settings, RATE_HZ, folder, True), Watch()
+    refined = []
+    for number, clip in enumerate(clips):
+        one = said.map(lambda value, number=number: value[number : number + 1])
+        refined.append(eyes.correct(clip, clip.name, one, watch).refinement.posterior)
+    return Posterior.join(refined), sum(watch.looked.values())
+
+
+def write_recorded(folder: Path, names: Sequence[str], plans: Mapping[str, Scene], sprites: Sprites) -> None:
+    """Folders of detections for `@recorded`: exact ones and those that are worse in some way."""
+    rng = np.random.default_rng(SEED)
+    exact = {}
+    for name in names:
+        times_s = np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ
+        exact[name] = detections(plans[name], sprites, CAMERA, times_s)
+    others = dict(zip(names, [*names[1:], names[0]], strict=True))
+    for name, seen in exact.items():
+        times_s = np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ
+        worse = {
+            EXACT: seen,
+            "degraded": degraded(seen, times_s, rng),
+            "random": at_random(times_s, rng),
+            "of another clip": exact[others[name]],
+        }
+        for title, found in worse.items():
+            found.save(folder / title / f"{name}{SUFFIX}")
+
+
+def degraded(seen: Detections, times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """Some missed, all jittered, and people where nobody is."""
+    kept = seen.only(rng.random(len(seen)) >= MISSED)
+    table, points = kept.table.copy(), kept.keypoints.copy()
+    edges = ["left_px", "top_px", "right_px", "bottom_px"]
+    table[edges] += rng.normal(0.0, JITTER_PX, (len(table), 4))
+    points[..., :2] += rng.normal(0.0, JITTER_PX, points[..., :2].shape)
+    false_s = np.repeat(times_s, rng.poisson(FALSE_PEOPLE, len(times_s)))
+    return Detections.join([Detections(table, points), _people(false_s, rng)])
+
+
+def at_random(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """People and things that stand somewhere throughout a clip."""
+    things = ("telephone", "door", "water tap", "guitar", "bell", "loudspeaker", "washing machine")
+    found = []
+    for _ in range(rng.poisson(THINGS_AT_RANDOM)):
+        one = _people(times_s[:1], rng)
+        phrase = PERSON if rng.random() < 0.5 else str(rng.choice(things))
+        points = one.keypoints if phrase == PERSON else np.full_like(one.keypoints, np.nan)
+        found += [Detections(one.table.assign(time_s=time_s, phrase=phrase), points) for time_s in times_s]
+    return Detections.join(found)
+
+
+def _people(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """One at each of the times, anywhere."""
+    people = len(times_s)
+    left, top, wide = rng.uniform(0, 600, people), rng.uniform(0, 200, people), rng.uniform(30, 120, people)
+    right, bottom = np.minimum(left + wide, CAMERA.width_px), np.minimum(top + 2.5 * wide, CAMERA.height_px)
+    points = rng.uniform(0.0, 1.0, (people, len(POINTS), 3))
+    points[..., 0] = left[:, None] + points[..., 0] * (right - left)[:, None]
+    points[..., 1] = top[:, None] + points[..., 1] * (bottom - top)[:, None]
+    rows = zip(times_s, [PERSON] * people, [0.6] * people, left, top, right, bottom, [UNTRACKED] * people, strict=True)
+    return Detections.of(list(rows), list(points))
+
+
+def _tried(folder: Path, engines: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """What is seen, by which post-processors, and what to type for them."""
+    recorded = {title: f"@recorded:{folder / title}" for title in (EXACT, "degraded", "random", "of another clip")}
+    for title, engine in recorded.items():
+        for post in POSTS if title == EXACT else POSTS[-1:]:
+            yield title, post, ",".join(f"{name}{engine}" for name in post.split(","))
+    if set(engines) == set(POSTS[-1].split(",")):
+        for post in POSTS:
+            yield "real engines", post, ",".join(f"{name}@{engines[name]}" for name in post.split(","))
+
+
+def _scored(counts: Counts, base: Counts) -> dict[str, Any]:
+    """Scores and gains, of classes alike and pooled; `closed` is the share of what was wrong that no longer is."""
+    found, pooled = intervals(counts), intervals(counts, "micro")
+    before = intervals(base)
+    gap = before["f20_1"].value - before["f20_1_on"].value
+    return {
+        "scores": {name: bound(found[name]) for name in SCORES},
+        "pooled": {name: bound(pooled[name]) for name in SCORES},
+        "gain": _gain(counts, base),
+        "closed": {
+            "osa": (found["osa"].value - before["osa"].value) / (1 - before["osa"].value),
+            "f20_1_on": (found["f20_1_on"].value - before["f20_1_on"].value) / gap,
+        },
+    }
+
+
+def _gain(counts: Counts, base: Counts) -> dict[str, Any]:
+    alike, pooled = differences(counts, base), differences(counts, base, "micro")
+    return {
+        **{name: bound(alike[name]) for name in SCORES},
+        "pooled": {name: bound(pooled[name]) for name in SCORES},
+    }

@@ -1,0 +1,57 @@
+"""What looking is worth as the tables of `docs/results.md`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.results_page import ABOVE, Row, spread, table
+
+BEGIN = "<!-- made by make results: post -->"
+
+TITLES = {"f20_1": "F20/1", "f20_1_on": "F20/1/on", "doae_deg": "DOAE (°)", "rde": "RDE", "osa": "OSA"}
+ASKED = ("f20_1_on", "osa")
+
+Document = Mapping[str, Any]
+
+
+def tables(document: Document) -> str:
+    """All that was measured, as Markdown."""
+    return "\n\n".join(_blocks(document)) + "\n"
+
+
+def _blocks(document: Document) -> Iterator[str]:
+    yield (
+        "`python -m benchmarks post --sounds DIR --sprites DIR`, a step of `make results`, made these tables with\n"
+        f"seldfuse {document['seldfuse']} on {document['clips']} scenes, of the mean of "
+        f"{', '.join(document['members'])}; all\nnumbers are in [post.json](../benchmarks/results/post.json). "
+        "F20/1 is F20/1/on with true on-screen flags. Counting is\nstrict. Exact detections are those of the plans; "
+        "degraded ones miss a fifth, jitter by 8 px, and have false people."
+    )
+    yield table(("detections", "post", "mode", *TITLES.values()), _rows(document))
+    yield f"### More than without post-processing; {ABOVE} where the interval lies above 0"
+    titles = ("F20/1/on", "", "OSA", "", "F20/1/on, pooled", "", "OSA, pooled", "", "closed of F20/1/on", "of OSA")
+    yield table(("detections", "post", "mode", *titles), _gains(document))
+    yield f"### `bayes` less `rules`; {ABOVE} where the interval lies above 0"
+    yield table(("detections", "post", *titles[:8]), _against(document))
+
+
+def _rows(document: Document) -> Iterator[Row]:
+    yield "–", "none", "–", *(spread(name, document["heard"]["scores"][name]) for name in TITLES)
+    for row in document["seen"]:
+        yield row["detections"], row["post"], row["mode"], *(spread(name, row["scores"][name]) for name in TITLES)
+
+
+def _gains(document: Document) -> Iterator[Row]:
+    for row in document["seen"]:
+        closed = (f"{row['closed'][name]:.0%}" for name in ASKED)
+        yield row["detections"], row["post"], row["mode"], *_marked(row["gain"]), *closed
+
+
+def _against(document: Document) -> Iterator[Row]:
+    for row in document["bayes_over_rules"]:
+        yield row["detections"], row["post"], *_marked(row)
+
+
+def _marked(gain: Document) -> Iterator[str]:
+    for name, one in (*((name, gain[name]) for name in ASKED), *((name, gain["pooled"][name]) for name in ASKED)):
+        yield spread(name, one, "+")
+        yield ABOVE if one["low"] is not None and one["low"] > 0 else ""
