@@ -133,8 +133,8 @@ class PostProcessorRequest:
         postprocessor = _loaded(self, "--post", self.engine, device, rules)
         if not isinstance(postprocessor, PostProcessor):
             raise PluginError(
-                f"{self.spec.load} must return an object with rules, looks_with, lasting and "
-                f"detect(clip, frames, seen), got {type(postprocessor).__name__}; tell the makers of {self.distribution}"
+                f"{self.spec.load} must return an object with rules, looks_with, lasting and detect(clip, frames, "
+                f"seen), got {type(postprocessor).__name__}; tell the makers of {self.distribution}"
             )
         return postprocessor
 
