@@ -17,7 +17,7 @@ PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c con
 .PHONY: demo test test-extras bench results check clean
 
 demo: $(VENV)/core.stamp
-	$(VENV)/bin/seldfuse run @demo --backends doa,sde,sce -o out --overwrite
+	$(VENV)/bin/seldfuse run @demo --backends cmc,sce --post keypoint,gdino --explain -o out --overwrite
 
 test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest

@@ -75,7 +75,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("backend", ["doa", "sde", "sce", "baseline", "mvanet"])
+@pytest.mark.parametrize("backend", ["doa", "sde", "sce", "baseline", "mvanet", "cmc"])
 def test_four_clips_are_learned_by_heart(
     backend: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

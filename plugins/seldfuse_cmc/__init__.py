@@ -16,6 +16,7 @@ def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
             task="seldfuse_cmc.train:CmcTask",
             features=("logmel", "ild", "stpacc"),
             provides=("activity", "direction", "distance", "onscreen"),
+            default_checkpoint="cmc-small",
             tracks=3,
             needs_video=True,
             license="Apache-2.0",
