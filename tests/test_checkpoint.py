@@ -48,6 +48,11 @@ def test_weights_come_back_to_half_precision(folder: Path) -> None:
     assert {weight.dtype for weight in weights.values() if weight.is_floating_point()} == {torch.float16}
 
 
+def test_a_backend_without_a_bundled_checkpoint_says_what_to_type() -> None:
+    with pytest.raises(CheckpointError, match="new has no bundled checkpoint; name one: --backends new@FOLDER"):
+        open_checkpoint(None, "new")
+
+
 def test_a_pickle_is_refused(folder: Path) -> None:
     torch.save(load(folder).state_dict(), folder / "model.safetensors")
     assert reason(folder).startswith(

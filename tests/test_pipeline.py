@@ -206,7 +206,6 @@ def test_some_failed_is_1_all_failed_is_the_causes_own_code(three: str, tmp_path
     [
         (["nowhere.wav"], 4, "nowhere.wav"),
         (["@demo", "--backends", "doas"], 3, "did you mean 'doa'?"),
-        (["@demo", "--backends", "cmc"], 5, "cmc has no bundled checkpoint; name one: --backends cmc@FOLDER"),
         (["@demo", "--backends", "doa@nowhere"], 5, "there is no checkpoint 'nowhere'"),
         (["@demo", "--fusion", "median"], 2, "--fusion expects mean, nercslip, tuned, or a TOML file, got 'median'"),
         (["@demo", "--formats", "xml"], 3, "there is no writer 'xml'"),
