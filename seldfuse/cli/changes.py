@@ -40,7 +40,9 @@ def changes_table(result: "Result") -> "Table":
 def _stretches(result: "Result") -> pd.DataFrame:
     """Consecutive frames of one source and one thing as one row of means."""
     keys = ["cls", "track", "postprocessor", "phrase", "thing"]
-    table = result.changes.sort_values([*keys, "frame"], ignore_index=True)
+    heard = result.events.table[["frame", "cls"]].drop_duplicates()
+    # Of what never became an event nobody wants to know.
+    table = result.changes.merge(heard).sort_values([*keys, "frame"], ignore_index=True)
     new = (table[keys] != table[keys].shift()).any(axis=1) | (table["frame"].diff() != 1)
     table = table.assign(stretch=new.cumsum())
     numbers = ["azimuth_deg_before", "azimuth_deg", "onscreen_before", "onscreen", "common_cause"]
