@@ -31,6 +31,7 @@ LAW_SCENES = 300
 STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
+ABOUT_SEEING = "Fitted on scenes of their own with MoveNet and YOLOX; `python -m benchmarks post-fit` writes this file."
 ABOUT_TUNED = "Fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes this file."
 IMAGES = DOCS / "images"
 
@@ -227,6 +228,33 @@ def post(
     text = post_page.tables(result)
     _keep(result, "post.json", Markdown(text))
     _renew(DOCS / "results.md", text, post_page.BEGIN)
+
+
+@app.command()
+def post_fit(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
+    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    movenet: Annotated[Path, typer.Option(help="MoveNet MultiPose, an ONNX file.")],
+    yolox: Annotated[Path, typer.Option(help="YOLOX, an ONNX file.")],
+    data: Annotated[Path, typer.Option(help="Folder of the scenes to fit on.")] = Path("out/fit-av"),
+    backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "sce,mvanet",
+    seen: Annotated[Path, typer.Option(help="Folder for what is seen.")] = Path("out/post-fit"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Fit how far eyes are believed on scenes of their own, and renew what ships fitted; takes a quarter of an hour.
+
+    Scenes that are there are not rendered again, nor pictures looked at again.
+    """
+    from benchmarks import post_fit
+    from seldfuse.plugin.host import load_registry
+    from seldfuse.vision.settings import FITTED
+
+    split = post_fit.render(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    engines = f"keypoint@movenet:{movenet},gdino@yolox:{yolox}"
+    requests = load_registry().find_backends(backends)
+    settings = post_fit.fitted(split, requests, sprites, engines, seen, print)
+    FITTED.write_text(f"# {ABOUT_SEEING}\n{tomli_w.dumps(settings.to_json())}", encoding="utf-8")
+    print(f"written: {FITTED}")
 
 
 @app.command()

@@ -92,11 +92,14 @@ def corrected(
 ) -> tuple[Posterior, int]:
     """What is believed once the clips were looked at, and how many pictures that took."""
     eyes, watch = open_eyes(post, "auto", {}, settings, RATE_HZ, folder, True), Watch()
-    refined = []
-    for number, clip in enumerate(clips):
-        one = said.map(lambda value, number=number: value[number : number + 1])
-        refined.append(eyes.correct(clip, clip.name, one, watch).refinement.posterior)
+    refined = [eyes.correct(*asked, watch).refinement.posterior for asked in one_by_one(clips, said)]
     return Posterior.join(refined), sum(watch.looked.values())
+
+
+def one_by_one(clips: Sequence[Clip], said: Posterior) -> Iterator[tuple[Clip, str, Posterior]]:
+    """Each clip, a key for what is kept of it, and what was heard in it."""
+    for number, clip in enumerate(clips):
+        yield clip, clip.name, said.map(lambda value, number=number: value[number : number + 1])
 
 
 def write_recorded(folder: Path, names: Sequence[str], plans: Mapping[str, Scene], sprites: Sprites) -> None:

@@ -65,7 +65,7 @@ def thing(azimuth_deg: float, phrase: str = "bell", times_s: Sequence[float] = T
 
 
 def look(seen: Detections, rules: Rules = RULES, name: str = "keypoint") -> Look:
-    return Look(name, rules, seen, TIMES_S, 640, 360)
+    return Look(name, "fake", rules, seen, TIMES_S, 640, 360)
 
 
 def corrected(posterior: Posterior, *seen: Look, settings: VisionSettings = SURE) -> Refinement:
@@ -140,7 +140,7 @@ def test_classes_without_a_rule_and_times_that_nobody_looked_at_stay_as_they_wer
     after = corrected(before, look(person(25.0))).posterior
     for name in ("onscreen", "direction"):
         assert torch.equal(after.tensors()[name][:, :, BELL], before.tensors()[name][:, :, BELL])
-    early = Look("keypoint", RULES, person(25.0, [0.0]), np.array([0.0]), 640, 360)
+    early = Look("keypoint", "fake", RULES, person(25.0, [0.0]), np.array([0.0]), 640, 360)
     half = corrected(said(20.0, 0.5), early).posterior.onscreen
     assert half is not None
     assert float(half[0, 1, SPEECH, 0]) > 0.6
@@ -250,7 +250,7 @@ def test_the_camera_says_which_pixel_is_which_azimuth() -> None:
         ]
     )
     table = seen.table.assign(top_px=300.0, bottom_px=330.0, right_px=seen.table["left_px"] + 18.0)
-    at = Look("gdino", BELLS, Detections(table, seen.keypoints), TIMES_S, 1280, 720)
+    at = Look("gdino", "fake", BELLS, Detections(table, seen.keypoints), TIMES_S, 1280, 720)
     result = refine(said(36.0, 0.5, BELL), [at], Camera(horizontal_fov_deg=120.0), 0.5, SURE)
     assert azimuth_deg(result, BELL) == pytest.approx(40.0, abs=0.7)
 
@@ -300,3 +300,11 @@ def test_of_a_place_seen_twice_the_better_known_one_speaks() -> None:
     found = candidates_of(said(20.0, 0.5), looks, CAMERA, 0.5, settings)
     assert found.origin == ("gdino", "keypoint")
     assert found.there[10, SPEECH].tolist() == [False, True]
+
+
+def test_numbers_are_those_of_the_engine_else_of_the_post_processor_else_of_any() -> None:
+    sight = {"gdino@yolox": Sight(0.1), "gdino": Sight(0.2), "default": Sight(0.3)}
+    settings = VisionSettings(sight=sight)
+    asked = [("gdino", "yolox:nano 1f"), ("gdino@hf:big", "hf big"), ("keypoint@movenet", "movenet 3 on cpu")]
+    assert [settings.of(*one).recall for one in asked] == [0.1, 0.2, 0.3]
+    assert VisionSettings().of("gdino", "") == Sight()

@@ -34,7 +34,8 @@ def tune_seeing(
 
     settings = read_fusion(fusion)
     scenes = read_scenes(folders, reference, detections, settings, fov_deg, note)
-    fitted = fit_seeing(scenes, VisionSettings(), settings.decode, folds, lambda part: note(f"fitting {part}"))
+    base = VisionSettings.find("bayes")
+    fitted = fit_seeing(scenes, base, settings.decode, folds, lambda part: note(f"fitting {part}"))
     with replacing(out) as draft:
         draft.write_text(tomli_w.dumps(fitted.settings.to_json()), encoding="utf-8")
     if as_json:

@@ -48,6 +48,10 @@ class Scenes:
             looks=[self.looks[clip] for clip in kept],
         )
 
+    def looked_at(self) -> "Scenes":
+        """The clips that some post-processor looked at."""
+        return self.take(torch.tensor([bool(looks) for looks in self.looks]))
+
     def foreign(self) -> "Scenes":
         """The same with the pictures of the clip after."""
         return replace(self, looks=[*self.looks[1:], *self.looks[:1]])
@@ -82,12 +86,11 @@ def read_scenes(
         raise UsageError(f"detectors looked {told} times a second; fit to one --detector-fps: {detections}")
     (rate_hz,) = rates_hz
     looks = [[_look(post, record, rate_hz) for post, record in clip] for clip in records]
-    seen = torch.tensor([bool(clip) for clip in looks])
-    if not seen.all():
-        warn(f"{int((~seen).sum())} clips were left out: no detector looked at them")
     camera = Camera(horizontal_fov_deg=fov_deg)
     scenes = Scenes(said, material.truth, material.references, material.recording, looks, camera, 1 / rate_hz)
-    return scenes.take(seen)
+    if unseen := sum(not clip for clip in looks):
+        warn(f"{unseen} clips were left out: no detector looked at them")
+    return scenes.looked_at()
 
 
 def _kept(folder: Path) -> dict[str, dict[str, Path]]:
@@ -105,4 +108,4 @@ def _kept(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def _look(postprocessor: str, record: Record, rate_hz: float) -> Look:
-    return record.memory.as_look(postprocessor, record.rules, rate_hz)
+    return record.memory.as_look(postprocessor, str(record.key["looks_with"]), record.rules, rate_hz)

@@ -24,7 +24,7 @@ from seldfuse.tune.scenes import Scenes
 from seldfuse.vision.candidates import Candidates
 from seldfuse.vision.cause import Belief, Seen, concluded, evidence
 from seldfuse.vision.refine import belief_of, candidates_of, heard_of, refine, seen_of
-from seldfuse.vision.settings import Sight, VisionSettings
+from seldfuse.vision.settings import Sight, VisionSettings, sight_key
 
 NEAR_DEG = 6.0
 """A candidate that is no further from the true source is it."""
@@ -99,7 +99,8 @@ def fit(scenes: Scenes, base: VisionSettings) -> VisionSettings:
     something is heard that is there. A frame counts the less the more its class has.
     """
     std_deg, astray = _heard_errors(scenes)
-    settings = replace(base, heard_std_deg=std_deg, astray=astray, sight=_sights(scenes, base))
+    sight = {**base.sight, **counted_sights(scenes, base)}
+    settings = replace(base, heard_std_deg=std_deg, astray=astray, sight=sight)
     own, foreign = _Joined.of(scenes, settings), _Joined.of(scenes.foreign(), settings)
 
     def loss(numbers: np.ndarray) -> float:
@@ -230,10 +231,10 @@ def _by_class(
     return {**dict(zip(labels.names, drawn.tolist(), strict=True)), "default": float(mean)}
 
 
-def _sights(scenes: Scenes, base: VisionSettings) -> dict[str, Sight]:
+def counted_sights(scenes: Scenes, base: VisionSettings) -> dict[str, Sight]:
     """What each post-processor finds of what sounds in the picture, what else it finds, and how far off."""
-    names = dict.fromkeys(look.name for looks in scenes.looks for look in looks)
-    return {name.partition("@")[0]: _sight(scenes, name, base) for name in names}
+    names = {look.name: sight_key(look.name, look.looks_with) for looks in scenes.looks for look in looks}
+    return {key: _sight(scenes, name, base) for name, key in names.items()}
 
 
 def _sight(scenes: Scenes, name: str, base: VisionSettings) -> Sight:

@@ -57,14 +57,13 @@ class Eyes:
         Raises CheckpointError where a post-processor has nothing to look with, and UsageError where detections cannot
         be kept. What else goes wrong is a note, unless `fail_fast` wants it raised: the clip goes on as it was heard.
         """
-        looks, notes = self._look(clip, content, posterior, watch)
+        looks, notes = self.look(clip, content, posterior, watch)
         with watch.stage("vision"):
             refined = refine(posterior, looks, clip.camera, 1 / self.rate_hz, self.settings) if looks else None
         return Corrected(refined or Refinement(posterior, unchanged()), tuple(notes))
 
-    def _look(
-        self, clip: Clip, content: str | None, posterior: Posterior, watch: Watch
-    ) -> tuple[list[Look], list[str]]:
+    def look(self, clip: Clip, content: str | None, posterior: Posterior, watch: Watch) -> tuple[list[Look], list[str]]:
+        """What each post-processor sees where something is heard, and what went wrong. Raises as `correct` does."""
         if clip.video is None:
             return [], [BLIND]
         gazes = self._gazes(clip, content, posterior)
@@ -187,7 +186,9 @@ class _Gaze:
         """What the correction takes of it; None where it did not look at anything wanted."""
         # What an earlier run looked at beyond that would make a result depend on its history.
         memory = self.memory.at(self.wanted, rate_hz)
-        return memory.as_look(self.name, self.postprocessor.rules, rate_hz) if memory.looked else None
+        if not memory.looked:
+            return None
+        return memory.as_look(self.name, self.postprocessor.looks_with, self.postprocessor.rules, rate_hz)
 
 
 def key_frames(

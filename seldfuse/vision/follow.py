@@ -139,17 +139,19 @@ def _neighbour(
 
 def _lanes(followed: Detections) -> tuple[Int64[np.ndarray, "track"], tuple[str, ...]]:
     """A lane for each track, the first of its phrase that is free, and the phrase of each lane."""
+    track, time_s = (followed.table[name].to_numpy() for name in ("track", "time_s"))
+    # Rows are sorted by time, and tracks numbered as they begin.
+    first = np.unique(track, return_index=True)[1]
+    last = len(track) - 1 - np.unique(track[::-1], return_index=True)[1]
     ends: list[float] = []
     phrases: list[str] = []
-    spans = followed.table.groupby("track", sort=True).agg(
-        begin=("time_s", "min"), end=("time_s", "max"), phrase=("phrase", "first")
-    )
-    lanes = np.zeros(len(spans), dtype=np.int64)
-    for track, begin, end, phrase in spans.itertuples():
-        free = (lane for lane, name in enumerate(phrases) if name == phrase and ends[lane] + REST_S < begin)
+    lanes = np.zeros(len(first), dtype=np.int64)
+    spans = zip(time_s[first].tolist(), time_s[last].tolist(), followed.table["phrase"].to_numpy()[first], strict=True)
+    for number, (begin_s, end_s, phrase) in enumerate(spans):
+        free = (lane for lane, name in enumerate(phrases) if name == phrase and ends[lane] + REST_S < begin_s)
         lane = next(free, len(ends))
         if lane == len(ends):
             ends.append(0.0)
             phrases.append(phrase)
-        ends[lane], lanes[track] = end, lane
+        ends[lane], lanes[number] = end_s, lane
     return lanes, tuple(phrases)

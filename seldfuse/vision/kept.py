@@ -33,11 +33,11 @@ class Memory:
         looked = self.looked & frozenset(numbers)
         return Memory(self.detections.only(np.isin(row, list(looked))), looked, self.size_px)
 
-    def as_look(self, name: str, rules: Rules, rate_hz: float) -> Look:
+    def as_look(self, name: str, looks_with: str, rules: Rules, rate_hz: float) -> Look:
         """What the correction takes of it. Raises ValueError where nothing was looked at."""
         if self.size_px is None:
             raise ValueError("expected pictures that were looked at, there were none")
-        return Look(name, rules, self.detections, np.array(sorted(self.looked)) / rate_hz, *self.size_px)
+        return Look(name, looks_with, rules, self.detections, np.array(sorted(self.looked)) / rate_hz, *self.size_px)
 
 
 NOTHING = Memory(Detections.of([]))

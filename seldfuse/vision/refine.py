@@ -39,6 +39,7 @@ class Look:
     """
 
     name: str
+    looks_with: str
     rules: Rules
     seen: Detections
     looked_s: Float[np.ndarray, "look"]
@@ -124,7 +125,7 @@ def _sighted(look: Look, posterior: Posterior, interval_s: float, settings: Visi
     # A picture stands for the time until the next.
     age_s = frame_s - look.looked_s[:, None]
     looked = ((age_s >= 0) & (age_s < interval_s)).any(axis=0)
-    return Sighted(look.name, look.rules, settings.of(look.name), things, looked)
+    return Sighted(look.name, look.rules, settings.of(look.name, look.looks_with), things, looked)
 
 
 def heard_of(posterior: Posterior, belief: Belief, settings: VisionSettings) -> Heard:

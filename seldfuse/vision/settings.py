@@ -6,14 +6,18 @@ A file may say::
     heard_std_deg = { music = 14, default = 9 }   # how far off the heard azimuth is
     astray = 0.1                      # how often it is nowhere near
 
-    [sight.keypoint]                  # a post-processor by its name; `default` is any other
+    [sight.keypoint]                  # a post-processor; `default` is any other
     recall = { clapping = 0.5, default = 0.8 }    # how often what sounds in the picture is seen
     unrelated = 0.7                   # things per picture that could sound, and do not
     deviation_deg = 1.5               # how far off a place seen is
 
+    [sight."gdino@yolox"]             # a post-processor with one engine, the first word of what it says it looks with
+    recall = 0.2
+
 What each number does stands in docs/vision.md.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -23,6 +27,8 @@ from typing import Any
 from seldfuse.errors import UsageError
 from seldfuse.labels import LabelSet
 from seldfuse.perclass import Number, PerClass, check_keys, check_known, check_number, check_numbers, per_class
+
+WORD = re.compile(r"[^\s:]*")
 
 MODES = ("bayes", "rules")
 
@@ -136,10 +142,11 @@ class VisionSettings:
         """What `from_table` reads."""
         return asdict(self)
 
-    def of(self, postprocessor: str) -> Sight:
-        """What a post-processor is worth: by `name@engine`, else by its name, else what stands for any."""
+    def of(self, postprocessor: str, looks_with: str) -> Sight:
+        """What a post-processor is worth with what it looks with, else with anything, else what stands for any."""
         name = postprocessor.partition("@")[0]
-        return self.sight.get(postprocessor, self.sight.get(name, self.sight.get("default", Sight())))
+        known = (key for key in (sight_key(name, looks_with), name, "default") if key in self.sight)
+        return self.sight.get(next(known, ""), Sight())
 
     def check(self, labels: LabelSet) -> None:
         """Raises UsageError for unknown classes."""
@@ -147,6 +154,11 @@ class VisionSettings:
         for sight in self.sight.values():
             for value in (sight.recall, sight.unrelated, sight.deviation_deg):
                 per_class(value, labels, 0)
+
+
+def sight_key(postprocessor: str, looks_with: str) -> str:
+    """The name of a table: the post-processor's, and the first word of what it looks with, as in `gdino@yolox`."""
+    return f"{postprocessor.partition('@')[0]}@{WORD.match(looks_with)[0]}"  # type: ignore[index]
 
 
 def _check_share(name: str, value: Any, what: str) -> None:
