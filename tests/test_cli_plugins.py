@@ -72,9 +72,9 @@ def test_the_listing_tells_all_about_a_backend(listing: dict[str, Any]) -> None:
     }
 
 
-def test_the_listing_tells_what_is_planned_and_what_needs_an_extra(listing: dict[str, Any]) -> None:
+def test_the_listing_tells_what_is_ready_and_what_needs_an_extra(listing: dict[str, Any]) -> None:
     rows = {(row["kind"], row["name"]): row for row in listing["plugins"]}
-    assert rows["postprocessor", "keypoint"]["state"] == "planned"
+    assert rows["postprocessor", "keypoint"]["state"] == "ready"
     assert rows["backend", "laser"]["state"] == "needs extra"
     assert rows["backend", "laser"]["remedy"] == "`pip install 'acme-extra[lasers]'`"
 
@@ -115,7 +115,7 @@ def test_the_table_shows_every_state_and_the_failures_below(third_party: Path) -
     assert ["backend", "panning", "acme", "ready", "activity,", "direction", "acme-panning", "1.0"] in [
         line[:8] for line in lines
     ]
-    assert ["postprocessor", "keypoint", "planned"] in [line[:3] for line in lines]
+    assert ["postprocessor", "keypoint", "ready"] in [line[:3] for line in lines]
     assert ["backend", "laser", "needs", "extra"] in [line[:4] for line in lines]
     assert ["plugin", "import_error", "failed"] in [line[:3] for line in lines]
     assert "backend laser needs an extra: `pip install 'acme-extra[lasers]'`\n" in notes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from seldfuse.cli.changes import changes_table
 from seldfuse.cli.console import complain, note, show, show_json
 from seldfuse.errors import SeldfuseError, UsageError
 
@@ -59,6 +58,7 @@ class Delivery:
         explain: bool = False,
     ) -> None:
         """Writes a result's files, enters them in the manifest, and shows the events, and what eyes changed of them."""
+        from seldfuse.cli.changes import changes_table
         from seldfuse.formats.json import document
 
         try:
