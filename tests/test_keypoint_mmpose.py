@@ -41,14 +41,21 @@ def pair(folder: Path, config: str) -> Path:
         read = Config.fromfile(packaged)
         torch.manual_seed(0)
         network = _built(read.model)
-        for parameter in network.parameters():
-            # Values must neither grow nor vanish from layer to layer: both end in noise, and the second is slow.
-            if parameter.ndim > 1:
-                torch.nn.init.kaiming_normal_(parameter)
+        if config == RTMO:
+            settle(network)
         about = {"dataset_name": "coco", "sigmas": np.ones(17, dtype=np.float32)}
         torch.save({"meta": {"dataset_meta": about}, "state_dict": network.state_dict()}, folder / "weights.pth")
         read.dump(folder / packaged.name)
     return folder
+
+
+def settle(network: Any) -> None:
+    """Norms learn from noise what values come; RTMO takes some for logarithms, and those without bounds are noise."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network.train().head.head_module(network.extract_feat(torch.rand(2, 3, 416, 416) * 255))
 
 
 def frames(count: int = 2) -> list[Frame]:
@@ -107,7 +114,8 @@ def test_rtmo_finds_everybody_at_once(tmp_path: Path) -> None:
     instances = wanted.pred_instances
     inside = (instances.bboxes[:, 2:].clip(0, (320, 240)) > instances.bboxes[:, :2].clip(0, (320, 240))).all(axis=1)
     mine = found.keypoints[(found.table["time_s"] == 0.5).to_numpy()]
-    np.testing.assert_allclose(mine[..., :2], instances.keypoints[inside], rtol=1e-3)
+    assert np.isfinite(mine).all()
+    np.testing.assert_allclose(mine[..., :2], instances.keypoints[inside], atol=0.1)
 
 
 def test_networks_that_know_other_points_are_refused(tmp_path: Path) -> None:
