@@ -24,6 +24,7 @@ from seldfuse.synth.pictures.film import CAMERA, detections
 from seldfuse.synth.pictures.sprites import Sprites
 from seldfuse.synth.scene import Scene
 from seldfuse.vision.recorded import SUFFIX
+from seldfuse.vision.refine import Look, refine
 from seldfuse.vision.settings import MODES, VisionSettings
 from seldfuse.watch import Watch
 
@@ -64,11 +65,12 @@ def measure(
     base = count(heard.truth, decode(said), mode="strict")
     looked: dict[str, float] = {}
     for title, post, who in tried:
+        watch(f"{title}: {post}")
+        looks, pictures = looked_at(clips, said, who, folder / "kept")
+        looked[f"{title}: {post}"] = pictures / len(clips)
         for mode in MODES:
-            watch(f"{title}: {post}, {mode}")
-            seen, pictures = corrected(clips, said, who, VisionSettings.find(mode), folder / "kept")
+            seen = corrected(clips, said, looks, VisionSettings.find(mode))
             counts[title, post, mode] = count(heard.truth, decode(seen), mode="strict")
-            looked.setdefault(title, pictures / len(clips))
     return {
         "seldfuse": recipe_of(requests, (), load_registry())["seldfuse"],
         "clips": len(clips),
@@ -87,13 +89,20 @@ def measure(
     }
 
 
+def looked_at(clips: Sequence[Clip], said: Posterior, post: str, folder: Path) -> tuple[list[list[Look]], int]:
+    """What is seen in each clip, and at how many pictures that took a look; none at what is kept already."""
+    eyes, watch = open_eyes(post, "auto", {}, VisionSettings(), RATE_HZ, folder, True), Watch()
+    return [eyes.look(*asked, watch)[0] for asked in one_by_one(clips, said)], sum(watch.looked.values())
+
+
 def corrected(
-    clips: Sequence[Clip], said: Posterior, post: str, settings: VisionSettings, folder: Path
-) -> tuple[Posterior, int]:
-    """What is believed once the clips were looked at, and how many pictures that took."""
-    eyes, watch = open_eyes(post, "auto", {}, settings, RATE_HZ, folder, True), Watch()
-    refined = [eyes.correct(*asked, watch).refinement.posterior for asked in one_by_one(clips, said)]
-    return Posterior.join(refined), sum(watch.looked.values())
+    clips: Sequence[Clip], said: Posterior, looks: Sequence[Sequence[Look]], settings: VisionSettings
+) -> Posterior:
+    """What is believed once the clips were looked at."""
+    asked = zip(one_by_one(clips, said), looks, strict=True)
+    return Posterior.join(
+        [refine(one, seen, clip.camera, 1 / RATE_HZ, settings).posterior for (clip, _, one), seen in asked]
+    )
 
 
 def one_by_one(clips: Sequence[Clip], said: Posterior) -> Iterator[tuple[Clip, str, Posterior]]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from benchmarks.hearing import hear
 from benchmarks.post import POSTS, RATE_HZ, one_by_one, write_recorded
 from seldfuse.cli.synth import synth
@@ -14,12 +16,13 @@ from seldfuse.labels import DCASE2025
 from seldfuse.media.inputs import find_clips
 from seldfuse.pipeline import open_eyes
 from seldfuse.plugin.registry import BackendRequest
+from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
 from seldfuse.synth.dataset.plans import read_plans
 from seldfuse.synth.pictures.sprites import load_sprites
 from seldfuse.tune.material import Material
 from seldfuse.tune.scenes import Scenes
-from seldfuse.tune.seeing import counted_sights, fit
+from seldfuse.tune.seeing import fit
 from seldfuse.vision.settings import VisionSettings
 from seldfuse.watch import Watch
 
@@ -53,7 +56,8 @@ def fitted(
     watch: Callable[[str], None],
 ) -> VisionSettings:
     """Numbers of the `engines`, as `seldfuse run --post` names them, by what they see of the scenes; those of engines
-    that nobody measured by degraded detections. Raises what `hear` and `open_eyes` raise.
+    that nobody measured by degraded detections; and what is common to all by both. Raises what `hear` and `open_eyes`
+    raise.
     """
     watch("listening")
     clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
@@ -73,6 +77,19 @@ def fitted(
         ).looked_at()
 
     unmeasured = scenes(",".join(f"{name}@recorded:{folder / 'degraded'}" for name in POSTS[-1].split(",")))
-    sight = {name.partition("@")[0]: worth for name, worth in counted_sights(unmeasured, VisionSettings()).items()}
+    measured = scenes(engines)
     watch("fitting")
-    return fit(scenes(engines), replace(VisionSettings(), sight=sight))
+    settings = fit(_both(measured, unmeasured), VisionSettings())
+    sight = {name.removesuffix("@recorded"): worth for name, worth in settings.sight.items()}
+    return replace(settings, sight=sight)
+
+
+def _both(one: Scenes, other: Scenes) -> Scenes:
+    return replace(
+        one,
+        said=Posterior.join([one.said, other.said]),
+        truth=Posterior.join([one.truth, other.truth]),
+        references=[*one.references, *other.references],
+        recording=torch.cat([one.recording, other.recording]),
+        looks=[*one.looks, *other.looks],
+    )

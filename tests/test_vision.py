@@ -9,6 +9,7 @@ import torch
 
 from seldfuse.detections import POINTS, Detections
 from seldfuse.directions import azimuth_from_direction, direction_from_azimuth
+from seldfuse.errors import UsageError
 from seldfuse.geometry import Camera
 from seldfuse.labels import DCASE2025
 from seldfuse.posterior import Posterior
@@ -290,7 +291,18 @@ def test_overlap_is_what_two_boxes_share_of_what_they_cover() -> None:
 
 
 def test_what_ships_can_be_read_and_names_known_classes() -> None:
-    VisionSettings.read(FITTED).check(DCASE2025)
+    VisionSettings.read(FITTED).known(DCASE2025)
+
+
+def test_numbers_of_classes_that_a_model_does_not_know_are_left_out_but_no_class_may_be_unheard_of() -> None:
+    few = replace(DCASE2025, name="few", classes=DCASE2025.classes[:2])
+    table = {"bell": 3.0, "female_speech": 4.0, "default": 5.0}
+    settings = VisionSettings(heard_std_deg=table, sight={"default": Sight(recall={"bell": 0.3})})
+    known = settings.known(few)
+    assert known.heard_std_deg == {"female_speech": 4.0, "default": 5.0}
+    assert known.sight["default"].recall == {}
+    with pytest.raises(UsageError, match=r"'bel' is no class of dcase2025 .*; did you mean 'bell'\?"):
+        corrected(said(20.0, 0.5), look(person(25.0)), settings=replace(SURE, heard_std_deg={"bel": 1.0}))
 
 
 def test_of_a_place_seen_twice_the_better_known_one_speaks() -> None:

@@ -98,6 +98,7 @@ def fit(scenes: Scenes, base: VisionSettings) -> VisionSettings:
     The last four numbers are those by which what is called on-screen is most likely right, over all frames in which
     something is heard that is there. A frame counts the less the more its class has.
     """
+    base = base.known(scenes.said.labels)
     std_deg, astray = _heard_errors(scenes)
     sight = {**base.sight, **counted_sights(scenes, base)}
     settings = replace(base, heard_std_deg=std_deg, astray=astray, sight=sight)

@@ -67,7 +67,7 @@ def refine(
     `interval_s` lies between two pictures, `camera` has the field of view. Raises UsageError where rules or settings
     name a class that the posterior does not know.
     """
-    settings.check(posterior.labels)
+    settings = settings.known(posterior.labels)
     looks = [look for look in looks if len(look.looked_s)]
     if posterior.direction is None or not looks:
         return Refinement(posterior, unchanged())

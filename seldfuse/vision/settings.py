@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from seldfuse.errors import UsageError
-from seldfuse.labels import LabelSet
-from seldfuse.perclass import Number, PerClass, check_keys, check_known, check_number, check_numbers, per_class
+from seldfuse.labels import DCASE2025, LabelSet
+from seldfuse.perclass import Number, PerClass, check_keys, check_known, check_number, check_numbers
 
 WORD = re.compile(r"[^\s:]*")
 
@@ -148,12 +148,26 @@ class VisionSettings:
         known = (key for key in (sight_key(name, looks_with), name, "default") if key in self.sight)
         return self.sight.get(next(known, ""), Sight())
 
-    def check(self, labels: LabelSet) -> None:
-        """Raises UsageError for unknown classes."""
-        per_class(self.heard_std_deg, labels, 0)
-        for sight in self.sight.values():
-            for value in (sight.recall, sight.unrelated, sight.deviation_deg):
-                per_class(value, labels, 0)
+    def known(self, labels: LabelSet) -> "VisionSettings":
+        """The numbers of these classes; what the file says of others of the challenge's is left out.
+
+        Raises UsageError for classes that nobody knows.
+        """
+
+        def cut(value: PerClass) -> PerClass:
+            return _cut(value, labels) if isinstance(value, Mapping) else value
+
+        sight = {
+            name: Sight(cut(one.recall), cut(one.unrelated), cut(one.deviation_deg)) for name, one in self.sight.items()
+        }
+        return replace(self, heard_std_deg=cut(self.heard_std_deg), sight=sight)
+
+
+def _cut(value: Mapping[str, Number], labels: LabelSet) -> dict[str, Number]:
+    for name in value:
+        if name not in ("default", *labels.names):
+            DCASE2025.index(name)
+    return {name: number for name, number in value.items() if name in ("default", *labels.names)}
 
 
 def sight_key(postprocessor: str, looks_with: str) -> str:
