@@ -114,17 +114,14 @@ def one_by_one(clips: Sequence[Clip], said: Posterior) -> Iterator[tuple[Clip, s
 def write_recorded(folder: Path, names: Sequence[str], plans: Mapping[str, Scene], sprites: Sprites) -> None:
     """Folders of detections for `@recorded`: exact ones and those that are worse in some way."""
     rng = np.random.default_rng(SEED)
-    exact = {}
-    for name in names:
-        times_s = np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ
-        exact[name] = detections(plans[name], sprites, CAMERA, times_s)
+    times_s = {name: np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ for name in names}
+    exact = {name: detections(plans[name], sprites, CAMERA, times_s[name]) for name in names}
     others = dict(zip(names, [*names[1:], names[0]], strict=True))
     for name, seen in exact.items():
-        times_s = np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ
         worse = {
             EXACT: seen,
-            "degraded": degraded(seen, times_s, rng),
-            "random": at_random(times_s, rng),
+            "degraded": degraded(seen, times_s[name], rng),
+            "random": at_random(times_s[name], rng),
             "of another clip": exact[others[name]],
         }
         for title, found in worse.items():

@@ -7,14 +7,13 @@ from pathlib import Path
 import torch
 
 from benchmarks.hearing import hear
-from benchmarks.post import POSTS, RATE_HZ, one_by_one, write_recorded
+from benchmarks.post import POSTS, RATE_HZ, looked_at, write_recorded
 from seldfuse.cli.synth import synth
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings, fuse
 from seldfuse.geometry import Camera
 from seldfuse.labels import DCASE2025
 from seldfuse.media.inputs import find_clips
-from seldfuse.pipeline import open_eyes
 from seldfuse.plugin.registry import BackendRequest
 from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
@@ -24,7 +23,6 @@ from seldfuse.tune.material import Material
 from seldfuse.tune.scenes import Scenes
 from seldfuse.tune.seeing import fit
 from seldfuse.vision.settings import VisionSettings
-from seldfuse.watch import Watch
 
 CLIPS, EVENNESS, SEED, SPLIT = 240, 0.5, 909, "dev-test-fit-av"
 """Scenes of sounds that no training hears, other than the frozen ones."""
@@ -70,8 +68,7 @@ def fitted(
 
     def scenes(post: str) -> Scenes:
         watch(f"looking with {post}")
-        eyes, taken = open_eyes(post, "auto", {}, VisionSettings(), RATE_HZ, folder / "kept", True), Watch()
-        looks = [eyes.look(*asked, taken)[0] for asked in one_by_one(clips, heard)]
+        looks, _ = looked_at(clips, heard, post, folder / "kept")
         return Scenes(
             heard, material.truth, material.references, material.recording, looks, Camera(), 1 / RATE_HZ
         ).looked_at()

@@ -145,7 +145,9 @@ def conclude(
     changes = unchanged()
     said: tuple[str, ...] = ()
     if eyes is not None and heard.clip is not None:
-        corrected = eyes.correct(heard.clip, content(heard.clip.video_path), posterior, watch)
+        # Only what is kept needs to know what the file holds.
+        key = content(heard.clip.video_path) if eyes.folder else None
+        corrected = eyes.correct(heard.clip, key, posterior, watch)
         posterior, changes, said = corrected.refinement.posterior, corrected.refinement.changes, corrected.notes
     with watch.stage("decoding events"):
         (events,) = decode(posterior, settings.decode)

@@ -99,7 +99,7 @@ def test_a_package_that_is_missing_says_what_to_install(monkeypatch: pytest.Monk
 
 @pytest.fixture
 def all_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seldfuse_keypoint.needs.importlib.util.find_spec", lambda _: object())
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
 
 
 @pytest.mark.usefixtures("all_packages")

@@ -15,7 +15,7 @@ from seldfuse_gdino.vocabulary import Vocabulary
 class Recorded:
     """Recorded things, whatever they were called. `otherwise` is why nothing better is there."""
 
-    def __init__(self, folder: Path | None, vocabulary: Vocabulary, otherwise: str = "") -> None:
+    def __init__(self, vocabulary: Vocabulary, folder: Path | None, otherwise: str = "") -> None:
         self.folder, self.vocabulary, self.otherwise = folder, vocabulary, otherwise
         self.looks_with = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
 
@@ -29,10 +29,3 @@ class Recorded:
         seen = seen.only(seen.table["phrase"].map(meant).notna().to_numpy())
         phrases = seen.table["phrase"].map(meant)
         return Detections(seen.table.assign(phrase=phrases), np.full((len(seen), len(POINTS), 3), np.nan))
-
-
-def find(folder: str | None) -> Path | None:
-    """Raises CheckpointError where the folder is none."""
-    if folder is not None and not Path(folder).is_dir():
-        raise CheckpointError(f"there is no such folder of recorded detections: {folder}")
-    return Path(folder) if folder is not None else None

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.clip import Clip, Frame
+from seldfuse.compat.onnx import open_session, place_of
 from seldfuse.detections import Detections
 from seldfuse.errors import CheckpointError
 from seldfuse.weights.find import Weights
@@ -55,8 +56,9 @@ class YoloX:
         known = [(thing, vocabulary.match(name)) for thing, name in enumerate(THINGS)]
         self.things = torch.tensor([thing for thing, phrase in known if phrase is not None], dtype=torch.long)
         self.phrases = torch.tensor([vocabulary.phrases.index(phrase) for _, phrase in known if phrase is not None])
-        where = "cuda" if "CUDAExecutionProvider" in self.session.get_providers() else "cpu"
-        self.looks_with = f"yolox:{weights.file.stem} {weights.version()} at {SCORE_THRESHOLD} on {where}"
+        self.looks_with = (
+            f"yolox:{weights.file.stem} {weights.version()} at {SCORE_THRESHOLD} on {place_of(self.session)}"
+        )
 
     def look(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
         found = torch.cat([self._candidates(frame.rgb) for frame in frames])  # (picture, candidate, value)
@@ -104,17 +106,7 @@ def decode(raw: Float32[Tensor, "picture candidate value"], side_px: int) -> Flo
 
 
 def _session(path: Path, device: torch.device) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider") if device.type == "cuda" else ("CPUExecutionProvider",)
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    # Each of its failures has a class of its own, and they share none but this.
-    except Exception as error:
-        raise CheckpointError(f"expected YOLOX in ONNX ({str(error).partition(chr(10))[0]}): {path}") from error
+    session = open_session(path, device, "YOLOX")
     takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
     side = takes[-1] if takes and isinstance(takes[-1], int) else 0
     candidates = sum((side // stride) ** 2 for stride in STRIDES)

@@ -1,6 +1,5 @@
 """`movenet`: MoveNet MultiPose (Google, 2021), which finds up to six people in one pass, as an ONNX file."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,10 @@ from jaxtyping import Float, Int32, UInt8
 from torch.nn import functional as F
 
 from seldfuse.clip import Clip, Frame
+from seldfuse.compat.onnx import open_session, place_of
 from seldfuse.detections import POINTS, Detections
 from seldfuse.errors import CheckpointError
+from seldfuse.weights.find import Weights
 from seldfuse_keypoint.needs import require
 from seldfuse_keypoint.people import people
 
@@ -35,9 +36,8 @@ class MoveNet:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.session = _session(path, device)
-        where = "cuda" if "CUDAExecutionProvider" in self.session.get_providers() else "cpu"
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_DIGITS]
-        self.looks_with = f"movenet {sha256} on {where}"
+        version = Weights(path, None).version()[:HASH_DIGITS]
+        self.looks_with = f"movenet {version} on {place_of(self.session)}"
 
     def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
         # The network takes one picture at a time.
@@ -85,17 +85,7 @@ def fitted(rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[Int32[np.ndarray, 
 
 
 def _session(path: Path, device: torch.device) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    wanted = ("CUDAExecutionProvider", "CPUExecutionProvider") if device.type == "cuda" else ("CPUExecutionProvider",)
-    providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    # Each of its failures has a class of its own, and they share none but this.
-    except Exception as error:
-        raise CheckpointError(f"expected MoveNet MultiPose in ONNX ({_first_line(error)}): {path}") from error
+    session = open_session(path, device, "MoveNet MultiPose")
     takes, gives = session.get_inputs()[0], session.get_outputs()[0]
     if takes.type != "tensor(int32)" or takes.shape[-1] != 3 or gives.shape[-1] != VALUES:
         raise CheckpointError(
@@ -103,7 +93,3 @@ def _session(path: Path, device: torch.device) -> Any:
             f"this takes {takes.type} {takes.shape} and gives {gives.shape}: {path}"
         )
     return session
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

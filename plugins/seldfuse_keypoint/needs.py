@@ -1,14 +1,9 @@
 """The packages that an engine needs, and what to type where they are not here."""
 
-import importlib.util
+from functools import partial
 
-from seldfuse.errors import CheckpointError
+from seldfuse.compat import packages
 
 INSTALL = '`pip install "seldfuse[keypoint]"`'
 
-
-def require(engine: str, *packages: str, install: str = INSTALL) -> None:
-    """Imports nothing. Raises CheckpointError where one of `packages` is not installed."""
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise CheckpointError(f"{engine} needs {' and '.join(missing)}; {install}")
+require = partial(packages.require, install=INSTALL)

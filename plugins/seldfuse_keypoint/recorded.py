@@ -22,10 +22,3 @@ class Recorded:
             return recorded(clip, frames, (PERSON,), self.folder)
         except CheckpointError as error:
             raise CheckpointError("; ".join(filter(None, (str(error), self.otherwise)))) from error
-
-
-def find(folder: str | None) -> Path | None:
-    """Raises CheckpointError where the folder is none."""
-    if folder is not None and not Path(folder).is_dir():
-        raise CheckpointError(f"there is no such folder of recorded detections: {folder}")
-    return Path(folder) if folder is not None else None

@@ -58,8 +58,7 @@ class Hearing:
     def _key(self, start_frame: int, frames: int) -> str | None:
         """What the tokens depend on; None where that is not known."""
         audio, encoder = self.audio, self.encoder
-        sound = content(audio.path) if isinstance(audio, FileAudio) else None
-        if not isinstance(audio, FileAudio) or sound is None:
+        if not isinstance(audio, FileAudio) or (sound := content(audio.path)) is None:
             return None
         rate_hz, pair = encoder.sample_rate_hz, audio.channels.pair
         return f"{sound} {encoder.name} {encoder.version} {rate_hz} {pair} {start_frame} {frames}"

@@ -184,17 +184,18 @@ def _joined(found: Sequence[Candidates], pause: int) -> Candidates:
         for one in found:
             value = getattr(one, name)
             spare = [(0, pause), *[(0, 0)] * (value.ndim - 1)]
-            if value.shape[-1] == len(one.origin) and name in ("there", "azimuth_deg", "std_deg", "track"):
-                spare[-1] = (0, lanes - value.shape[-1])
+            if name in _BY_LANE:
+                spare[-1] = (0, lanes - len(one.origin))
             parts.append(np.pad(value, spare))
         return np.concatenate(parts)
 
-    arrays = {name: joined(name) for name in _ALONG_FRAMES}
+    arrays = {name: joined(name) for name in (*_BY_LANE, *_BY_FRAME)}
     alike = np.any([one.alike for one in found], axis=0)
     return Candidates(**arrays, alike=alike, origin=("",) * lanes, phrase=("",) * lanes)
 
 
-_ALONG_FRAMES = ("there", "azimuth_deg", "std_deg", "track", "looked", "recall", "unrelated")
+_BY_LANE, _BY_FRAME = ("there", "azimuth_deg", "std_deg", "track"), ("looked", "recall", "unrelated")
+"""Arrays of `Candidates` whose last axis counts lanes, and those that have none."""
 
 
 def _told(scenes: Scenes) -> tuple[tuple[Tensor, ...], Float[Tensor, "told"]]:

@@ -71,9 +71,7 @@ def read(path: Path) -> Record:
         told = json.loads(_beside(path).read_text(encoding="utf-8"))
         looked, rate_hz = frozenset(map(int, told["looked"])), float(told["key"]["rate_hz"])
         width_px, height_px = map(int, told["size_px"])
-        rules = {
-            name: Rule(**{part: tuple(words) for part, words in rule.items()}) for name, rule in told["rules"].items()
-        }
+        rules = {name: _rule(rule) for name, rule in told["rules"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"expected what was looked at when, as a run keeps it ({error!r}): {_beside(path)}") from error
     # A run that was killed between the two files may have left rows of times that nobody told of.

@@ -41,6 +41,13 @@ def recorded(
     return Detections(table, seen.keypoints[rows])
 
 
+def recording_folder(folder: str | None) -> Path | None:
+    """The folder that a user named, if any. Raises CheckpointError where there is none of that name."""
+    if folder is not None and not Path(folder).is_dir():
+        raise CheckpointError(f"there is no such folder of recorded detections: {folder}")
+    return Path(folder) if folder is not None else None
+
+
 def find_recording(clip: Clip, folder: Path | None = None) -> Path:
     """The file that `recorded` reads. Raises CheckpointError that names the places where it was looked for."""
     if folder is not None:

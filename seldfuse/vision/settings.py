@@ -33,7 +33,7 @@ WORD = re.compile(r"[^\s:]*")
 MODES = ("bayes", "rules")
 
 FITTED = Path(__file__).with_name("fitted.toml")
-"""Settings fitted for the bundled mvanet and sce; `python -m benchmarks post` writes them."""
+"""Settings fitted for the bundled mvanet and sce; `python -m benchmarks post-fit` writes them."""
 
 SHARES = ("look_above", "point_above", "astray", "disbelief", "recall")
 """Settings that are probabilities."""
