@@ -197,7 +197,6 @@ def post(
     sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
     sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
-    backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "sce,mvanet",
     movenet: Annotated[Path | None, typer.Option(help="MoveNet MultiPose, an ONNX file: a real engine.")] = None,
     yolox: Annotated[Path | None, typer.Option(help="YOLOX, an ONNX file: the other real engine.")] = None,
     seen: Annotated[Path, typer.Option(help="Folder for what is seen.")] = Path("out/post"),
@@ -211,7 +210,6 @@ def post(
 
     from benchmarks import post, post_page, results_sets, yardstick
     from seldfuse.labels import DCASE2025
-    from seldfuse.plugin.host import load_registry
     from seldfuse.synth.pictures.sprites import load_sprites
 
     split = results_sets.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
@@ -220,7 +218,6 @@ def post(
         split,
         yardstick.read_plans("audio-visual"),
         load_sprites(sprites, DCASE2025, held_out=True),
-        load_registry().find_backends(backends),
         engines,
         seen,
         print,

@@ -1,12 +1,14 @@
 """What looking is worth once everything was heard: no post-processing, exact and worse detections, real engines."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.hearing import hear
+from benchmarks.hearing import Hearing, hear
 from benchmarks.results_scores import bound
 from seldfuse.clip import Clip
 from seldfuse.detections import PERSON, POINTS, UNTRACKED, Detections
@@ -15,9 +17,9 @@ from seldfuse.manifest import recipe_of
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, count
 from seldfuse.metrics.jackknife import differences, intervals
+from seldfuse.metrics.scores import Average, scores
 from seldfuse.pipeline import open_eyes
 from seldfuse.plugin.host import load_registry
-from seldfuse.plugin.registry import BackendRequest
 from seldfuse.posterior import Posterior
 from seldfuse.synth.dataset.folder import Split
 from seldfuse.synth.pictures.film import CAMERA, detections
@@ -38,55 +40,93 @@ THINGS_AT_RANDOM = 2.0
 
 SEED = 20261126
 EXACT = "exact"
+REAL = "real engines"
 POSTS = ("keypoint", "gdino", "keypoint,gdino")
+
+PLAIN, TAUGHT = "mvanet@mvanet-small-plain", "mvanet"
+BACKENDS = (TAUGHT, PLAIN, "sce", "cmc", "doa", "sde")
+AUDIO, PUBLISHED, OURS = "audio models", "as published", "ours"
+SYSTEMS = {
+    "SED-SCE-ONS": (PLAIN,),
+    "TS-SED-SCE-ONS": (TAUGHT,),
+    "CMC": ("cmc",),
+    AUDIO: ("doa", "sde", "sce"),
+    PUBLISHED: (PLAIN, TAUGHT, "sce"),
+    OURS: BACKENDS,
+}
+"""Who is corrected, and who is to be compared; of several members the mean."""
 
 
 def measure(
     split: Split,
     plans: Mapping[str, Scene],
     sprites: Sprites,
-    requests: Sequence[BackendRequest],
     engines: Mapping[str, str],
     folder: Path,
     watch: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The whole result as JSON values. `engines` are real ones by post-processor; `folder` takes what is seen.
+    """The whole result as JSON values. `engines` are real ones by post-processor, which look where there are two;
+    `folder` takes what is seen.
 
     Raises what `hear` and `open_eyes` raise.
     """
     watch("listening")
+    requests = load_registry().find_backends(",".join(BACKENDS))
     heard = hear(split, requests)
-    said = fuse(heard.said, FusionSettings())
     clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
     watch("asking the plans what is to be seen")
     write_recorded(folder, [clip.name for clip in clips], plans, sprites)
-    tried = list(_tried(folder, engines))
-    counts: dict[tuple[str, str, str], Counts] = {}
-    base = count(heard.truth, decode(said), mode="strict")
-    looked: dict[str, float] = {}
-    for title, post, who in tried:
-        watch(f"{title}: {post}")
-        looks, pictures = looked_at(clips, said, who, folder / "kept")
-        looked[f"{title}: {post}"] = pictures / len(clips)
-        for mode in MODES:
-            seen = corrected(clips, said, looks, VisionSettings.find(mode))
-            counts[title, post, mode] = count(heard.truth, decode(seen), mode="strict")
+    real, recorded = list(_real(engines)), list(_recorded(folder))
+    tried = {AUDIO: real, PUBLISHED: [*recorded, *real], OURS: real}
+    study = Study(clips, heard, folder / "kept", watch)
     return {
         "seldfuse": recipe_of(requests, (), load_registry())["seldfuse"],
         "clips": len(clips),
-        "members": [request.instance for request in requests],
         "settings": VisionSettings.find("bayes").to_json(),
-        "heard": _scored(base, base),
-        "looked": looked,
-        "seen": [
-            {"detections": title, "post": post, "mode": mode, **_scored(counted, base)}
-            for (title, post, mode), counted in counts.items()
-        ],
-        "bayes_over_rules": [
-            {"detections": title, "post": post, **_gain(counts[title, post, "bayes"], counts[title, post, "rules"])}
-            for title, post, _ in tried
+        "systems": [
+            {"name": name, "members": list(members), **study.of(name, members, tried.get(name, ()))}
+            for name, members in SYSTEMS.items()
         ],
     }
+
+
+@dataclass(frozen=True)
+class Study:
+    """Clips that were listened to once, and the folder in which detections are kept."""
+
+    clips: Sequence[Clip]
+    heard: Hearing
+    kept: Path
+    watch: Callable[[str], None]
+
+    def of(self, name: str, members: Sequence[str], tried: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+        """Some members together as they heard it, and corrected in all ways that are to be tried."""
+        said = fuse({member: self.heard.said[member] for member in members}, FusionSettings())
+        base, official = self._counted(said)
+        seen, over_rules, looked = [], [], {}
+        for title, post, who in tried:
+            self.watch(f"{name}, {title}: {post}")
+            looks, pictures = looked_at(self.clips, said, who, self.kept)
+            looked[f"{title}: {post}"] = pictures / len(self.clips)
+            counts = {}
+            for mode in MODES:
+                counts[mode], counted = self._counted(corrected(self.clips, said, looks, VisionSettings.find(mode)))
+                gained = _gained(counts[mode], counted, base)
+                seen.append({"detections": title, "post": post, "mode": mode, **gained})
+            over_rules.append({"detections": title, "post": post, **_gain(counts["bayes"], counts["rules"])})
+        heard = _gained(base, official, base)
+        return {"heard": heard, "looked": looked, "seen": seen, "bayes_over_rules": over_rules}
+
+    def _counted(self, said: Posterior) -> tuple[Counts, Counts]:
+        """Strictly and officially."""
+        events = decode(told(said))
+        return count(self.heard.truth, events, mode="strict"), count(self.heard.truth, events, mode="official")
+
+
+def told(said: Posterior) -> Posterior:
+    """Where nobody tells of on-screen, nothing is."""
+    nothing = torch.zeros_like(said.activity)
+    return replace(said, onscreen=nothing if said.onscreen is None else said.onscreen.nan_to_num(0.0))
 
 
 def looked_at(clips: Sequence[Clip], said: Posterior, post: str, folder: Path) -> tuple[list[list[Look]], int]:
@@ -101,7 +141,7 @@ def corrected(
     """What is believed once the clips were looked at."""
     asked = zip(one_by_one(clips, said), looks, strict=True)
     return Posterior.join(
-        [refine(one, seen, clip.camera, 1 / RATE_HZ, settings).posterior for (clip, _, one), seen in asked]
+        [told(refine(one, seen, clip.camera, 1 / RATE_HZ, settings).posterior) for (clip, _, one), seen in asked]
     )
 
 
@@ -163,30 +203,44 @@ def _people(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
     return Detections.of(list(rows), list(points))
 
 
-def _tried(folder: Path, engines: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """What is seen, by which post-processors, and what to type for them."""
-    recorded = {title: f"@recorded:{folder / title}" for title in (EXACT, "degraded", "random", "of another clip")}
-    for title, engine in recorded.items():
+def _recorded(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """What is seen, by which post-processors, and what to type for them: detections of several kinds."""
+    for title in (EXACT, "degraded", "random", "of another clip"):
         for post in POSTS if title == EXACT else POSTS[-1:]:
-            yield title, post, ",".join(f"{name}{engine}" for name in post.split(","))
+            yield title, post, ",".join(f"{name}@recorded:{folder / title}" for name in post.split(","))
+
+
+def _real(engines: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The same of real engines."""
     if set(engines) == set(POSTS[-1].split(",")):
         for post in POSTS:
-            yield "real engines", post, ",".join(f"{name}@{engines[name]}" for name in post.split(","))
+            yield REAL, post, ",".join(f"{name}@{engines[name]}" for name in post.split(","))
 
 
-def _scored(counts: Counts, base: Counts) -> dict[str, Any]:
-    """Scores and gains, of classes alike and pooled; `closed` is the share of what was wrong that no longer is."""
+def _gained(counts: Counts, official: Counts, base: Counts) -> dict[str, Any]:
+    """Scores and gains; `closed` is the share of what was wrong that no longer is, by classes alike and pooled."""
+    return {
+        **_scored(counts),
+        "official": _scored(official),
+        "gain": _gain(counts, base),
+        "closed": {"alike": _closed(counts, base, "macro"), "pooled": _closed(counts, base, "micro")},
+    }
+
+
+def _scored(counts: Counts) -> dict[str, Any]:
+    """Scores of classes alike, and pooled."""
     found, pooled = intervals(counts), intervals(counts, "micro")
-    before = intervals(base)
-    gap = before["f20_1"].value - before["f20_1_on"].value
     return {
         "scores": {name: bound(found[name]) for name in SCORES},
         "pooled": {name: bound(pooled[name]) for name in SCORES},
-        "gain": _gain(counts, base),
-        "closed": {
-            "osa": (found["osa"].value - before["osa"].value) / (1 - before["osa"].value),
-            "f20_1_on": (found["f20_1_on"].value - before["f20_1_on"].value) / gap,
-        },
+    }
+
+
+def _closed(counts: Counts, base: Counts, average: Average) -> dict[str, float]:
+    after, before = scores(counts, average), scores(base, average)
+    return {
+        "osa": (after.osa - before.osa) / (1 - before.osa),
+        "f20_1_on": (after.f20_1_on - before.f20_1_on) / (before.f20_1 - before.f20_1_on),
     }
 
 

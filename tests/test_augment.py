@@ -25,6 +25,7 @@ from seldfuse.train.augment import (
     gain,
     masks,
     mixup,
+    overlay,
     shift,
     swap,
     worn_by_codec,
@@ -38,7 +39,7 @@ COLUMNS, MELS = 50, 64
 Augmentation = Callable[[Batch, float, np.random.Generator], Batch]
 ALL: dict[str, Augmentation] = {
     "swap": swap, "shift": shift, "filters": filters, "band_limit": band_limit,
-    "gain": gain, "masks": masks, "mixup": mixup
+    "gain": gain, "masks": masks, "mixup": mixup, "overlay": overlay
 }  # fmt: skip
 SHARED = {name: function for name, function in ALL.items() if name != "gain"}
 
@@ -348,9 +349,50 @@ def test_labels_are_mixed_in_just_the_clips_whose_sound_is() -> None:
     assert 10 < mixed.sum() < 30
 
 
-def test_a_clip_alone_is_not_mixed() -> None:
+@pytest.mark.parametrize("mix", [mixup, overlay])
+def test_a_clip_alone_is_not_mixed(mix: Augmentation) -> None:
     batch = made_up(1)
-    assert mixup(batch, 1.0, chance()) is batch
+    assert mix(batch, 1.0, chance()) is batch
+
+
+def two_places(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise from the left, and other, duller noise from the right that comes and goes and has an echo."""
+    left = noise(1, seed=seed)[:, :1]
+    right = noise(1, seed=seed + 1)[:, :1].unfold(-1, 9, 1).mean(-1)
+    right = torch.nn.functional.pad(right, (4, 4)) * (torch.arange(24_000) // 3_000 % 2)
+    right = right + right.roll(200, dims=-1)
+    return (
+        torch.cat([gain * sound for gain in gains], dim=1) for sound, gains in ((left, (0.8, 0.2)), (right, (0.2, 0.8)))
+    )
+
+
+def test_an_overlay_has_the_features_of_both_sounds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["seldfuse.train.augment.overlay"], "MOST_DB", 0.0)
+    one, two = two_places()
+    before = heard(torch.cat([one, two]))
+    whole = 10 ** (before.features[:, LEFT : RIGHT + 1] / 10)
+    louder = (whole[0].mean() / whole[1].mean()).sqrt()
+    after, expected = overlay(before, 1.0, chance()), heard(one + louder * two)
+    for channel, most in ((LEFT, 1.0), (RIGHT, 1.0), (ILD, 1.0), (INTENSITY, 0.05), (STPACC, 0.05)):
+        off, alone = ((batch.features - expected.features)[0, channel].abs().mean() for batch in (after, before))
+        assert off < most, channel
+        assert off < alone * (0.6 if channel == STPACC else 1.0 if channel == LEFT else 0.1), channel
+
+
+def test_an_overlay_comes_from_the_scene_that_shares_most_and_is_out_of_the_picture() -> None:
+    batch = heard(noise(4))
+    activity = torch.zeros(4, 10, len(THREE), 3)
+    for clip, cls in enumerate((0, 1, 0, 2)):
+        activity[clip, :, cls, 0] = 1.0
+    onscreen = torch.ones_like(activity)
+    batch = replace(batch, truth=replace(batch.truth, activity=activity, onscreen=onscreen))
+    after = overlay(batch, 1.0, chance()).truth
+    for clip, other in ((0, 2), (2, 0)):
+        assert after.activity[clip, :, 0].unique(dim=0).tolist() == [[1.0, 1.0, 0.0]]
+        assert after.onscreen[clip, :, 0, :2].unique(dim=0).tolist() == [[1.0, 0.0]]
+        assert torch.equal(after.direction[clip, :, 0, 1], batch.truth.direction[other, :, 0, 0])
+    # Who shares nothing with anybody sounds together with anybody.
+    assert after.activity[1, 0].sum() == 2.0
 
 
 def test_codec_wears_just_the_chosen_clips() -> None:
@@ -398,7 +440,7 @@ def test_about_the_share_of_the_clips_is_touched(name: str) -> None:
     assert touched(batch.features, after.features).sum().item() == pytest.approx(50, abs=20)
 
 
-@pytest.mark.parametrize("change", [gain, filters])
+@pytest.mark.parametrize("change", [gain, filters, overlay])
 def test_without_levels_there_is_nothing_to_change(change: Augmentation) -> None:
     batch = made_up(2)
     batch = Batch(batch.features[:, [INTENSITY]], ("intensity",), batch.truth)
@@ -421,7 +463,7 @@ def test_by_default_only_sides_change() -> None:
     assert augmented(batch, Augment(swap=0.0), chance()) is batch
 
 
-@pytest.mark.parametrize("name", ["swap", "mixup", "masks", "filters", "shift", "codec"])
+@pytest.mark.parametrize("name", ["swap", "mixup", "overlay", "masks", "filters", "shift", "codec"])
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_share_lies_between_nothing_and_all(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=f"augmentation {name} must be a share of the clips, from 0 to 1, got {value}"):

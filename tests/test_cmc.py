@@ -80,6 +80,21 @@ def test_onscreen_is_a_mean_over_sources_and_places_are_as_the_baseline_learns_t
     silent[0, :2, :, :, 0] = target[0, 0, 0, 1:4, 0]
     sounding = place - adpit_loss(silent.flatten(2), target[:, :, :, :4])
     assert adpit_seen_loss(output, target, 0.0, 3.0).item() == pytest.approx((place + 2.0 * sounding).item(), rel=1e-5)
+    # Of several sources there are none here: only the weight of one counts.
+    assert adpit_seen_loss(output, target, 0.0, 3.0, 9.0) == adpit_seen_loss(output, target, 0.0, 3.0)
+
+
+def test_frames_with_several_sources_of_a_class_may_count_more() -> None:
+    torch.manual_seed(0)
+    target = torch.zeros(1, 2, 6, 5, 3)
+    target[0, 0, 0, :4, 0] = torch.tensor([1.0, 0.6, 0.8, 2.0])
+    target[0, 1, 1:3, :4, 1] = torch.tensor([[1.0, 0.6, 0.8, 2.0], [1.0, 0.6, -0.8, 1.0]])
+    output = (torch.rand(1, 2, 3, 4, 3) * 0.8 + 0.1).flatten(2)
+    one, two, five = (adpit_seen_loss(output, target, 0.0, 2.0, weight).item() for weight in (None, 2.0, 5.0))
+    assert one == two
+    first = adpit_seen_loss(output, target, 0.0, 1.0, 2.0) - adpit_seen_loss(output, target, 0.0, 1.0, 1.0)
+    assert five - two == pytest.approx(3.0 * first.item(), rel=1e-4)
+    assert five > two
 
 
 def test_settings_build_the_same_network_again(network: Cmc) -> None:

@@ -88,6 +88,8 @@ def test_what_can_be_counted_is_counted() -> None:
     assert sight.unrelated["bell"] == pytest.approx(UNRELATED, abs=0.2)
     assert sight.deviation_deg["bell"] == pytest.approx(OFF_DEG, abs=0.8)
     assert settings.heard_std_deg["bell"] == pytest.approx(HEARD_DEG, abs=2.5)
+    # Half of all bells are in the picture, and nearly all are heard inside of it.
+    assert settings.untold == pytest.approx(0.55, abs=0.12)
 
 
 def test_pictures_that_tell_are_believed_and_pictures_of_anything_are_not() -> None:

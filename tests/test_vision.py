@@ -158,8 +158,18 @@ def test_without_directions_or_looks_nothing_is_changed() -> None:
 def test_where_no_model_tells_on_screen_the_picture_does() -> None:
     assert onscreen(corrected(said(20.0, None), look(person(21.0)))) > 0.8
     assert onscreen(corrected(said(20.0, None), look(Detections.of([])))) < 0.3
+    sure = replace(SURE, untold=0.1)
+    assert onscreen(corrected(said(20.0, None), look(person(21.0)), settings=sure)) < 0.8
     # Beyond the picture's edge it is off-screen, whatever is seen.
     assert onscreen(corrected(said(80.0, None), look(person(21.0)))) < 0.05
+
+
+def test_evidence_counts_less_for_who_has_looked_already_only() -> None:
+    half = replace(SURE, evidence_weight=0.5)
+    for called, changes in ((0.5, True), (None, False)):
+        full, less = (onscreen(corrected(said(0.0, called), look(person(1.0)), settings=s)) for s in (SURE, half))
+        assert (full > less + 0.02) is changes
+        assert changes or full == less
 
 
 def test_a_direction_behind_stays_behind() -> None:

@@ -15,14 +15,14 @@ from seldfuse.fusion import DecodeSettings
 from seldfuse.geometry import fold_front
 from seldfuse.labels import LabelSet
 from seldfuse.metrics.counts import Counts
-from seldfuse.perclass import PerClass
+from seldfuse.perclass import PerClass, per_class
 from seldfuse.posterior import Posterior
 from seldfuse.tune.choose import folds_of
 from seldfuse.tune.counting import count_said
 from seldfuse.tune.errors import errors
 from seldfuse.tune.scenes import Scenes
 from seldfuse.vision.candidates import Candidates
-from seldfuse.vision.cause import Belief, Seen, concluded, evidence
+from seldfuse.vision.cause import Belief, Seen, concluded, evidence, inside
 from seldfuse.vision.refine import belief_of, candidates_of, heard_of, refine, seen_of
 from seldfuse.vision.settings import Sight, VisionSettings, sight_key
 
@@ -102,6 +102,7 @@ def fit(scenes: Scenes, base: VisionSettings) -> VisionSettings:
     std_deg, astray = _heard_errors(scenes)
     sight = {**base.sight, **counted_sights(scenes, base)}
     settings = replace(base, heard_std_deg=std_deg, astray=astray, sight=sight)
+    settings = replace(settings, untold=_untold(scenes, settings))
     own, foreign = _Joined.of(scenes, settings), _Joined.of(scenes.foreign(), settings)
 
     def loss(numbers: np.ndarray) -> float:
@@ -220,6 +221,17 @@ def _heard_errors(scenes: Scenes) -> tuple[dict[str, float], float]:
     variance = _by_class(square, known & ~astray, scenes.said.labels)
     std_deg = {name: round(max(value, 1.0) ** 0.5, 1) for name, value in variance.items()}
     return std_deg, round(float((known & astray).sum() / known.sum().clamp_min(1)), 3)
+
+
+def _untold(scenes: Scenes, settings: VisionSettings) -> float:
+    """How often what is heard inside of the picture is on-screen."""
+    cells, onscreen = _told(scenes)
+    belief = belief_of(scenes.camera, settings, scenes.said.hop_s)
+    direction, spread = _known(scenes.said.direction)[cells], scenes.said.azimuth_std_deg
+    std_deg = per_class(settings.heard_std_deg, scenes.said.labels, 10.0).to(direction)[cells[2]]
+    std_deg = std_deg if spread is None else torch.hypot(std_deg, spread[cells].nan_to_num())
+    within = inside(fold_front(azimuth_from_direction(direction)), std_deg, belief)
+    return round(float(onscreen.sum() / within.sum().clamp_min(1e-3)), 3)
 
 
 def _by_class(

@@ -43,13 +43,14 @@ class Heard:
     """Events as they were heard.
 
     Shape: all `(frame, event)`: the probability that it sounds, the azimuth (folded to the front) and its standard
-    deviation, the probability of being on-screen.
+    deviation, the probability of being on-screen, and whether a model told that.
     """
 
     activity: Float[Tensor, "frame event"]
     azimuth_deg: Float[Tensor, "frame event"]
     std_deg: Float[Tensor, "frame event"]
     onscreen: Float[Tensor, "frame event"]
+    told: Bool[Tensor, "frame event"]
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ class Belief:
     """How events and pictures go together.
 
     `astray` is how often a heard azimuth is nowhere near, `disbelief` how often a picture has nothing to do with the
-    sound, `evidence_weight` the exponent of the evidence, `memory` how many frames before and after speak too,
-    `fov_deg` and `yaw_deg` where the picture is.
+    sound, `evidence_weight` the exponent of the evidence where a model told of on-screen, `memory` how many frames
+    before and after speak too, `fov_deg` and `yaw_deg` where the picture is.
     """
 
     astray: float
@@ -137,7 +138,8 @@ def concluded(heard: Heard, seen: Seen, support: Float[Tensor, "frame event lane
     # How much likelier on-screen is than off-screen.
     total = (1 - belief.disbelief) * unseen + belief.disbelief + support.sum(-1)
     before = torch.logit(heard.onscreen, SURE)
-    after = torch.sigmoid(before + belief.evidence_weight * total.clamp_min(SURE).log())
+    weight = torch.where(heard.told, belief.evidence_weight, 1.0)
+    after = torch.sigmoid(before + weight * total.clamp_min(SURE).log())
     onscreen = torch.where(seen.looked, after, heard.onscreen)
     common = torch.where(seen.looked, after / total.clamp_min(SURE), 0.0).unsqueeze(-1) * support
 

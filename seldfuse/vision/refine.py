@@ -28,9 +28,6 @@ CHANGES = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_deg_befo
 LEAST_DEG, LEAST_CHANCE = 0.5, 0.01
 """What moves by less is not told of."""
 
-EVEN = 0.5
-"""On-screen where no model tells: under a view at random, half of what is heard in front is behind."""
-
 
 @dataclass(frozen=True)
 class Look:
@@ -137,9 +134,10 @@ def heard_of(posterior: Posterior, belief: Belief, settings: VisionSettings) -> 
         std_deg = torch.hypot(std_deg, posterior.azimuth_std_deg.nan_to_num())
     told = _told(posterior)
     prior = torch.sigmoid(settings.prior_weight * torch.logit(told, 1e-4) + settings.prior_bias)
-    even = EVEN * inside(azimuth_deg, std_deg, belief)
-    fields = (posterior.activity.float(), azimuth_deg, std_deg, torch.where(told.isnan(), even, prior))
-    return Heard(*(value[0].flatten(1).nan_to_num() for value in fields))
+    untold = settings.untold * inside(azimuth_deg, std_deg, belief)
+    fields = (posterior.activity.float(), azimuth_deg, std_deg, torch.where(told.isnan(), untold, prior))
+    activity, azimuth_deg, std_deg, onscreen = (value[0].flatten(1).nan_to_num() for value in fields)
+    return Heard(activity, azimuth_deg, std_deg, onscreen, ~told[0].flatten(1).isnan())
 
 
 def _told(posterior: Posterior) -> Float[Tensor, "1 frame cls track"]:

@@ -35,7 +35,7 @@ MODES = ("bayes", "rules")
 FITTED = Path(__file__).with_name("fitted.toml")
 """Settings fitted for the bundled mvanet and sce; `python -m benchmarks post-fit` writes them."""
 
-SHARES = ("look_above", "point_above", "astray", "disbelief", "recall")
+SHARES = ("look_above", "point_above", "astray", "disbelief", "untold", "recall")
 """Settings that are probabilities."""
 
 
@@ -73,7 +73,9 @@ class VisionSettings:
     `bayes`: `heard_std_deg` is how far off the heard azimuth is (standard deviation, beside the spread of the members),
     `astray` how often it is nowhere near, `disbelief` how often a picture tells nothing of what is heard. The log-odds
     of what was called on-screen are scaled by `prior_weight` and shifted by `prior_bias`; evidence is averaged over
-    `memory_s` before and after, and its logarithm scaled by `evidence_weight`.
+    `memory_s` before and after, and its logarithm scaled by `evidence_weight`, for who calls something on-screen has
+    looked already. Where nobody does, `untold` is how often what is heard inside of the picture is on-screen, and
+    evidence counts in full: under a view at random half of what is heard in front is behind.
 
     `rules`: what is seen within `tolerance_deg` of where something is heard is its source; `margin_deg` from the
     picture's edge nothing is told.
@@ -88,6 +90,7 @@ class VisionSettings:
     prior_weight: Number = 1.0
     prior_bias: Number = 0.0
     evidence_weight: Number = 1.0
+    untold: Number = 0.5
     memory_s: Number = 1.0
     tolerance_deg: Number = 15.0
     margin_deg: Number = 5.0

@@ -8,6 +8,7 @@ from seldfuse.train.augment.filters import filters
 from seldfuse.train.augment.gain import gain
 from seldfuse.train.augment.masks import masks
 from seldfuse.train.augment.mixup import mixup
+from seldfuse.train.augment.overlay import overlay
 from seldfuse.train.augment.settings import Augment
 from seldfuse.train.augment.shift import shift
 from seldfuse.train.augment.swap import swap
@@ -23,6 +24,7 @@ __all__ = [
     "gain",
     "masks",
     "mixup",
+    "overlay",
     "shift",
     "swap",
     "worn_by_codec",
@@ -30,11 +32,12 @@ __all__ = [
 
 
 def augmented(batch: Batch, settings: Augment, rng: np.random.Generator) -> Batch:
-    """The batch after swap, shift, filters, band limits, gain, masks, mixup and blinding, in that order.
+    """The batch after swap, overlay, shift, filters, band limits, gain, masks, mixup and blinding, in that order.
 
     The codec is not among them: it needs audio, see `worn_by_codec`. What is not asked for draws no random number.
     """
     batch = swap(batch, settings.swap, rng)
+    batch = overlay(batch, settings.overlay, rng)
     batch = shift(batch, settings.shift, rng)
     batch = filters(batch, settings.filters, rng)
     batch = band_limit(batch, settings.band_limit, rng)

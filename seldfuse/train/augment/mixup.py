@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.features.embedding import mapped
 from seldfuse.posterior import Posterior
 from seldfuse.train.augment.chance import chosen
+from seldfuse.train.augment.together import together
 from seldfuse.train.batch import Batch
 
 BETA = 0.5
@@ -35,12 +36,11 @@ def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     drawn = rng.beta(BETA, BETA, len(rows))
     weight = torch.from_numpy(np.maximum(drawn, 1.0 - drawn)).reshape(-1, 1, 1, 1).to(batch.features)
     mixed = weight * batch.features[rows] + (1.0 - weight) * batch.features[others]
-    both = _together(
-        batch.truth.map(lambda tensor: tensor[rows]), batch.truth.map(lambda tensor: tensor[others]), weight
-    )
-    tensors: dict[str, Any] = {
-        name: old.index_copy(0, rows, both.tensors()[name]) for name, old in batch.truth.tensors().items()
-    }
+    own = _weighted(batch.truth.map(lambda tensor: tensor[rows]), weight)
+    other = _weighted(batch.truth.map(lambda tensor: tensor[others]), 1.0 - weight)
+    both = together(own, other)
+    both["activity"][..., 0] = own.activity.amax(dim=3) + other.activity.amax(dim=3)
+    tensors: dict[str, Any] = {name: old.index_copy(0, rows, both[name]) for name, old in batch.truth.tensors().items()}
     embeddings = mapped(batch.embeddings, lambda tokens: _exposed(tokens, rows, others, weight))
     features = batch.features.index_copy(0, rows, mixed)
     return replace(batch, features=features, truth=replace(batch.truth, **tensors), embeddings=embeddings)
@@ -52,20 +52,5 @@ def _exposed(
     return tokens.index_copy(0, rows, weight * tokens[rows] + (1.0 - weight) * tokens[others])
 
 
-def _together(first: Posterior, second: Posterior, weight: Float[Tensor, "batch 1 1 1"]) -> Posterior:
-    """What sounds in a mixture of `weight` of the first and the rest of the second, on as many tracks as they have."""
-    weight = weight.to(first.activity)
-    own, other = weight * first.activity, (1.0 - weight) * second.activity
-    # Stable and the first scene first: where both are equally loud its direction stands on the first track.
-    order = torch.cat([own, other], dim=3).argsort(dim=3, descending=True, stable=True)[..., : first.tracks]
-    pairs = {name: (tensor, second.tensors()[name]) for name, tensor in first.tensors().items()}
-    tensors: dict[str, Any] = {
-        name: _taken(torch.cat(pair, dim=3), order) for name, pair in (pairs | {"activity": (own, other)}).items()
-    }
-    tensors["activity"][..., 0] = own.amax(dim=3) + other.amax(dim=3)
-    return replace(first, **tensors)
-
-
-def _taken(values: Tensor, order: Int[Tensor, "batch frame cls track"]) -> Tensor:
-    """Tracks in a given order; `values` may have an axis behind that of the tracks."""
-    return values.take_along_dim(order if values.ndim == order.ndim else order.unsqueeze(-1), dim=3)
+def _weighted(truth: Posterior, weight: Float[Tensor, "batch 1 1 1"]) -> Posterior:
+    return replace(truth, activity=weight.to(truth.activity) * truth.activity)

@@ -16,6 +16,8 @@ class Augment:
     """Left and right change places."""
     mixup: float = 0.0
     """Another clip of the batch sounds along."""
+    overlay: float = 0.0
+    """Another clip, one with the same classes, sounds at the same time out of the picture."""
     gain_db: float = 0.0
     """Every clip gets louder or softer by up to this much."""
     masks: float = 0.0

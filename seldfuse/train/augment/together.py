@@ -1,0 +1,26 @@
+"""What sounds where two scenes are heard at once."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from seldfuse.posterior import Posterior
+
+
+def together(first: Posterior, second: Posterior) -> dict[str, Any]:
+    """The fields of both, clip by clip, on as many tracks as the first has: the most active ones first.
+
+    The order is stable and the first scene goes first: where both are equally active its direction stands on the first
+    track.
+    """
+    order = torch.cat([first.activity, second.activity], dim=3).argsort(dim=3, descending=True, stable=True)
+    kept = order[..., : first.tracks]
+    others = second.tensors()
+    return {name: _taken(torch.cat([field, others[name]], dim=3), kept) for name, field in first.tensors().items()}
+
+
+def _taken(values: Tensor, order: Int[Tensor, "batch frame cls track"]) -> Tensor:
+    """Tracks in a given order; `values` may have an axis behind that of the tracks."""
+    return values.take_along_dim(order if values.ndim == order.ndim else order.unsqueeze(-1), dim=3)
