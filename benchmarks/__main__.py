@@ -24,6 +24,7 @@ from seldfuse.watch import Watch
 
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
+POST_TIMED = 4
 EYES_ROUNDS = 2
 FOA_SOUND_S, FOA_VIDEO_S = 400, 60
 FUSED_CLIPS, TWIN_CLIPS = 10_000, 10
@@ -65,6 +66,22 @@ def eyes_speed() -> None:
     with TemporaryDirectory() as folder:
         result = eyes_speed.measure(EYES_ROUNDS, Path(folder))
     _keep(result, "eyes-speed.json", eyes_speed.table(result))
+
+
+@app.command()
+def post_speed(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
+    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    movenet: Annotated[Path, typer.Option(help="MoveNet MultiPose, an ONNX file.")],
+    data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
+    clips: Annotated[int, typer.Option(min=POST_TIMED, help="Number of scenes to score.")] = 100,
+) -> None:
+    """Time the correction of the frozen audio-visual scenes by MoveNet, and score looking at every frame."""
+    from benchmarks import post_speed, results_sets
+
+    split = results_sets.render_seen(data, sounds, sprites, os.cpu_count() or 1)
+    result = post_speed.measure(split, movenet, clips, POST_TIMED, EYES_ROUNDS)
+    _keep(result, "post-speed.json", post_speed.table(result))
 
 
 @app.command()
@@ -225,6 +242,15 @@ def post(
     text = post_page.tables(result)
     _keep(result, "post.json", Markdown(text))
     _renew(DOCS / "results.md", text, post_page.BEGIN)
+
+
+@app.command()
+def papers() -> None:
+    """The systems of the papers beside what was published, out of what `results` and `post` measured."""
+    from benchmarks import papers_page
+
+    heard, seen = (json.loads((RESULTS / name).read_text(encoding="utf-8")) for name in ("results.json", "post.json"))
+    _renew(DOCS / "results.md", papers_page.tables(heard, seen), papers_page.BEGIN)
 
 
 @app.command()

@@ -183,7 +183,8 @@ def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
     for system in [*(system for system in whole if len(system.members) > 1), alone[0]]:
         for other in alone:
             if other != system and (other.members[0] in system.members or system == alone[0]):
-                yield {"system": system.name, "less": other.name, **_more(counts, system, other, SCORES)}
+                pooled = {POOLED: _more(counts, system, other, ASKED, "micro")}
+                yield {"system": system.name, "less": other.name, **_more(counts, system, other, SCORES), **pooled}
 
 
 def _more(

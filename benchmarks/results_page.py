@@ -13,13 +13,6 @@ UNKNOWN = "–"
 WEIGHTS = "model.safetensors"
 DIGEST_DIGITS = 12
 
-PUBLISHED = (
-    ("DCASE 2025 baseline, audio", "0.23", "24.5", "0.41", "README of the baseline"),
-    ("NERC-SLIP, single models", "0.50 to 0.53", "12.5 to 12.8", "0.26 to 0.27", "its DCASE 2025 report"),
-    ("NERC-SLIP, ensemble", "0.54", "11.8", "0.26", "its DCASE 2025 report"),
-)
-"""System, F, DOAE in degrees and RDE on the challenge's recordings (dev-test), and who says so."""
-
 Row = Sequence[str]
 Document = Mapping[str, Any]
 
@@ -40,28 +33,25 @@ def tables(document: Document) -> str:
 
 def _blocks(document: Document) -> Iterator[str]:
     yield (
-        "`python -m benchmarks results --sounds DIR`, the last step of `make results`, made these tables with\n"
+        "`python -m benchmarks results --sounds DIR`, a step of `make results`, made these tables with\n"
         f"seldfuse {document['seldfuse']}; all numbers are in [results.json](../benchmarks/results/results.json)."
     )
     yield table(("backend", "checkpoint", "BLAKE2b of the weights"), checkpoints(document))
     for name, measured in document["sets"].items():
         for mode in MODES:
-            yield f"## {name}: {mode} counting"
+            yield f"### {name}: {mode} counting"
             yield table(("system", *TITLES.values()), _score_rows(document, measured[mode]))
-        yield f"## {name}: ensembles less one backend"
+        yield f"### {name}: ensembles less one backend"
         yield f"{ABOVE} where the whole interval lies above 0."
         yield table(
             ("ensemble", "less", "score", *(head for mode in MODES for head in (mode, ""))), _difference_rows(measured)
         )
-        yield f"## {name}: by class"
+        yield f"### {name}: by class"
         yield _about_classes(document)
         columns = _class_columns(document)
         best = _best_ensemble(document)
         heads = [f"{TITLES[score]}, {'ensemble' if system == best else system}" for system, score in columns]
         yield table(("class", "groups", "frames", *heads), _class_rows(document, measured["strict"], columns))
-    yield "## On the challenge's recordings"
-    yield "Other data, and so not to be compared with the tables above: what others published."
-    yield table(("system", "F", TITLES["doae_deg"], TITLES["rde"], "source"), PUBLISHED)
 
 
 def checkpoints(document: Document) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from seldfuse.errors import UsageError
 from seldfuse.labels import LabelSet
 
 KNOWN = ("phrases", "points", "place", "prompts")
+THRESHOLDS = ("box_above", "text_above")
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,22 @@ class Rule:
 
 @dataclass(frozen=True)
 class Rules:
-    """A rule by class name; a class without one is left alone."""
+    """A rule by class name; a class without one is left alone.
+
+    Of what an open-vocabulary detector finds counts what is more likely than `box_above`, and of the words that it says
+    of it those above `text_above`.
+    """
 
     by_class: Mapping[str, Rule] = field(default_factory=dict)
+    box_above: float = 0.25
+    text_above: float = 0.25
 
     @classmethod
     def read(cls, path: Path, labels: LabelSet) -> "Rules":
-        """From a TOML file with one table per class.
+        """From a TOML file with one table per class, and the thresholds before them.
 
         Raises UsageError that names what is wrong: a class, a point or a setting that is unknown, an empty prompt, a
-        place outside of the box, or a file that is no TOML.
+        place outside of the box, a threshold that is no probability, or a file that is no TOML.
         """
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -47,13 +54,20 @@ class Rules:
             raise UsageError(f"there is no such file of rules: {path}") from error
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"expected a TOML file of rules ({error}): {path}") from error
+        thresholds = {name: _threshold(name, data.pop(name), path) for name in THRESHOLDS if name in data}
         unknown = [name for name in data if name not in labels.names]
         if unknown:
             raise UsageError(
                 f"rules for classes that are unknown: {', '.join(unknown)}; "
-                f"expected some of {', '.join(labels.names)}: {path}"
+                f"expected some of {', '.join(labels.names)}, or {' or '.join(THRESHOLDS)}: {path}"
             )
-        return cls({name: _rule(name, table, path) for name, table in data.items()})
+        return cls({name: _rule(name, table, path) for name, table in data.items()}, **thresholds)
+
+
+def _threshold(name: str, value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UsageError(f"{name} must be a number from 0 to 1, got {value!r}: {path}")
+    return float(value)
 
 
 def _rule(name: str, table: Any, path: Path) -> Rule:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from worlds import call, film
 
-from benchmarks import eyes, eyes_page, results_page
+from benchmarks import eyes, eyes_page, papers_page, post_page, results_page
 from benchmarks.__main__ import DOCS, RESULTS
 from seldfuse.features.encoders.reference import open_encoder
 from seldfuse.labels import DCASE2025
@@ -76,5 +76,14 @@ def test_black_frames_are_black_and_as_many(tmp_path: Path) -> None:
 
 def test_the_page_is_what_was_measured() -> None:
     page = (DOCS / "results.md").read_text(encoding="utf-8")
-    document = json.loads((RESULTS / "eyes.json").read_text(encoding="utf-8"))
-    assert results_page.renewed(page, eyes_page.tables(document), eyes_page.BEGIN) == page
+    heard, seen, corrected = (
+        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("results", "eyes", "post")
+    )
+    made = {
+        results_page.BEGIN: results_page.tables(heard),
+        eyes_page.BEGIN: eyes_page.tables(seen),
+        post_page.BEGIN: post_page.tables(corrected),
+        papers_page.BEGIN: papers_page.tables(heard, corrected),
+    }
+    for begin, text in made.items():
+        assert results_page.renewed(page, text, begin) == page, begin

@@ -220,7 +220,7 @@ def test_a_short_measurement_holds_what_is_promised_and_makes_a_page(split: Spli
     )
     assert result["groups"]["telephone"] == 5
     assert result["sets"]["noise"]["clips"] == 3
-    assert "## noise: ensembles less one backend" in results_page.tables(result)
+    assert "### noise: ensembles less one backend" in results_page.tables(result)
 
 
 def test_a_backend_is_chosen_once() -> None:
@@ -364,14 +364,14 @@ def document() -> dict[str, Any]:
 
 
 PAGE = """\
-`python -m benchmarks results --sounds DIR`, the last step of `make results`, made these tables with
+`python -m benchmarks results --sounds DIR`, a step of `make results`, made these tables with
 seldfuse 9.9.9; all numbers are in [results.json](../benchmarks/results/results.json).
 
 | backend | checkpoint | BLAKE2b of the weights |
 | --- | --- | --- |
 | doa | doa-x | `0123456789ab` |
 
-## tiny: strict counting
+### tiny: strict counting
 
 | system | F20/1 | F20 | F1 | F of class | DOAE (°) | RDE |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -381,7 +381,7 @@ seldfuse 9.9.9; all numbers are in [results.json](../benchmarks/results/results.
 | doa | – | 0.600 (0.500 to 0.700) | – | 0.500 (0.400 to 0.600) | 15.0 (15.0 to 20.0) | – |
 | mean of doa, sce | 0.300 | – | – | – | – | 0.250 (0.200 to 0.300) |
 
-## tiny: official counting
+### tiny: official counting
 
 | system | F20/1 | F20 | F1 | F of class | DOAE (°) | RDE |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -391,7 +391,7 @@ seldfuse 9.9.9; all numbers are in [results.json](../benchmarks/results/results.
 | doa | – | 0.600 (0.500 to 0.700) | – | 0.500 (0.400 to 0.600) | 15.0 (15.0 to 20.0) | – |
 | mean of doa, sce | 0.300 | – | – | – | – | 0.250 (0.200 to 0.300) |
 
-## tiny: ensembles less one backend
+### tiny: ensembles less one backend
 
 ✓ where the whole interval lies above 0.
 
@@ -400,7 +400,7 @@ seldfuse 9.9.9; all numbers are in [results.json](../benchmarks/results/results.
 | mean of doa, sce | doa | F20 | +0.050 (+0.001 to +0.100) | ✓ | +0.020 (-0.030 to +0.070) |  |
 | mean of doa, sce | sce | F20/1 | -0.020 (-0.100 to +0.060) |  | -0.020 (-0.100 to +0.060) |  |
 
-## tiny: by class
+### tiny: by class
 
 Strict counting. *Groups* are held-out speakers or recordings, *frames* those in which a source of the class
 sounds, counted once for each source.
@@ -411,16 +411,6 @@ sounds, counted once for each source.
 | --- | --- | --- | --- | --- | --- | --- |
 | door | 7 | 1,200 | 0.123 | 0.123 | 0.1 | 0.123 |
 | knock \\* | 4 | 0 | – | – | – | – |
-
-## On the challenge's recordings
-
-Other data, and so not to be compared with the tables above: what others published.
-
-| system | F | DOAE (°) | RDE | source |
-| --- | --- | --- | --- | --- |
-| DCASE 2025 baseline, audio | 0.23 | 24.5 | 0.41 | README of the baseline |
-| NERC-SLIP, single models | 0.50 to 0.53 | 12.5 to 12.8 | 0.26 to 0.27 | its DCASE 2025 report |
-| NERC-SLIP, ensemble | 0.54 | 11.8 | 0.26 | its DCASE 2025 report |
 """
 
 

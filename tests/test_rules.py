@@ -23,6 +23,12 @@ def test_a_class_gets_its_rule(tmp_path: Path) -> None:
     assert rules.by_class["bell"] == Rule(("bell", "hand bell"), (), (0.5, 1.0), ("bell", "hand bell"))
 
 
+def test_thresholds_stand_before_the_classes(tmp_path: Path) -> None:
+    rules = read(tmp_path, 'box_above = 0.4\n[bell]\nprompts = ["bell"]')
+    assert (rules.box_above, rules.text_above) == (0.4, 0.25)
+    assert list(rules.by_class) == ["bell"]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -32,6 +38,8 @@ def test_a_class_gets_its_rule(tmp_path: Path) -> None:
         ("[bell]\nplace = [0.5, 2]", "bell.place must be two numbers from 0 to 1"),
         ("[bell]\nplace = 3", "bell.place must be two numbers from 0 to 1"),
         ("[bell]\ncolour = 1", "bell: unknown colour; a rule may have phrases, points, place, prompts"),
+        ("box_above = 2", "box_above must be a number from 0 to 1, got 2"),
+        ("text_above = true", "text_above must be a number from 0 to 1, got True"),
         ("bell = 1", "the rule for bell must be a table"),
         ("[bell", "expected a TOML file of rules"),
     ],

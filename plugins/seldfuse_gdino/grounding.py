@@ -20,12 +20,6 @@ from seldfuse.errors import UsageError
 from seldfuse_gdino.engine import Boxes, as_detections, corners
 from seldfuse_gdino.vocabulary import Vocabulary
 
-BOX_THRESHOLD = 0.25
-"""The least that some token of a box's name must have."""
-
-TEXT_THRESHOLD = 0.25
-"""The least that a token must have to count as said; a name of which no token was said is none for the box."""
-
 LONGEST = 256
 """Tokens that the networks were made for."""
 
@@ -98,7 +92,8 @@ class Grounding:
 
     @property
     def looks_with(self) -> str:
-        return f"{self.weights} at {BOX_THRESHOLD}/{TEXT_THRESHOLD} on {self.device.type}"
+        rules = self.vocabulary.rules
+        return f"{self.weights} at {rules.box_above}/{rules.text_above} on {self.device.type}"
 
     @torch.inference_mode()
     def look(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
@@ -111,7 +106,9 @@ class Grounding:
         with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
             logits, boxes = self.answer(pictures)
         height, width = frames[0].rgb.shape[:2]
-        found = gather(logits.float().cpu(), boxes.float().cpu(), self.question.owners)
+        rules = self.vocabulary.rules
+        likely = logits.float().cpu().sigmoid()
+        found = gather(likely, boxes.float().cpu(), self.question.owners, rules.box_above, rules.text_above)
         found = replace(
             found,
             ltrb_px=found.ltrb_px * torch.tensor([width, height, width, height]),
@@ -121,21 +118,24 @@ class Grounding:
 
 
 def gather(
-    logits: Float[Tensor, "picture query longest"],
+    likely: Float[Tensor, "picture query longest"],
     boxes: Float[Tensor, "picture query 4"],
     owners: Bool[Tensor, "prompt token"],
+    box_above: float,
+    text_above: float,
 ) -> Boxes:
-    """The boxes that pass both thresholds; places are shares of the picture, phrases are indices of prompts.
+    """The boxes of which some token of a prompt is likelier than `box_above`, and some that are said: likelier than
+    `text_above`. Places are shares of the picture, phrases are indices of prompts.
 
     A box is called by the prompt whose tokens have the largest mean. So a box of which "cell" and "phone" are said is a
     cell phone, not a phone, and one of which only "vacuum" is said is a vacuum cleaner.
     """
     mine = owners.float()
-    likely = logits[..., : mine.shape[1]].sigmoid()  # (picture, query, token)
-    said = (likely > TEXT_THRESHOLD).float() @ mine.T > 0  # (picture, query, prompt)
+    likely = likely[..., : mine.shape[1]]  # (picture, query, token)
+    said = (likely > text_above).float() @ mine.T > 0  # (picture, query, prompt)
     means = (likely @ mine.T / mine.sum(dim=1)).masked_fill(~said, 0)
     scores = (likely * owners.any(dim=0)).amax(dim=2)
-    pictures, queries = ((scores > BOX_THRESHOLD) & said.any(dim=2)).nonzero(as_tuple=True)
+    pictures, queries = ((scores > box_above) & said.any(dim=2)).nonzero(as_tuple=True)
     return Boxes(
         corners(boxes[pictures, queries]),
         scores[pictures, queries],

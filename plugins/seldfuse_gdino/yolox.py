@@ -29,7 +29,6 @@ STRIDES = (8, 16, 32)
 GREY = 114.0
 """What a picture is filled up with below or at the right."""
 
-SCORE_THRESHOLD = 0.25
 VALUES = 5 + len(THINGS)
 """Of each candidate: middle and size, whether anything is there, and which thing."""
 
@@ -57,13 +56,13 @@ class YoloX:
         self.things = torch.tensor([thing for thing, phrase in known if phrase is not None], dtype=torch.long)
         self.phrases = torch.tensor([vocabulary.phrases.index(phrase) for _, phrase in known if phrase is not None])
         self.looks_with = (
-            f"yolox:{weights.file.stem} {weights.version()} at {SCORE_THRESHOLD} on {place_of(self.session)}"
+            f"yolox:{weights.file.stem} {weights.version()} at {vocabulary.rules.box_above} on {place_of(self.session)}"
         )
 
     def look(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
         found = torch.cat([self._candidates(frame.rgb) for frame in frames])  # (picture, candidate, value)
         scores = found[..., 4:5] * found[..., 5:][..., self.things]
-        pictures, candidates, things = (scores > SCORE_THRESHOLD).nonzero(as_tuple=True)
+        pictures, candidates, things = (scores > self.vocabulary.rules.box_above).nonzero(as_tuple=True)
         ltrb_px = corners(found[pictures, candidates, :4])
         boxes = Boxes(ltrb_px, scores[pictures, candidates, things], pictures, self.phrases[things])
         return as_detections(boxes, frames, self.vocabulary)
