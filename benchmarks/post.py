@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 
 from benchmarks.hearing import Hearing, hear
 from benchmarks.results_scores import bound
@@ -75,13 +76,16 @@ def measure(
     heard = hear(split, requests)
     clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
     watch("asking the plans what is to be seen")
-    write_recorded(folder, [clip.name for clip in clips], plans, sprites)
+    names = [clip.name for clip in clips]
+    write_recorded(folder, names, plans, sprites)
     real, recorded = list(_real(engines)), list(_recorded(folder))
     tried = {AUDIO: real, PUBLISHED: [*recorded, *real], OURS: real}
-    study = Study(clips, heard, folder / "kept", watch)
+    empty = np.array([_nobody(folder / EXACT / f"{name}{SUFFIX}") for name in names])
+    study = Study(clips, heard, empty, folder / "kept", watch)
     return {
         "seldfuse": recipe_of(requests, (), load_registry())["seldfuse"],
         "clips": len(clips),
+        "without_people": int(empty.sum()),
         "settings": VisionSettings.find("bayes").to_json(),
         "systems": [
             {"name": name, "members": list(members), **study.of(name, members, tried.get(name, ()))}
@@ -92,10 +96,11 @@ def measure(
 
 @dataclass(frozen=True)
 class Study:
-    """Clips that were listened to once, and the folder in which detections are kept."""
+    """Clips that were listened to once, which of them show nobody, and the folder in which detections are kept."""
 
     clips: Sequence[Clip]
     heard: Hearing
+    empty: Bool[np.ndarray, "clip"]
     kept: Path
     watch: Callable[[str], None]
 
@@ -111,16 +116,20 @@ class Study:
             counts = {}
             for mode in MODES:
                 counts[mode], counted = self._counted(corrected(self.clips, said, looks, VisionSettings.find(mode)))
-                gained = _gained(counts[mode], counted, base)
+                gained = _gained(counts[mode], counted, base, self.empty)
                 seen.append({"detections": title, "post": post, "mode": mode, **gained})
             over_rules.append({"detections": title, "post": post, **_gain(counts["bayes"], counts["rules"])})
-        heard = _gained(base, official, base)
+        heard = _gained(base, official, base, self.empty)
         return {"heard": heard, "looked": looked, "seen": seen, "bayes_over_rules": over_rules}
 
     def _counted(self, said: Posterior) -> tuple[Counts, Counts]:
         """Strictly and officially."""
         events = decode(told(said))
         return count(self.heard.truth, events, mode="strict"), count(self.heard.truth, events, mode="official")
+
+
+def _nobody(path: Path) -> bool:
+    return PERSON not in set(Detections.load(path).table["phrase"])
 
 
 def told(said: Posterior) -> Posterior:
@@ -217,12 +226,15 @@ def _real(engines: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
             yield REAL, post, ",".join(f"{name}@{engines[name]}" for name in post.split(","))
 
 
-def _gained(counts: Counts, official: Counts, base: Counts) -> dict[str, Any]:
-    """Scores and gains; `closed` is the share of what was wrong that no longer is, by classes alike and pooled."""
+def _gained(counts: Counts, official: Counts, base: Counts, empty: Bool[np.ndarray, "clip"]) -> dict[str, Any]:
+    """Scores and gains, also in clips that show nobody; `closed` is the share of what was wrong that no longer is, by
+    classes alike and pooled.
+    """
     return {
         **_scored(counts),
         "official": _scored(official),
         "gain": _gain(counts, base),
+        "without_people": _gain(*(one.map(lambda value: value[empty]) for one in (counts, base)))["pooled"],
         "closed": {"alike": _closed(counts, base, "macro"), "pooled": _closed(counts, base, "micro")},
     }
 
@@ -236,12 +248,12 @@ def _scored(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _closed(counts: Counts, base: Counts, average: Average) -> dict[str, float]:
+def _closed(counts: Counts, base: Counts, average: Average) -> dict[str, float | None]:
+    """None where nothing was wrong."""
     after, before = scores(counts, average), scores(base, average)
-    return {
-        "osa": (after.osa - before.osa) / (1 - before.osa),
-        "f20_1_on": (after.f20_1_on - before.f20_1_on) / (before.f20_1 - before.f20_1_on),
-    }
+    gained = {"osa": after.osa - before.osa, "f20_1_on": after.f20_1_on - before.f20_1_on}
+    gaps = {"osa": 1 - before.osa, "f20_1_on": before.f20_1 - before.f20_1_on}
+    return {name: gained[name] / gap if gap > 0 else None for name, gap in gaps.items()}
 
 
 def _gain(counts: Counts, base: Counts) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.results_page import ABOVE, Row, spread, table
+from benchmarks.results_page import ABOVE, UNKNOWN, Row, spread, table
 
 BEGIN = "<!-- made by make results: post -->"
 
 TITLES = {"f20_1": "F20/1", "f20_1_on": "F20/1/on", "doae_deg": "DOAE (°)", "rde": "RDE", "osa": "OSA"}
 ASKED = ("f20_1_on", "osa")
 GAINED = ("F20/1/on", "", "OSA", "", "F20/1/on, pooled", "", "OSA, pooled", "")
+NOBODY = "F20/1/on, pooled, where nobody is to be seen"
 CLOSED = ("closed of F20/1/on", "of OSA", "of F20/1/on, pooled", "of OSA, pooled")
 
 Document = Mapping[str, Any]
@@ -26,14 +27,15 @@ def _blocks(document: Document) -> Iterator[str]:
         f"seldfuse {document['seldfuse']} on {document['clips']} scenes; all numbers are in "
         "[post.json](../benchmarks/results/post.json).\nF20/1 is F20/1/on with true on-screen flags. Counting is "
         "strict. Exact detections are those of the plans; degraded ones\nmiss a fifth, jitter by 8 px, and have false "
-        "people. *Closed* is the share of the gap between F20/1/on and F20/1, and\nof 1 − OSA, that is no longer there."
+        f"people; {document['without_people']} scenes show nobody. *Closed* is the share of the gap between F20/1/on\n"
+        "and F20/1, and of 1 − OSA, that is no longer there."
     )
     for system in document["systems"]:
         if system["seen"]:
             yield f"### {system['name']}: the mean of {', '.join(system['members'])}"
             yield table(("detections", "post", "mode", *TITLES.values()), _rows(system))
             yield f"More than without post-processing; {ABOVE} where the interval lies above 0:"
-            yield table(("detections", "post", "mode", *GAINED, *CLOSED), _gains(system))
+            yield table(("detections", "post", "mode", *GAINED, *CLOSED, NOBODY), _gains(system))
             yield f"`bayes` less `rules`; {ABOVE} where the interval lies above 0:"
             yield table(("detections", "post", *GAINED), _against(system))
 
@@ -46,8 +48,10 @@ def _rows(system: Document) -> Iterator[Row]:
 
 def _gains(system: Document) -> Iterator[Row]:
     for row in system["seen"]:
-        closed = (f"{row['closed'][average][name]:.0%}" for average in ("alike", "pooled") for name in ASKED)
-        yield row["detections"], row["post"], row["mode"], *_marked(row["gain"]), *closed
+        shares = (row["closed"][average][name] for average in ("alike", "pooled") for name in ASKED)
+        closed = (UNKNOWN if share is None else f"{share:.0%}" for share in shares)
+        nobody = spread("f20_1_on", row["without_people"]["f20_1_on"], "+")
+        yield row["detections"], row["post"], row["mode"], *_marked(row["gain"]), *closed, nobody
 
 
 def _against(system: Document) -> Iterator[Row]:
