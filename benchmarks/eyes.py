@@ -13,16 +13,18 @@ import torch
 
 from benchmarks.hearing import said_of
 from benchmarks.results_scores import bound
-from benchmarks.twins import both_found
+from benchmarks.twins import both_found, two_at_once
 from seldfuse.clip import Clip, Frame
 from seldfuse.events import Events
 from seldfuse.features.network import NetworkBackend
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings, decode, fuse
+from seldfuse.listen import Ears
 from seldfuse.manifest import recipe_of
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, Mode, count
 from seldfuse.metrics.jackknife import differences, intervals
+from seldfuse.metrics.rows import Scene
 from seldfuse.metrics.scores import Average
 from seldfuse.pipeline import open_ears
 from seldfuse.plugin import Backend
@@ -36,6 +38,7 @@ SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
 OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
 DEAF, NEITHER = "own, no tokens of sound", "none, no tokens of sound"
 CONTROLS = (BLACK, FOREIGN, OFF)
+FROZEN, ADDED = "as they are", "two at once"
 POOLED = "pooled"
 """Scores of all classes' sounds together; a mean over classes hangs on those that hardly ever sound."""
 
@@ -74,9 +77,10 @@ PUBLISHED = ("mvanet", "mvanet@mvanet-small-plain", "sce")
 def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
     """The whole result as JSON values. Raises the first clip's error, and what `open_ears` raises."""
     recipe = recipe_of(requests, (), load_registry())
+    ears = open_ears(requests, "auto")
     clips = find_clips(sorted(split.folder("wav").glob("*.wav")))
     truth = dcase.read_many([split.file(clip.path.stem, "csv") for clip in clips if clip.path is not None])
-    said = _said(clips, requests)
+    said = _said(clips, requests, ears)
     with_eyes = list(said[BLACK])
     tried = list(_systems([request.instance for request in requests], with_eyes, list(said[DEAF])))
     events = {system: _decided(system, said) for system in tried}
@@ -89,8 +93,9 @@ def measure(split: Split, requests: Sequence[BackendRequest]) -> dict[str, Any]:
         "systems": [{**asdict(system), "name": system.name, "members": list(system.members)} for system in tried],
         "clips": len(truth),
         "twins": [
-            {"system": system.name, **dict(zip(("both", "of"), both_found(truth, found), strict=True))}
-            for system, found in events.items()
+            {"scenes": scenes, "system": system.name, **dict(zip(("both", "of"), both_found(true, found), strict=True))}
+            for scenes, true, decided in ((FROZEN, truth, events), _at_once(clips, truth, ears, tried))
+            for system, found in decided.items()
             if system.picture == OWN
         ],
         **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
@@ -108,9 +113,17 @@ def _systems(instances: Sequence[str], with_eyes: Sequence[str], with_tokens: Se
     yield from (System(members) for members in dict.fromkeys(ensembles) if len(members) > 1)
 
 
-def _said(clips: Sequence[Clip], requests: Sequence[BackendRequest]) -> dict[str, dict[str, Posterior]]:
+def _at_once(
+    clips: Sequence[Clip], truth: Sequence[Scene], ears: Ears, tried: Sequence[System]
+) -> tuple[str, Sequence[Scene], dict[System, list[Events]]]:
+    """What is found where two scenes sound at once, which no system sees."""
+    added, true = two_at_once(clips, truth)
+    said = {OWN: said_of(added, ears)}
+    return ADDED, true, {system: _decided(system, said) for system in tried if system.picture == OWN}
+
+
+def _said(clips: Sequence[Clip], requests: Sequence[BackendRequest], ears: Ears) -> dict[str, dict[str, Posterior]]:
     """By picture and member: a batch of all clips. Who has no eyes is asked once."""
-    ears = open_ears(requests, "auto")
     seeing = {request.instance: ears.backends[request.instance] for request in requests if request.spec.needs_video}
     deaf = {name: _deaf(backend) for name, backend in seeing.items() if _takes_tokens(backend)}
     shown = {

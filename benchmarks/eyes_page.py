@@ -48,9 +48,13 @@ def _blocks(document: Document) -> Iterator[str]:
         f"### Two sources of one class, more than {APART_DEG:.0f}° apart: frames in which both are found within "
         f"{AZIMUTH_LIMIT_DEG:.0f}°"
     )
+    yield (
+        "*Two at once*: each scene with the sound of the one that shares most classes with it at the same time, as\n"
+        "loud, and no picture. A backend of one track can find only one."
+    )
     yield table(
-        ("system", "both found", "frames"),
-        ((row["system"], str(row["both"]), str(row["of"])) for row in document["twins"]),
+        ("scenes", "system", "both found", "frames"),
+        ((row["scenes"], row["system"], str(row["both"]), f"{row['of']:,}") for row in document["twins"]),
     )
 
 

@@ -3,14 +3,54 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
+from seldfuse.clip import ArrayAudio, Clip
 from seldfuse.geometry import fold_front
 from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG
-from seldfuse.metrics.rows import Rows, Scene, stack
+from seldfuse.metrics.rows import Rows, Scene, plain, stack
 
 APART_DEG = 2 * AZIMUTH_LIMIT_DEG
 """Nearer to each other, one prediction could be near enough to both."""
+
+
+SOURCES = 100
+"""Fewer sources has every scene; the second's are numbered from here."""
+
+
+def two_at_once(clips: Sequence[Clip], truth: Sequence[Scene]) -> tuple[list[Clip], list[np.ndarray]]:
+    """Each clip, without its picture, and at the same time the one whose sounds coincide most with its own, as loud.
+
+    Raises MediaError where a clip cannot be read.
+    """
+    rows = stack(truth)
+    sounding = np.zeros((len(truth), int(_moment(rows).max(initial=0)) + 1), dtype=np.float32)
+    sounding[rows.clip, _moment(rows)] = 1.0
+    shared = sounding @ sounding.T
+    np.fill_diagonal(shared, -1.0)
+    others = shared.argmax(axis=1)
+    sounds = [_sound(clip) for clip in clips]
+    mixed = [_added(sounds[one], sounds[other]) for one, other in enumerate(others)]
+    scenes = [np.concatenate([plain(truth[one]), _others(truth[other])]) for one, other in enumerate(others)]
+    return [Clip(clip.name, ArrayAudio(sound)) for clip, sound in zip(clips, mixed, strict=True)], scenes
+
+
+def _sound(clip: Clip) -> Float32[np.ndarray, "2 sample"]:
+    return np.concatenate(list(clip.audio.blocks(lambda _: None)), axis=1)
+
+
+def _added(
+    one: Float32[np.ndarray, "2 sample"], other: Float32[np.ndarray, "2 sample"]
+) -> Float32[np.ndarray, "2 sample"]:
+    loudness = [max(float(np.square(sound).mean()), 1e-12) ** 0.5 for sound in (one, other)]
+    added = one + other * np.float32(loudness[0] / loudness[1])
+    return np.asarray(added / max(1.0, float(np.abs(added).max())), dtype=np.float32)
+
+
+def _others(scene: Scene) -> np.ndarray:
+    rows = plain(scene).copy()
+    rows[:, 2] += SOURCES
+    return rows
 
 
 def both_found(truth: Sequence[Scene], found: Sequence[Scene]) -> tuple[int, int]:
@@ -41,7 +81,13 @@ def _near(prediction: Rows, cells: Int64[np.ndarray, "cell"], azimuth_deg: np.nd
     return near
 
 
+def _moment(rows: Rows) -> Int64[np.ndarray, "row"]:
+    """A number for each frame and class."""
+    moment: Int64[np.ndarray, "row"] = rows.frame * 100 + rows.cls
+    return moment
+
+
 def _cell(rows: Rows) -> Int64[np.ndarray, "row"]:
     """A number for each frame and class of a clip."""
-    cell: Int64[np.ndarray, "row"] = (rows.clip * 1_000_000 + rows.frame) * 100 + rows.cls
+    cell: Int64[np.ndarray, "row"] = rows.clip * 100_000_000 + _moment(rows)
     return cell

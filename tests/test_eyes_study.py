@@ -63,6 +63,9 @@ def test_each_network_with_eyes_is_shown_its_own_no_and_other_pictures(measured:
     assert scores["sce", "own"]["osa"]["value"] is None
     assert scores["mvanet", eyes.OWN]["f20_1_on"]["value"] <= scores["mvanet", eyes.OWN]["f20_1"]["value"]
     assert {row["picture"] for row in measured["strict"]["controls"]} == {eyes.NONE, *eyes.CONTROLS}
+    assert {(row["scenes"], row["system"]) for row in measured["twins"]} == {
+        (scenes, system) for scenes in (eyes.FROZEN, eyes.ADDED) for system in ("mvanet", "sce", "mean of mvanet, sce")
+    }
     page = eyes_page.tables(measured)
     assert "| mvanet | own | " in page
 
