@@ -18,6 +18,7 @@ from seldfuse.checkpoint import check_settings
 from seldfuse.directions import folded
 from seldfuse.errors import UsageError
 from seldfuse.features.encoders import compact_audio
+from seldfuse.fusion import unify
 from seldfuse.labels import LabelSet
 from seldfuse.nn.accddoa import posterior_from_accddoa
 from seldfuse.nn.conformer import ConformerBlock
@@ -29,6 +30,9 @@ from seldfuse.posterior import Posterior
 TRACKS = 3
 EARS = 2
 """The first channels, log-mel of left and right."""
+
+COPIES_DEG = 25.0
+"""Tracks that copy one source point further apart than the 15° within which fusion merges copies (docs/results.md)."""
 
 ELEMENTS = 4
 """x, y, metres and on-screen."""
@@ -150,10 +154,10 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> Cmc:
 
 
 def posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
-    """The output as a three-track posterior, its directions folded to the front."""
+    """The output as a three-track posterior, its directions folded to the front, copies of one source on one track."""
     said = posterior_from_accddoa(output, labels, TRACKS, onscreen=True)
     assert said.direction is not None
-    return replace(said, direction=folded(said.direction))
+    return unify(replace(said, direction=folded(said.direction)), COPIES_DEG)
 
 
 def _given(wanted: Tokens, embeddings: Mapping[str, Tensor], features: Tensor) -> Tensor:
