@@ -12,6 +12,7 @@ from worlds import THREE
 from seldfuse.directions import azimuth_from_direction, direction_from_azimuth
 from seldfuse.errors import UsageError
 from seldfuse.features import ClipBatch
+from seldfuse.features.embedding import Embedding
 from seldfuse.features.stack import stack
 from seldfuse.posterior import Posterior
 from seldfuse.synth.codec import RATES
@@ -393,6 +394,15 @@ def test_an_overlay_comes_from_the_scene_that_shares_most_and_is_out_of_the_pict
         assert torch.equal(after.direction[clip, :, 0, 1], batch.truth.direction[other, :, 0, 0])
     # Who shares nothing with anybody sounds together with anybody.
     assert after.activity[1, 0].sum() == 2.0
+
+
+def test_an_overlay_is_heard_by_encoders_and_not_seen() -> None:
+    batch = heard(noise(2))
+    tokens = torch.rand(2, 10, 1, 4)
+    batch = replace(batch, embeddings={"seen": Embedding(tokens, tokens.flip(2)), "heard": Embedding(tokens)})
+    after = overlay(batch, 1.0, chance()).embeddings
+    assert after["seen"] is batch.embeddings["seen"]
+    assert torch.allclose(after["heard"].plain, tokens.mean(dim=0).expand(2, -1, -1, -1))
 
 
 def test_codec_wears_just_the_chosen_clips() -> None:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seldfuse.features.embedding import Embedding
 from seldfuse.features.spectrum import mel_centres_hz
 from seldfuse.features.stack import channels_of
 from seldfuse.posterior import Posterior
@@ -23,8 +24,8 @@ def overlay(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
 
     The other clip is the one whose sounds coincide most with the clip's own, class by class, for only such scenes teach
     a network of several tracks to tell sources of one class apart. Its sources are off-screen, as the picture is the
-    clip's own. Unlike in `mixup`, level differences are those of both sounds together. What more sources of a class
-    there are than tracks is left out.
+    clip's own; what encoders hear is the mean of both. Unlike in `mixup`, level differences are those of both sounds
+    together. What more sources of a class there are than tracks is left out.
     """
     if len(batch) < 2 or "logmel" not in batch.names:
         return batch
@@ -38,7 +39,15 @@ def overlay(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     both = together(own, _unseen(batch.truth.map(lambda tensor: tensor[others])))
     tensors: dict[str, Any] = {name: old.index_copy(0, rows, both[name]) for name, old in batch.truth.tensors().items()}
     features = batch.features.index_copy(0, rows, mixed)
-    return replace(batch, features=features, truth=replace(batch.truth, **tensors))
+    embeddings = {name: _heard(embedding, rows, others) for name, embedding in batch.embeddings.items()}
+    return replace(batch, features=features, truth=replace(batch.truth, **tensors), embeddings=embeddings)
+
+
+def _heard(embedding: Embedding, rows: Tensor, others: Tensor) -> Embedding:
+    """Only what is heard has no other side; what is seen stays."""
+    if embedding.flipped is not None:
+        return embedding
+    return embedding.map(lambda tokens: tokens.index_copy(0, rows, (tokens[rows] + tokens[others]) / 2))
 
 
 def _companions(truth: Posterior, rows: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
