@@ -124,7 +124,7 @@ def test_boxes_get_the_prompt_whose_tokens_were_said() -> None:
     logits = torch.full((2, 40, 256), -torch.inf)
     logits[..., :7] = torch.randn((2, 40, 7), generator=generator) - 2
     places = torch.rand((2, 40, 4), generator=generator)
-    found, wanted = gather(logits.sigmoid(), places, owners, 0.25, 0.25), by_hand(logits, owners)
+    found, wanted = gather(logits, places, owners, 0.25, 0.25), by_hand(logits, owners)
     assert 10 < len(wanted) < 70
     assert found.pictures.tolist() == [picture for picture, *_ in wanted]
     assert found.phrases.tolist() == [prompt for *_, prompt in wanted]
@@ -140,16 +140,16 @@ def test_boxes_get_the_prompt_whose_tokens_were_said() -> None:
 )
 def test_merged_and_partial_phrases_find_their_prompt(cell: float, phone: float, alone: float, meant: int) -> None:
     owners = torch.tensor([[True, True, False], [False, False, True]])
-    found = gather(torch.tensor([[[cell, phone, alone]]]), torch.full((1, 1, 4), 0.5), owners, 0.25, 0.25)
+    found = gather(torch.tensor([[[cell, phone, alone]]]).logit(), torch.full((1, 1, 4), 0.5), owners, 0.25, 0.25)
     assert found.phrases.tolist() == [meant]
 
 
 def test_both_thresholds_are_the_rules() -> None:
     owners, places = torch.tensor([[True, True, False], [False, False, True]]), torch.full((1, 1, 4), 0.5)
-    likely = torch.tensor([[[0.5, 0.4, 0.6]]])
-    assert len(gather(likely, places, owners, 0.6, 0.25).scores) == 0
-    assert gather(likely, places, owners, 0.55, 0.25).phrases.tolist() == [1]
-    assert len(gather(likely, places, owners, 0.55, 0.65).scores) == 0
+    logits = torch.tensor([[[0.5, 0.4, 0.6]]]).logit()
+    assert len(gather(logits, places, owners, 0.61, 0.25).scores) == 0
+    assert gather(logits, places, owners, 0.55, 0.25).phrases.tolist() == [1]
+    assert len(gather(logits, places, owners, 0.55, 0.65).scores) == 0
 
 
 def test_pictures_grow_until_a_side_reaches_its_limit() -> None:

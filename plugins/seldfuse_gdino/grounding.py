@@ -107,8 +107,8 @@ class Grounding:
             logits, boxes = self.answer(pictures)
         height, width = frames[0].rgb.shape[:2]
         rules = self.vocabulary.rules
-        likely = logits.float().cpu().sigmoid()
-        found = gather(likely, boxes.float().cpu(), self.question.owners, rules.box_above, rules.text_above)
+        answer = (logits.float().cpu(), boxes.float().cpu())
+        found = gather(*answer, self.question.owners, rules.box_above, rules.text_above)
         found = replace(
             found,
             ltrb_px=found.ltrb_px * torch.tensor([width, height, width, height]),
@@ -118,7 +118,7 @@ class Grounding:
 
 
 def gather(
-    likely: Float[Tensor, "picture query longest"],
+    logits: Float[Tensor, "picture query longest"],
     boxes: Float[Tensor, "picture query 4"],
     owners: Bool[Tensor, "prompt token"],
     box_above: float,
@@ -131,7 +131,7 @@ def gather(
     cell phone, not a phone, and one of which only "vacuum" is said is a vacuum cleaner.
     """
     mine = owners.float()
-    likely = likely[..., : mine.shape[1]]  # (picture, query, token)
+    likely = logits[..., : mine.shape[1]].sigmoid()  # (picture, query, token)
     said = (likely > text_above).float() @ mine.T > 0  # (picture, query, prompt)
     means = (likely @ mine.T / mine.sum(dim=1)).masked_fill(~said, 0)
     scores = (likely * owners.any(dim=0)).amax(dim=2)

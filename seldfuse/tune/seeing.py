@@ -15,7 +15,7 @@ from seldfuse.fusion import DecodeSettings
 from seldfuse.geometry import fold_front
 from seldfuse.labels import LabelSet
 from seldfuse.metrics.counts import Counts
-from seldfuse.perclass import PerClass, per_class
+from seldfuse.perclass import PerClass
 from seldfuse.posterior import Posterior
 from seldfuse.tune.choose import folds_of
 from seldfuse.tune.counting import count_said
@@ -23,7 +23,7 @@ from seldfuse.tune.errors import errors
 from seldfuse.tune.scenes import Scenes
 from seldfuse.vision.candidates import Candidates
 from seldfuse.vision.cause import Belief, Seen, concluded, evidence, inside
-from seldfuse.vision.refine import belief_of, candidates_of, heard_of, refine, seen_of
+from seldfuse.vision.refine import belief_of, candidates_of, deviation_deg, heard_of, refine, seen_of
 from seldfuse.vision.settings import Sight, VisionSettings, sight_key
 
 NEAR_DEG = 6.0
@@ -227,10 +227,8 @@ def _untold(scenes: Scenes, settings: VisionSettings) -> float:
     """How often what is heard inside of the picture is on-screen."""
     cells, onscreen = _told(scenes)
     belief = belief_of(scenes.camera, settings, scenes.said.hop_s)
-    direction, spread = _known(scenes.said.direction)[cells], scenes.said.azimuth_std_deg
-    std_deg = per_class(settings.heard_std_deg, scenes.said.labels, 10.0).to(direction)[cells[2]]
-    std_deg = std_deg if spread is None else torch.hypot(std_deg, spread[cells].nan_to_num())
-    within = inside(fold_front(azimuth_from_direction(direction)), std_deg, belief)
+    azimuth_deg = fold_front(azimuth_from_direction(_known(scenes.said.direction)[cells]))
+    within = inside(azimuth_deg, deviation_deg(scenes.said, settings)[cells], belief)
     return round(float(onscreen.sum() / within.sum().clamp_min(1e-3)), 3)
 
 

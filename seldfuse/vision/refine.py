@@ -129,15 +129,21 @@ def heard_of(posterior: Posterior, belief: Belief, settings: VisionSettings) -> 
     """The events of one clip as the models tell of them; their on-screen is scaled and shifted."""
     assert posterior.direction is not None
     azimuth_deg = fold_front(azimuth_from_direction(posterior.direction.float()))
-    std_deg = per_class(settings.heard_std_deg, posterior.labels, 10.0).to(azimuth_deg)[:, None].expand_as(azimuth_deg)
-    if posterior.azimuth_std_deg is not None:
-        std_deg = torch.hypot(std_deg, posterior.azimuth_std_deg.nan_to_num())
+    std_deg = deviation_deg(posterior, settings)
     told = _told(posterior)
     prior = torch.sigmoid(settings.prior_weight * torch.logit(told, 1e-4) + settings.prior_bias)
     untold = settings.untold * inside(azimuth_deg, std_deg, belief)
     fields = (posterior.activity.float(), azimuth_deg, std_deg, torch.where(told.isnan(), untold, prior))
     activity, azimuth_deg, std_deg, onscreen = (value[0].flatten(1).nan_to_num() for value in fields)
     return Heard(activity, azimuth_deg, std_deg, onscreen, ~told[0].flatten(1).isnan())
+
+
+def deviation_deg(posterior: Posterior, settings: VisionSettings) -> Float[Tensor, "batch frame cls track"]:
+    """How far off the heard azimuth may be: by its class, and by how far the members are apart."""
+    activity = posterior.activity.float()
+    std_deg = per_class(settings.heard_std_deg, posterior.labels, 10.0).to(activity)[:, None].expand_as(activity)
+    spread_deg = posterior.azimuth_std_deg
+    return std_deg if spread_deg is None else torch.hypot(std_deg, spread_deg.nan_to_num())
 
 
 def _told(posterior: Posterior) -> Float[Tensor, "1 frame cls track"]:

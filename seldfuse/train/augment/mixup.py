@@ -1,7 +1,6 @@
 """Two scenes at once, one of them softer."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from seldfuse.features.embedding import mapped
 from seldfuse.posterior import Posterior
 from seldfuse.train.augment.chance import chosen
-from seldfuse.train.augment.together import together
+from seldfuse.train.augment.together import put, together
 from seldfuse.train.batch import Batch
 
 BETA = 0.5
@@ -40,10 +39,9 @@ def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     other = _weighted(batch.truth.map(lambda tensor: tensor[others]), 1.0 - weight)
     both = together(own, other)
     both["activity"][..., 0] = own.activity.amax(dim=3) + other.activity.amax(dim=3)
-    tensors: dict[str, Any] = {name: old.index_copy(0, rows, both[name]) for name, old in batch.truth.tensors().items()}
     embeddings = mapped(batch.embeddings, lambda tokens: _exposed(tokens, rows, others, weight))
     features = batch.features.index_copy(0, rows, mixed)
-    return replace(batch, features=features, truth=replace(batch.truth, **tensors), embeddings=embeddings)
+    return replace(batch, features=features, truth=put(batch.truth, rows, both), embeddings=embeddings)
 
 
 def _exposed(

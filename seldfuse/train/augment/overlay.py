@@ -1,7 +1,6 @@
 """A second scene in the same room, out of the picture, so that two sources of one class sound at once more often."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from seldfuse.features.spectrum import mel_centres_hz
 from seldfuse.features.stack import channels_of
 from seldfuse.posterior import Posterior
 from seldfuse.train.augment.chance import chosen
-from seldfuse.train.augment.together import together
+from seldfuse.train.augment.together import put, together
 from seldfuse.train.batch import Batch
 
 MOST_DB = 6.0
@@ -37,10 +36,9 @@ def overlay(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     mixed = _added(batch.features[rows], batch.features[others], change_db, batch.names)
     own = batch.truth.map(lambda tensor: tensor[rows])
     both = together(own, _unseen(batch.truth.map(lambda tensor: tensor[others])))
-    tensors: dict[str, Any] = {name: old.index_copy(0, rows, both[name]) for name, old in batch.truth.tensors().items()}
     features = batch.features.index_copy(0, rows, mixed)
     embeddings = {name: _heard(embedding, rows, others) for name, embedding in batch.embeddings.items()}
-    return replace(batch, features=features, truth=replace(batch.truth, **tensors), embeddings=embeddings)
+    return replace(batch, features=features, truth=put(batch.truth, rows, both), embeddings=embeddings)
 
 
 def _heard(embedding: Embedding, rows: Tensor, others: Tensor) -> Embedding:

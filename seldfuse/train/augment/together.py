@@ -1,5 +1,7 @@
 """What sounds where two scenes are heard at once."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 from seldfuse.posterior import Posterior
 
 
-def together(first: Posterior, second: Posterior) -> dict[str, Any]:
+def together(first: Posterior, second: Posterior) -> dict[str, Tensor]:
     """The fields of both, clip by clip, on as many tracks as the first has: the most active ones first.
 
     The order is stable and the first scene goes first: where both are equally active its direction stands on the first
@@ -19,6 +21,12 @@ def together(first: Posterior, second: Posterior) -> dict[str, Any]:
     kept = order[..., : first.tracks]
     others = second.tensors()
     return {name: _taken(torch.cat([field, others[name]], dim=3), kept) for name, field in first.tensors().items()}
+
+
+def put(truth: Posterior, rows: Int[Tensor, "row"], fields: Mapping[str, Tensor]) -> Posterior:
+    """The truth with other fields in some of its clips."""
+    tensors: dict[str, Any] = {name: old.index_copy(0, rows, fields[name]) for name, old in truth.tensors().items()}
+    return replace(truth, **tensors)
 
 
 def _taken(values: Tensor, order: Int[Tensor, "batch frame cls track"]) -> Tensor:
