@@ -1,0 +1,145 @@
+"""Digests that stand on disk or decide who is held out: of the same inputs they are what version 0.1.0 made of them."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from format1 import FOLDER
+from PIL import Image
+
+from seldfuse.features.encoders.sound_encoder import SoundTokens
+from seldfuse.features.hearing import Hearing
+from seldfuse.features.kept import Kept, content
+from seldfuse.formats.dcase import read
+from seldfuse.labels import DCASE2025
+from seldfuse.manifest import digest
+from seldfuse.media.encode import write_wav
+from seldfuse.media.sound import FileAudio
+from seldfuse.synth.bank import Supply
+from seldfuse.synth.dataset.folder import Split, vouched
+from seldfuse.synth.dataset.ledger import recipe_of
+from seldfuse.synth.draw import Stage
+from seldfuse.synth.from_foa.recordings import Recording
+from seldfuse.synth.from_foa.write import recipe_of as recipe_of_recordings
+from seldfuse.synth.pictures.sprites import load_sprites
+from seldfuse.synth.sounds.procedural import procedural, procedural_bank
+from seldfuse.synth.sounds.soundbank import Sound, SoundBank, load_bank
+from seldfuse.synth.timelines.statistics import Statistics
+from seldfuse.weights.find import Weights
+from seldfuse_gdino.postprocessor import load as load_gdino
+from seldfuse_keypoint.pair import Pair
+
+SIDES = {"drawn from": False, "held out": True}
+VERSION = "seldfuse"
+"""The key of the version, which is no digest."""
+
+
+class Deaf:
+    """An encoder of sound that hears nothing; what it gave is kept under its name and version."""
+
+    name, version, sample_rate_hz, whole_channels, channels = "clap", "0123", 48_000, 1, 1
+
+    def encode(self, audio: torch.Tensor) -> SoundTokens:
+        return SoundTokens(torch.zeros(len(audio), 1), torch.zeros(len(audio), audio.shape[1] // 4_800, 1))
+
+
+def written(path: Path, data: bytes = b"seldfuse") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def of_files(root: Path) -> dict[str, Any]:
+    """Of one file, in all the places that have a digest of their own."""
+    file, other = written(root / "file.wav"), written(root / "other.pth", b"weights")
+    kept = Kept(root / "kept")
+    kept.put("a key", torch.zeros(1))
+    write_wav(root / "silence.wav", np.zeros((2, 48_000), np.float32))
+    Hearing(FileAudio(root / "silence.wav"), Deaf(), kept, str).window(0, 20)
+    split = Split(root / "data", "dev-train")
+    labels = written(split.file("a", "csv"), b"frame,class,source,azimuth,distance,onscreen\n")
+    written(split.file("a", "wav"))
+    return {
+        "file of a manifest": digest(file),
+        "content of a clip": content(file),
+        "kept under keys": sorted(path.relative_to(root).as_posix() for path in (root / "kept").rglob("*.*")),
+        "files of a clip": dict(vouched(split, "a", read(labels), video=False).files),
+        "pair of OpenMMLab's": Pair(file, other).version(),
+        "weights": Weights(file, None).version(),
+        "words of gdino": load_gdino("recorded", torch.device("cpu"), None).looks_with,
+    }
+
+
+def of_sounds(root: Path) -> dict[str, Any]:
+    """Keys, sides and digests of sounds that are not opened."""
+    for number, name in enumerate("abcdefghij"):
+        written(root / "sounds" / "knock" / f"{name}.wav", bytes([number]))
+        written(root / "sounds" / "12_bell" / f"{name}{name}" / "one.flac")
+    rows = "".join(f"bell,speaker {number},files/{number}.wav\n" for number in range(7))
+    written(root / "listed" / "manifest.csv", f"class,group,path\n{rows}".encode())
+    banks = {name: load_bank(root / "sounds", DCASE2025, side) for name, side in SIDES.items()}
+    listed = {name: load_bank(root / "listed", DCASE2025, side) for name, side in SIDES.items()}
+    made = {name: procedural_bank(DCASE2025, side, 2) for name, side in SIDES.items()}
+    ramp = Sound(12, "ramp", np.arange(2400, dtype=np.float32), np.ones(1, dtype=bool))
+    stage = Stage(banks["drawn from"], Statistics.load())
+    told = recipe_of(
+        stage, {"sounds": root / "sounds", "plans": root / "listed" / "manifest.csv", "srir": None}, seed=1
+    )
+    Supply(stage, ("logmel",), 1, root / "bank")
+    card = json.loads((root / "bank" / "bank.json").read_text())
+    return {
+        "folders": {name: list(bank.keys) for name, bank in banks.items()},
+        "file": banks["drawn from"].digest(banks["drawn from"].keys[0]),
+        "table": {name: list(bank.keys) for name, bank in listed.items()},
+        "procedural": {name: list(bank.keys) for name, bank in made.items()},
+        "in memory": SoundBank.of_sounds(DCASE2025, {"ramp": ramp}).digest("ramp"),
+        "recipe of a split": {name: value for name, value in told.items() if name != VERSION},
+        "card of a bank": {name: value for name, value in card.items() if name != VERSION},
+    }
+
+
+def of_sprites(root: Path) -> dict[str, Any]:
+    for name in "abcdefgh":
+        path = root / "sprites" / "telephone" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.new("RGBA", (40, 60))
+        picture.paste((90, 90, 90, 255), (5, 5, 35, 55))
+        picture.save(path)
+    return {
+        name: list(load_sprites(root / "sprites", DCASE2025, side).classes["telephone"]) for name, side in SIDES.items()
+    }
+
+
+def of_recordings(root: Path) -> dict[str, Any]:
+    sound, labels = written(root / "a.wav"), written(root / "a.csv", b"0,0,0,30,0,150\n")
+    told = recipe_of_recordings([Recording("dev-train", "a", sound, labels, None, 60)], seed=1, hop_s=5.0)
+    return {name: value for name, value in told.items() if name != VERSION}
+
+
+def of_models() -> dict[str, Any]:
+    """Numbers in place of digests, for processors do not agree in the last bit."""
+    waves = {name: procedural(name, 4) for name in ("bell", "knock", "footsteps", "water_tap")}
+    return {name: [wave.size, float(np.abs(wave).mean()), *map(float, wave[1000:1003])] for name, wave in waves.items()}
+
+
+MAKERS = {"files": of_files, "sounds": of_sounds, "sprites": of_sprites, "recordings": of_recordings}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_digests_are_what_they_were(name: str, tmp_path: Path) -> None:
+    kept = json.loads((FOLDER / "digests.json").read_text())
+    assert json.loads(json.dumps(MAKERS[name](tmp_path))) == kept[name]
+
+
+def test_computed_sounds_are_what_they_were() -> None:
+    kept = json.loads((FOLDER / "digests.json").read_text())["models"]
+    assert of_models() == {name: pytest.approx(numbers, abs=1e-4) for name, numbers in kept.items()}
+
+
+def test_a_computed_sound_has_the_digest_of_its_samples() -> None:
+    bank = procedural_bank(DCASE2025, held_out=False, count=1)
+    assert bank.digest("procedural/bell/0") == sha256(procedural("bell", 0).tobytes()).hexdigest()
