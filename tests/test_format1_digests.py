@@ -103,7 +103,7 @@ def of_sounds(root: Path) -> dict[str, Any]:
 
 
 def of_sprites(root: Path) -> dict[str, Any]:
-    for name in "abcdefgh":
+    for name in "abcdefghij":
         path = root / "sprites" / "telephone" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.new("RGBA", (40, 60))
