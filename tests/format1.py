@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import safetensors
+import torch
 
 import seldfuse
 
@@ -38,6 +40,15 @@ def copied(name: str, to: Path) -> Path:
 
 def unpacked(name: str, to: Path) -> None:
     shutil.unpack_archive(FOLDER / name, to, filter="data")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """So small are the networks here that several threads wait for each other, and their last bits differ."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 # Versions: what another version made is made again, or refused, so that the version must be today's

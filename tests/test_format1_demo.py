@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from format1 import (
     assert_same_tensors,
     bring_manifest_up,
     copied,
+    one_thread,
     unpacked,
 )
 from worlds import call
@@ -34,11 +36,12 @@ COMMANDS = {"eyes": EYES, "tuned": TUNED, "settings": OWN}
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """What the encoder saw in the demo."""
     unpacked("demo/cache.tar.xz", tmp_path)
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    with one_thread():
+        yield tmp_path / "cache"
 
 
 def files_of(folder: Path) -> set[str]:

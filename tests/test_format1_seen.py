@@ -1,11 +1,12 @@
 """An output folder of version 0.1.0 with detections: what was seen in a clip is not looked at again."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from format1 import FOLDER, assert_same_rows, bring_manifest_up, copied
+from format1 import FOLDER, assert_same_rows, bring_manifest_up, copied, one_thread
 from worlds import call
 
 pytest.importorskip("onnxruntime", reason="movenet needs onnxruntime")
@@ -18,13 +19,14 @@ COMMAND = (
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder in which the command was typed."""
     found = copied("seen", tmp_path)
     monkeypatch.chdir(found)
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SELDFUSE_MOVENET", "movenet.onnx")
-    return found
+    with one_thread():
+        yield found
 
 
 def test_a_finished_clip_is_passed_over(folder: Path, capsys: Any) -> None:

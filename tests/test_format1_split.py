@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from format1 import FOLDER, copied, of_this_version, read_lines, write_lines
+from format1 import FOLDER, copied, of_this_version, one_thread, read_lines, write_lines
 from worlds import call
 
 from seldfuse.media.encode import write_wav
@@ -27,10 +26,8 @@ RECORDING = "dev-train-sony/fold3_room21_mix013"
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Clips are made in this process, by one thread."""
     monkeypatch.setattr(crew, "produce", lambda orders, maker, _: (maker.make(order) for order in orders))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import json
 import lzma
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
-from format1 import FOLDER, copied, of_this_version, read_lines, unpacked
+from format1 import FOLDER, copied, of_this_version, one_thread, read_lines, unpacked
 from worlds import call
 
 TRAINING, BANK = FOLDER / "training", FOLDER / "bank"
@@ -21,14 +21,12 @@ ALIKE = 0.02
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, an empty cache, and a folder to which the paths of the recipes are relative."""
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with one_thread():
+        yield
 
 
 def losses(log: Path) -> list[float]:
