@@ -174,14 +174,12 @@ def results(
     """
     from rich.markdown import Markdown
 
-    from benchmarks import results_page, results_scores, results_sets
-    from seldfuse.labels import DCASE2025
-    from seldfuse.synth.sounds.soundbank import load_bank
+    from benchmarks import results_page, results_scores, results_sets, yardstick
 
     requests = results_scores.chosen(backends)
     splits = results_sets.render_sets(data, sounds, jobs or os.cpu_count() or 1)
     print(f"listening to {', '.join(splits)}; takes minutes")
-    result = results_scores.measure(splits, requests, load_bank(sounds, DCASE2025, held_out=True))
+    result = results_scores.measure(splits, requests, yardstick.frozen_sounds(sounds))
     _keep(result, "results.json", Markdown(results_page.tables(result)))
     _renew(DOCS / "results.md", results_page.tables(result))
 

@@ -89,6 +89,13 @@ def check_sounds(bank: SoundBank) -> None:
             raise ValueError(f"expected the sound with SHA-256 {digest}: {key}")
 
 
+def frozen_sounds(folder: Path) -> SoundBank:
+    """Of a folder's held-out sounds those that the frozen plans take. Raises ValueError as `check_sounds` does."""
+    bank, names = load_bank(folder, DCASE2025, held_out=True), sums(SOUND_SUMS)
+    check_sounds(bank)
+    return SoundBank(bank.labels, {key: entry for key, entry in bank.entries.items() if key in names}, held_out=True)
+
+
 def _plans(name: str, yardstick: Yardstick, stage: Stage) -> Iterator[tuple[str, Scene]]:
     order = list(YARDSTICKS).index(name)
     for number in range(yardstick.scenes):

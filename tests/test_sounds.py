@@ -103,6 +103,15 @@ def test_a_manifest_names_class_group_and_path(tmp_path: Path) -> None:
         ("class,group,path\ngong,a,b.wav\n", "'gong' is no class of dcase2025 \\(female_speech, .*manifest.csv"),
         ("class,group,path\nbell,a,b.wav\nknock,a,b.wav\n", "expected one line for each sound, got two for 'b.wav'"),
         ("class,group,path\nbell\n\x00", "manifest.csv"),
+        (
+            "class,group,path,side\nbell,a,a.wav,held\nbell,b,b.wav,test\n",
+            r"expected train, held, fit for side, got 'test' in line 3: .*manifest.csv",
+        ),
+        ("class,group,path,side\nbell,a,b.wav,\n", "expected train, held, fit for side, got '' in line 2"),
+        (
+            "class,group,path,side\nbell,a,a.wav,train\nknock,a,b.wav,held\n",
+            r"expected each group on one side, got '/a' with held and with another in line 3: .*manifest.csv",
+        ),
     ],
 )
 def test_a_wrong_manifest_is_refused(tmp_path: Path, manifest: str, message: str) -> None:
@@ -262,6 +271,27 @@ def test_the_split_hangs_on_the_names_of_groups_alone(tmp_path: Path) -> None:
     assert set(load_bank(tmp_path, DCASE2025, held_out=False).keys) == {f"{group}.wav" for group in by_hash[2:]}
 
 
+def test_a_table_that_names_sides_is_split_as_it_says(tmp_path: Path) -> None:
+    rows = ["bell,a,a.wav,fit", "bell,a,b.wav,train", "bell,b,c.wav,train", "knock,c,d.wav,held"]
+    (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
+    kept, other = (load_bank(tmp_path, DCASE2025, held_out=side) for side in (False, True))
+    # The one group of knocks is held out, and none of the bells.
+    assert set(kept.keys) == {"a.wav", "b.wav", "c.wav"}
+    assert set(other.keys) == {"d.wav"}
+    with pytest.raises(UsageError, match=r"no sound for any class of dcase2025 that is held out; .* the side held"):
+        load_bank(tmp_path, DCASE2025, held_out=True, only=[11])
+
+
+def test_sides_that_a_table_names_as_their_ranks_would_change_nothing(tmp_path: Path) -> None:
+    """Not even the order, in which sounds are drawn."""
+    groups = [f"g{number}" for number in range(10)]
+    (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path", *(f"bell,{g},{g}.wav" for g in groups)]))
+    before = [load_bank(tmp_path, DCASE2025, held_out=side).keys for side in (False, True)]
+    rows = [f"bell,{g},{g}.wav,{'held' if f'{g}.wav' in before[True] else 'train'}" for g in groups]
+    (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
+    assert [load_bank(tmp_path, DCASE2025, held_out=side).keys for side in (False, True)] == before
+
+
 def test_a_class_with_one_group_has_nothing_held_out(tmp_path: Path) -> None:
     write(tmp_path / "hiss" / "a.wav")
     with pytest.raises(UsageError, match="no sound for any class of two that is held out; that takes a class with two"):
@@ -272,14 +302,14 @@ def test_only_some_classes_are_listed_where_some_are_asked_for(tmp_path: Path) -
     assert load_bank(folder_of(tmp_path), TWO, held_out=False, only=[1]).present == [1]
 
 
-def test_the_development_sounds_are_split_as_ever(shared: Path) -> None:
+def test_the_development_sounds_are_split_as_their_table_says(shared: Path) -> None:
     sizes = []
     for side in (False, True):
         bank = load_bank(shared / "data" / "soundbank", DCASE2025, held_out=side)
         sizes.append([len(bank.classes[cls]) for cls in (0, 2, 11)])
         sound = bank.sound(bank.draw(0, np.random.default_rng(0)))
         assert np.sqrt(np.square(sound.samples).mean()) < 2 * REFERENCE_RMS
-    assert sizes == [[19, 4, 1], [5, 1, 1]]
+    assert sizes == [[134, 45, 86], [24, 8, 15]]
 
 
 # Drawing

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +12,25 @@ from seldfuse.labels import LabelSet
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
 
+HELD_OUT = {"train": False, "held": True, "fit": False}
+"""Words of a manifest's column `side`, and whether what they mark is held out.
+
+`fit` marks what a fit of fusion may set aside from training; who does not set it aside trains on it.
+"""
+
 Report = Callable[[str], None]
 
 
 class Found(NamedTuple):
-    """A sound file: the id of its class, who or what made it, and its path inside the folder, with slashes."""
+    """A sound file: the id of its class, who or what made it, and its path inside the folder, with slashes.
+
+    `held_out` is None where the collection does not say on which side of the split it stands.
+    """
 
     cls: int
     group: str
     key: str
+    held_out: bool | None = None
 
 
 class Meaning(NamedTuple):
@@ -77,8 +87,8 @@ neither a door nor quite a bell, and stays out.
 def find(folder: Path, labels: LabelSet, on_problem: Report | None = None) -> Iterator[Found]:
     """The sounds of a folder, without opening one.
 
-    Raises UsageError where the folder is none, a table lacks columns, or a class is unknown; with `on_problem` the
-    unknown class is reported and passed over.
+    Raises UsageError where the folder is none, a table lacks columns, a class or a side is unknown, or a group is on
+    both sides; with `on_problem` the unknown class is reported and passed over.
     """
     if not folder.is_dir():
         raise UsageError(f"--sounds expects a folder of sounds: {folder}")
@@ -95,13 +105,30 @@ def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iter
     table = folder / "manifest.csv"
     class_of = cache(lambda word: _class_of(word, labels, table, on_problem))
     listed: set[str] = set()
-    for row in _rows(table, {"class", "group", "path"}):
+    sides: dict[str, bool | None] = {}
+    for line, row in _rows(table, {"class", "group", "path"}):
         cls, key = class_of(row["class"]), Path(row["path"]).as_posix()
         if key in listed:
             raise UsageError(f"expected one line for each sound, got two for {key!r}: {table}")
         listed.add(key)
+        group, held_out = f"{row.get('source', '')}/{row['group']}", _held_out(row, line, table)
+        # Who is heard in training must not be heard again in validation, under whatever class.
+        if sides.setdefault(group, held_out) != held_out:
+            raise UsageError(
+                f"expected each group on one side, got {group!r} with held and with another in line {line}: {table}"
+            )
         if cls is not None:
-            yield Found(cls, f"{row.get('source', '')}/{row['group']}", key)
+            yield Found(cls, group, key, held_out)
+
+
+def _held_out(row: Mapping[str, str], line: int, table: Path) -> bool | None:
+    """None where the table has no column `side`: then the rank of the group decides."""
+    word = row.get("side")
+    if word is None:
+        return None
+    if word not in HELD_OUT:
+        raise UsageError(f"expected {', '.join(HELD_OUT)} for side, got {word!r} in line {line}: {table}")
+    return HELD_OUT[word]
 
 
 def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Found]:
@@ -134,7 +161,7 @@ def _fsd50k(folder: Path, labels: LabelSet) -> Iterator[Found]:
     for part in ("dev", "eval"):
         if (folder / f"FSD50K.{part}_audio").is_dir():
             uploader = _uploaders(folder / "FSD50K.metadata" / f"{part}_clips_info_FSD50K.json")
-            for row in _rows(folder / "FSD50K.ground_truth" / f"{part}.csv", {"fname", "labels"}):
+            for _, row in _rows(folder / "FSD50K.ground_truth" / f"{part}.csv", {"fname", "labels"}):
                 name = meant(frozenset(row["labels"].split(",")))
                 if name in labels.names:
                     group = uploader.get(row["fname"], row["fname"])
@@ -169,19 +196,21 @@ def meant(words: frozenset[str]) -> str | None:
 def _esc50(folder: Path, labels: LabelSet) -> Iterator[Found]:
     """ESC-50; files that were cut from one recording are a group."""
     classes = {category: name for name, meaning in MEANINGS.items() for category in meaning.esc50.split()}
-    for row in _rows(folder / "meta" / "esc50.csv", {"filename", "category", "src_file"}):
+    for _, row in _rows(folder / "meta" / "esc50.csv", {"filename", "category", "src_file"}):
         name = classes.get(row["category"])
         if name in labels.names:
             yield Found(labels.index(name), row["src_file"], f"audio/{row['filename']}")
 
 
-def _rows(table: Path, columns: set[str]) -> Iterator[dict[str, str]]:
+def _rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows with the numbers of their lines."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, restval="")
             missing = columns - set(rows.fieldnames or ())
             if missing:
                 raise UsageError(f"{table.name} lacks the columns {sorted(missing)}: {table}")
-            yield from rows
+            for row in rows:
+                yield rows.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"expected a table of sounds that can be read ({error}): {table}") from error

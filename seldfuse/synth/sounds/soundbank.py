@@ -18,7 +18,7 @@ from seldfuse.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.labels import LabelSet
 from seldfuse.synth.sounds.jitter import played
-from seldfuse.synth.sounds.layouts import find
+from seldfuse.synth.sounds.layouts import Found, find
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
 HOP_SAMPLES = SAMPLE_RATE_HZ // 100
@@ -146,7 +146,8 @@ class SoundBank:
 
     def __post_init__(self) -> None:
         if not self.entries:
-            side = " that is held out; that takes a class with two groups of sounds" if self.held_out else ""
+            needed = "that takes a class with two groups of sounds, or sounds that a manifest gives the side held"
+            side = f" that is held out; {needed}" if self.held_out else ""
             raise UsageError(f"there is no sound for any class of {self.labels.name}{side}")
 
     @classmethod
@@ -240,17 +241,18 @@ def load_bank(
     only: Sequence[int] | None = None,
     on_problem: Callable[[str], None] | None = None,
 ) -> SoundBank:
-    """Lists the sounds of a folder: `manifest.csv` (columns class, group, path), FSD50K or ESC-50 as they are
-    unpacked, or sub-folders named after classes. None is opened.
+    """Lists the sounds of a folder: `manifest.csv` (columns class, group, path and, if it likes, source and side),
+    FSD50K or ESC-50 as they are unpacked, or sub-folders named after classes. None is opened.
 
-    A fifth of the groups of each class is held out for validation, the same ones every time; a class with one group
-    has nothing held out. `held_out` chooses the side, `only` some classes. Raises UsageError where there is nothing to
-    choose from or a class is unknown. With `on_problem` unknown classes, and later sounds that cannot be read, are
-    reported and passed over.
+    Held out for validation is what the manifest's column side calls `held`. Where there is no such column it is a
+    fifth of the groups of each class, the same ones every time; a class with one group has nothing held out.
+    `held_out` chooses the side, `only` some classes. Raises UsageError where there is nothing to choose from, a class
+    or a side is unknown, or a group is on both sides. With `on_problem` unknown classes, and later sounds that cannot
+    be read, are reported and passed over.
     """
-    grouped: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    grouped: dict[int, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
     for found in find(folder, labels, on_problem):
-        grouped[found.cls][found.group].append(found.key)
+        grouped[found.cls][found.group].append(found)
     if not grouped:
         raise UsageError(
             f"there is no sound for any class of {labels.name}; expected sub-folders named after the classes, "
@@ -258,14 +260,19 @@ def load_bank(
         )
     entries: dict[str, Entry] = {}
     for cls in range(len(labels)) if only is None else only:
-        for group in _side(sorted(grouped[cls]), held_out):
-            entries |= {key: FileEntry(cls, group, folder / key) for key in sorted(grouped[cls][group])}
+        for group in _side(grouped[cls], held_out):
+            keys = sorted(found.key for found in grouped[cls][group])
+            entries |= {key: FileEntry(cls, group, folder / key) for key in keys}
     return SoundBank(labels, entries, held_out, on_problem)
 
 
-def _side(groups: list[str], held_out: bool) -> list[str]:
+def _side(groups: Mapping[str, Sequence[Found]], held_out: bool) -> list[str]:
     # The order of the hashes is as good as a draw, and stays the same when other groups come or go.
     shuffled = sorted(groups, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    # A table names the side of all its groups or of none, and all sounds of a group are on one side.
+    told = {group: groups[group][0].held_out for group in shuffled}
+    if None not in told.values():
+        return [group for group in shuffled if told[group] == held_out]
     count = 0 if len(groups) < 2 else max(1, round(HELD_OUT_SHARE * len(groups)))
     return shuffled[:count] if held_out else shuffled[count:]
 
