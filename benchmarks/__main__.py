@@ -12,15 +12,15 @@ import tomli_w
 import typer
 from rich.console import Console, RenderableType
 
-from benchmarks.cases import cases
-from benchmarks.material import BATCH, cut_clips, write_clips
-from benchmarks.report import BACKENDS, document, tables
-from benchmarks.timing import interleaved
-from benchmarks.ways import seldfuse_way, shares
+from benchmarks.speed.report import BACKENDS, document, tables
+from benchmarks.speed.timing import interleaved
+from benchmarks.studies.cases import cases
+from benchmarks.studies.material import BATCH, cut_clips, write_clips
+from benchmarks.studies.ways import seldfuse_way, shares
+from seldfuse.core.run_stats import RunStats
 from seldfuse.fusion.settings import TUNED
 from seldfuse.media.inputs import find_clips
-from seldfuse.pipeline import open_ears
-from seldfuse.watch import Watch
+from seldfuse.pipeline import load_backends
 
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
@@ -51,21 +51,21 @@ def main(context: typer.Context) -> None:
 @app.command()
 def synth_speed() -> None:
     """Time the making of scenes, and responses of rooms beside pyroomacoustics."""
-    from benchmarks import synth_speed
+    from benchmarks.speed import synth
 
     with TemporaryDirectory() as folder:
-        result = synth_speed.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
-    _keep(result, "synth-speed.json", synth_speed.tables(result))
+        result = synth.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
+    _keep(result, "synth-speed.json", synth.tables(result))
 
 
 @app.command()
 def eyes_speed() -> None:
     """Time a network with eyes on videos, and pictures encoded together beside one by one."""
-    from benchmarks import eyes_speed
+    from benchmarks.speed import eyes as speed_eyes
 
     with TemporaryDirectory() as folder:
-        result = eyes_speed.measure(EYES_ROUNDS, Path(folder))
-    _keep(result, "eyes-speed.json", eyes_speed.table(result))
+        result = speed_eyes.measure(EYES_ROUNDS, Path(folder))
+    _keep(result, "eyes-speed.json", speed_eyes.table(result))
 
 
 @app.command()
@@ -77,55 +77,56 @@ def post_speed(
     clips: Annotated[int, typer.Option(min=POST_TIMED, help="Number of scenes to score.")] = 100,
 ) -> None:
     """Time the correction of the frozen audio-visual scenes by MoveNet, and score looking at every frame."""
-    from benchmarks import post_speed, results_sets
+    from benchmarks.sets import results as sets_results
+    from benchmarks.speed import post as speed_post
 
-    split = results_sets.render_seen(data, sounds, sprites, os.cpu_count() or 1)
-    result = post_speed.measure(split, movenet, clips, POST_TIMED, EYES_ROUNDS)
-    _keep(result, "post-speed.json", post_speed.table(result))
+    split = sets_results.render_seen(data, sounds, sprites, os.cpu_count() or 1)
+    result = speed_post.measure(split, movenet, clips, POST_TIMED, EYES_ROUNDS)
+    _keep(result, "post-speed.json", speed_post.table(result))
 
 
 @app.command()
 def foa_speed() -> None:
     """Time the cutting of clips from first-order recordings, with and without videos."""
-    from benchmarks import foa_speed
+    from benchmarks.speed import foa
 
     with TemporaryDirectory() as folder:
-        result = foa_speed.measure(FOA_SOUND_S, FOA_VIDEO_S, Path(folder))
-    _keep(result, "foa-speed.json", foa_speed.tables(result))
+        result = foa.measure(FOA_SOUND_S, FOA_VIDEO_S, Path(folder))
+    _keep(result, "foa-speed.json", foa.tables(result))
 
 
 @app.command()
 def train_speed() -> None:
     """Time a training step and a window of inference of each network, beside the baseline's."""
-    from benchmarks import train_speed
+    from benchmarks.speed import train
 
-    result = train_speed.measure(ROUNDS)
-    _keep(result, "train-speed.json", train_speed.table(result))
+    result = train.measure(ROUNDS)
+    _keep(result, "train-speed.json", train.table(result))
 
 
 @app.command()
 def fusion_speed() -> None:
     """Time fusing, smoothing and decoding what five members say of ten thousand clips."""
-    from benchmarks import fusion_speed
+    from benchmarks.speed import fusion
 
-    result = fusion_speed.measure(FUSED_CLIPS, TWIN_CLIPS)
-    _keep(result, "fusion-speed.json", fusion_speed.tables(result))
+    result = fusion.measure(FUSED_CLIPS, TWIN_CLIPS)
+    _keep(result, "fusion-speed.json", fusion.tables(result))
 
 
 @app.command()
 def tuning_speed() -> None:
     """Time tuning on what five members say of ten thousand clips; takes minutes."""
-    from benchmarks import tuning_speed
+    from benchmarks.speed import tuning as speed_tuning
 
-    result = tuning_speed.measure(FUSED_CLIPS, print)
-    _keep(result, "tuning-speed.json", tuning_speed.tables(result))
+    result = speed_tuning.measure(FUSED_CLIPS, print)
+    _keep(result, "tuning-speed.json", speed_tuning.tables(result))
 
 
 @app.command()
 def stereo_law() -> None:
     """See whether left and right say what they should of where a source is; takes two minutes."""
-    from benchmarks import stereo_law
-    from benchmarks.plans import procedural_stage
+    from benchmarks.sets.plans import procedural_stage
+    from benchmarks.studies import stereo_law
 
     result = stereo_law.measure(procedural_stage(), LAW_SCENES)
     IMAGES.mkdir(exist_ok=True)
@@ -139,7 +140,7 @@ def statistics(
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes are drawn.")] = STATISTICS_SCENES,
 ) -> None:
     """Count drawn scenes' labels as real ones were counted."""
-    from benchmarks import scene_statistics
+    from benchmarks.studies import scene_statistics
 
     result = scene_statistics.measure(sounds, scenes)
     _keep(result, "scene-statistics.json", scene_statistics.table(result))
@@ -154,10 +155,10 @@ def pra_scenes(
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
 ) -> None:
     """Render plans in pyroomacoustics' rooms, in the challenge's layout; goes on where it was stopped."""
-    from benchmarks.pra_scenes import write_scenes
-    from seldfuse.synth.dataset.folder import Split
+    from benchmarks.sets.pra_scenes import write_scenes
+    from seldfuse.synth.dataset.folder import DatasetSplit
 
-    for name in write_scenes(plans, Split(out, split), sounds, jobs):
+    for name in write_scenes(plans, DatasetSplit(out, split), sounds, jobs):
         print(name)
 
 
@@ -174,14 +175,17 @@ def results(
     """
     from rich.markdown import Markdown
 
-    from benchmarks import results_page, results_scores, results_sets, yardstick
+    from benchmarks.pages import results as pages_results
+    from benchmarks.sets import results as sets_results
+    from benchmarks.sets import yardstick
+    from benchmarks.studies import results as studies_results
 
-    requests = results_scores.chosen(backends)
-    splits = results_sets.render_sets(data, sounds, jobs or os.cpu_count() or 1)
+    requests = studies_results.chosen(backends)
+    splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1)
     print(f"listening to {', '.join(splits)}; takes minutes")
-    result = results_scores.measure(splits, requests, yardstick.frozen_sounds(sounds))
-    _keep(result, "results.json", Markdown(results_page.tables(result)))
-    _renew(DOCS / "results.md", results_page.tables(result))
+    result = studies_results.measure(splits, requests, yardstick.frozen_sounds(sounds))
+    _keep(result, "results.json", Markdown(pages_results.tables(result)))
+    _renew(DOCS / "results.md", pages_results.tables(result))
 
 
 @app.command()
@@ -197,14 +201,16 @@ def eyes(
     """Render the frozen audio-visual scenes, show networks their own and other pictures, and renew docs/results.md."""
     from rich.markdown import Markdown
 
-    from benchmarks import eyes, eyes_page, results_sets
-    from seldfuse.plugin.host import load_registry
+    from benchmarks.pages import eyes as pages_eyes
+    from benchmarks.sets import results as sets_results
+    from benchmarks.studies import eyes
+    from seldfuse.catalogue.host import load_registry
 
-    split = results_sets.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    split = sets_results.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
     result = eyes.measure(split, load_registry().find_backends(backends))
-    text = eyes_page.tables(result)
+    text = pages_eyes.tables(result)
     _keep(result, "eyes.json", Markdown(text))
-    _renew(DOCS / "results.md", text, eyes_page.BEGIN)
+    _renew(DOCS / "results.md", text, pages_eyes.BEGIN)
 
 
 @app.command()
@@ -223,32 +229,35 @@ def post(
     """
     from rich.markdown import Markdown
 
-    from benchmarks import post, post_page, results_sets, yardstick
-    from seldfuse.labels import DCASE2025
-    from seldfuse.synth.pictures.sprites import load_sprites
+    from benchmarks.pages import post as pages_post
+    from benchmarks.sets import results as sets_results
+    from benchmarks.sets import yardstick
+    from benchmarks.studies import post
+    from seldfuse.core.labels import DCASE2025
+    from seldfuse.synth.pictures.cutout_set import load_cutouts
 
-    split = results_sets.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    split = sets_results.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
     engines = {"keypoint": f"movenet:{movenet}", "gdino": f"yolox:{yolox}"} if movenet and yolox else {}
     result = post.measure(
         split,
         yardstick.read_plans("audio-visual"),
-        load_sprites(sprites, DCASE2025, held_out=True),
+        load_cutouts(sprites, DCASE2025, held_out=True),
         engines,
         seen,
         print,
     )
-    text = post_page.tables(result)
+    text = pages_post.tables(result)
     _keep(result, "post.json", Markdown(text))
-    _renew(DOCS / "results.md", text, post_page.BEGIN)
+    _renew(DOCS / "results.md", text, pages_post.BEGIN)
 
 
 @app.command()
 def papers() -> None:
     """The systems of the papers beside what was published, out of what `results` and `post` measured."""
-    from benchmarks import papers_page
+    from benchmarks.pages import papers as pages_papers
 
     heard, seen = (json.loads((RESULTS / name).read_text(encoding="utf-8")) for name in ("results.json", "post.json"))
-    _renew(DOCS / "results.md", papers_page.tables(heard, seen), papers_page.BEGIN)
+    _renew(DOCS / "results.md", pages_papers.tables(heard, seen), pages_papers.BEGIN)
 
 
 @app.command()
@@ -266,8 +275,8 @@ def post_fit(
 
     Scenes that are there are not rendered again, nor pictures looked at again.
     """
-    from benchmarks import post_fit
-    from seldfuse.plugin.host import load_registry
+    from benchmarks.studies import post_fit
+    from seldfuse.catalogue.host import load_registry
     from seldfuse.vision.settings import FITTED
 
     split = post_fit.render(data, sounds, sprites, jobs or os.cpu_count() or 1)
@@ -292,32 +301,35 @@ def tuning(
     """
     from rich.markdown import Markdown
 
-    from benchmarks import results_scores, results_sets, tuning, tuning_page
+    from benchmarks.pages import tuning as pages_tuning
+    from benchmarks.sets import results as sets_results
+    from benchmarks.studies import results as studies_results
+    from benchmarks.studies import tuning
 
-    requests = results_scores.chosen(backends)
+    requests = studies_results.chosen(backends)
     processes = jobs or os.cpu_count() or 1
-    frozen = results_sets.render_sets(data, sounds, processes)
+    frozen = sets_results.render_sets(data, sounds, processes)
     result, worth = tuning.measure(tuning.render(fit, sounds, processes), frozen, requests, print)
-    tuning_page.draw(worth, IMAGES)
-    text = tuning_page.tables(result)
+    pages_tuning.draw(worth, IMAGES)
+    text = pages_tuning.tables(result)
     _keep(result, "tuning.json", Markdown(text))
     TUNED.write_text(f"# {ABOUT_TUNED}\n{tomli_w.dumps(result['settings'])}", encoding="utf-8")
     _renew(DOCS / "tuning.md", text)
 
 
 def _renew(page: Path, tables: str, mark: str | None = None) -> None:
-    from benchmarks import results_page
+    from benchmarks.pages import results as pages_results
 
     text = page.read_text(encoding="utf-8")
-    page.write_text(results_page.renewed(text, tables, mark or results_page.BEGIN), encoding="utf-8")
+    page.write_text(pages_results.renewed(text, tables, mark or pages_results.BEGIN), encoding="utf-8")
     print(f"written: {page}")
 
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:
     """Everything, as the document that is written; `folder` takes the files that are timed on."""
-    ears = open_ears(",".join(BACKENDS), "cpu")
+    ears = load_backends(",".join(BACKENDS), "cpu")
     clips = find_clips(write_clips(folder / "clips", cut_clips(BATCH)))
-    seldfuse_way(clips, ears, folder / "seldfuse", Watch())
+    seldfuse_way(clips, ears, folder / "seldfuse", RunStats())
     # Before the baseline has had its turn, the peak is seldfuse's own.
     peak_memory_mib = peak_mib()
     timed = cases(folder, ears)

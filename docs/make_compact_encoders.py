@@ -18,19 +18,19 @@ from scipy.signal import resample_poly
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seldfuse.core.geometry import Camera
+from seldfuse.core.labels import DCASE2025
+from seldfuse.encoders.compact_audio import CHANNELS, TaggerNetwork, compute_mean_level_db
+from seldfuse.encoders.compact_image import HEIGHT_PX, KEPT_CHANNELS, WIDTH_PX, ColumnNetwork
+from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.features import ClipBatch
-from seldfuse.features.encoders.compact_audio import CHANNELS, TaggerNetwork, level_db
-from seldfuse.features.encoders.compact_image import HEIGHT_PX, KEPT_CHANNELS, WIDTH_PX, ColumnNetwork
-from seldfuse.features.view import as_seen
-from seldfuse.geometry import Camera
-from seldfuse.labels import DCASE2025
-from seldfuse.synth.draw import Stage, draw_scene
-from seldfuse.synth.pictures.backdrop import Backdrops
-from seldfuse.synth.pictures.film import frames
-from seldfuse.synth.pictures.sprites import load_sprites
-from seldfuse.synth.sounds.procedural import with_procedural
+from seldfuse.synth.draw import SceneIngredients, draw_scene
+from seldfuse.synth.pictures.background import BackgroundSet
+from seldfuse.synth.pictures.cutout_set import load_cutouts
+from seldfuse.synth.pictures.film import render_frames
+from seldfuse.synth.sounds.procedural import add_procedural
 from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
-from seldfuse.synth.timelines.statistics import Statistics
+from seldfuse.synth.timelines.statistics import SceneStatistics
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints" / "compact-encoders"
 SCENES, SEED = 400, 20261126
@@ -58,7 +58,7 @@ def _image(settings: argparse.Namespace) -> nn.Module:
     network = ColumnNetwork().eval()
     network.trunk.load_state_dict(_trunk(settings.weights, network.trunk.state_dict()))
     with torch.inference_mode():
-        columns = torch.cat([network.columns(part) for part in _pictures(settings.sounds, settings.sprites)])
+        columns = torch.cat([network.compute_columns(part) for part in _pictures(settings.sounds, settings.sprites)])
     _project(network, columns.flatten(0, 1))
     return network
 
@@ -72,14 +72,14 @@ def _trunk(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _pictures(sounds: Path, sprites: Path) -> list[Tensor]:
     """The first picture of random scenes, and that of one second later."""
-    bank = with_procedural(load_bank(sounds, DCASE2025, held_out=False), 4)
-    cutouts = load_sprites(sprites, DCASE2025)
-    stage = Stage(bank, Statistics.load(), 0.5, sprites=cutouts, backdrops=Backdrops())
+    bank = add_procedural(load_bank(sounds, DCASE2025, held_out=False), 4)
+    cutouts = load_cutouts(sprites, DCASE2025)
+    stage = SceneIngredients(bank, SceneStatistics.load(), 0.5, sprites=cutouts, backdrops=BackgroundSet())
     rng = np.random.default_rng(SEED)
     found = []
     for _ in range(SCENES):
-        film = frames(draw_scene(stage, rng), cutouts, stage.backdrops or Backdrops(), fps=1)
-        pictures = [as_seen(next(film), Camera(), HEIGHT_PX, WIDTH_PX) for _ in range(2)]
+        film = render_frames(draw_scene(stage, rng), cutouts, stage.backdrops or BackgroundSet(), fps=1)
+        pictures = [resize_to_encoder(next(film), Camera(), HEIGHT_PX, WIDTH_PX) for _ in range(2)]
         found.append(torch.stack(pictures))
     return found
 
@@ -98,7 +98,7 @@ def _project(network: ColumnNetwork, columns: Tensor) -> None:
 def _audio(settings: argparse.Namespace) -> nn.Module:
     """Learns the classes and the teacher's scores of isolated sounds; what it says of them is left behind."""
     torch.manual_seed(SEED)
-    bank = with_procedural(load_bank(settings.sounds, DCASE2025, held_out=False), 4)
+    bank = add_procedural(load_bank(settings.sounds, DCASE2025, held_out=False), 4)
     levels, classes, scores = _heard(bank, settings.weights)
     network = TaggerNetwork().train()
     heads = nn.ModuleList([nn.Linear(CHANNELS, len(DCASE2025)), nn.Linear(CHANNELS, scores.shape[-1])])
@@ -137,7 +137,7 @@ def _heard(bank: SoundBank, yamnet: Path) -> tuple[Tensor, Tensor, Tensor]:
         truth[sounding, cls] = 1.0
         noise = rng.standard_normal(len(dry)).astype(np.float32) * dry.std() * 10 ** (-rng.uniform(5, 45) / 20)
         sound = torch.from_numpy((dry + noise) * 10 ** (-rng.uniform(0, 30) / 20))
-        levels.append(level_db(ClipBatch(sound.expand(1, 2, -1))["logmel"])[0, :250].half())
+        levels.append(compute_mean_level_db(ClipBatch(sound.expand(1, 2, -1))["logmel"])[0, :250].half())
         classes.append(torch.from_numpy(truth))
         scores.append(torch.from_numpy(_scores(teacher, dry)).half())
     return torch.stack(levels), torch.stack(classes), torch.stack(scores)
@@ -146,7 +146,7 @@ def _heard(bank: SoundBank, yamnet: Path) -> tuple[Tensor, Tensor, Tensor]:
 def _clip(bank: SoundBank, rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """Five seconds with one sound somewhere in them."""
     cls = int(rng.choice(bank.present))
-    sound = bank.sound(bank.draw(cls, rng), round(float(rng.uniform(0.85, 1.18)), 3)).samples
+    sound = bank.read_sound(bank.draw(cls, rng), round(float(rng.uniform(0.85, 1.18)), 3)).samples
     dry = np.zeros(120_000, np.float32)
     start = int(rng.integers(-min(len(sound), 60_000) // 2, 60_000))
     offset = int(rng.integers(max(1, len(sound) - 120_000)))

@@ -15,12 +15,12 @@ import numpy as np
 from skimage.data import astronaut
 from skimage.transform import resize
 
-from seldfuse.geometry import Camera
-from seldfuse.labels import DCASE2025
+from seldfuse.core.geometry import Camera
+from seldfuse.core.labels import DCASE2025
 from seldfuse.media.encode import write_video
-from seldfuse.synth.render import render
-from seldfuse.synth.rooms.shoebox import absorption_for
-from seldfuse.synth.scene import Ambience, Path, Room, Scene, Source, Take
+from seldfuse.synth.render import render_scenes
+from seldfuse.synth.rooms.shoebox import find_absorption
+from seldfuse.synth.scene import Ambience, Room, ScenePlan, ScenePlanSource, SoundTake, SourcePath
 from seldfuse.synth.sounds.soundbank import SoundBank, read_sound
 
 FRAMES = 100
@@ -43,21 +43,21 @@ def main() -> None:
     )
     paths = {"female_speech": arguments.speech, "music": arguments.music, "musical_instrument": arguments.guitar}
     sounds = {name: read_sound(DCASE2025.index(name), name, path) for name, path in paths.items()}
-    scene = Scene(sources, _room(), Ambience(noise_db=-62.0, slope=1.0), frames=FRAMES)
-    audio, _ = render([scene], SoundBank.of_sounds(DCASE2025, sounds))
+    scene = ScenePlan(sources, _room(), Ambience(noise_db=-62.0, slope=1.0), frames=FRAMES)
+    audio, _ = render_scenes([scene], SoundBank.from_sounds(DCASE2025, sounds))
     pictures = [_picture()] * round(FRAMES / 10 * FPS)
     write_video(arguments.out, pictures, FPS, audio[0].numpy())
 
 
-def _source(name: str, start_s: float, duration_s: float, azimuth_deg: float, distance_m: float) -> Source:
+def _source(name: str, start_s: float, duration_s: float, azimuth_deg: float, distance_m: float) -> ScenePlanSource:
     azimuth = math.radians(azimuth_deg)
     place_m = (distance_m * math.cos(azimuth), distance_m * math.sin(azimuth), 0.0)
-    return Source(DCASE2025.index(name), (Take(name, start_s, duration_s),), Path(place_m, place_m))
+    return ScenePlanSource(DCASE2025.index(name), (SoundTake(name, start_s, duration_s),), SourcePath(place_m, place_m))
 
 
 def _room() -> Room:
     size_m = (6.0, 5.0, 3.0)
-    absorption = absorption_for(np.array(size_m), np.ones((6, 7)), np.full(7, 0.3))
+    absorption = find_absorption(np.array(size_m), np.ones((6, 7)), np.full(7, 0.3))
     return Room(size_m, (2.5, 2.5, 1.5), 0.0, tuple(tuple(map(float, wall)) for wall in absorption))
 
 

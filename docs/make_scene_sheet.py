@@ -2,7 +2,8 @@
 
     python docs/make_scene_sheet.py [--sprites DIR] [--backgrounds DIR] docs/images/scenes.jpg
 
-Boxes and keypoints are those of `seldfuse.synth.pictures.film.detections`; a red cross marks the pixel of each source.
+Boxes and keypoints are those of `seldfuse.synth.pictures.film.compute_detections`; a red cross marks the pixel of each
+source.
 """
 
 import argparse
@@ -13,14 +14,14 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from seldfuse.detections import Detections
-from seldfuse.geometry import Camera
-from seldfuse.labels import DCASE2025
+from seldfuse.core.detections import Detections
+from seldfuse.core.geometry import Camera
+from seldfuse.core.labels import DCASE2025
 from seldfuse.synth import scene as plan
-from seldfuse.synth.pictures.backdrop import Backdrops, load_backdrops
-from seldfuse.synth.pictures.film import detections, frames
-from seldfuse.synth.pictures.sprite import FEET, MOUTH
-from seldfuse.synth.pictures.sprites import Sprites, load_sprites
+from seldfuse.synth.pictures.background import BackgroundSet, load_backgrounds
+from seldfuse.synth.pictures.cutout import FEET, MOUTH
+from seldfuse.synth.pictures.cutout_set import CutoutSet, load_cutouts
+from seldfuse.synth.pictures.film import compute_detections, render_frames
 from seldfuse.synth.pictures.views import draw_view
 
 CAMERA = Camera(480, 270)
@@ -36,44 +37,44 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    sprites, backdrops = load_sprites(arguments.sprites, DCASE2025), load_backdrops(arguments.backgrounds)
+    sprites, backdrops = load_cutouts(arguments.sprites, DCASE2025), load_backgrounds(arguments.backgrounds)
     scenes = [random_scene(sprites, backdrops, np.random.default_rng([arguments.seed, n])) for n in range(12)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(sheet(scenes, sprites, backdrops)).save(arguments.out, quality=82)
 
 
-def random_scene(sprites: Sprites, backdrops: Backdrops, rng: np.random.Generator) -> plan.Scene:
+def random_scene(sprites: CutoutSet, backdrops: BackgroundSet, rng: np.random.Generator) -> plan.ScenePlan:
     """One to three sources before the camera, a third of which walk."""
     size_m = tuple(float(side) for side in rng.uniform((5.0, 5.0, 2.5), (9.0, 8.0, 3.2)))
     middle_m = tuple(float(side * share) for side, share in zip(size_m, rng.uniform(0.35, 0.65, 2), strict=False))
     room = plan.Room(size_m, (*middle_m, MICROPHONE_M), float(rng.uniform(0, 360)), ())
     sources = tuple(_source(sprites, rng) for _ in range(rng.integers(1, 4)))
-    return plan.Scene(sources, room, view=draw_view(sources, room, sprites, backdrops, rng))
+    return plan.ScenePlan(sources, room, view=draw_view(sources, room, sprites, backdrops, rng))
 
 
-def _source(sprites: Sprites, rng: np.random.Generator) -> plan.Source:
+def _source(sprites: CutoutSet, rng: np.random.Generator) -> plan.ScenePlanSource:
     cls = int(rng.integers(len(DCASE2025)))
-    z = {MOUTH: 0.15, FEET: 0.1 - MICROPHONE_M}.get(sprites.sounding_kind(cls), -0.3)
+    z = {MOUTH: 0.15, FEET: 0.1 - MICROPHONE_M}.get(sprites.draw_kind(cls), -0.3)
     azimuth, distance_m = np.radians(rng.uniform(-45, 45)), rng.uniform(1.3, 4.0)
     x, y = float(distance_m * np.cos(azimuth)), float(distance_m * np.sin(azimuth))
     end = (x + 0.5, -y, z) if rng.random() < 1 / 3 else (x, y, z)
-    return plan.Source(cls, (), plan.Path((x, y, z), end, 0.0, 5.0))
+    return plan.ScenePlanSource(cls, (), plan.SourcePath((x, y, z), end, 0.0, 5.0))
 
 
 def sheet(
-    scenes: Sequence[plan.Scene], sprites: Sprites, backdrops: Backdrops, columns: int = 3
+    scenes: Sequence[plan.ScenePlan], sprites: CutoutSet, backdrops: BackgroundSet, columns: int = 3
 ) -> UInt8[np.ndarray, "height width 3"]:
     """One marked picture of each scene, in rows of `columns`."""
     marked = [_marked(scene, sprites, backdrops) for scene in scenes]
     return np.concatenate([np.concatenate(marked[n : n + columns], axis=1) for n in range(0, len(marked), columns)])
 
 
-def _marked(scene: plan.Scene, sprites: Sprites, backdrops: Backdrops) -> UInt8[np.ndarray, "height width 3"]:
-    picture = Image.fromarray(list(frames(scene, sprites, backdrops, CAMERA, 10))[MOMENT])
+def _marked(scene: plan.ScenePlan, sprites: CutoutSet, backdrops: BackgroundSet) -> UInt8[np.ndarray, "height width 3"]:
+    picture = Image.fromarray(list(render_frames(scene, sprites, backdrops, CAMERA, 10))[MOMENT])
     pen = ImageDraw.Draw(picture)
-    _mark_seen(pen, detections(scene, sprites, CAMERA, np.array([MOMENT / 10])))
+    _mark_seen(pen, compute_detections(scene, sprites, CAMERA, np.array([MOMENT / 10])))
     for source in scene.sources:
-        x, y, z = source.path.at(MOMENT / 10)
+        x, y, z = source.path.compute_position(MOMENT / 10)
         column, row = CAMERA.width_px / 2 - CAMERA.focal_px * y / x, CAMERA.height_px / 2 - CAMERA.focal_px * z / x
         pen.line([column - 7, row, column + 7, row], fill="red", width=2)
         pen.line([column, row - 7, column, row + 7], fill="red", width=2)

@@ -15,9 +15,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import CheckpointError, UsageError
-from seldfuse.files import replacing
-from seldfuse.labels import LabelSet
+from seldfuse.settings.aliases import NETWORK, rename_old_keys
+from seldfuse.storage.atomic import write_atomically
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -40,18 +41,18 @@ class Checkpoint:
         """Copies the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
         path = self.folder / WEIGHTS
         try:
-            network.load_state_dict(self.weights())
+            network.load_state_dict(self.read_weights())
         except RuntimeError as error:
             raise CheckpointError(
                 f"the weights do not fit the network in {CONFIG} ({_first_lines(error)}): {path}"
             ) from error
 
-    def weights(self) -> dict[str, torch.Tensor]:
+    def read_weights(self) -> dict[str, torch.Tensor]:
         """By name. Raises CheckpointError where they are missing or damaged."""
         return _read_weights(self.folder / WEIGHTS)
 
 
-def bundled_names() -> list[str]:
+def list_bundled() -> list[str]:
     """Names of the checkpoints that come with seldfuse."""
     return sorted({config.parent.name for root in BUNDLED for config in root.glob(f"*/{CONFIG}")})
 
@@ -66,6 +67,7 @@ def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         labels = LabelSet.from_json(config["labels"])
+        config["network"] = rename_old_keys(config.get("network", {}), NETWORK)
         version, owner = int(config["version"]), str(config["backend"])
     except FileNotFoundError as error:
         there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
@@ -91,13 +93,13 @@ def save_checkpoint(
     state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
     config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
     # safetensors' own writing does not tell a full disk as an OSError.
-    with replacing(folder / WEIGHTS) as draft:
+    with write_atomically(folder / WEIGHTS) as draft:
         draft.write_bytes(safetensors.torch.save(state))
-    with replacing(folder / CONFIG) as draft:
+    with write_atomically(folder / CONFIG) as draft:
         draft.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def check_settings(data: Mapping[str, Any], kind: type[Any]) -> None:
+def check_network_settings(data: Mapping[str, Any], kind: type[Any]) -> None:
     """Raises CheckpointError for a setting of a network that the dataclass `kind` of this version does not have."""
     unknown = sorted(set(data) - {entry.name for entry in fields(kind)})
     if unknown:
@@ -111,7 +113,7 @@ def _find(reference: str | None, backend: str) -> Path:
     for folder in folders:
         if folder.is_dir():
             return folder
-    bundled = ", ".join(bundled_names()) or "none"
+    bundled = ", ".join(list_bundled()) or "none"
     raise CheckpointError(
         f"there is no checkpoint {reference!r}: neither a bundled one ({bundled}) nor a folder; "
         f"train one with `seldfuse train {backend} -o {reference}`"

@@ -4,67 +4,41 @@ file → clip → features (each once) → every backend → one fused posterior
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from seldfuse import device as devices
-from seldfuse.cache import cache_folder
-from seldfuse.clip import Clip
+from seldfuse.catalogue import BackendModel
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.models import TokenBackendModel
+from seldfuse.catalogue.registry import BackendRequest, CatalogueEntry, DetectorRequest, load_reference
+from seldfuse.catalogue.values import Writer
+from seldfuse.core import device as devices
+from seldfuse.core.clip import Clip
+from seldfuse.core.events import Events
+from seldfuse.core.member_posteriors import MemberPosteriors
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.result import Result, build_empty_changes
+from seldfuse.core.run_stats import RunStats
+from seldfuse.encoders.load import EncoderModel, load_encoder
+from seldfuse.encoders.token_cache import EMBEDDINGS, TokenCache, hash_content
 from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
-from seldfuse.events import Events
 from seldfuse.features.batch import BUILTIN
-from seldfuse.features.encoders.reference import Encoder, open_encoder
-from seldfuse.features.kept import EMBEDDINGS, Kept, content
-from seldfuse.files import replacing
-from seldfuse.fusion import FusionSettings, decode, fuse
-from seldfuse.fusion.conform import Grid, conform
+from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.fusion.settings import PRESETS, TUNED
-from seldfuse.heard import Heard
-from seldfuse.listen import Ears, OnFailure, listen
-from seldfuse.media.channels import Channels
+from seldfuse.inference.clips import LoadedBackends, OnFailure, infer_clips
+from seldfuse.inference.member_folders import MemberFolders
+from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips
-from seldfuse.members import Members
-from seldfuse.plugin import Backend
-from seldfuse.plugin.doors import SeeingBackend
-from seldfuse.plugin.host import load_registry
-from seldfuse.plugin.registry import BackendRequest, Entry, PostProcessorRequest, load_reference
-from seldfuse.plugin.specs import WriterSpec
-from seldfuse.posterior import Posterior
-from seldfuse.vision.eyes import Eyes
-from seldfuse.vision.refine import unchanged
+from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.cache import cache_folder
+from seldfuse.vision.corrector import VisualCorrector
 from seldfuse.vision.settings import VisionSettings
-from seldfuse.watch import Watch
 
 DETECTIONS = "detections"
 """The part of the output folder for what was seen."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was heard in one clip, and how that was found out.
-
-    `posterior` is the fused belief `[1, frame, cls, track]`, `members` what each backend said. `intervals` are those of
-    the fitted doubts (`seldfuse.fusion.doubt`), nothing where none were fitted. `changes` says what the eyes changed
-    (`seldfuse.vision.refine`).
-    """
-
-    name: str
-    events: Events
-    posterior: Posterior
-    members: Mapping[str, Posterior]
-    duration_s: float
-    fusion: str
-    device: str
-    notes: tuple[str, ...] = field(default=())
-    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    changes: pd.DataFrame = field(default_factory=unchanged)
-
-    @property
-    def backends(self) -> tuple[str, ...]:
-        return tuple(self.members)
 
 
 def run(
@@ -72,12 +46,12 @@ def run(
     backends: str | Sequence[BackendRequest] = "doa,sde,sce",
     fusion: str | Path | FusionSettings = "mean",
     split: str | None = None,
-    channels: Channels | None = None,
+    channels: ChannelSelection | None = None,
     fov_deg: float = 100.0,
     device: str = "auto",
-    watch: Watch | None = None,
+    watch: RunStats | None = None,
     on_failure: OnFailure | None = None,
-    post: str | Sequence[PostProcessorRequest] = "",
+    post: str | Sequence[DetectorRequest] = "",
     rules: Mapping[str, Path] | None = None,
     vision: str | Path | VisionSettings = "bayes",
     detector_fps: float = 2.0,
@@ -96,61 +70,73 @@ def run(
     """
     clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split, channels, fov_deg)
     settings = read_fusion(fusion)
-    seeing = VisionSettings.find(vision)
-    eyes = open_eyes(post, device, rules or {}, seeing, detector_fps, detections, on_failure is None) if post else None
-    yield from hear(clips, open_ears(backends, device), settings, watch or Watch(), on_failure or _raise, eyes)
+    seeing = VisionSettings.resolve(vision)
+    eyes = (
+        load_detectors(post, device, rules or {}, seeing, detector_fps, detections, on_failure is None)
+        if post
+        else None
+    )
+    yield from run_clips(
+        clips, load_backends(backends, device), settings, watch or RunStats(), on_failure or _raise, eyes
+    )
 
 
-def hear(
+def run_clips(
     clips: Iterable[Clip],
-    ears: Ears,
+    ears: LoadedBackends,
     settings: FusionSettings,
-    watch: Watch,
+    watch: RunStats,
     on_failure: OnFailure,
-    eyes: Eyes | None = None,
+    eyes: VisualCorrector | None = None,
 ) -> Iterator[Result]:
     """Hears clips, one result each, in order; `run` with everything found and loaded."""
-    for heard in listen(clips, ears, watch, on_failure):
+    for heard in infer_clips(clips, ears, watch, on_failure):
         try:
-            yield conclude(heard, settings, str(ears.device), watch, eyes)
+            yield fuse_and_decode(heard, settings, str(ears.device), watch, eyes)
         except CheckpointError as error:
             # A clip for which there is nothing to look with fails like one that cannot be read.
             assert heard.clip is not None
             on_failure(heard.clip, error)
 
 
-def fuse_members(members: Members, fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
+def fuse_members(members: MemberFolders, fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
     """Merges what other runs or other systems wrote, paired by clip name; one result per clip.
 
-    Events are votes. Classes and frames are those of `Grid.of`, to which members are brought. A member that lacks a
-    clip abstains there, and a note says so. Raises UsageError where members do not fit together.
+    Events are votes. Classes and frames are those of `TargetGrid.from_members`, to which members are brought. A member
+    that lacks a clip abstains there, and a note says so. Raises UsageError where members do not fit together.
     """
     settings = read_fusion(fusion)
-    for heard in members.heard():
-        yield conclude(heard, settings, "cpu")
+    for heard in members.read_clips():
+        yield fuse_and_decode(heard, settings, "cpu")
 
 
-def conclude(
-    heard: Heard, settings: FusionSettings, device: str, watch: Watch | None = None, eyes: Eyes | None = None
+def fuse_and_decode(
+    heard: MemberPosteriors,
+    settings: FusionSettings,
+    device: str,
+    watch: RunStats | None = None,
+    eyes: VisualCorrector | None = None,
 ) -> Result:
     """Fuses what the members said of a clip, corrects it by what is to be seen, and decides what sounded.
 
-    Classes are the first member's, frames those of labels (`Grid.of`). Raises UsageError where members do not fit, and
-    what `Eyes.correct` raises.
+    Classes are the first member's, frames those of labels (`TargetGrid.from_members`). Raises UsageError where members
+    do not fit, and what `Eyes.correct` raises.
     """
-    watch = watch or Watch()
-    with watch.stage("fusion"):
-        posteriors, left_out = conform(heard.posteriors, Grid.of(list(heard.posteriors.values())))
+    watch = watch or RunStats()
+    with watch.measure("fusion"):
+        posteriors, left_out = conform_members(
+            heard.posteriors, TargetGrid.from_members(list(heard.posteriors.values()))
+        )
         posterior = fuse(posteriors, settings)
-    changes = unchanged()
+    changes = build_empty_changes()
     said: tuple[str, ...] = ()
     if eyes is not None and heard.clip is not None:
         # Only what is kept needs to know what the file holds.
-        key = content(heard.clip.video_path) if eyes.folder else None
+        key = hash_content(heard.clip.video_path) if eyes.folder else None
         corrected = eyes.correct(heard.clip, key, posterior, watch)
         posterior, changes, said = corrected.refinement.posterior, corrected.refinement.changes, corrected.notes
-    with watch.stage("decoding events"):
-        (events,) = decode(posterior, settings.decode)
+    with watch.measure("decoding events"):
+        (events,) = decode_events(posterior, settings.decode)
     events, notes = _with_typical_distance(events, posterior)
     return Result(
         name=heard.name,
@@ -161,12 +147,12 @@ def conclude(
         fusion=settings.preset,
         device=device,
         notes=(*heard.notes, *left_out, *said, *notes),
-        intervals=settings.doubt.intervals,
+        intervals=settings.uncertainty.intervals,
         changes=changes,
     )
 
 
-def write(result: Result, out: Path, writers: Sequence[Entry[WriterSpec]]) -> list[Path]:
+def write_result(result: Result, out: Path, writers: Sequence[CatalogueEntry[Writer]]) -> list[Path]:
     """Writes `out/NAME` in every format.
 
     Raises UsageError where a format needs what no backend gave or the disk is full, PluginError where a writer fails.
@@ -196,55 +182,55 @@ def save_members(result: Result, out: Path) -> list[Path]:
     return paths
 
 
-def open_ears(backends: str | Sequence[BackendRequest], device: str) -> Ears:
+def load_backends(backends: str | Sequence[BackendRequest], device: str) -> LoadedBackends:
     """Loads backends onto a device. Raises PluginError, CheckpointError or UsageError."""
     registry = load_registry()
     requests = registry.find_backends(backends) if isinstance(backends, str) else backends
-    place = devices.resolve(device)
+    place = devices.resolve_device(device)
     features = tuple(dict.fromkeys(name for request in requests for name in request.spec.features))
     functions = {
         name: load_reference(registry.find_feature(name).spec.load) for name in features if name not in BUILTIN
     }
     opened = {request.instance: request.load(place) for request in requests}
-    kept = Kept(cache_folder() / EMBEDDINGS)
-    return Ears(opened, features, place, functions, open_encoders(opened, place), kept)
+    kept = TokenCache(cache_folder() / EMBEDDINGS)
+    return LoadedBackends(opened, features, place, functions, load_encoders(opened, place), kept)
 
 
-def open_eyes(
-    post: str | Sequence[PostProcessorRequest],
+def load_detectors(
+    post: str | Sequence[DetectorRequest],
     device: str,
     rules: Mapping[str, Path],
     settings: VisionSettings,
     rate_hz: float,
     folder: Path | None,
     fail_fast: bool,
-) -> Eyes:
+) -> VisualCorrector:
     """Loads post-processors onto a device, with rules of the user's own by their names.
 
     Raises UsageError for rules of one that does not run, and what loading raises: PluginError, CheckpointError.
     """
-    requests = load_registry().find_postprocessors(post) if isinstance(post, str) else post
-    place = devices.resolve(device)
+    requests = load_registry().find_detectors(post) if isinstance(post, str) else post
+    place = devices.resolve_device(device)
     named = {request.spec.name for request in requests}
     if unknown := [name for name in rules if name not in named]:
         raise UsageError(f"--rules for {', '.join(unknown)}, but --post has {', '.join(sorted(named))}")
     if not rate_hz > 0:
         raise UsageError(f"--detector-fps expects more than 0 pictures a second, got {rate_hz:g}")
     loaded = {request.instance: request.load(place, rules.get(request.spec.name)) for request in requests}
-    return Eyes(loaded, settings, rate_hz, folder, fail_fast)
+    return VisualCorrector(loaded, settings, rate_hz, folder, fail_fast)
 
 
-def open_encoders(backends: Mapping[str, Backend], device: torch.device) -> dict[str, Encoder]:
+def load_encoders(backends: Mapping[str, BackendModel], device: torch.device) -> dict[str, EncoderModel]:
     """The encoders that backends ask for, each loaded once.
 
     Raises CheckpointError where one is missing, or is not the one that a backend was trained with.
     """
-    encoders: dict[str, Encoder] = {}
+    encoders: dict[str, EncoderModel] = {}
     for instance, backend in backends.items():
-        wanted = backend.encoders if isinstance(backend, SeeingBackend) else {}
+        wanted = backend.encoders if isinstance(backend, TokenBackendModel) else {}
         for name, version in wanted.items():
             if name not in encoders:
-                encoders[name] = open_encoder(name, device)
+                encoders[name] = load_encoder(name, device)
             if encoders[name].version != version:
                 raise CheckpointError(
                     f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "
@@ -284,20 +270,20 @@ def write_changes(result: Result, path: Path) -> None:
     """Writes what the eyes changed as CSV, classes by name. Raises UsageError."""
     names = result.posterior.labels.names
     table = result.changes.assign(cls=[names[cls] for cls in result.changes["cls"]]).rename(columns={"cls": "class"})
-    with replacing(path) as draft:
+    with write_atomically(path) as draft:
         table.round(4).to_csv(draft, index=False)
 
 
 __all__ = [
     "Result",
-    "conclude",
+    "fuse_and_decode",
     "fuse_members",
-    "hear",
-    "open_ears",
-    "open_eyes",
+    "load_backends",
+    "load_detectors",
     "read_fusion",
     "run",
+    "run_clips",
     "save_members",
-    "write",
     "write_changes",
+    "write_result",
 ]

@@ -40,7 +40,7 @@ def here_and_now(monkeypatch: pytest.MonkeyPatch) -> None:
     from seldfuse.synth import bank
 
     monkeypatch.setattr(bank, "ProcessPoolExecutor", HereAndNow)
-    monkeypatch.setattr(bank, "behave", lambda: None)
+    monkeypatch.setattr(bank, "prepare_worker", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,16 @@ import pytest
 import safetensors.torch
 import torch
 
-from seldfuse.checkpoint import bundled_names, open_checkpoint, save_checkpoint
+from seldfuse.checkpoint import list_bundled, open_checkpoint, save_checkpoint
+from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import CheckpointError
-from seldfuse.labels import DCASE2025
-from seldfuse.train.recipe import preset
+from seldfuse.train.recipe import read_preset
 from seldfuse_sed_doa.network import SedDoa, from_settings
 from seldfuse_sed_doa.train import DoaTask
 
 
 def fresh() -> SedDoa:
-    return from_settings(preset(DoaTask.recipes, "small")["network"], DCASE2025)
+    return from_settings(read_preset(DoaTask.recipes, "small")["network"], DCASE2025)
 
 
 @pytest.fixture
@@ -124,8 +124,8 @@ def test_an_unknown_name_lists_what_there_is_and_how_to_make_one() -> None:
 
 def test_bundled_checkpoints_have_cards_and_stay_small() -> None:
     root = Path(__file__).parents[1] / "checkpoints"
-    assert {"doa-small", "sde-small", "sce-small"} <= set(bundled_names())
-    for name in bundled_names():
+    assert {"doa-small", "sde-small", "sce-small"} <= set(list_bundled())
+    for name in list_bundled():
         assert "Licence" in (root / name / "README.md").read_text()
     assert sum(path.stat().st_size for path in root.rglob("*.safetensors")) < 80e6
 

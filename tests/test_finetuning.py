@@ -10,21 +10,21 @@ import pytest
 import torch
 from worlds import standing
 
-from seldfuse.events import Events
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.registry import load_reference
+from seldfuse.core.events import Events
+from seldfuse.core.labels import DCASE2025
 from seldfuse.formats.dcase import write_events
-from seldfuse.labels import DCASE2025
 from seldfuse.media.encode import write_video, write_wav
-from seldfuse.plugin.host import load_registry
-from seldfuse.plugin.registry import load_reference
-from seldfuse.synth.pictures.backdrop import Backdrops
-from seldfuse.synth.pictures.film import frames
-from seldfuse.synth.pictures.sprites import Sprites
-from seldfuse.synth.render import render
-from seldfuse.synth.scene import Ambience, Figure, Scene, Source, Take, View
-from seldfuse.synth.sounds.procedural import procedural_bank
-from seldfuse.train.augment import Augment
-from seldfuse.train.loop import train
-from seldfuse.train.recipe import Part, preset, recipe_of
+from seldfuse.synth.pictures.background import BackgroundSet
+from seldfuse.synth.pictures.cutout_set import CutoutSet
+from seldfuse.synth.pictures.film import render_frames
+from seldfuse.synth.render import render_scenes
+from seldfuse.synth.scene import Ambience, CameraView, Figure, ScenePlan, ScenePlanSource, SoundTake
+from seldfuse.synth.sounds.procedural import build_procedural_bank
+from seldfuse.train.augment import AugmentationSettings
+from seldfuse.train.loop import train_network
+from seldfuse.train.recipe import DataPart, parse_recipe, read_preset
 
 CLIPS = (("telephone", 40.0), ("bell", -50.0), ("knock", 10.0), ("water_tap", -20.0))
 """What sounds in each clip of 5 s, and from where."""
@@ -43,33 +43,33 @@ PRESENT = 5 / len(DCASE2025)
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty seconds of video with labels, one class after the other."""
     folder = tmp_path_factory.mktemp("recording")
-    bank = procedural_bank(DCASE2025, held_out=False, count=1)
-    sprites, backdrops, rng = Sprites(DCASE2025), Backdrops(), np.random.default_rng(3)
+    bank = build_procedural_bank(DCASE2025, held_out=False, count=1)
+    sprites, backdrops, rng = CutoutSet(DCASE2025), BackgroundSet(), np.random.default_rng(3)
     keys = {cls: next(key for key in bank.keys if f"/{DCASE2025.names[cls]}/" in key) for cls in bank.present}
 
-    def source(name: str, azimuth_deg: float) -> Source:
+    def source(name: str, azimuth_deg: float) -> ScenePlanSource:
         key = keys[DCASE2025.index(name)]
-        seconds = min(3.0, len(bank.sound(key, 1.0, 0.0).samples) / 24_000)
-        return Source(DCASE2025.index(name), (Take(key, 1.0, seconds),), standing(azimuth_deg, 2.0))
+        seconds = min(3.0, len(bank.read_sound(key, 1.0, 0.0).samples) / 24_000)
+        return ScenePlanSource(DCASE2025.index(name), (SoundTake(key, 1.0, seconds),), standing(azimuth_deg, 2.0))
 
-    def scene(name: str, azimuth_deg: float, company: bool) -> Scene:
+    def scene(name: str, azimuth_deg: float, company: bool) -> ScenePlan:
         beside = [source(SECOND, -azimuth_deg)] if company else []
         sources = (source(name, azimuth_deg), *beside)
         figures = tuple(
             Figure(sprites.draw(heard.cls, rng), 1.0, number, None, False, number)
             for number, heard in enumerate(sources)
         )
-        return Scene(sources, None, Ambience(-70.0), view=View(backdrops.draw(rng), figures))
+        return ScenePlan(sources, None, Ambience(-70.0), view=CameraView(backdrops.draw(rng), figures))
 
     scenes = [scene(*clip, company=number % 2 == 1) for number, clip in enumerate(CLIPS)]
-    rendered = render(scenes, bank)
+    rendered = render_scenes(scenes, bank)
     audio = np.concatenate(list(rendered.audio.numpy()), axis=1)
     write_wav(folder / "mine.wav", audio)
-    film = [picture for scene in scenes for picture in frames(scene, sprites, backdrops, fps=10)]
+    film = [picture for scene in scenes for picture in render_frames(scene, sprites, backdrops, fps=10)]
     write_video(folder / "mine.mp4", film, Fraction(10), audio)
     tables = [
         events.table.assign(frame=events.table["frame"] + 50 * number)
-        for number, events in enumerate(rendered.truth.events())
+        for number, events in enumerate(rendered.truth.to_events())
     ]
     write_events(Events(pd.concat(tables)), folder / "mine.csv")
     return folder
@@ -81,9 +81,11 @@ def test_four_clips_are_learned_by_heart(
 ) -> None:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     task = load_reference(load_registry().find_backend(backend).spec.task)()
-    recipe = replace(recipe_of(preset(task.recipes, "small")), teacher="")
+    recipe = replace(parse_recipe(read_preset(task.recipes, "small")), teacher="")
     steps = STEPS.get(task.backend, 120)
-    run = replace(recipe.run, steps=steps, batch=4, validate_every=steps, ema_decay=0.9)
-    recipe = replace(recipe, run=run, augment=Augment(), init=f"{task.backend}-small", data=(Part(str(recording)),))
-    best = train(task, DCASE2025, recipe, tmp_path / "out", torch.device("cpu"), lambda _: None, lambda _: None)
+    run = replace(recipe.run, steps=steps, batch_size=4, validate_every=steps, ema_decay=0.9)
+    recipe = replace(
+        recipe, run=run, augment=AugmentationSettings(), init=f"{task.backend}-small", data=(DataPart(str(recording)),)
+    )
+    best = train_network(task, DCASE2025, recipe, tmp_path / "out", torch.device("cpu"), lambda _: None, lambda _: None)
     assert best[task.criterion] / PRESENT > 0.9

@@ -9,16 +9,16 @@ import torch
 from worlds import one_source
 
 import seldfuse
-from benchmarks import yardstick
-from seldfuse.clip import ArrayAudio, Clip
-from seldfuse.directions import azimuth_from_direction
+from benchmarks.sets import yardstick
+from seldfuse.core.clip import ArrayAudio, Clip
+from seldfuse.core.directions import azimuth_from_direction
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.run_stats import RunStats
 from seldfuse.fusion import FusionSettings, fuse
-from seldfuse.labels import DCASE2025
-from seldfuse.listen import Ears, listen
-from seldfuse.pipeline import open_ears
-from seldfuse.posterior import Posterior
-from seldfuse.synth.sounds.soundbank import Sound
-from seldfuse.watch import Watch
+from seldfuse.inference.clips import LoadedBackends, infer_clips
+from seldfuse.pipeline import load_backends
+from seldfuse.synth.sounds.soundbank import BankSound
 
 SPEECH = [DCASE2025.index("female_speech"), DCASE2025.index("male_speech")]
 DIRECTION_GIVERS = ("doa", "sce", "ensemble")
@@ -28,28 +28,28 @@ TOLERANCE_DEG = {"doa": 10.0, "sce": 20.0, "ensemble": 12.0}
 
 
 @pytest.fixture(scope="module")
-def ears() -> Ears:
-    return open_ears("doa,sde,sce", "cpu")
+def ears() -> LoadedBackends:
+    return load_backends("doa,sde,sce", "cpu")
 
 
 @pytest.fixture(scope="module")
-def voices(shared: Path) -> list[Sound]:
+def voices(shared: Path) -> list[BankSound]:
     """Two seconds and more of speakers of the frozen scenes, who were not trained on."""
     return [sound for sound in _voices(shared) if len(sound.active) >= 20][:12]
 
 
 @lru_cache(maxsize=1)
-def _voices(shared: Path) -> list[Sound]:
+def _voices(shared: Path) -> list[BankSound]:
     folder = shared / "data" / "soundbank"
     # The thresholds below are of these voices, whoever else is held out in the folder.
     bank = yardstick.frozen_sounds(folder)
-    return [bank.sound(key) for cls in SPEECH for group in bank.classes[cls] for key in group[:1]]
+    return [bank.read_sound(key) for cls in SPEECH for group in bank.classes[cls] for key in group[:1]]
 
 
-def hear(ears: Ears, clips: list[torch.Tensor]) -> list[dict[str, Posterior]]:
+def hear(ears: LoadedBackends, clips: list[torch.Tensor]) -> list[dict[str, Posterior]]:
     """What each backend and the ensemble say of each clip."""
     named = [Clip(str(number), ArrayAudio(audio.numpy())) for number, audio in enumerate(clips)]
-    heard = [said.posteriors for said in listen(named, ears, Watch(), _fail)]
+    heard = [said.posteriors for said in infer_clips(named, ears, RunStats(), _fail)]
     return [{**said, "ensemble": fuse(said, FusionSettings())} for said in heard]
 
 
@@ -76,21 +76,25 @@ def distance_m(said: Posterior) -> float:
 
 
 @pytest.mark.parametrize("true_deg", [40.0, -40.0])
-def test_voices_not_trained_on_come_out_near_where_they_are(ears: Ears, voices: list[Sound], true_deg: float) -> None:
+def test_voices_not_trained_on_come_out_near_where_they_are(
+    ears: LoadedBackends, voices: list[BankSound], true_deg: float
+) -> None:
     said = hear(ears, [one_source(voice, true_deg, labels=DCASE2025) for voice in voices])
     for name in DIRECTION_GIVERS:
         found_deg = np.median([azimuth_deg(one[name]) for one in said])
         assert found_deg == pytest.approx(true_deg, abs=TOLERANCE_DEG[name]), name
 
 
-def test_left_is_left_and_becomes_right_when_the_channels_are_swapped(ears: Ears, voices: list[Sound]) -> None:
+def test_left_is_left_and_becomes_right_when_the_channels_are_swapped(
+    ears: LoadedBackends, voices: list[BankSound]
+) -> None:
     clips = [one_source(voice, 40.0, labels=DCASE2025) for voice in voices]
     for plain, swapped in zip(hear(ears, clips), hear(ears, [clip.flip(0) for clip in clips]), strict=True):
         for name in DIRECTION_GIVERS:
             assert azimuth_deg(plain[name]) > 10.0 > -10.0 > azimuth_deg(swapped[name]), name
 
 
-def test_three_metres_are_farther_than_one(ears: Ears, voices: list[Sound]) -> None:
+def test_three_metres_are_farther_than_one(ears: LoadedBackends, voices: list[BankSound]) -> None:
     """Training scenes draw the level at random, so that only the room's answer tells how far away a voice is."""
     near, far = (
         hear(ears, [one_source(voice, 20.0, metres, rt60_s=0.4, labels=DCASE2025) for voice in voices])
@@ -109,9 +113,9 @@ def test_someone_speaks_through_most_of_the_nasa_recording(shared: Path) -> None
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
-def test_a_gpu_hears_what_the_cpu_hears(voices: list[Sound]) -> None:
+def test_a_gpu_hears_what_the_cpu_hears(voices: list[BankSound]) -> None:
     clips = [one_source(voice, 40.0, labels=DCASE2025) for voice in voices]
-    here, there = hear(open_ears("doa,sde,sce", "cpu"), clips), hear(open_ears("doa,sde,sce", "cuda"), clips)
+    here, there = hear(load_backends("doa,sde,sce", "cpu"), clips), hear(load_backends("doa,sde,sce", "cuda"), clips)
     for one, other in zip(here, there, strict=True):
         for name, posterior in one.items():
             assert torch.allclose(posterior.activity, other[name].activity.cpu(), atol=5e-3)

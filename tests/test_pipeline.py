@@ -9,13 +9,13 @@ import torch
 from worlds import BACKENDS, THREE, call, noise, save_random
 
 import seldfuse
-from seldfuse.clip import ArrayAudio, Clip
+from seldfuse.core.clip import ArrayAudio, Clip
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import CheckpointError, MediaError, PluginError
-from seldfuse.labels import DCASE2025
-from seldfuse.listen import Ears, listen
+from seldfuse.inference.clips import LoadedBackends, infer_clips
 from seldfuse.media.encode import write_wav
-from seldfuse.posterior import Posterior
-from seldfuse.watch import Watch
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ def test_clips_that_share_a_batch_do_not_touch_each_other(three: str) -> None:
 
 
 def _hear(clips: list[Clip], backends: str):
-    from seldfuse.pipeline import open_ears
+    from seldfuse.pipeline import load_backends
 
-    return listen(clips, open_ears(backends, "cpu"), Watch(), _fail)
+    return infer_clips(clips, load_backends(backends, "cpu"), RunStats(), _fail)
 
 
 def _fail(clip: Clip, error: Exception) -> None:
@@ -100,9 +100,9 @@ class Stubborn:
     ],
 )
 def test_a_backend_that_breaks_its_promise_is_named(said, message: str) -> None:
-    ears = Ears({"bad": Stubborn(said)}, (), torch.device("cpu"))
+    ears = LoadedBackends({"bad": Stubborn(said)}, (), torch.device("cpu"))
     with pytest.raises(PluginError, match=message):
-        list(listen([Clip("x", ArrayAudio(noise(5.0)))], ears, Watch(), _fail))
+        list(infer_clips([Clip("x", ArrayAudio(noise(5.0)))], ears, RunStats(), _fail))
 
 
 def test_checkpoints_of_other_classes_do_not_mix(three: str, tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 import torch
 
-from seldfuse.features.network import NetworkBackend
-from seldfuse_baseline.network import from_settings, posterior
+from seldfuse.inference.network_backend import NetworkBackend
+from seldfuse_baseline.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
     """Infers activity, direction and distance. Raises CheckpointError where the checkpoint does not fit."""
     # The backend hears 250 columns of 5 s, in training too; the challenge's own code gives 251, of which the first
     # pooling leaves the same 50 frames.
-    return NetworkBackend("baseline", from_settings, posterior, checkpoint, device)
+    return NetworkBackend("baseline", from_settings, to_posterior, checkpoint, device)

@@ -14,13 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.checkpoint import check_settings
-from seldfuse.directions import folded
-from seldfuse.labels import LabelSet
+from seldfuse.checkpoint import check_network_settings
+from seldfuse.core.directions import fold_to_front
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.nn.accddoa import posterior_from_accddoa
-from seldfuse.posterior import Posterior
 
-EARS = 2
+AUDIO_CHANNELS = 2
 MELS = 64
 TRACKS = 3
 ELEMENTS = 3
@@ -44,7 +44,7 @@ class BaselineConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BaselineConfig":
         """Raises CheckpointError for a setting that this version does not know."""
-        check_settings(data, cls)
+        check_network_settings(data, cls)
         return cls(**data)
 
 
@@ -62,10 +62,10 @@ class BaselineNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.classes = classes
-        self.register_buffer("mean", torch.zeros(EARS, 1, MELS))
-        self.register_buffer("deviation", torch.ones(EARS, 1, MELS))
+        self.register_buffer("mean", torch.zeros(AUDIO_CHANNELS, 1, MELS))
+        self.register_buffer("deviation", torch.ones(AUDIO_CHANNELS, 1, MELS))
         dim, dropout = config.dim, config.dropout
-        widths = pairwise((EARS, *[config.channels] * len(POOLS)))
+        widths = pairwise((AUDIO_CHANNELS, *[config.channels] * len(POOLS)))
         self.convolutions = nn.Sequential(
             *[_convolution(*width, pool, dropout) for width, pool in zip(widths, POOLS, strict=True)]
         )
@@ -115,11 +115,11 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> BaselineNetw
     return BaselineNetwork(BaselineConfig.from_json(settings), len(labels))
 
 
-def posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
+def to_posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
     """The output as a three-track posterior, its directions folded to the front."""
     said = posterior_from_accddoa(output, labels, TRACKS)
     assert said.direction is not None
-    return replace(said, direction=folded(said.direction))
+    return replace(said, direction=fold_to_front(said.direction))
 
 
 def _convolution(channels_in: int, channels_out: int, pool: tuple[int, int], dropout: float) -> nn.Sequential:

@@ -7,10 +7,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.train.adpit import adpit_loss, adpit_targets
-from seldfuse_baseline.network import BaselineNetwork, from_settings, posterior
+from seldfuse_baseline.network import BaselineNetwork, from_settings, to_posterior
 
 
 class BaselineTask:
@@ -33,4 +33,4 @@ class BaselineTask:
         return adpit_loss(output, adpit_targets(truth))
 
     def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
-        return posterior(output, labels)
+        return to_posterior(output, labels)

@@ -14,21 +14,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.checkpoint import check_settings
-from seldfuse.directions import folded
+from seldfuse.checkpoint import check_network_settings
+from seldfuse.core.directions import fold_to_front
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.encoders import compact_audio
 from seldfuse.errors import UsageError
-from seldfuse.features.encoders import compact_audio
-from seldfuse.fusion import unify
-from seldfuse.labels import LabelSet
+from seldfuse.fusion import merge_duplicate_tracks
 from seldfuse.nn.accddoa import posterior_from_accddoa
 from seldfuse.nn.conformer import ConformerBlock
 from seldfuse.nn.cross_attention import GatedCrossAttention
-from seldfuse.nn.look import Columns, Look
+from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
 from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
-from seldfuse.posterior import Posterior
 
 TRACKS = 3
-EARS = 2
+AUDIO_CHANNELS = 2
 """The first channels, log-mel of left and right."""
 
 COPIES_DEG = 25.0
@@ -39,21 +39,21 @@ ELEMENTS = 4
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenSettings:
     """What an encoder gives: `tokens` vectors of `channels` values for each frame.
 
-    In training the share `dropped` of the clips does without; for pictures that is augmentation's affair (`blind`).
+    In training the share `dropout` of the clips does without; for pictures that is augmentation's affair (`blind`).
     """
 
     encoder: str
     tokens: int
     channels: int
-    dropped: float = 0.0
+    dropout: float = 0.0
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Tokens":
+    def from_json(cls, data: Mapping[str, Any]) -> "TokenSettings":
         """Raises CheckpointError for a setting that this version does not know."""
-        check_settings(data, cls)
+        check_network_settings(data, cls)
         return cls(**data)
 
     def check(self, given: Float[Tensor, "batch frame token channel"]) -> None:
@@ -73,19 +73,31 @@ class Cmc(nn.Module):
     judged by looking where each track hears its class.
     """
 
-    def __init__(self, trunk: TrunkConfig, heard: Tokens, seen: Tokens, column_dim: int, classes: int) -> None:
+    def __init__(
+        self,
+        trunk: TrunkConfig,
+        audio_tokens: TokenSettings,
+        visual_tokens: TokenSettings,
+        column_dim: int,
+        classes: int,
+    ) -> None:
         super().__init__()
-        self.heard, self.seen, self.column_dim, self.classes = heard, seen, column_dim, classes
+        self.audio_tokens, self.visual_tokens, self.column_dim, self.classes = (
+            audio_tokens,
+            visual_tokens,
+            column_dim,
+            classes,
+        )
         self.trunk = Trunk(trunk)
         dim, sizes = trunk.dim, (trunk.dim, trunk.heads, trunk.head_dim, trunk.dropout)
-        self.sounds = nn.Sequential(nn.Linear(heard.channels, dim), nn.LayerNorm(dim))
-        self.columns = Columns(seen.tokens, seen.channels, column_dim)
+        self.sounds = nn.Sequential(nn.Linear(audio_tokens.channels, dim), nn.LayerNorm(dim))
+        self.columns = ColumnEmbedding(visual_tokens.tokens, visual_tokens.channels, column_dim)
         self.widen = nn.Linear(column_dim, dim)
         self.hearing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
         self.seeing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
         self.hidden = nn.Linear(dim, dim)
         self.place = nn.Linear(dim, TRACKS * (ELEMENTS - 1) * classes)
-        self.onscreen = Look(dim, TRACKS * classes, seen.tokens, column_dim)
+        self.onscreen = OnscreenAttention(dim, TRACKS * classes, visual_tokens.tokens, column_dim)
 
     def forward(
         self,
@@ -97,8 +109,8 @@ class Cmc(nn.Module):
         `embeddings` are tokens `[batch, frame, token, channel]` by the names of encoders. Raises UsageError where their
         sizes are not the network's.
         """
-        sounds, audible = _there(self._sounds(features, embeddings))
-        pictures, visible = _there(_given(self.seen, embeddings, features))
+        sounds, audible = _split_present(self._sounds(features, embeddings))
+        pictures, visible = _split_present(_take_tokens(self.visual_tokens, embeddings, features))
         columns = self.columns(pictures)  # (batch, frame, column, column_dim)
         x = self._blocks(features, self.sounds(sounds), audible, self.widen(columns), visible)
         place = self.place(self.hidden(x)).unflatten(-1, (TRACKS, ELEMENTS - 1, self.classes))
@@ -111,11 +123,15 @@ class Cmc(nn.Module):
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """Tokens of sound; those of the tagger that ships are what it hears in the log-mel spectrogram."""
-        inside = self.heard.encoder == compact_audio.NAME and compact_audio.NAME not in embeddings
-        tokens = compact_audio.heard(features[:, :EARS]) if inside else _given(self.heard, embeddings, features)
+        inside = self.audio_tokens.encoder == compact_audio.NAME and compact_audio.NAME not in embeddings
+        tokens = (
+            compact_audio.encode_logmel(features[:, :AUDIO_CHANNELS])
+            if inside
+            else _take_tokens(self.audio_tokens, embeddings, features)
+        )
         if not self.training:
             return tokens
-        gone = torch.rand(len(tokens), 1, 1, 1, device=tokens.device) < self.heard.dropped
+        gone = torch.rand(len(tokens), 1, 1, 1, device=tokens.device) < self.audio_tokens.dropout
         return tokens.masked_fill(gone, torch.nan)
 
     def _blocks(
@@ -142,25 +158,25 @@ class Cmc(nn.Module):
         """What `from_settings` needs to build this network again: a recipe's [network]."""
         return {
             "trunk": self.trunk.config.to_json(),
-            "heard": asdict(self.heard),
-            "seen": asdict(self.seen),
+            "audio_tokens": asdict(self.audio_tokens),
+            "visual_tokens": asdict(self.visual_tokens),
             "column_dim": self.column_dim,
         }
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> Cmc:
-    heard, seen = (Tokens.from_json(settings[name]) for name in ("heard", "seen"))
-    return Cmc(TrunkConfig.from_json(settings["trunk"]), heard, seen, settings["column_dim"], len(labels))
+    audio, visual = (TokenSettings.from_json(settings[name]) for name in ("audio_tokens", "visual_tokens"))
+    return Cmc(TrunkConfig.from_json(settings["trunk"]), audio, visual, settings["column_dim"], len(labels))
 
 
-def posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
+def to_posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
     """The output as a three-track posterior, its directions folded to the front, copies of one source on one track."""
     said = posterior_from_accddoa(output, labels, TRACKS, onscreen=True)
     assert said.direction is not None
-    return unify(replace(said, direction=folded(said.direction)), COPIES_DEG)
+    return merge_duplicate_tracks(replace(said, direction=fold_to_front(said.direction)), COPIES_DEG)
 
 
-def _given(wanted: Tokens, embeddings: Mapping[str, Tensor], features: Tensor) -> Tensor:
+def _take_tokens(wanted: TokenSettings, embeddings: Mapping[str, Tensor], features: Tensor) -> Tensor:
     """The tokens that are wanted, NaN where nobody gave any."""
     if wanted.encoder not in embeddings:
         frames = features.shape[2] // HOPS_PER_FRAME
@@ -169,7 +185,7 @@ def _given(wanted: Tokens, embeddings: Mapping[str, Tensor], features: Tensor) -
     return embeddings[wanted.encoder]
 
 
-def _there(tokens: Float[Tensor, "batch frame token channel"]) -> tuple[Tensor, Tensor]:
+def _split_present(tokens: Float[Tensor, "batch frame token channel"]) -> tuple[Tensor, Tensor]:
     """Tokens without NaN, and in which frames there are any."""
     there = ~tokens[:, :, 0, 0].isnan()
     return tokens.nan_to_num(0.0), there

@@ -7,10 +7,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
-from seldfuse.train.adpit import adpit_seen_loss, adpit_targets
-from seldfuse_cmc.network import Cmc, from_settings, posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.train.adpit import adpit_onscreen_loss, adpit_targets
+from seldfuse_cmc.network import Cmc, from_settings, to_posterior
 
 
 class CmcTask:
@@ -27,7 +27,7 @@ class CmcTask:
         self, output: Float[Tensor, "batch frame out"], truth: Posterior, settings: Mapping[str, Any]
     ) -> Float[Tensor, ""]:
         """ADPIT with on-screen as a mean over sources; `settings` may hold its weights."""
-        return adpit_seen_loss(output, adpit_targets(truth, onscreen=True), **settings)
+        return adpit_onscreen_loss(output, adpit_targets(truth, onscreen=True), **settings)
 
     def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
-        return posterior(output, labels)
+        return to_posterior(output, labels)

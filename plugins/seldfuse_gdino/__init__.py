@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from seldfuse.plugin import PostProcessorSpec, hookimpl
+from seldfuse.catalogue import Detector, hookimpl
 
 
 @hookimpl
-def seldfuse_register_postprocessors(register: Callable[[PostProcessorSpec], None]) -> None:
+def seldfuse_register_postprocessors(register: Callable[[Detector], None]) -> None:
     register(
-        PostProcessorSpec(
+        Detector(
             name="gdino",
             api_version=1,
             summary="an open-vocabulary detector looks for the things that sound",

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.compat.torchvision import suppress
-from seldfuse.detections import UNTRACKED, Detections
+from seldfuse.compat.torchvision import drop_overlaps
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import UNTRACKED, Detections
 from seldfuse_gdino.vocabulary import Vocabulary
 
 SAME_THING = 0.7
@@ -18,19 +18,19 @@ SAME_THING = 0.7
 
 
 @runtime_checkable
-class Engine(Protocol):
-    """Looks at pictures. `looks_with` names the network, its weights, its thresholds and the device."""
+class PhraseEngine(Protocol):
+    """Looks at pictures. `engine_id` names the network, its weights, its thresholds and the device."""
 
     @property
-    def looks_with(self) -> str: ...
+    def engine_id(self) -> str: ...
 
-    def look(self, clip: Clip, frames: Sequence[Frame]) -> Detections:
+    def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:
         """What stands in frames of a clip, called by phrases of the rules, untracked."""
         ...
 
 
 @dataclass(frozen=True)
-class Boxes:
+class PhraseBoxes:
     """Things found in some pictures: left, top, right and bottom in pixels; pictures and phrases are indices."""
 
     ltrb_px: Float[Tensor, "box 4"]
@@ -39,13 +39,13 @@ class Boxes:
     phrases: Int64[Tensor, " box"]
 
 
-def corners(boxes: Float[Tensor, "box 4"]) -> Float[Tensor, "box 4"]:
+def to_corners(boxes: Float[Tensor, "box 4"]) -> Float[Tensor, "box 4"]:
     """Left, top, right and bottom of boxes that are given by middle and size."""
     middles, sizes = boxes[:, :2], boxes[:, 2:]
     return torch.cat([middles - sizes / 2, middles + sizes / 2], dim=1)
 
 
-def as_detections(boxes: Boxes, frames: Sequence[Frame], vocabulary: Vocabulary) -> Detections:
+def to_detections(boxes: PhraseBoxes, frames: Sequence[Frame], vocabulary: Vocabulary) -> Detections:
     """One row for each thing, cut at the picture's edges; of boxes that are the same thing the best stays."""
     height, width = frames[0].rgb.shape[:2]
     # In double precision, as boxes that cannot be the same thing are moved far apart before they are compared.
@@ -55,10 +55,10 @@ def as_detections(boxes: Boxes, frames: Sequence[Frame], vocabulary: Vocabulary)
     things = torch.tensor(vocabulary.things)
     apart_px = (pictures * len(things) + things[phrases]) * (width + height)
     real = (ltrb_px[:, 2:] > ltrb_px[:, :2]).all(dim=1).nonzero()[:, 0]
-    kept = real[suppress((ltrb_px + apart_px[:, None])[real], scores[real], SAME_THING)]
+    kept = real[drop_overlaps((ltrb_px + apart_px[:, None])[real], scores[real], SAME_THING)]
     kept = kept[pictures[kept].argsort(stable=True)]
     found = zip(*(values[kept].tolist() for values in (pictures, phrases, scores, ltrb_px)), strict=True)
-    return Detections.of(
+    return Detections.from_rows(
         [
             (frames[picture].time_s, vocabulary.phrases[phrase], score, *place, UNTRACKED)
             for picture, phrase, score, place in found

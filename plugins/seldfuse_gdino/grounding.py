@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import Detections
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import Detections
 from seldfuse.errors import UsageError
-from seldfuse_gdino.engine import Boxes, as_detections, corners
+from seldfuse_gdino.engine import PhraseBoxes, to_corners, to_detections
 from seldfuse_gdino.vocabulary import Vocabulary
 
 LONGEST = 256
@@ -28,7 +28,7 @@ AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class Question:
+class GroundingPrompt:
     """The names of a vocabulary's prompts as one text and as its tokens; `owners` says which tokens are whose."""
 
     text: str
@@ -36,7 +36,7 @@ class Question:
     owners: Bool[Tensor, "prompt token"]
 
     @classmethod
-    def of(cls, prompts: Sequence[str], tokenizer: Any) -> "Question":
+    def from_phrases(cls, prompts: Sequence[str], tokenizer: Any) -> "GroundingPrompt":
         """For BERT's tokenizer, which splits at spaces and dots first. Raises UsageError where the text is too long."""
         pieces = [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(prompt)) for prompt in prompts]
         dot = tokenizer.convert_tokens_to_ids(".")
@@ -54,7 +54,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Front:
+class ImagePreparation:
     """How pictures are prepared: the lengths of their sides, and ImageNet's mean and deviation of each colour."""
 
     shortest_px: int = 800
@@ -75,55 +75,55 @@ class Front:
         return (resized - mean) / deviation
 
 
-Answer = tuple[Float[Tensor, "picture query token"], Float[Tensor, "picture query 4"]]
+GroundingOutput = tuple[Float[Tensor, "picture query token"], Float[Tensor, "picture query 4"]]
 """Logits by box and token, and boxes: middle and size as shares of the picture."""
 
 
 @dataclass(frozen=True)
-class Grounding:
+class GroundingEngine:
     """An engine around a network, which has `weights` and gives its `answer` to prepared pictures."""
 
     weights: str
-    answer: Callable[[Float32[Tensor, "picture 3 height width"]], Answer]
-    question: Question
+    answer: Callable[[Float32[Tensor, "picture 3 height width"]], GroundingOutput]
+    question: GroundingPrompt
     vocabulary: Vocabulary
-    front: Front
+    front: ImagePreparation
     device: torch.device
 
     @property
-    def looks_with(self) -> str:
+    def engine_id(self) -> str:
         rules = self.vocabulary.rules
-        return f"{self.weights} at {rules.box_above}/{rules.text_above} on {self.device.type}"
+        return f"{self.weights} at {rules.box_threshold}/{rules.text_threshold} on {self.device.type}"
 
     @torch.inference_mode()
-    def look(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
+    def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
         at_once = AT_ONCE if self.device.type == "cuda" else 1
         batches = (frames[start : start + at_once] for start in range(0, len(frames), at_once))
-        return Detections.join([self._look(batch) for batch in batches])
+        return Detections.concat([self._detect(batch) for batch in batches])
 
-    def _look(self, frames: Sequence[Frame]) -> Detections:
+    def _detect(self, frames: Sequence[Frame]) -> Detections:
         pictures = self.front.prepare(frames, self.device)
         with torch.autocast(self.device.type, torch.float16, enabled=self.device.type == "cuda"):
             logits, boxes = self.answer(pictures)
         height, width = frames[0].rgb.shape[:2]
         rules = self.vocabulary.rules
         answer = (logits.float().cpu(), boxes.float().cpu())
-        found = gather(*answer, self.question.owners, rules.box_above, rules.text_above)
+        found = gather_boxes(*answer, self.question.owners, rules.box_threshold, rules.text_threshold)
         found = replace(
             found,
             ltrb_px=found.ltrb_px * torch.tensor([width, height, width, height]),
             phrases=torch.tensor(self.vocabulary.answers)[found.phrases],
         )
-        return as_detections(found, frames, self.vocabulary)
+        return to_detections(found, frames, self.vocabulary)
 
 
-def gather(
+def gather_boxes(
     logits: Float[Tensor, "picture query longest"],
     boxes: Float[Tensor, "picture query 4"],
     owners: Bool[Tensor, "prompt token"],
     box_above: float,
     text_above: float,
-) -> Boxes:
+) -> PhraseBoxes:
     """The boxes of which some token of a prompt is likelier than `box_above`, and some that are said: likelier than
     `text_above`. Places are shares of the picture, phrases are indices of prompts.
 
@@ -136,8 +136,8 @@ def gather(
     means = (likely @ mine.T / mine.sum(dim=1)).masked_fill(~said, 0)
     scores = (likely * owners.any(dim=0)).amax(dim=2)
     pictures, queries = ((scores > box_above) & said.any(dim=2)).nonzero(as_tuple=True)
-    return Boxes(
-        corners(boxes[pictures, queries]),
+    return PhraseBoxes(
+        to_corners(boxes[pictures, queries]),
         scores[pictures, queries],
         pictures,
         means[pictures, queries].argmax(dim=1),

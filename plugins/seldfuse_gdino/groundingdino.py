@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from seldfuse.compat.torchvision import load_torchvision
-from seldfuse.compat.transformers import transformers_library
+from seldfuse.compat.transformers import import_transformers
 from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import VOCABULARY, Weights, find_weights
-from seldfuse_gdino.grounding import Answer, Front, Grounding, Question
+from seldfuse.weights.find import VOCABULARY, WeightFiles, find_weights
+from seldfuse_gdino.grounding import GroundingEngine, GroundingOutput, GroundingPrompt, ImagePreparation
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary
 
@@ -37,14 +37,14 @@ HEAD = 64
 
 
 @dataclass(frozen=True)
-class Found:
+class GroundingWeights:
     """Weights, and the vocabulary of their text encoder."""
 
-    weights: Weights
+    weights: WeightFiles
     vocabulary: Path
 
 
-def find(reference: str | None) -> Found:
+def find_weights_and_vocabulary(reference: str | None) -> GroundingWeights:
     """A `.pth`, a folder with one, or the fetched weights. Raises CheckpointError where something is missing."""
     require(PACKAGE, PACKAGE, "torchvision", "transformers")
     folder = Path(reference) if reference else None
@@ -55,31 +55,31 @@ def find(reference: str | None) -> Found:
         if len(files) != 1:
             names = ", ".join(file.name for file in files) or "none"
             raise CheckpointError(f"expected a folder with one .pth of Grounding DINO, got {names}: {folder}")
-        weights = Weights(files[0], None)
+        weights = WeightFiles(files[0], None)
     beside = weights.file.parent
     places = (beside / VOCABULARY, *sorted(beside.glob(f"*/{VOCABULARY}")))
     for place in places:
         if place.is_file():
-            return Found(weights, place)
-    return Found(weights, find_weights(WORDS).file)
+            return GroundingWeights(weights, place)
+    return GroundingWeights(weights, find_weights(WORDS).file)
 
 
-def load(found: Found, vocabulary: Vocabulary, device: torch.device) -> Grounding:
+def load(found: GroundingWeights, vocabulary: Vocabulary, device: torch.device) -> GroundingEngine:
     """Raises CheckpointError where the weights are of another network or damaged."""
-    tensors = found.weights.tensors(within="model")
+    tensors = found.weights.read_tensors(within="model")
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    tokenizer = transformers_library("gdino").BertTokenizer(vocab=str(found.vocabulary))
-    question = Question.of(vocabulary.prompts, tokenizer)
+    tokenizer = import_transformers("gdino").BertTokenizer(vocab=str(found.vocabulary))
+    question = GroundingPrompt.from_phrases(vocabulary.prompts, tokenizer)
     with _quiet():
         network = _network(tensors, tokenizer, found.weights).to(device)
 
-    def answer(pictures: Float32[Tensor, "picture 3 height width"]) -> Answer:
+    def answer(pictures: Float32[Tensor, "picture 3 height width"]) -> GroundingOutput:
         with _quiet():
             said = network(pictures, captions=[question.text] * len(pictures))
         return said["pred_logits"], said["pred_boxes"]
 
-    name = f"groundingdino:{found.weights.file.stem} {found.weights.version()}"
-    return Grounding(name, answer, question, vocabulary, Front(), device)
+    name = f"groundingdino:{found.weights.file.stem} {found.weights.hash_version()}"
+    return GroundingEngine(name, answer, question, vocabulary, ImagePreparation(), device)
 
 
 @contextmanager
@@ -90,23 +90,23 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _network(tensors: dict[str, Tensor], tokenizer: Any, weights: Weights) -> nn.Module:
+def _network(tensors: dict[str, Tensor], tokenizer: Any, weights: WeightFiles) -> nn.Module:
     load_torchvision()
     model = importlib.import_module("groundingdino.models.GroundingDINO.groundingdino")
     try:
-        settings, encoder = _settings(tensors), _text_encoder(tensors, transformers_library("gdino"))
+        settings, encoder = _settings(tensors), _text_encoder(tensors, import_transformers("gdino"))
     except KeyError as error:
         raise CheckpointError(f"expected weights of Grounding DINO; these lack {error}: {weights.file}") from error
     words = SimpleNamespace(get_tokenlizer=lambda _: tokenizer, get_pretrained_language_model=lambda _: encoder)
     # The first downloads; the second calls methods that BERT has no longer.
-    with _replaced(model, get_tokenlizer=words, BertModelWarper=TextEncoder):
+    with _replace(model, get_tokenlizer=words, BertModelWarper=TextEncoder):
         network: nn.Module = model.build_groundingdino(settings)
     weights.fill(network, tensors)
     return network.eval()
 
 
 @contextmanager
-def _replaced(module: ModuleType, **parts: object) -> Iterator[None]:
+def _replace(module: ModuleType, **parts: object) -> Iterator[None]:
     kept = {name: getattr(module, name) for name in parts}
     try:
         for name, part in parts.items():

@@ -10,10 +10,10 @@ from jaxtyping import Float32
 from safetensors import SafetensorError
 from torch import Tensor
 
-from seldfuse.compat.transformers import transformers_library
+from seldfuse.compat.transformers import import_transformers
 from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import CONFIG, FRONT_END, KNOWN, VOCABULARY, Weights, find_weights, is_fetched
-from seldfuse_gdino.grounding import Answer, Front, Grounding, Question
+from seldfuse.weights.find import CONFIG, FRONT_END, PUBLISHED, VOCABULARY, WeightFiles, find_weights, is_downloaded
+from seldfuse_gdino.grounding import GroundingEngine, GroundingOutput, GroundingPrompt, ImagePreparation
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary
 
@@ -26,38 +26,40 @@ NETWORKS: Mapping[str, str] = {
 }
 
 
-def find(reference: str | None) -> Weights:
+def find(reference: str | None) -> WeightFiles:
     """A folder or what a hub's name stands for; by itself the first known weights that are in the cache.
 
     Raises CheckpointError where something is missing.
     """
     require("hf", "transformers")
-    known = sorted((entry for entry in KNOWN if USER in entry.users), key=lambda entry: not is_fetched(entry))
+    known = sorted((entry for entry in PUBLISHED if USER in entry.users), key=lambda entry: not is_downloaded(entry))
     found = find_weights(reference or known[0].reference, (CONFIG, FRONT_END, VOCABULARY))
     if found.folder is None:
         raise CheckpointError(f"expected a folder with {CONFIG}, {VOCABULARY} and weights, got a file: {found.file}")
     return found
 
 
-def load(weights: Weights, vocabulary: Vocabulary, device: torch.device) -> Grounding:
+def load(weights: WeightFiles, vocabulary: Vocabulary, device: torch.device) -> GroundingEngine:
     """Raises CheckpointError where the weights are of another network or damaged."""
-    library = transformers_library("gdino")
+    library = import_transformers("gdino")
     assert weights.folder is not None, "find gives a folder"
-    question = Question.of(vocabulary.prompts, library.BertTokenizer(vocab=str(weights.folder / VOCABULARY)))
+    question = GroundingPrompt.from_phrases(
+        vocabulary.prompts, library.BertTokenizer(vocab=str(weights.folder / VOCABULARY))
+    )
     network, ids = _network(library, weights).to(device), question.ids.to(device)
 
-    def answer(pictures: Float32[Tensor, "picture 3 height width"]) -> Answer:
+    def answer(pictures: Float32[Tensor, "picture 3 height width"]) -> GroundingOutput:
         asked = ids.expand(len(pictures), -1)
         found = network(pictures, asked, torch.zeros_like(asked), torch.ones_like(asked))
         return found.logits, found.pred_boxes
 
-    return Grounding(
-        f"hf:{weights.folder.name} {weights.version()}", answer, question, vocabulary, _front(weights), device
+    return GroundingEngine(
+        f"hf:{weights.folder.name} {weights.hash_version()}", answer, question, vocabulary, _front(weights), device
     )
 
 
-def _network(library: Any, weights: Weights) -> Any:
-    kind = str((weights.settings(CONFIG) or {}).get("model_type"))
+def _network(library: Any, weights: WeightFiles) -> Any:
+    kind = str((weights.read_settings(CONFIG) or {}).get("model_type"))
     if kind not in NETWORKS:
         raise CheckpointError(f"expected weights of {' or '.join(NETWORKS)}, got {kind}: {weights.folder}")
     try:
@@ -99,10 +101,10 @@ def _silent(logging: Any) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _front(weights: Weights) -> Front:
-    settings, usual = weights.settings(FRONT_END) or {}, Front()
+def _front(weights: WeightFiles) -> ImagePreparation:
+    settings, usual = weights.read_settings(FRONT_END) or {}, ImagePreparation()
     size = settings.get("size") or {}
-    return Front(
+    return ImagePreparation(
         size.get("shortest_edge", usual.shortest_px),
         size.get("longest_edge", usual.longest_px),
         tuple(settings.get("image_mean", usual.mean)),

@@ -4,4 +4,4 @@ from functools import partial
 
 from seldfuse.compat import packages
 
-require = partial(packages.require, install='`pip install "seldfuse[gdino]"`')
+require = partial(packages.require_packages, install='`pip install "seldfuse[gdino]"`')

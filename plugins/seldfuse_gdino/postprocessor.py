@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import Detections
-from seldfuse.labels import DCASE2025
-from seldfuse.plugin import PostProcessor
-from seldfuse.rules import Rules
+from seldfuse.catalogue import DetectorModel
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import Detections
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.rules import Rules
 from seldfuse_gdino.catalogue import open_engine
-from seldfuse_gdino.engine import Engine
-from seldfuse_gdino.recorded import Recorded
+from seldfuse_gdino.engine import PhraseEngine
+from seldfuse_gdino.recorded import RecordedBoxes
 from seldfuse_gdino.vocabulary import Vocabulary
 
 RULES = Path(__file__).with_name("rules.toml")
@@ -23,20 +23,20 @@ HASH_DIGITS = 8
 
 @dataclass
 class OpenVocabulary:
-    """Things that the rules name, as the engine's `PostProcessor` asks for them."""
+    """Things that the rules name, as the engine's `DetectorModel` asks for them."""
 
     rules: Rules
-    looks_with: str
-    engine: Engine
+    engine_id: str
+    engine: PhraseEngine
 
     def __post_init__(self) -> None:
-        self.lasting = not isinstance(self.engine, Recorded)
+        self.cacheable = not isinstance(self.engine, RecordedBoxes)
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
-        return self.engine.look(clip, frames) if frames else Detections.of([])
+        return self.engine.detect(clip, frames) if frames else Detections.from_rows([])
 
 
-def load(engine: str | None, device: torch.device, rules: Path | None) -> PostProcessor:
+def load(engine: str | None, device: torch.device, rules: Path | None) -> DetectorModel:
     """Things found by `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
 
     Raises UsageError for an engine that is unknown or rules that are wrong, CheckpointError for packages and weights
@@ -45,7 +45,7 @@ def load(engine: str | None, device: torch.device, rules: Path | None) -> PostPr
     told = Rules.read(rules or RULES, DCASE2025)
     vocabulary = Vocabulary(told)
     chosen = open_engine(engine, vocabulary, device)
-    return OpenVocabulary(told, f"{chosen.looks_with}, asked for {_digest(vocabulary)}", chosen)
+    return OpenVocabulary(told, f"{chosen.engine_id}, asked for {_digest(vocabulary)}", chosen)
 
 
 def _digest(vocabulary: Vocabulary) -> str:

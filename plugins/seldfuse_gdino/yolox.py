@@ -14,13 +14,13 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.compat.onnx import open_session, place_of
-from seldfuse.detections import Detections
+from seldfuse.compat.onnx import get_device_name, open_session
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import Detections
 from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import Weights
+from seldfuse.weights.find import WeightFiles
 from seldfuse_gdino.coco import THINGS
-from seldfuse_gdino.engine import Boxes, as_detections, corners
+from seldfuse_gdino.engine import PhraseBoxes, to_corners, to_detections
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary
 
@@ -33,7 +33,7 @@ VALUES = 5 + len(THINGS)
 """Of each candidate: middle and size, whether anything is there, and which thing."""
 
 
-def find(reference: str | None) -> Weights:
+def find(reference: str | None) -> WeightFiles:
     """The file that is named, or that the variable names. Raises CheckpointError where something is missing."""
     require("yolox", "onnxruntime")
     named = reference or os.environ.get(VARIABLE)
@@ -43,29 +43,28 @@ def find(reference: str | None) -> Weights:
         )
     if not Path(named).is_file():
         raise CheckpointError(f"there is no such file of YOLOX: {named}")
-    return Weights(Path(named), None)
+    return WeightFiles(Path(named), None)
 
 
 class YoloX:
     """YOLOX with the weights of a file. Raises CheckpointError where that is something else."""
 
-    def __init__(self, weights: Weights, vocabulary: Vocabulary, device: torch.device) -> None:
+    def __init__(self, weights: WeightFiles, vocabulary: Vocabulary, device: torch.device) -> None:
         self.session, self.vocabulary = _session(weights.file, device), vocabulary
         self.side_px = self.session.get_inputs()[0].shape[-1]
         known = [(thing, vocabulary.match(name)) for thing, name in enumerate(THINGS)]
         self.things = torch.tensor([thing for thing, phrase in known if phrase is not None], dtype=torch.long)
         self.phrases = torch.tensor([vocabulary.phrases.index(phrase) for _, phrase in known if phrase is not None])
-        self.looks_with = (
-            f"yolox:{weights.file.stem} {weights.version()} at {vocabulary.rules.box_above} on {place_of(self.session)}"
-        )
+        network, threshold = f"yolox:{weights.file.stem} {weights.hash_version()}", vocabulary.rules.box_threshold
+        self.engine_id = f"{network} at {threshold} on {get_device_name(self.session)}"
 
-    def look(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
+    def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
         found = torch.cat([self._candidates(frame.rgb) for frame in frames])  # (picture, candidate, value)
         scores = found[..., 4:5] * found[..., 5:][..., self.things]
-        pictures, candidates, things = (scores > self.vocabulary.rules.box_above).nonzero(as_tuple=True)
-        ltrb_px = corners(found[pictures, candidates, :4])
-        boxes = Boxes(ltrb_px, scores[pictures, candidates, things], pictures, self.phrases[things])
-        return as_detections(boxes, frames, self.vocabulary)
+        pictures, candidates, things = (scores > self.vocabulary.rules.box_threshold).nonzero(as_tuple=True)
+        ltrb_px = to_corners(found[pictures, candidates, :4])
+        boxes = PhraseBoxes(ltrb_px, scores[pictures, candidates, things], pictures, self.phrases[things])
+        return to_detections(boxes, frames, self.vocabulary)
 
     def _candidates(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[Tensor, "1 candidate value"]:
         """Decoded, in pixels of the picture. Files take one picture at a time."""

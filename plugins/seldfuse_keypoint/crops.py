@@ -13,7 +13,7 @@ PADDING = 1.25
 FAINTEST = 1e-3
 
 
-def laid_out(boxes_px: Float[Tensor, "place 4"], aspect: float) -> Float[Tensor, "place 4"]:
+def extract_crops(boxes_px: Float[Tensor, "place 4"], aspect: float) -> Float[Tensor, "place 4"]:
     """Boxes (left, top, right, bottom) about others, a quarter larger, whose width is `aspect` times their height."""
     first, last = boxes_px.reshape(-1, 2, 2).unbind(dim=1)
     width, height = (last - first).unbind(dim=1)
@@ -22,7 +22,7 @@ def laid_out(boxes_px: Float[Tensor, "place 4"], aspect: float) -> Float[Tensor,
     return torch.cat([middles - reach, middles + reach], dim=1)
 
 
-def crops(
+def crop_boxes(
     picture: UInt8[Tensor, "3 height width"], boxes_px: Float[Tensor, "place 4"], high_px: int, wide_px: int
 ) -> Float[Tensor, "place 3 high wide"]:
     """What lies in each box, from 0 to 1; black where that is outside of the picture."""
@@ -38,7 +38,7 @@ def crops(
     return F.grid_sample(pictures, grid, align_corners=True)
 
 
-def peaks(heatmaps: Float[Tensor, "place point high wide"]) -> Float[Tensor, "place point 3"]:
+def find_peaks(heatmaps: Float[Tensor, "place point high wide"]) -> Float[Tensor, "place point 3"]:
     """Column, row and height of each map's highest place, between pixels where a parabola's logarithm has its top."""
     wide = heatmaps.shape[3]
     scores, index = heatmaps.flatten(2).max(dim=2)
@@ -50,7 +50,7 @@ def peaks(heatmaps: Float[Tensor, "place point high wide"]) -> Float[Tensor, "pl
     return torch.stack([x, y, scores], dim=2)
 
 
-def on_picture(
+def to_picture_pixels(
     peaks: Float[Tensor, "place point 3"], boxes_px: Float[Tensor, "place 4"], high: int, wide: int
 ) -> Float[Tensor, "place point 3"]:
     """Peaks on maps of `high` rows and `wide` columns, in the picture's pixels."""

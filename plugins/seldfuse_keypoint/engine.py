@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import Detections
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import Detections
 
 
 @runtime_checkable
-class Engine(Protocol):
-    """Finds people in pictures. `looks_with` names the network, its weights and the device."""
+class PoseEngine(Protocol):
+    """Finds people in pictures. `engine_id` names the network, its weights and the device."""
 
-    looks_with: str
+    engine_id: str
 
-    def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:
+    def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:
         """The people in each of `frames`, which are in order of time; what is `seen` says where people are."""
         ...

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import POINTS, Detections
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import KEYPOINTS, Detections
 from seldfuse.errors import CheckpointError
 from seldfuse_keypoint.openmmlab import load_mmpose
-from seldfuse_keypoint.pair import Pair
-from seldfuse_keypoint.people import people
-from seldfuse_keypoint.places import Places
+from seldfuse_keypoint.pair import PoseWeights
+from seldfuse_keypoint.people import select_people
+from seldfuse_keypoint.places import PersonBoxes
 
 AT_ONCE = 16
 """Pictures, or people, in one pass."""
@@ -27,7 +27,7 @@ SCOPE = "_scope_"
 class MMPose:
     """A network of mmpose, as its config describes it. Raises CheckpointError where config or weights are wrong."""
 
-    def __init__(self, pair: Pair, device: torch.device) -> None:
+    def __init__(self, pair: PoseWeights, device: torch.device) -> None:
         with _quiet():
             load_mmpose()
             from mmengine.dataset import Compose
@@ -46,28 +46,32 @@ class MMPose:
         self.one_by_one = isinstance(self.network, TopdownPoseEstimator)
         self.device = device
         self.network.to(device).eval()
-        self.looks_with = f"mmpose {pair.config.stem} {pair.version()} on {device}"
+        self.engine_id = f"mmpose {pair.config.stem} {pair.version()} on {device}"
 
-    def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
-        return self._in_places(frames, Places.of(frames, seen)) if self.one_by_one else self._in_pictures(frames)
+    def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
+        return (
+            self._in_places(frames, PersonBoxes.from_detections(frames, seen))
+            if self.one_by_one
+            else self._in_pictures(frames)
+        )
 
-    def _in_places(self, frames: Sequence[Frame], places: Places) -> Detections:
+    def _in_places(self, frames: Sequence[Frame], places: PersonBoxes) -> Detections:
         pictures = [_bgr(frame) for frame in frames]
         boxes_px = places.boxes_px.astype(np.float32)[:, None]
         asked = (
             {"img": pictures[look], "bbox": box_px, "bbox_score": np.ones(1, dtype=np.float32)}
             for look, box_px in zip(places.looks, boxes_px, strict=True)
         )
-        return places.people(frames, np.concatenate([self._points(found) for found in self._found(asked)]))
+        return places.people(frames, np.concatenate([self._points(found) for found in self._collect(asked)]))
 
     def _in_pictures(self, frames: Sequence[Frame]) -> Detections:
-        found = self._found({"img": _bgr(frame)} for frame in frames)
+        found = self._collect({"img": _bgr(frame)} for frame in frames)
         looks = np.repeat(np.arange(len(frames)), [len(some.scores) for some in found])
         boxes_px = np.concatenate([some.bboxes for some in found]).astype(float)
         scores = np.concatenate([some.scores for some in found]).astype(float)
-        return people(frames, looks, boxes_px, scores, np.concatenate([self._points(some) for some in found]))
+        return select_people(frames, looks, boxes_px, scores, np.concatenate([self._points(some) for some in found]))
 
-    def _found(self, asked: Iterable[dict[str, Any]]) -> list[Any]:
+    def _collect(self, asked: Iterable[dict[str, Any]]) -> list[Any]:
         """mmpose's instances for each picture or person, in half precision on a GPU."""
         from mmengine.dataset import pseudo_collate
 
@@ -82,7 +86,7 @@ class MMPose:
         return np.asarray(points[:, self.order], dtype=float)
 
 
-def _read(pair: Pair) -> Any:
+def _read(pair: PoseWeights) -> Any:
     from mmengine.config import Config
 
     try:
@@ -124,14 +128,14 @@ def _about(dataset: Any) -> dict[str, Any]:
     return about
 
 
-def _order(known: Mapping[str, int], pair: Pair) -> list[int]:
+def _order(known: Mapping[str, int], pair: PoseWeights) -> list[int]:
     """Where COCO's points stand among those of the network, which may know more."""
-    missing = [point for point in POINTS if point not in known]
+    missing = [point for point in KEYPOINTS if point not in known]
     if missing:
         raise CheckpointError(
             f"expected a network that knows COCO's points, this lacks {', '.join(missing)}: {pair.config}"
         )
-    return [known[point] for point in POINTS]
+    return [known[point] for point in KEYPOINTS]
 
 
 def _bgr(frame: Frame) -> UInt8[np.ndarray, "height width 3"]:

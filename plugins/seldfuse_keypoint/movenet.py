@@ -10,19 +10,19 @@ import torch
 from jaxtyping import Float, Int32, UInt8
 from torch.nn import functional as F
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.compat.onnx import open_session, place_of
-from seldfuse.detections import POINTS, Detections
+from seldfuse.compat.onnx import get_device_name, open_session
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import KEYPOINTS, Detections
 from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import Weights
+from seldfuse.weights.find import WeightFiles
 from seldfuse_keypoint.needs import require
-from seldfuse_keypoint.people import people
+from seldfuse_keypoint.people import select_people
 
 VARIABLE = "SELDFUSE_MOVENET"
 LONGEST_PX, STEP_PX = 512, 32
 """Of what the network is shown: the longer side, and what both sides are multiples of."""
 
-VALUES = 3 * len(POINTS) + 5
+VALUES = 3 * len(KEYPOINTS) + 5
 """Of each candidate: y, x and score of each point, then ymin, xmin, ymax, xmax and score; places as shares of sides."""
 
 FLOOR = 0.1
@@ -36,24 +36,26 @@ class MoveNet:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.session = _session(path, device)
-        version = Weights(path, None).version()[:HASH_DIGITS]
-        self.looks_with = f"movenet {version} on {place_of(self.session)}"
+        version = WeightFiles(path, None).hash_version()[:HASH_DIGITS]
+        self.engine_id = f"movenet {version} on {get_device_name(self.session)}"
 
-    def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
+    def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
         # The network takes one picture at a time.
         found = np.stack([self._candidates(frame.rgb) for frame in frames])  # (frame, candidate, value)
-        points = found[..., :-5].reshape(*found.shape[:2], len(POINTS), 3)[..., [1, 0, 2]]
+        points = found[..., :-5].reshape(*found.shape[:2], len(KEYPOINTS), 3)[..., [1, 0, 2]]
         boxes, scores = found[..., [-4, -5, -2, -3]], found[..., -1]
         looks, candidates = np.nonzero(~(scores < FLOOR))
-        return people(frames, looks, boxes[looks, candidates], scores[looks, candidates], points[looks, candidates])
+        return select_people(
+            frames, looks, boxes[looks, candidates], scores[looks, candidates], points[looks, candidates]
+        )
 
     def _candidates(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "candidate value"]:
         """As the network gives them, but in pixels."""
-        shown, px_per_px = fitted(rgb)
+        shown, px_per_px = fit_to_square(rgb)
         name = self.session.get_inputs()[0].name
         found = self.session.run(None, {name: shown[None]})[0][0].astype(float)
         high, wide = np.array(shown.shape[:2]) * px_per_px
-        sides = np.array([high, wide, 1.0] * len(POINTS) + [high, wide, high, wide, 1.0])
+        sides = np.array([high, wide, 1.0] * len(KEYPOINTS) + [high, wide, high, wide, 1.0])
         return np.asarray(found * sides)
 
 
@@ -70,7 +72,7 @@ def find(weights: str | None) -> Path:
     return Path(named)
 
 
-def fitted(rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[Int32[np.ndarray, "high wide 3"], float]:
+def fit_to_square(rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[Int32[np.ndarray, "high wide 3"], float]:
     """A picture as the network wants it, and how many of its pixels one of the new ones is.
 
     It keeps its aspect, lies at the top left, and is filled up with black.

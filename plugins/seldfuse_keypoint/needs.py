@@ -6,4 +6,4 @@ from seldfuse.compat import packages
 
 INSTALL = '`pip install "seldfuse[keypoint]"`'
 
-require = partial(packages.require, install=INSTALL)
+require = partial(packages.require_packages, install=INSTALL)

@@ -25,7 +25,7 @@ HASH_DIGITS = 8
 
 
 @dataclass(frozen=True)
-class Pair:
+class PoseWeights:
     """Where a network's config and its weights are."""
 
     config: Path
@@ -68,7 +68,7 @@ class Pair:
         return state
 
 
-def find(folder: str | None) -> Pair:
+def find(folder: str | None) -> PoseWeights:
     """The pair in the folder that is named, or that the variable names. Raises CheckpointError for what is missing."""
     require("mmpose", *PACKAGES, install=HOW)
     named = folder or os.environ.get(VARIABLE)
@@ -81,10 +81,10 @@ def find(folder: str | None) -> Pair:
         raise CheckpointError(
             f"expected a folder with a config (.py) and its checkpoint (.pth), there is none: {named}"
         )
-    return Pair(_only(Path(named), CONFIG), _only(Path(named), CHECKPOINT))
+    return PoseWeights(_get_only(Path(named), CONFIG), _get_only(Path(named), CHECKPOINT))
 
 
-def _only(folder: Path, pattern: str) -> Path:
+def _get_only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"

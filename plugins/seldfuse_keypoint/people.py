@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int64
 
-from seldfuse.clip import Frame
-from seldfuse.detections import COLUMNS, PERSON, UNTRACKED, Detections
+from seldfuse.core.clip import Frame
+from seldfuse.core.detections import COLUMNS, PERSON, UNTRACKED, Detections
 
 
-def people(
+def select_people(
     frames: Sequence[Frame],
     looks: Int64[np.ndarray, " person"],
     boxes_px: Float[np.ndarray, "person 4"],
@@ -30,4 +30,4 @@ def people(
     columns = (times_s, PERSON, scores.clip(0, 1), *boxes.reshape(-1, 4).T, UNTRACKED)
     table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))).astype(COLUMNS)
     gone = np.any(boxes[:, 1] <= boxes[:, 0], axis=1)
-    return Detections(table, points).only(np.logical_not(gone))
+    return Detections(table, points).select(np.logical_not(gone))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from seldfuse.clip import Frame
-from seldfuse.detections import PERSON, Detections
-from seldfuse_keypoint.people import people
+from seldfuse.core.clip import Frame
+from seldfuse.core.detections import PERSON, Detections
+from seldfuse_keypoint.people import select_people
 
 SAME_TIME_S = 1e-3
 
@@ -18,7 +18,7 @@ there is nobody, and points that score less say nothing of where somebody is."""
 
 
 @dataclass(frozen=True)
-class Places:
+class PersonBoxes:
     """One box for each person that is looked for: the index of its frame, its sides in pixels, its score.
 
     `whole` says where nobody was seen, and the box is the whole picture.
@@ -30,9 +30,9 @@ class Places:
     whole: Bool[np.ndarray, " place"]
 
     @classmethod
-    def of(cls, frames: Sequence[Frame], seen: Detections | None) -> "Places":
+    def from_detections(cls, frames: Sequence[Frame], seen: Detections | None) -> "PersonBoxes":
         """The people seen in each of `frames`, which are in order of time; the whole picture where none were."""
-        boxes_px, scores, times_s = _seen(Detections.of([]) if seen is None else seen)
+        boxes_px, scores, times_s = _visible_points(Detections.from_rows([]) if seen is None else seen)
         frames_s = np.array([frame.time_s for frame in frames])
         looks = np.searchsorted((frames_s[1:] + frames_s[:-1]) / 2, times_s)
         same = np.abs(frames_s[looks] - times_s) < SAME_TIME_S
@@ -50,10 +50,10 @@ class Places:
         sure = points[..., 2].clip(0, 1).mean(axis=1)
         boxes_px = np.where(self.whole[:, None], _hulls(points), self.boxes_px)
         there = ~(self.whole & (sure < FLOOR))
-        return people(frames, self.looks[there], boxes_px[there], (self.scores * sure)[there], points[there])
+        return select_people(frames, self.looks[there], boxes_px[there], (self.scores * sure)[there], points[there])
 
 
-def _seen(
+def _visible_points(
     seen: Detections,
 ) -> tuple[Float[np.ndarray, "person 4"], Float[np.ndarray, " person"], Float[np.ndarray, " person"]]:
     """Boxes, scores and times of those people whose box is one."""

@@ -6,34 +6,34 @@ from pathlib import Path
 
 import torch
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import Detections
-from seldfuse.labels import DCASE2025
-from seldfuse.plugin import PostProcessor
-from seldfuse.rules import Rules
+from seldfuse.catalogue import DetectorModel
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import Detections
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.rules import Rules
 from seldfuse_keypoint.catalogue import open_engine
-from seldfuse_keypoint.engine import Engine
-from seldfuse_keypoint.recorded import Recorded
+from seldfuse_keypoint.engine import PoseEngine
+from seldfuse_keypoint.recorded import RecordedPoses
 
 RULES = Path(__file__).with_name("rules.toml")
 
 
 @dataclass
 class Keypoints:
-    """People and their keypoints, as the engine's `PostProcessor` asks for them."""
+    """People and their keypoints, as the engine's `DetectorModel` asks for them."""
 
     rules: Rules
-    engine: Engine
+    engine: PoseEngine
 
     def __post_init__(self) -> None:
-        self.looks_with = self.engine.looks_with
-        self.lasting = not isinstance(self.engine, Recorded)
+        self.engine_id = self.engine.engine_id
+        self.cacheable = not isinstance(self.engine, RecordedPoses)
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:
-        return self.engine.look(clip, frames, seen) if frames else Detections.of([])
+        return self.engine.detect(clip, frames, seen) if frames else Detections.from_rows([])
 
 
-def load(engine: str | None, device: torch.device, rules: Path | None) -> PostProcessor:
+def load(engine: str | None, device: torch.device, rules: Path | None) -> DetectorModel:
     """Keypoints by `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
 
     Raises UsageError for an engine that is unknown or rules that are wrong, CheckpointError for packages and weights

@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import PERSON, Detections
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import PERSON, Detections
 from seldfuse.errors import CheckpointError
-from seldfuse.vision.recorded import recorded
+from seldfuse.vision.recorded import read_recorded
 
 
-class Recorded:
+class RecordedPoses:
     """Recorded people. `otherwise` is why nothing better is there, for who has no recording either."""
 
     def __init__(self, folder: Path | None, otherwise: str = "") -> None:
         self.folder, self.otherwise = folder, otherwise
-        self.looks_with = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
+        self.engine_id = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
 
-    def look(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
+    def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
         """Raises CheckpointError for a clip without a recording."""
         try:
-            return recorded(clip, frames, (PERSON,), self.folder)
+            return read_recorded(clip, frames, (PERSON,), self.folder)
         except CheckpointError as error:
             raise CheckpointError("; ".join(filter(None, (str(error), self.otherwise)))) from error

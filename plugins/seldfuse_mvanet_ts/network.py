@@ -12,15 +12,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.checkpoint import check_settings
-from seldfuse.directions import folded, unit
-from seldfuse.labels import LabelSet
+from seldfuse.checkpoint import check_network_settings
+from seldfuse.core.directions import fold_to_front, normalize
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.nn.audio_guided import AudioGuidedAttention
 from seldfuse.nn.conformer import ConformerBlock
-from seldfuse.nn.heads import head, linear_head
-from seldfuse.nn.look import Columns, Look
+from seldfuse.nn.heads import build_linear_head, build_mlp_head
+from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
-from seldfuse.posterior import Posterior
 
 STAGES = 3
 AXES = 3
@@ -28,34 +28,34 @@ NEAREST_M = 0.05
 
 
 @dataclass(frozen=True)
-class Eyes:
+class VisualSettings:
     """Which tokens are seen, and what becomes of them.
 
     `encoder` gives `tokens` of `channels` values. With `column_dim` 0 they go in as they are, as published; else each
-    becomes a column of so many values, of which `narrow` take part in the gates, and on-screen is judged by looking
-    where a class is heard. With `multiplies` gates weigh the picture, else they take its place.
+    becomes a column of so many values, of which `gate_channels` take part in the gates, and on-screen is judged by
+    looking where a class is heard. With `multiplicative_gate` gates weigh the picture, else they take its place.
     """
 
     encoder: str
     tokens: int
     channels: int
     column_dim: int = 0
-    narrow: int = 0
-    multiplies: bool = False
+    gate_channels: int = 0
+    multiplicative_gate: bool = False
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Eyes":
+    def from_json(cls, data: Mapping[str, Any]) -> "VisualSettings":
         """Raises CheckpointError for a setting that this version does not know."""
-        check_settings(data, cls)
+        check_network_settings(data, cls)
         return cls(**data)
 
     @property
     def dim(self) -> int:
         """Values of a frame that the first gate weighs."""
-        return self.tokens * (self.narrow if self.column_dim else self.channels)
+        return self.tokens * (self.gate_channels if self.column_dim else self.channels)
 
 
-class Output(NamedTuple):
+class MvaNetOutput(NamedTuple):
     """`activity` is a probability, `point` the place in metres, `onscreen` the logit of being in the picture."""
 
     activity: Float[Tensor, "batch frame cls"]
@@ -70,48 +70,69 @@ class MvaNet(nn.Module):
     trained SED-SCE can be the beginning. A frame without a picture adds nothing to what is heard.
     """
 
-    def __init__(self, trunk: TrunkConfig, eyes: Eyes, visual_blocks: int, fusion_blocks: int, classes: int, axes: int):
+    def __init__(
+        self,
+        trunk: TrunkConfig,
+        visual: VisualSettings,
+        visual_blocks: int,
+        fusion_blocks: int,
+        classes: int,
+        axes: int,
+    ):
         super().__init__()
-        self.eyes, self.axes, self.visual_blocks, self.fusion_blocks = eyes, axes, visual_blocks, fusion_blocks
+        self.visual_settings, self.axes, self.visual_blocks, self.fusion_blocks = (
+            visual,
+            axes,
+            visual_blocks,
+            fusion_blocks,
+        )
         self.trunk = Trunk(trunk)
         dim = trunk.dim
         into = self.trunk.into[0]
         assert isinstance(into, nn.Linear)
-        self.columns = Columns(eyes.tokens, eyes.channels, eyes.column_dim) if eyes.column_dim else None
-        self.narrow = nn.Linear(eyes.column_dim, eyes.narrow) if eyes.column_dim else nn.Identity()
-        self.first_gate = AudioGuidedAttention(into.in_features, eyes.dim, eyes.multiplies)
-        self.widen = nn.Linear(eyes.dim, dim)
-        self.gates = nn.ModuleList([AudioGuidedAttention(dim, dim, eyes.multiplies) for _ in range(STAGES)])
+        self.columns = ColumnEmbedding(visual.tokens, visual.channels, visual.column_dim) if visual.column_dim else None
+        self.narrow = nn.Linear(visual.column_dim, visual.gate_channels) if visual.column_dim else nn.Identity()
+        self.first_gate = AudioGuidedAttention(into.in_features, visual.dim, visual.multiplicative_gate)
+        self.widen = nn.Linear(visual.dim, dim)
+        self.gates = nn.ModuleList([AudioGuidedAttention(dim, dim, visual.multiplicative_gate) for _ in range(STAGES)])
         self.visual = nn.ModuleList([_blocks(trunk, visual_blocks) for _ in range(STAGES)])
         self.fusion = _blocks(trunk, fusion_blocks)
-        self.activity = head(dim, classes)
-        self.point = linear_head(dim, classes * axes)
-        self.onscreen = Look(dim, classes, eyes.tokens, eyes.column_dim) if eyes.column_dim else head(dim, classes)
+        self.activity = build_mlp_head(dim, classes)
+        self.point = build_linear_head(dim, classes * axes)
+        self.onscreen = (
+            OnscreenAttention(dim, classes, visual.tokens, visual.column_dim)
+            if visual.column_dim
+            else build_mlp_head(dim, classes)
+        )
 
-    def forward(self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]) -> Output:
-        tokens = embeddings[self.eyes.encoder].to(features.dtype)  # (batch, frame, token, channel)
+    def forward(
+        self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]
+    ) -> MvaNetOutput:
+        tokens = embeddings[self.visual_settings.encoder].to(features.dtype)  # (batch, frame, token, channel)
         seen = (~tokens[..., :1, 0].isnan()).to(features.dtype)  # (batch, frame, 1)
         tokens = tokens.nan_to_num(0.0)
         columns = tokens if self.columns is None else self.columns(tokens)
-        x = self._fused(features, self.narrow(columns).flatten(2), seen)  # (batch, frame, dim)
+        x = self._fuse(features, self.narrow(columns).flatten(2), seen)  # (batch, frame, dim)
         point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
-        onscreen = self.onscreen(x, point, columns, seen) if isinstance(self.onscreen, Look) else self.onscreen(x)
-        return Output(self.activity(x).sigmoid(), point, onscreen)
+        onscreen = (
+            self.onscreen(x, point, columns, seen) if isinstance(self.onscreen, OnscreenAttention) else self.onscreen(x)
+        )
+        return MvaNetOutput(self.activity(x).sigmoid(), point, onscreen)
 
-    def _fused(self, features: Tensor, visual: Tensor, seen: Tensor) -> Float[Tensor, "batch frame dim"]:
+    def _fuse(self, features: Tensor, visual: Tensor, seen: Tensor) -> Float[Tensor, "batch frame dim"]:
         """The four gates, the three stages of both sides, and their sum's last blocks."""
         trunk = self.trunk
         audio = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
         visual = self.widen(self.first_gate(_on_frames(audio, visual), visual))
         audio = trunk.into(audio)  # (batch, short, dim)
         for stage, (gate, blocks) in enumerate(zip(self.gates, self.visual, strict=True)):
-            audio = self._heard(audio, stage)
+            audio = self._run_audio_stage(audio, stage)
             visual = gate(_on_frames(audio, visual), blocks(visual))
         repeated = (visual * seen).repeat_interleave(audio.shape[1] // visual.shape[1], dim=1)
         fused = self.fusion(audio + repeated)
         return trunk.to_frames(fused.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
 
-    def _heard(self, audio: Tensor, stage: int) -> Tensor:
+    def _run_audio_stage(self, audio: Tensor, stage: int) -> Tensor:
         """One stage of the audio side: its third of the trunk's blocks."""
         per_stage = len(self.trunk.blocks) // STAGES
         return self.trunk.blocks[stage * per_stage : (stage + 1) * per_stage](audio)  # type: ignore[no-any-return]
@@ -124,7 +145,7 @@ class MvaNet(nn.Module):
         """What `from_settings` needs to build this network again: a recipe's [network]."""
         return {
             "trunk": self.trunk.config.to_json(),
-            "eyes": asdict(self.eyes),
+            "visual": asdict(self.visual_settings),
             "visual_blocks": self.visual_blocks,
             "fusion_blocks": self.fusion_blocks,
             "axes": self.axes,
@@ -132,16 +153,16 @@ class MvaNet(nn.Module):
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
-    trunk, eyes = TrunkConfig.from_json(settings["trunk"]), Eyes.from_json(settings["eyes"])
-    return MvaNet(trunk, eyes, settings["visual_blocks"], settings["fusion_blocks"], len(labels), settings["axes"])
+    trunk, visual = TrunkConfig.from_json(settings["trunk"]), VisualSettings.from_json(settings["visual"])
+    return MvaNet(trunk, visual, settings["visual_blocks"], settings["fusion_blocks"], len(labels), settings["axes"])
 
 
-def posterior(output: Output, labels: LabelSet) -> Posterior:
+def to_posterior(output: MvaNetOutput, labels: LabelSet) -> Posterior:
     """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
     distance = point.norm(dim=-1).clamp_min(NEAREST_M)
     onscreen = output.onscreen.sigmoid().unsqueeze(-1)
-    return Posterior(output.activity.unsqueeze(-1), unit(folded(point)), distance, onscreen, labels=labels)
+    return Posterior(output.activity.unsqueeze(-1), normalize(fold_to_front(point)), distance, onscreen, labels=labels)
 
 
 def _blocks(trunk: TrunkConfig, count: int) -> nn.Sequential:

@@ -9,46 +9,47 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.train.losses import activity_loss
-from seldfuse_mvanet_ts.network import MvaNet, Output, from_settings, posterior
+from seldfuse_mvanet_ts.network import MvaNet, MvaNetOutput, from_settings, to_posterior
 
 
 def onscreen_loss(
     logit: Float[Tensor, "batch frame cls"],
     onscreen: Float[Tensor, "batch frame cls"],
     activity: Float[Tensor, "batch frame cls"],
-    on_weight: float = 1.0,
+    onscreen_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Mean BCE over active cells; sources in the picture, which are one in four, count `on_weight` times.
+    """Mean BCE over active cells; sources in the picture, which are one in four, count `onscreen_positive_weight`
+    times.
 
     The logit is shifted by as much as the weight shifts the best answer, so that it stays that of the true share. Cells
     whose `onscreen` is NaN say nothing.
     """
-    weight = activity * onscreen.isfinite() * (1.0 + (on_weight - 1.0) * onscreen.nan_to_num())
-    shifted = logit + math.log(on_weight)
+    weight = activity * onscreen.isfinite() * (1.0 + (onscreen_positive_weight - 1.0) * onscreen.nan_to_num())
+    shifted = logit + math.log(onscreen_positive_weight)
     error = F.binary_cross_entropy_with_logits(shifted, onscreen.nan_to_num(), reduction="none")
     return (weight * error).sum() / weight.sum().clamp_min(1.0)
 
 
 def mvanet_loss(
-    output: Output,
+    output: MvaNetOutput,
     activity: Float[Tensor, "batch frame cls"],
     point: Float[Tensor, "batch frame cls 3"],
     onscreen: Float[Tensor, "batch frame cls"],
     activity_weight: float = 1.0,
     point_weight: float = 2.0,
     onscreen_weight: float = 0.1,
-    active_weight: float = 1.0,
-    on_weight: float = 1.0,
+    active_positive_weight: float = 1.0,
+    onscreen_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """SED-SCE's loss, BCE of activity and mean squared error in m² of the point where a class sounds, and on-screen."""
     error = output.point - point[..., : output.point.shape[-1]]
     return (
-        activity_weight * activity_loss(output.activity, activity, active_weight)
+        activity_weight * activity_loss(output.activity, activity, active_positive_weight)
         + point_weight * (activity.unsqueeze(-1) * error.square()).mean()
-        + onscreen_weight * onscreen_loss(output.onscreen, onscreen, activity, on_weight)
+        + onscreen_weight * onscreen_loss(output.onscreen, onscreen, activity, onscreen_positive_weight)
     )
 
 
@@ -62,7 +63,7 @@ class MvaTask:
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
         return from_settings(settings, labels)
 
-    def loss(self, output: Output, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+    def loss(self, output: MvaNetOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
         """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
         assert truth.direction is not None
         assert truth.distance is not None
@@ -70,5 +71,5 @@ class MvaTask:
         point = truth.direction[..., 0, :] * truth.distance[..., :1]
         return mvanet_loss(output, truth.activity[..., 0], point, truth.onscreen[..., 0], **settings)
 
-    def posterior(self, output: Output, labels: LabelSet) -> Posterior:
-        return posterior(output, labels)
+    def posterior(self, output: MvaNetOutput, labels: LabelSet) -> Posterior:
+        return to_posterior(output, labels)

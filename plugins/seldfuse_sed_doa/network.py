@@ -7,16 +7,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.directions import folded, unit
-from seldfuse.labels import LabelSet
-from seldfuse.nn.heads import head
+from seldfuse.core.directions import fold_to_front, normalize
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.nn.heads import build_mlp_head
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
-from seldfuse.posterior import Posterior
 
 AXES = 3
 
 
-class Output(NamedTuple):
+class SedDoaOutput(NamedTuple):
     """`activity` is a probability; `direction` (x, y[, z]) points to the source and is the shorter the less sure."""
 
     activity: Float[Tensor, "batch frame cls"]
@@ -33,13 +33,13 @@ class SedDoa(nn.Module):
         super().__init__()
         self.axes = axes
         self.trunk = Trunk(trunk)
-        self.activity = head(trunk.dim, classes)
-        self.direction = head(trunk.dim, classes * axes)
+        self.activity = build_mlp_head(trunk.dim, classes)
+        self.direction = build_mlp_head(trunk.dim, classes * axes)
 
-    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Output:
+    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> SedDoaOutput:
         x = self.trunk(features)  # (batch, frame, dim)
         direction = self.direction(x).tanh().unflatten(-1, (self.axes, -1)).transpose(-1, -2)
-        return Output(self.activity(x).sigmoid(), direction)
+        return SedDoaOutput(self.activity(x).sigmoid(), direction)
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Takes over the training data's mean and deviation of each channel and mel band."""
@@ -54,7 +54,7 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
     return SedDoa(TrunkConfig.from_json(settings["trunk"]), len(labels), settings["axes"])
 
 
-def posterior(output: Output, labels: LabelSet) -> Posterior:
+def to_posterior(output: SedDoaOutput, labels: LabelSet) -> Posterior:
     """The output as a one-track posterior, its directions folded to the front."""
     direction = F.pad(output.direction, (0, AXES - output.direction.shape[-1]))
-    return Posterior(output.activity.unsqueeze(-1), unit(folded(direction)).unsqueeze(-2), labels=labels)
+    return Posterior(output.activity.unsqueeze(-1), normalize(fold_to_front(direction)).unsqueeze(-2), labels=labels)

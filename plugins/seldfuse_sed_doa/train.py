@@ -7,26 +7,26 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.train.losses import activity_loss
-from seldfuse_sed_doa.network import Output, SedDoa, from_settings, posterior
+from seldfuse_sed_doa.network import SedDoa, SedDoaOutput, from_settings, to_posterior
 
 
 def sed_doa_loss(
-    output: Output,
+    output: SedDoaOutput,
     activity: Float[Tensor, "batch frame cls"],
     direction: Float[Tensor, "batch frame cls 3"],
     activity_weight: float = 0.1,
     direction_weight: float = 1.0,
-    active_weight: float = 1.0,
+    active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """BCE of activity (see `activity_loss`) + mean squared error of the direction where the class sounds.
 
     Means go over every cell; silent ones count as no error, so the direction's share grows with the share of active
     cells. Source: `SedDoaLoss([0.1, 1])` of `Solution_on_3D_SELD`.
     """
-    detection = activity_loss(output.activity, activity, active_weight)
+    detection = activity_loss(output.activity, activity, active_positive_weight)
     error = output.direction - direction[..., : output.direction.shape[-1]]
     return activity_weight * detection + direction_weight * (activity.unsqueeze(-1) * error.square()).mean()
 
@@ -41,10 +41,10 @@ class DoaTask:
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
         return from_settings(settings, labels)
 
-    def loss(self, output: Output, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+    def loss(self, output: SedDoaOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
         """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
         assert truth.direction is not None
         return sed_doa_loss(output, truth.activity[..., 0], truth.direction[..., 0, :], **settings)
 
-    def posterior(self, output: Output, labels: LabelSet) -> Posterior:
-        return posterior(output, labels)
+    def posterior(self, output: SedDoaOutput, labels: LabelSet) -> Posterior:
+        return to_posterior(output, labels)

@@ -2,10 +2,10 @@
 
 import torch
 
-from seldfuse.features.network import NetworkBackend
-from seldfuse_sed_sce.network import from_settings, posterior
+from seldfuse.inference.network_backend import NetworkBackend
+from seldfuse_sed_sce.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
     """Infers activity, direction and distance. Raises CheckpointError where the checkpoint does not fit."""
-    return NetworkBackend("sce", from_settings, posterior, checkpoint, device)
+    return NetworkBackend("sce", from_settings, to_posterior, checkpoint, device)

@@ -7,17 +7,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.directions import folded, unit
-from seldfuse.labels import LabelSet
-from seldfuse.nn.heads import head, linear_head
+from seldfuse.core.directions import fold_to_front, normalize
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.nn.heads import build_linear_head, build_mlp_head
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
-from seldfuse.posterior import Posterior
 
 AXES = 3
 NEAREST_M = 0.05
 
 
-class Output(NamedTuple):
+class SedSceOutput(NamedTuple):
     """`activity` is a probability, `point` the source's place in metres (x front, y left[, z up])."""
 
     activity: Float[Tensor, "batch frame cls"]
@@ -34,13 +34,13 @@ class SedSce(nn.Module):
         super().__init__()
         self.axes = axes
         self.trunk = Trunk(trunk)
-        self.activity = head(trunk.dim, classes)
-        self.point = linear_head(trunk.dim, classes * axes)
+        self.activity = build_mlp_head(trunk.dim, classes)
+        self.point = build_linear_head(trunk.dim, classes * axes)
 
-    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Output:
+    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> SedSceOutput:
         x = self.trunk(features)  # (batch, frame, dim)
         point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
-        return Output(self.activity(x).sigmoid(), point)
+        return SedSceOutput(self.activity(x).sigmoid(), point)
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Takes over the training data's mean and deviation of each channel and mel band."""
@@ -55,9 +55,12 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
     return SedSce(TrunkConfig.from_json(settings["trunk"]), len(labels), settings["axes"])
 
 
-def posterior(output: Output, labels: LabelSet) -> Posterior:
+def to_posterior(output: SedSceOutput, labels: LabelSet) -> Posterior:
     """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
     return Posterior(
-        output.activity.unsqueeze(-1), unit(folded(point)), point.norm(dim=-1).clamp_min(NEAREST_M), labels=labels
+        output.activity.unsqueeze(-1),
+        normalize(fold_to_front(point)),
+        point.norm(dim=-1).clamp_min(NEAREST_M),
+        labels=labels,
     )

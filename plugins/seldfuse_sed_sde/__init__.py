@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from seldfuse.plugin import BackendSpec, hookimpl
+from seldfuse.catalogue import Backend, hookimpl
 
 
 @hookimpl
-def seldfuse_register_backends(register: Callable[[BackendSpec], None]) -> None:
+def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
     register(
-        BackendSpec(
+        Backend(
             name="sde",
             aliases=("sed-sde",),
             api_version=1,

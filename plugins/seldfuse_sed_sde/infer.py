@@ -2,10 +2,10 @@
 
 import torch
 
-from seldfuse.features.network import NetworkBackend
-from seldfuse_sed_sde.network import from_settings, posterior
+from seldfuse.inference.network_backend import NetworkBackend
+from seldfuse_sed_sde.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
     """Infers activity and distance. Raises CheckpointError where the checkpoint does not fit."""
-    return NetworkBackend("sde", from_settings, posterior, checkpoint, device)
+    return NetworkBackend("sde", from_settings, to_posterior, checkpoint, device)

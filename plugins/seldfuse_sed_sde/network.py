@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.labels import LabelSet
-from seldfuse.nn.heads import head
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.nn.heads import build_mlp_head
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
-from seldfuse.posterior import Posterior
 
 NEAREST_M = 0.05
 
 
-class Output(NamedTuple):
+class SedSdeOutput(NamedTuple):
     """`activity` is a probability, `distance` in metres."""
 
     activity: Float[Tensor, "batch frame cls"]
@@ -27,12 +27,12 @@ class SedSde(nn.Module):
     def __init__(self, trunk: TrunkConfig, classes: int) -> None:
         super().__init__()
         self.trunk = Trunk(trunk)
-        self.activity = head(trunk.dim, classes)
-        self.distance = head(trunk.dim, classes)
+        self.activity = build_mlp_head(trunk.dim, classes)
+        self.distance = build_mlp_head(trunk.dim, classes)
 
-    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Output:
+    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> SedSdeOutput:
         x = self.trunk(features)  # (batch, frame, dim)
-        return Output(self.activity(x).sigmoid(), self.distance(x).relu())
+        return SedSdeOutput(self.activity(x).sigmoid(), self.distance(x).relu())
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Takes over the training data's mean and deviation of each channel and mel band."""
@@ -47,7 +47,7 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSde:
     return SedSde(TrunkConfig.from_json(settings["trunk"]), len(labels))
 
 
-def posterior(output: Output, labels: LabelSet) -> Posterior:
+def to_posterior(output: SedSdeOutput, labels: LabelSet) -> Posterior:
     """The output as a one-track posterior; a distance below 5 cm is taken for 5 cm."""
     distance = output.distance.clamp_min(NEAREST_M)
     return Posterior(output.activity.unsqueeze(-1), distance=distance.unsqueeze(-1), labels=labels)

@@ -8,26 +8,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.train.losses import activity_loss
-from seldfuse_sed_sde.network import Output, SedSde, from_settings, posterior
+from seldfuse_sed_sde.network import SedSde, SedSdeOutput, from_settings, to_posterior
 
 
 def sed_sde_loss(
-    output: Output,
+    output: SedSdeOutput,
     activity: Float[Tensor, "batch frame cls"],
     distance: Float[Tensor, "batch frame cls"],
     activity_weight: float = 0.1,
     distance_weight: float = 1.0,
-    active_weight: float = 1.0,
+    active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
     """BCE of activity (see `activity_loss`) + mean squared *relative* error (MSPE) of the distance where it sounds.
 
     Means go over every cell, silent ones counting as no error. Source: "BCE+MSPE" with weights [0.1, 1] in
     `Solution_on_3D_SELD`.
     """
-    detection = activity_loss(output.activity, activity, active_weight)
+    detection = activity_loss(output.activity, activity, active_positive_weight)
     relative = output.distance / torch.where(activity > 0, distance, 1.0) - 1.0
     return activity_weight * detection + distance_weight * (activity * relative.square()).mean()
 
@@ -42,10 +42,10 @@ class SdeTask:
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedSde:
         return from_settings(settings, labels)
 
-    def loss(self, output: Output, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
+    def loss(self, output: SedSdeOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
         """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
         assert truth.distance is not None
         return sed_sde_loss(output, truth.activity[..., 0], truth.distance[..., 0], **settings)
 
-    def posterior(self, output: Output, labels: LabelSet) -> Posterior:
-        return posterior(output, labels)
+    def posterior(self, output: SedSdeOutput, labels: LabelSet) -> Posterior:
+        return to_posterior(output, labels)

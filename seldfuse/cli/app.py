@@ -7,17 +7,17 @@ import typer
 
 import seldfuse
 from seldfuse.cli.below import with_below
-from seldfuse.cli.checkpoints import checkpoints, fetch
-from seldfuse.cli.console import complain
-from seldfuse.cli.doctor import doctor
-from seldfuse.cli.eval import evaluate
-from seldfuse.cli.from_foa import from_foa
-from seldfuse.cli.fuse import fuse
-from seldfuse.cli.plugins import plugins
-from seldfuse.cli.run import run
-from seldfuse.cli.synth import synth
-from seldfuse.cli.train import train
-from seldfuse.cli.tune import tune
+from seldfuse.cli.commands.checkpoints import checkpoints, fetch
+from seldfuse.cli.commands.doctor import doctor
+from seldfuse.cli.commands.eval import evaluate
+from seldfuse.cli.commands.from_foa import from_foa
+from seldfuse.cli.commands.fuse import fuse
+from seldfuse.cli.commands.plugins import plugins
+from seldfuse.cli.commands.run import run
+from seldfuse.cli.commands.synth import synth
+from seldfuse.cli.commands.train import train
+from seldfuse.cli.commands.tune import tune
+from seldfuse.cli.console import print_error
 from seldfuse.errors import SeldfuseError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="seldfuse")
     except SeldfuseError as error:
-        complain(str(error))
+        print_error(str(error))
         raise SystemExit(error.exit_code) from error
 
 

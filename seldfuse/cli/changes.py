@@ -8,12 +8,12 @@ import pandas as pd
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from seldfuse.pipeline import Result
+    from seldfuse.core.result import Result
 
 LINES_SHOWN = 12
 
 
-def changes_table(result: "Result") -> "Table":
+def build_changes_table(result: "Result") -> "Table":
     """Stretches, those that were changed most first: where from, where to, whether seen, by what, how surely."""
     from rich.table import Table
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WIDTH_OF_PIPES = 240
 
 
-def show(*results: "RenderableType") -> None:
+def print_result(*results: "RenderableType") -> None:
     """Prints tables and lines; wide where no terminal sets a width, so that pipes get whole lines."""
     from rich.console import Console
 
@@ -23,12 +23,12 @@ def show(*results: "RenderableType") -> None:
         console.print(result, markup=False, soft_wrap=isinstance(result, str))
 
 
-def show_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Prints one JSON value."""
     typer.echo(json.dumps(value, indent=2))
 
 
-def complain(message: str) -> None:
+def print_error(message: str) -> None:
     """Prints an error as it stands: brackets in paths are no markup, and commands stay on one line to be copied."""
     from rich.console import Console
     from rich.text import Text
@@ -36,7 +36,7 @@ def complain(message: str) -> None:
     Console(stderr=True, highlight=False).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
 
 
-def note(message: str) -> None:
+def print_note(message: str) -> None:
     """Prints a remark as it stands."""
     from rich.console import Console
     from rich.text import Text
@@ -44,7 +44,7 @@ def note(message: str) -> None:
     Console(stderr=True, highlight=False).print(Text.assemble(("note: ", "bold"), message), soft_wrap=True)
 
 
-def progress(view: "Callable[[], RenderableType]") -> AbstractContextManager[Any]:
+def show_progress(view: "Callable[[], RenderableType]") -> AbstractContextManager[Any]:
     """Shows what `view` gives, renewed while the block runs; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         return nullcontext()

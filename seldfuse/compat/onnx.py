@@ -28,6 +28,6 @@ def open_session(path: Path, device: torch.device, what: str) -> Any:
         raise CheckpointError(f"expected {what} in ONNX ({str(error).partition(chr(10))[0]}): {path}") from error
 
 
-def place_of(session: Any) -> str:
+def get_device_name(session: Any) -> str:
     """Where a session computes, which may be the CPU though a GPU was asked for."""
     return "cuda" if GPU in session.get_providers() else "cpu"

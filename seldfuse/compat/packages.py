@@ -5,7 +5,7 @@ import importlib.util
 from seldfuse.errors import CheckpointError
 
 
-def require(user: str, *packages: str, install: str) -> None:
+def require_packages(user: str, *packages: str, install: str) -> None:
     """Imports nothing. Raises CheckpointError, which says how to `install` them, where one of `packages` is missing."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

@@ -32,10 +32,10 @@ def load_torchvision() -> ModuleType:
     except ModuleNotFoundError as error:
         raise UsageError(f"torchvision is needed and not here ({error}); `pip install torchvision`") from error
     except (ImportError, RuntimeError, AttributeError, OSError):
-        return _mended()
+        return _mend()
 
 
-def _mended() -> ModuleType:
+def _mend() -> ModuleType:
     # What did load of it would be taken for the whole by the next import.
     for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
         del sys.modules[name]
@@ -57,10 +57,10 @@ def _declare() -> None:
     """Once in a process: torch refuses to declare an operator again."""
     for operator in DECLARED:
         torch.library.define(f"{NAME}::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    torch.library.impl(f"{NAME}::nms", "default", suppress)
+    torch.library.impl(f"{NAME}::nms", "default", drop_overlaps)
 
 
-def suppress(
+def drop_overlaps(
     boxes: Float[Tensor, "box 4"], scores: Float[Tensor, " box"], iou_threshold: float
 ) -> Int64[Tensor, " kept"]:
     """Indices of the boxes (left, top, right, bottom) that no better kept one covers by more than `iou_threshold`.

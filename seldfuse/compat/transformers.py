@@ -9,7 +9,7 @@ from seldfuse.errors import UsageError
 TORCHVISION = "torchvision"
 
 
-def transformers_library(extra: str = "encoders") -> Any:
+def import_transformers(extra: str = "encoders") -> Any:
     """The module `transformers`, whose models can be imported.
 
     Raises UsageError where it is absent or broken; `extra` is the one of seldfuse's that brings it.

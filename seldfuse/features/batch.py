@@ -6,26 +6,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.encoders.compact_audio import compute_compact_audio
 from seldfuse.errors import PluginError
-from seldfuse.features.encoders.compact_audio import compact_audio
-from seldfuse.features.logmel import logmel
-from seldfuse.features.spectrum import mel_power, spectrum
-from seldfuse.features.stereo import ild, intensity
-from seldfuse.features.stpacc import stpacc
+from seldfuse.features.intensity import compute_ild, compute_intensity
+from seldfuse.features.logmel import compute_logmel
+from seldfuse.features.spectrum import compute_mel_power, compute_spectrum
+from seldfuse.features.stpacc import compute_stpacc
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // 10
 
-Feature = Callable[["ClipBatch"], Tensor]
+FeatureFunction = Callable[["ClipBatch"], Tensor]
 
-BUILTIN: Mapping[str, Feature] = {
-    "spectrum": spectrum,
-    "mel_power": mel_power,
-    "logmel": logmel,
-    "ild": ild,
-    "intensity": intensity,
-    "stpacc": stpacc,
-    "compact-audio": compact_audio,
+BUILTIN: Mapping[str, FeatureFunction] = {
+    "spectrum": compute_spectrum,
+    "mel_power": compute_mel_power,
+    "logmel": compute_logmel,
+    "ild": compute_ild,
+    "intensity": compute_intensity,
+    "stpacc": compute_stpacc,
+    "compact-audio": compute_compact_audio,
 }
 
 
@@ -41,7 +41,7 @@ class ClipBatch:
     def __init__(
         self,
         audio: Float[Tensor, "batch 2 sample"],
-        others: Mapping[str, Feature] | None = None,
+        others: Mapping[str, FeatureFunction] | None = None,
         embeddings: Mapping[str, Tensor] | None = None,
     ) -> None:
         if audio.shape[-1] == 0 or audio.shape[-1] % SAMPLES_PER_FRAME:

@@ -12,7 +12,7 @@ FLOOR_POWER = 1e-10
 RANGE_DB = 80.0
 
 
-def logmel(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
+def compute_logmel(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
     """Mel power in dB, cut at 80 dB below the window's loudest cell of both channels; silence is −100 dB throughout.
 
     Source: the DCASE 2025 Task 3 baseline (`power_to_db`, `top_db` over the whole array). Time counts 20 ms hops, one

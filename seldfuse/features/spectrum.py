@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from seldfuse.features.batch import ClipBatch
@@ -25,7 +25,7 @@ SPECTRA_PER_FRAME = 5
 """Five 20 ms hops make one 100 ms frame."""
 
 
-def spectrum(batch: "ClipBatch") -> Complex[Tensor, "batch 2 frequency time"]:
+def compute_spectrum(batch: "ClipBatch") -> Complex[Tensor, "batch 2 frequency time"]:
     """Short-time Fourier transform, 513 frequencies; one more column than there are hops in the window."""
     window = torch.hann_window(WINDOW_SAMPLES, device=batch.device)
     flat = batch.audio.reshape(-1, batch.audio.shape[-1])
@@ -35,14 +35,14 @@ def spectrum(batch: "ClipBatch") -> Complex[Tensor, "batch 2 frequency time"]:
     return columns.reshape(len(batch), 2, *columns.shape[1:])
 
 
-def mel_power(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
+def compute_mel_power(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
     """Power in each mel band."""
     columns = batch["spectrum"]
     power = (columns.real.square() + columns.imag.square()).transpose(-1, -2)
     return power @ _mel_filters().to(batch.device)
 
 
-def mel_centres_hz() -> np.ndarray:
+def get_mel_centers_hz() -> np.ndarray:
     """The frequency at which each mel band hears best."""
     return _edges_hz()[1:-1]
 

@@ -11,29 +11,29 @@ from seldfuse.features.batch import ClipBatch
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
 
-def stack(batch: ClipBatch, names: Sequence[str]) -> Float[Tensor, "batch channel time mel"]:
+def stack_features(batch: ClipBatch, names: Sequence[str]) -> Float[Tensor, "batch channel time mel"]:
     """The named features side by side, five columns per 100 ms frame; a column too many at the end is dropped."""
     columns = batch.frames * SPECTRA_PER_FRAME
     return torch.cat([batch[name][:, :, :columns] for name in names], dim=1)
 
 
-def mirrored(
+def mirror_features(
     features: Float[Tensor, "batch channel time mel"], names: Sequence[str]
 ) -> Float[Tensor, "batch channel time mel"]:
-    """What `stack` would give for the same sound with left and right exchanged."""
-    places = channels_of(names)
+    """What `stack_features` would give for the same sound with left and right exchanged."""
+    places = find_channel_slices(names)
     return torch.cat([_MIRROR.get(name, lambda part: part)(features[:, places[name]]) for name in names], dim=1)
 
 
-def channels_of(names: Sequence[str]) -> dict[str, slice]:
+def find_channel_slices(names: Sequence[str]) -> dict[str, slice]:
     """Which channels of a stack each feature fills."""
     widths = [CHANNELS.get(name, 1) for name in names]
     return {name: slice(end - width, end) for name, width, end in zip(names, widths, accumulate(widths), strict=True)}
 
 
-def mel_channels(names: Sequence[str]) -> list[int]:
+def find_mel_channels(names: Sequence[str]) -> list[int]:
     """The channels of a stack whose last axis counts mel bands, and not lags."""
-    places = channels_of(names)
+    places = find_channel_slices(names)
     return [channel for name in names if name in MEL for channel in range(places[name].start, places[name].stop)]
 
 

@@ -20,7 +20,7 @@ LAGS = FFT_SAMPLES // 2
 SMOOTHING_LAGS = 8
 
 
-def stpacc(batch: "ClipBatch") -> Float[Tensor, "batch 1 time lag"]:
+def compute_stpacc(batch: "ClipBatch") -> Float[Tensor, "batch 1 time lag"]:
     """Positive autocorrelation of the mid channel per 20 ms hop, squared, smoothed over lags, peak 1, in 64 bins.
 
     Not bound to be positive: the resampling rings a little. Source: Berghi and Jackson, distance features for SELD

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from seldfuse.core.events import Events
+from seldfuse.core.geometry import fold_azimuth
+from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.core.result import Result
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
-from seldfuse.files import replacing
-from seldfuse.formats.result import Result
-from seldfuse.geometry import fold_front
-from seldfuse.labels import DCASE2025, LabelSet
+from seldfuse.storage.atomic import write_atomically
 
 HOP_S = 0.1
 
@@ -33,12 +33,12 @@ WITHOUT_HEADER = {
 """Columns of the files of 2019, of 2020 to 2022, and of 2023 and 2024, by their number."""
 
 PLACE = ("frame", "class", "source", "azimuth", "elevation", "distance")
-"""The columns of `read_places`."""
+"""The columns of `read_positions`."""
 
 WHOLE = ("frame", "class", "source")
 
 
-def read(path: Path, labels: LabelSet = DCASE2025) -> Events:
+def read_events(path: Path, labels: LabelSet = DCASE2025) -> Events:
     """Events of one file; azimuth as the file has it, distance in metres, what the file leaves out as unknown.
 
     A source number that a frame and class use twice (the challenge's baseline writes 0 everywhere) is replaced by the
@@ -52,16 +52,16 @@ def read(path: Path, labels: LabelSet = DCASE2025) -> Events:
 
 def read_rows(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
     """The rows of one file in their order, which settles ties in scoring: frame, class, source, azimuth in degrees,
-    distance in metres, on-screen; NaN for columns that the file leaves out. Raises UsageError as `read` does.
+    distance in metres, on-screen; NaN for columns that the file leaves out. Raises UsageError as `read_events` does.
     """
-    return _picked(path, labels, ROW)
+    return _pick(path, labels, ROW)
 
 
-def read_places(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
+def read_positions(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
     """Who sounds where: frame, class, source, azimuth and elevation in degrees, distance in metres; NaN for columns
-    that the file leaves out. Source numbers and errors are those of `read`.
+    that the file leaves out. Source numbers and errors are those of `read_events`.
     """
-    rows = _picked(path, labels, PLACE)
+    rows = _pick(path, labels, PLACE)
     rows[:, PLACE.index("source")] = _distinct_sources(rows[:, :3].astype(np.int64))
     return rows
 
@@ -71,7 +71,7 @@ def read_many(paths: Sequence[Path], labels: LabelSet = DCASE2025) -> list[Float
     found = [_body(path) for path in paths]
     bodies = [body for body in found if body is not None]
     lengths = [body.count(b"\n") for body in bodies]
-    values = _parsed(b"".join(bodies))
+    values = _parse(b"".join(bodies))
     whole = all(body.count(b",") == length * (len(ROW) - 1) for body, length in zip(bodies, lengths, strict=True))
     if len(bodies) < len(paths) or len(values) != sum(lengths) or not whole or _problem(values, ROW, labels):
         return [read_rows(path, labels) for path in paths]
@@ -79,7 +79,7 @@ def read_many(paths: Sequence[Path], labels: LabelSet = DCASE2025) -> list[Float
     return np.split(values, np.cumsum(lengths)[:-1]) if bodies else []
 
 
-def write(result: Result, path: Path) -> None:
+def write_result(result: Result, path: Path) -> None:
     """Writes a result's events as a file of 2025; raises as `write_events` does."""
     write_events(result.events, path)
 
@@ -110,11 +110,11 @@ def write_events(events: Events, path: Path) -> None:
         "frame": table["frame"],
         "class": table["cls"],
         "source": table["source"],
-        "azimuth": np.rint(fold_front(table["azimuth_deg"])),
+        "azimuth": np.rint(fold_azimuth(table["azimuth_deg"])),
         "distance": np.rint(table["distance_m"] * 100),
         "onscreen": table["onscreen"].fillna(0),
     }
-    with replacing(path) as draft:
+    with write_atomically(path) as draft:
         pd.DataFrame(columns).astype("int64").to_csv(draft, index=False, lineterminator="\n")
 
 
@@ -144,7 +144,7 @@ def _columns(lines: list[tuple[int, str]], path: Path) -> tuple[tuple[str, ...],
     return WITHOUT_HEADER[len(first)], lines
 
 
-def _picked(path: Path, labels: LabelSet, wanted: tuple[str, ...]) -> Float64[np.ndarray, "row wanted"]:
+def _pick(path: Path, labels: LabelSet, wanted: tuple[str, ...]) -> Float64[np.ndarray, "row wanted"]:
     """These columns of one file's rows, distance in metres; source 0 and else NaN where the file leaves one out."""
     columns, lines = _columns(_lines(path), path)
     values = _values(lines, columns, path)
@@ -217,7 +217,7 @@ def _body(path: Path) -> bytes | None:
     return body + b"\n" if body else b""
 
 
-def _parsed(text: bytes) -> Float64[np.ndarray, "row 6"]:
+def _parse(text: bytes) -> Float64[np.ndarray, "row 6"]:
     """All lines at once; no rows where one of them is malformed."""
     try:
         table = pd.read_csv(BytesIO(text), header=None, names=list(ROW), index_col=False, dtype=np.float64)

@@ -5,7 +5,7 @@ from pathlib import Path
 from seldfuse.errors import UsageError
 
 
-def by_stem(folder: Path) -> dict[str, Path]:
+def find_by_stem(folder: Path) -> dict[str, Path]:
     """The CSV files in a folder and the folders below it, by file name without suffix, in the order of names.
 
     Hidden files are passed over. Raises UsageError where there are none, or two of one name.

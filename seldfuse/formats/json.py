@@ -6,9 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seldfuse.events import Events
-from seldfuse.files import replacing
-from seldfuse.formats.result import Result
+from seldfuse.core.events import Events
+from seldfuse.core.result import Result
+from seldfuse.storage.atomic import write_atomically
 
 FORMAT = "seldfuse-events"
 FORMAT_VERSION = 1
@@ -26,13 +26,13 @@ DECIMALS = {
 """Finer than any model is right."""
 
 
-def write(result: Result, path: Path) -> None:
-    """Writes `document(result)`. Raises UsageError where `path` cannot be written."""
-    with replacing(path) as draft:
-        draft.write_text(json.dumps(document(result), allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_result(result: Result, path: Path) -> None:
+    """Writes `to_document(result)`. Raises UsageError where `path` cannot be written."""
+    with write_atomically(path) as draft:
+        draft.write_text(json.dumps(to_document(result), allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def document(result: Result) -> dict[str, Any]:
+def to_document(result: Result) -> dict[str, Any]:
     """The result as JSON values.
 
     `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the

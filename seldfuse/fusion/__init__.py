@@ -4,20 +4,29 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
+from seldfuse.fusion.aggregate import WindowAggregator
 from seldfuse.fusion.align import align
 from seldfuse.fusion.combine import combine
 from seldfuse.fusion.combiners import COMBINERS
-from seldfuse.fusion.decode import DecodeSettings, decode
-from seldfuse.fusion.doubt import Evidence
-from seldfuse.fusion.settings import FusionSettings, resolve
-from seldfuse.fusion.smooth import smoothed
-from seldfuse.fusion.stitch import Stitcher
-from seldfuse.fusion.unify import unify
-from seldfuse.fusion.votes import events_as_posterior
-from seldfuse.posterior import Posterior
+from seldfuse.fusion.decode import DecodeSettings, decode_events
+from seldfuse.fusion.settings import FusionSettings, resolve_weights
+from seldfuse.fusion.smooth import smooth_posterior
+from seldfuse.fusion.uncertainty import UncertaintyInputs
+from seldfuse.fusion.unify import merge_duplicate_tracks
+from seldfuse.fusion.votes import build_vote_posterior
 
-__all__ = ["DecodeSettings", "FusionSettings", "Stitcher", "decode", "events_as_posterior", "fuse", "pool", "unify"]
+__all__ = [
+    "DecodeSettings",
+    "FusionSettings",
+    "WindowAggregator",
+    "build_vote_posterior",
+    "decode_events",
+    "fuse",
+    "merge_duplicate_tracks",
+    "pool",
+]
 
 HEARD = 0.5
 """A member of which an activity exceeds this counts among those that hear."""
@@ -30,16 +39,19 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Poste
     settings do not fit the members.
     """
     pooled, evidence = pool(posteriors, settings)
-    return settings.doubt.of(pooled, evidence)
+    return settings.uncertainty.apply(pooled, evidence)
 
 
-def pool(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> tuple[Posterior, Evidence]:
+def pool(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> tuple[Posterior, UncertaintyInputs]:
     """The common posterior before its doubt is told, and what tells of it. Raises as `fuse` does."""
     if not posteriors:
         raise UsageError("there is nothing to fuse: name at least one backend or folder of posteriors")
-    members = {name: unify(posteriors[name].map(Tensor.float), settings.unify_angle_deg) for name in sorted(posteriors)}
-    weights = resolve(settings, members)
-    members |= {name: calibration.of(members[name]) for name, calibration in settings.calibration.items()}
+    members = {
+        name: merge_duplicate_tracks(posteriors[name].map(Tensor.float), settings.unify_angle_deg)
+        for name in sorted(posteriors)
+    }
+    weights = resolve_weights(settings, members)
+    members |= {name: calibration.apply(members[name]) for name, calibration in settings.calibration.items()}
     aligned = align(members, weights["activity"])
     first = posteriors[aligned.reference]
     pooled = Posterior(
@@ -51,6 +63,6 @@ def pool(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> tuple
             "members": {name: dict(member.provenance) for name, member in members.items()},
         },
     )
-    pooled = smoothed(pooled, settings.smooth)
+    pooled = smooth_posterior(pooled, settings.smooth)
     hearing = (aligned.values["activity"].nan_to_num() > HEARD).sum(0).to(pooled.activity.dtype)
-    return pooled, Evidence.of(pooled, hearing)
+    return pooled, UncertaintyInputs.from_posterior(pooled, hearing)

@@ -8,17 +8,17 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion.averages import known
-from seldfuse.fusion.tracks import affinity, best_permutation, picked, reordered
-from seldfuse.posterior import Posterior
+from seldfuse.fusion.averages import is_known
+from seldfuse.fusion.tracks import compute_affinity, find_best_permutation, reorder_tracks, take_along_track
 
 FORBIDDEN = -1e4
 """Worse than any sum of fits, of which none is below −1."""
 
 
 @dataclass(frozen=True)
-class Aligned:
+class AlignedMembers:
     """Posteriors stacked member by member.
 
     Shape: `values[field]` is `[member, batch, frame, cls, track]` (`direction` has a last axis of 3), NaN where a
@@ -32,7 +32,7 @@ class Aligned:
     speaks: Mapping[str, Tensor]
 
 
-def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "member cls"]) -> Aligned:
+def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "member cls"]) -> AlignedMembers:
     """Tracks matched per frame and class to those of the reference member.
 
     The reference has the most tracks, then the largest activity weight, then the first name; where it knows no
@@ -40,27 +40,27 @@ def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "m
     is greatest; a member with fewer tracks abstains on the rest. One frame more or less is trimmed. Raises UsageError
     where labels, hops, clips or frames do not fit together.
     """
-    check_alike(posteriors)
+    check_compatible(posteriors)
     names = tuple(posteriors)
     frames = min(posterior.frames for posterior in posteriors.values())
     tracks = max(posterior.tracks for posterior in posteriors.values())
     weight = dict(zip(names, activity_weight.mean(-1).tolist(), strict=True))
     ranked = sorted(names, key=lambda name: (-posteriors[name].tracks, -weight[name], name))
-    padded = {name: _padded(posterior, frames, tracks) for name, posterior in posteriors.items()}
+    padded = {name: _pad(posterior, frames, tracks) for name, posterior in posteriors.items()}
     speaker, anchor = _anchor([padded[name] for name in ranked])
-    matched = [_matched(anchor, padded[name], posteriors[name].tracks, speaker == ranked.index(name)) for name in names]
+    matched = [_match(anchor, padded[name], posteriors[name].tracks, speaker == ranked.index(name)) for name in names]
     fields = list(dict.fromkeys(field for member in matched for field in member if field != "present"))
-    stacks = {field: _stacked(field, matched) for field in fields}
-    present = torch.stack([member["present"] for member in matched]) & known("activity", stacks["activity"])
-    return Aligned(
+    stacks = {field: _stack(field, matched) for field in fields}
+    present = torch.stack([member["present"] for member in matched]) & is_known("activity", stacks["activity"])
+    return AlignedMembers(
         members=names,
         reference=ranked[0],
         values=stacks,
-        speaks={field: present & known(field, stack) for field, stack in stacks.items()},
+        speaks={field: present & is_known(field, stack) for field, stack in stacks.items()},
     )
 
 
-def check_alike(posteriors: Mapping[str, Posterior]) -> None:
+def check_compatible(posteriors: Mapping[str, Posterior]) -> None:
     """Raises UsageError, naming two members, where labels, hops, clips or frames do not fit together."""
     first, *others = posteriors.items()
     for other in others:
@@ -74,7 +74,7 @@ def check_alike(posteriors: Mapping[str, Posterior]) -> None:
 
 
 def _check_pair(one: str, first: Posterior, two: str, second: Posterior) -> None:
-    if not first.labels.same_classes(second.labels):
+    if not first.labels.has_same_classes(second.labels):
         mine, theirs = set(first.labels.names), set(second.labels.names)
         differing = ", ".join(sorted(mine ^ theirs)) or "the same names in another order"
         raise UsageError(f"{one} and {two} do not speak of the same classes; they differ in: {differing}")
@@ -84,7 +84,7 @@ def _check_pair(one: str, first: Posterior, two: str, second: Posterior) -> None
         raise UsageError(f"{one} holds {len(first.activity)} clips and {two} {len(second.activity)}")
 
 
-def _padded(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]:
+def _pad(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]:
     spare = tracks - posterior.tracks
     cut = {name: value[:, :frames] for name, value in posterior.tensors().items()}
     cut["present"] = torch.ones_like(cut["activity"], dtype=torch.bool)
@@ -93,28 +93,28 @@ def _padded(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]
 
 def _anchor(ranked: list[dict[str, Tensor]]) -> tuple[Int[Tensor, "batch frame cls"], dict[str, Tensor]]:
     """For every class and frame the first member that knows its activity, and what that member says."""
-    knows = torch.stack([(member["present"] & known("activity", member["activity"])).any(-1) for member in ranked])
+    knows = torch.stack([(member["present"] & is_known("activity", member["activity"])).any(-1) for member in ranked])
     speaker = knows.int().max(0).indices  # the first of the greatest, as by argmax, which is slow along this axis
     if not speaker.any():
         return speaker, ranked[0]
     fields = [field for field in ("activity", "direction", "present") if any(field in member for member in ranked)]
-    stacks = {field: _stacked(field, ranked) for field in fields}
+    stacks = {field: _stack(field, ranked) for field in fields}
     index = speaker[None, ..., None].expand_as(stacks["activity"][:1])
-    return speaker, {field: picked(stack, index, 0)[0] for field, stack in stacks.items()}
+    return speaker, {field: take_along_track(stack, index, 0)[0] for field, stack in stacks.items()}
 
 
-def _matched(
+def _match(
     anchor: Mapping[str, Tensor], member: Mapping[str, Tensor], tracks: int, speaks: Bool[Tensor, "batch frame cls"]
 ) -> dict[str, Tensor]:
     """The member's tracks in the order of the anchor's; where the member itself is the anchor, in their own."""
     if speaks.all():
         return dict(member)
     rows = anchor["activity"].shape[-1]
-    fit = affinity(_telling(anchor, rows), _telling(member, tracks))
+    fit = compute_affinity(_telling(anchor, rows), _telling(member, tracks))
     # Among members that know a class the anchor has most tracks; what only others have is no place for a source.
     fit = fit.masked_fill(~anchor["present"].unsqueeze(-1), FORBIDDEN)
-    order = torch.where(speaks.unsqueeze(-1), torch.arange(rows, device=fit.device), best_permutation(fit))
-    return {name: reordered(value, order) for name, value in member.items()}
+    order = torch.where(speaks.unsqueeze(-1), torch.arange(rows, device=fit.device), find_best_permutation(fit))
+    return {name: reorder_tracks(value, order) for name, value in member.items()}
 
 
 def _telling(fields: Mapping[str, Tensor], tracks: int) -> dict[str, Tensor]:
@@ -124,7 +124,7 @@ def _telling(fields: Mapping[str, Tensor], tracks: int) -> dict[str, Tensor]:
     return {"activity": activity, **direction}
 
 
-def _stacked(field: str, members: list[dict[str, Tensor]]) -> Tensor:
+def _stack(field: str, members: list[dict[str, Tensor]]) -> Tensor:
     template = next(member[field] for member in members if field in member)
     unknown = torch.full_like(template, torch.nan)
     return torch.stack([member.get(field, unknown) for member in members])

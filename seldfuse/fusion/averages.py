@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.directions import unit
+from seldfuse.core.directions import normalize
 
 NEAREST_M = 0.01
 """Distances below a centimetre have no useful logarithm."""
@@ -17,12 +17,14 @@ SILENT = 1e-6
 """Activity below which tracks count alike, so that the mean stays defined where all are silent."""
 
 
-def voice(name: str, weight: Float[Tensor, "*cell"], activity: Float[Tensor, "*#cell"]) -> Float[Tensor, "*cell"]:
+def weigh_tracks(
+    name: str, weight: Float[Tensor, "*cell"], activity: Float[Tensor, "*#cell"]
+) -> Float[Tensor, "*cell"]:
     """What a track counts for in the mean of field `name`: weight, times activity where it tells of a source."""
     return weight if name == "activity" else weight * activity.clamp_min(SILENT)
 
 
-def linear(name: str, value: Tensor) -> Tensor:
+def to_linear_scale(name: str, value: Tensor) -> Tensor:
     """Field `name` on the scale of its mean."""
     if name == "distance":
         return value.clamp_min(NEAREST_M).log()
@@ -31,16 +33,16 @@ def linear(name: str, value: Tensor) -> Tensor:
     return value
 
 
-def natural(name: str, mean: Tensor) -> Tensor:
-    """The inverse of `linear`; a mean direction gets length 1."""
+def to_natural_scale(name: str, mean: Tensor) -> Tensor:
+    """The inverse of `to_linear_scale`; a mean direction gets length 1."""
     if name == "distance":
         return mean.exp()
     if name == "onscreen":
         return mean.sigmoid()
-    return unit(mean) if name == "direction" else mean
+    return normalize(mean) if name == "direction" else mean
 
 
-def known(name: str, value: Tensor) -> Tensor:
+def is_known(name: str, value: Tensor) -> Tensor:
     """Where field `name` has a value: a boolean without the last axis of a direction."""
     if name != "direction":
         return ~value.isnan()
@@ -48,13 +50,15 @@ def known(name: str, value: Tensor) -> Tensor:
     return ~(x | y | z)
 
 
-def spoken(name: str, value: Tensor, loudness: Tensor) -> Tensor:
-    """The summands of a weighted mean: `linear` times `loudness`, 0 where that is 0 (the value may be NaN there)."""
+def compute_terms(name: str, value: Tensor, loudness: Tensor) -> Tensor:
+    """The summands of a weighted mean: `to_linear_scale` times `loudness`, 0 where that is 0 (the value may be NaN
+    there)."""
     scale = loudness.unsqueeze(-1) if name == "direction" else loudness
-    return (linear(name, value) * scale).nan_to_num_(0.0, torch.inf, -torch.inf)
+    return (to_linear_scale(name, value) * scale).nan_to_num_(0.0, torch.inf, -torch.inf)
 
 
-def mean_of(name: str, total: Tensor, loudness: Tensor) -> Tensor:
-    """The weighted mean of field `name` from the sums of `spoken` and of the loudness; NaN where nobody spoke."""
+def finish_mean(name: str, total: Tensor, loudness: Tensor) -> Tensor:
+    """The weighted mean of field `name` from the sums of `compute_terms` and of the loudness; NaN where nobody
+    spoke."""
     scale = loudness.unsqueeze(-1) if name == "direction" else loudness
-    return torch.where(scale > 0, natural(name, total / scale), torch.nan)
+    return torch.where(scale > 0, to_natural_scale(name, total / scale), torch.nan)

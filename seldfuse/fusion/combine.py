@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seldfuse.fusion.align import Aligned
-from seldfuse.fusion.averages import linear, mean_of, spoken, voice
+from seldfuse.fusion.align import AlignedMembers
+from seldfuse.fusion.averages import compute_terms, finish_mean, to_linear_scale, weigh_tracks
 from seldfuse.fusion.combiners import Combiner
 
 WEIGHED_AS = {"azimuth_std_deg": "direction", "distance_log_std": "distance"}
@@ -19,7 +19,7 @@ WIDEST_DEG = 180.0
 
 
 def combine(
-    aligned: Aligned, weights: Mapping[str, Float[Tensor, "member cls"]], combiner: Combiner
+    aligned: AlignedMembers, weights: Mapping[str, Float[Tensor, "member cls"]], combiner: Combiner
 ) -> dict[str, Tensor]:
     """The fields of the common posterior, `[batch, frame, cls, track]`, each from the members that provide it.
 
@@ -34,31 +34,31 @@ def combine(
     are what a member itself says, or NaN.
     """
     activity = aligned.values["activity"].nan_to_num()
-    values = {**aligned.values, "activity": combiner.there(aligned.values["activity"])}
+    values = {**aligned.values, "activity": combiner.forward(aligned.values["activity"])}
     fields: dict[str, Tensor] = {}
     for name, value in values.items():
         if name != "activity" and not aligned.speaks[name].any():
             continue
         weight = _weight(weights[WEIGHED_AS.get(name, name)], aligned.speaks[name])
-        fields[name] = _mean(name, value, voice(name, weight, activity))
-    fields["activity"] = combiner.back(fields["activity"]).nan_to_num()
+        fields[name] = _mean(name, value, weigh_tracks(name, weight, activity))
+    fields["activity"] = combiner.inverse(fields["activity"]).nan_to_num()
     for name in SPREADS.keys() & fields.keys():
         speaks = aligned.speaks[name]
         several = speaks.sum(0) > 1
         if several.any():
-            spread = _spread(name, values[name], voice(name, speaks.to(activity.dtype), activity))
+            spread = _spread(name, values[name], weigh_tracks(name, speaks.to(activity.dtype), activity))
             own = fields.get(SPREADS[name], torch.full_like(spread, torch.nan))
             fields[SPREADS[name]] = torch.where(several, spread, own)
     return fields
 
 
 def _mean(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Tensor:
-    return mean_of(name, _total(name, value, loudness), loudness.sum(0))
+    return finish_mean(name, _total(name, value, loudness), loudness.sum(0))
 
 
 def _total(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Tensor:
     """The sum of `spoken` over members, one after the other: all at once would not fit the processor's cache."""
-    return reduce(torch.add, map(partial(spoken, name), value, loudness))
+    return reduce(torch.add, map(partial(compute_terms, name), value, loudness))
 
 
 def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Float[Tensor, "*cell"]:
@@ -67,7 +67,7 @@ def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -
     if name == "direction":
         length = (total.norm(dim=-1) / whole).clamp(1e-6, 1.0)
         return torch.rad2deg((-2 * length.log()).sqrt()).clamp_max(WIDEST_DEG)
-    apart = linear(name, value) - total / whole
+    apart = to_linear_scale(name, value) - total / whole
     return ((loudness * apart.square()).nan_to_num_().sum(0) / whole).sqrt()
 
 

@@ -12,8 +12,8 @@ from seldfuse.fusion.averages import ODDS_EPSILON
 class Combiner(NamedTuple):
     """`there` takes probabilities to the scale of the mean, `back` returns; both let NaN through."""
 
-    there: Callable[[Tensor], Tensor]
-    back: Callable[[Tensor], Tensor]
+    forward: Callable[[Tensor], Tensor]
+    inverse: Callable[[Tensor], Tensor]
 
 
 def _as_it_is(value: Tensor) -> Tensor:

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seldfuse.core.events import Events
+from seldfuse.core.labels import Label, LabelSet
+from seldfuse.core.posterior import HOP_S, Posterior
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
-from seldfuse.fusion.averages import known, mean_of, spoken, voice
-from seldfuse.fusion.tracks import MAX_TRACKS, affinity, best_permutation, picked, reordered
-from seldfuse.labels import Label, LabelSet
-from seldfuse.posterior import HOP_S, Posterior
+from seldfuse.fusion.averages import compute_terms, finish_mean, is_known, weigh_tracks
+from seldfuse.fusion.tracks import MAX_TRACKS, compute_affinity, find_best_permutation, reorder_tracks, take_along_track
 
 SAME_HOP_S = 1e-6
 """Frames whose lengths differ by less are of one length."""
@@ -28,19 +28,21 @@ CLASSES_NAMED = 5
 
 
 @dataclass(frozen=True)
-class Grid:
+class TargetGrid:
     """What members are brought to: classes in their order, and the length of a frame."""
 
     labels: LabelSet
     hop_s: float
 
     @classmethod
-    def of(cls, members: Sequence[Posterior | Events]) -> "Grid":
+    def from_members(cls, members: Sequence[Posterior | Events]) -> "TargetGrid":
         """The classes of the first, and the challenge's frames of 0.1 s, in which labels are written and scored."""
         return cls(members[0].labels, HOP_S)
 
 
-def conform(posteriors: Mapping[str, Posterior], grid: Grid) -> tuple[dict[str, Posterior], tuple[str, ...]]:
+def conform_members(
+    posteriors: Mapping[str, Posterior], grid: TargetGrid
+) -> tuple[dict[str, Posterior], tuple[str, ...]]:
     """Posteriors `[batch, frame, cls, track]` of the same clips with the classes and the frames of `grid`; and notes.
 
     Classes are matched by name, title and alias. One that the member does not have is NaN in all fields; one that the
@@ -54,8 +56,8 @@ def conform(posteriors: Mapping[str, Posterior], grid: Grid) -> tuple[dict[str, 
     in_time = _on_one_clock(posteriors, grid.hop_s)
     fitted, notes = {}, []
     for name, posterior in in_time.items():
-        if not posterior.labels.same_classes(grid.labels):
-            notes += _dropped(name, posterior.labels, grid.labels)
+        if not posterior.labels.has_same_classes(grid.labels):
+            notes += _list_dropped(name, posterior.labels, grid.labels)
             posterior = _with_classes(name, posterior, grid.labels)
         fitted[name] = posterior
     return fitted, tuple(notes)
@@ -65,7 +67,7 @@ def conform(posteriors: Mapping[str, Posterior], grid: Grid) -> tuple[dict[str, 
 
 
 @lru_cache(maxsize=64)
-def counterparts(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
+def match_classes(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
     """For every class of `wanted` the position of the same class in `known`, or None.
 
     Classes of one name are the same; of what remains, those of which one is called by a name, title or alias of the
@@ -89,7 +91,7 @@ def _position(label: Label, known: LabelSet) -> int | None:
 
 
 def _with_classes(name: str, posterior: Posterior, labels: LabelSet) -> Posterior:
-    places = counterparts(labels, posterior.labels)
+    places = match_classes(labels, posterior.labels)
     if all(place is None for place in places):
         theirs = posterior.labels
         raise UsageError(
@@ -106,8 +108,8 @@ def _with_classes(name: str, posterior: Posterior, labels: LabelSet) -> Posterio
     return replace(posterior, **moved, labels=labels)  # type: ignore[arg-type]
 
 
-def _dropped(name: str, theirs: LabelSet, labels: LabelSet) -> list[str]:
-    taken = counterparts(labels, theirs)
+def _list_dropped(name: str, theirs: LabelSet, labels: LabelSet) -> list[str]:
+    taken = match_classes(labels, theirs)
     spare = [word for place, word in enumerate(theirs.names) if place not in taken]
     if not spare or len(spare) == len(theirs):
         return []
@@ -131,32 +133,32 @@ def _on_one_clock(posteriors: Mapping[str, Posterior], hop_s: float) -> dict[str
     frames = math.ceil(_duration_s(posteriors[guide]) / hop_s - SLIVER)
     for name, member in others.items():
         _check_duration(name, member, guide, posteriors[guide])
-    return {name: resampled(member, frames, hop_s) if name in others else member for name, member in posteriors.items()}
+    return {name: resample(member, frames, hop_s) if name in others else member for name, member in posteriors.items()}
 
 
-def resampled(posterior: Posterior, frames: int, hop_s: float) -> Posterior:
+def resample(posterior: Posterior, frames: int, hop_s: float) -> Posterior:
     """The posterior `[batch, frames, cls, track]` in frames of another length.
 
     Each new frame is the mean of the old ones that it overlaps, weighted by how long it does. Tracks of the old frames
     are first matched to those of the loudest of them, class by class; from one new frame to the next nothing is.
     """
-    index, share = overlaps(posterior.frames, posterior.hop_s, frames, hop_s)
+    index, share = compute_overlaps(posterior.frames, posterior.hop_s, frames, hop_s)
     index, share = index.to(posterior.activity.device), share.to(posterior.activity.device)
     parts = {name: value.float()[:, index] for name, value in posterior.tensors().items()}
-    weight = share[..., None, None] * known("activity", parts["activity"])  # (batch, frame, within, cls, track)
+    weight = share[..., None, None] * is_known("activity", parts["activity"])  # (batch, frame, within, cls, track)
     parts["activity"] = parts["activity"].nan_to_num()
     if posterior.tracks > 1 and index.shape[1] > 1:
         order = _as_in_the_loudest(parts, weight)
-        parts = {name: reordered(value, order) for name, value in parts.items()}
-        weight = reordered(weight, order)
+        parts = {name: reorder_tracks(value, order) for name, value in parts.items()}
+        weight = reorder_tracks(weight, order)
     means = {}
     for name, value in parts.items():
-        loudness = voice(name, weight * known(name, value), parts["activity"])
-        means[name] = mean_of(name, spoken(name, value, loudness).sum(2), loudness.sum(2))
+        loudness = weigh_tracks(name, weight * is_known(name, value), parts["activity"])
+        means[name] = finish_mean(name, compute_terms(name, value, loudness).sum(2), loudness.sum(2))
     return replace(posterior, **means, hop_s=hop_s)  # type: ignore[arg-type]
 
 
-def overlaps(
+def compute_overlaps(
     old_frames: int, old_hop_s: float, frames: int, hop_s: float
 ) -> tuple[Int[Tensor, "frame within"], Float[Tensor, "frame within"]]:
     """The old frames that each new one overlaps, and what share of the new frame that is: a banded matrix by its rows.
@@ -178,7 +180,9 @@ def _as_in_the_loudest(
     fields = {name: value for name, value in parts.items() if name in ("activity", "direction")}
     loudest = (parts["activity"] * (weight > 0)).sum(-1).argmax(2)  # (batch, frame, cls)
     index = loudest[:, :, None, :, None].expand_as(weight)
-    return best_permutation(affinity({name: picked(value, index, 2) for name, value in fields.items()}, fields))
+    return find_best_permutation(
+        compute_affinity({name: take_along_track(value, index, 2) for name, value in fields.items()}, fields)
+    )
 
 
 def _same_hop(one_s: float, other_s: float) -> bool:

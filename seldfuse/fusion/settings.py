@@ -21,7 +21,7 @@ A file may say::
     [smooth.activity]            # along time: see `seldfuse.fusion.smooth`
     start = 0.01
 
-    [doubt.azimuth]              # what the result is worth: see `seldfuse.fusion.doubt`
+    [uncertainty.azimuth]           # what the result is worth: see `seldfuse.fusion.uncertainty`
     constant = 2.6
 """
 
@@ -36,23 +36,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.errors import UsageError
-from seldfuse.fusion.calibrate import Calibration
-from seldfuse.fusion.combiners import COMBINERS
-from seldfuse.fusion.decode import DecodeSettings
-from seldfuse.fusion.doubt import DoubtSettings
-from seldfuse.fusion.smooth import SmoothSettings
-from seldfuse.labels import LabelSet
-from seldfuse.perclass import (
+from seldfuse.core.class_values import (
+    ClassValues,
     Number,
-    PerClass,
     check_keys,
     check_known,
     check_number,
     check_numbers,
-    per_class,
+    to_class_tensor,
 )
-from seldfuse.posterior import Posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
+from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.combiners import COMBINERS
+from seldfuse.fusion.decode import DecodeSettings
+from seldfuse.fusion.smooth import SmoothSettings
+from seldfuse.fusion.uncertainty import UncertaintySettings
+from seldfuse.settings.aliases import FUSION, rename_typed_keys
 
 PRESETS = ("mean", "nercslip")
 
@@ -78,11 +79,11 @@ class FusionSettings:
 
     preset: str = "mean"
     combine: str = "arithmetic"
-    weights: Mapping[str, Mapping[str, PerClass]] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, ClassValues]] = field(default_factory=dict)
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
     unify_angle_deg: Number = 15.0
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
-    doubt: DoubtSettings = field(default_factory=DoubtSettings)
+    uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
 
     def __post_init__(self) -> None:
@@ -112,6 +113,7 @@ class FusionSettings:
 
         Raises UsageError for unknown keys and for what is no number (or table of numbers) of at least 0.
         """
+        data = rename_typed_keys(data, FUSION)
         check_keys(data, [entry.name for entry in fields(cls)], "fusion setting")
         check_known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
         check_known(str(data.get("combine", "arithmetic")), COMBINERS, "way to combine")
@@ -131,14 +133,14 @@ class FusionSettings:
             "weights": weights,
             "calibration": calibration,
             "smooth": SmoothSettings.from_table(_table(data, "smooth")),
-            "doubt": DoubtSettings.from_table(_table(data, "doubt")),
+            "uncertainty": UncertaintySettings.from_table(_table(data, "uncertainty")),
             "decode": DecodeSettings(**decoding),
         }
         return cls(**{**data, **parts})
 
     def to_json(self) -> dict[str, Any]:
         """What `from_table` reads; only what is set, for TOML and its kin know no null."""
-        data = {**asdict(self), "smooth": self.smooth.to_json(), "doubt": self.doubt.to_json()}
+        data = {**asdict(self), "smooth": self.smooth.to_json(), "uncertainty": self.uncertainty.to_json()}
         data["decode"] = {name: value for name, value in data["decode"].items() if value is not None}
         return data
 
@@ -147,17 +149,19 @@ class FusionSettings:
         for member, table in self.weights.items():
             check_known(member, sorted(members), "member of this run")
             for value in table.values():
-                per_class(value, labels, 1.0)
+                to_class_tensor(value, labels, 1.0)
         for member, calibration in self.calibration.items():
             check_known(member, sorted(members), "member of this run")
-            per_class(calibration.temperature, labels, 1.0)
-            per_class(calibration.bias, labels, 0.0)
+            to_class_tensor(calibration.temperature, labels, 1.0)
+            to_class_tensor(calibration.bias, labels, 0.0)
         self.smooth.check(labels)
-        self.doubt.check(labels)
-        self.decode.limits(labels)
+        self.uncertainty.check(labels)
+        self.decode.resolve_limits(labels)
 
 
-def resolve(settings: FusionSettings, posteriors: Mapping[str, Posterior]) -> dict[str, Float[Tensor, "member cls"]]:
+def resolve_weights(
+    settings: FusionSettings, posteriors: Mapping[str, Posterior]
+) -> dict[str, Float[Tensor, "member cls"]]:
     """The weight of every member and class for each field, members in the order of `posteriors`.
 
     Raises UsageError as `FusionSettings.check` does, and where all providers of a field weigh nothing.
@@ -178,7 +182,7 @@ def _field_weights(
         specialist = member in providers and providers[member] == min(providers.values())
         choosy = settings.preset == "nercslip" and name in ("direction", "distance")
         preset = float(specialist if choosy else member in providers)
-        own = per_class(settings.weights.get(member, {}).get(name, preset), labels, preset)
+        own = to_class_tensor(settings.weights.get(member, {}).get(name, preset), labels, preset)
         rows.append(own * (member in providers))
     weight = torch.stack(rows)
     if providers and (weight.sum(0) == 0).any():

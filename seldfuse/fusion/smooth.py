@@ -22,12 +22,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from seldfuse.core.class_values import check_keys, check_numbers
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.smooth_activity import HmmSettings, smooth_activity
-from seldfuse.fusion.smooth_tracks import WalkSettings, smooth_track
-from seldfuse.labels import LabelSet
-from seldfuse.perclass import check_keys, check_numbers
-from seldfuse.posterior import Posterior
+from seldfuse.fusion.smooth_tracks import RandomWalkSettings, smooth_track
 
 WALKED = ("direction", "distance")
 
@@ -37,8 +37,8 @@ class SmoothSettings:
     """How each field is smoothed; None leaves it alone."""
 
     activity: HmmSettings | None = None
-    direction: WalkSettings | None = None
-    distance: WalkSettings | None = None
+    direction: RandomWalkSettings | None = None
+    distance: RandomWalkSettings | None = None
 
     @classmethod
     def from_table(cls, data: Mapping[str, Any]) -> "SmoothSettings":
@@ -46,8 +46,8 @@ class SmoothSettings:
 
         Raises UsageError for unknown keys and for numbers that are none or out of range.
         """
-        kinds: dict[str, type[HmmSettings] | type[WalkSettings]] = {"activity": HmmSettings}
-        kinds |= dict.fromkeys(WALKED, WalkSettings)
+        kinds: dict[str, type[HmmSettings] | type[RandomWalkSettings]] = {"activity": HmmSettings}
+        kinds |= dict.fromkeys(WALKED, RandomWalkSettings)
         check_keys(data, kinds, "field to smooth")
         return cls(**{name: _settings(kinds[name], table, f"smooth.{name}") for name, table in data.items()})
 
@@ -59,13 +59,13 @@ class SmoothSettings:
     def check(self, labels: LabelSet) -> None:
         """Raises UsageError for unknown classes."""
         if self.activity is not None:
-            self.activity.rates(labels)
+            self.activity.resolve_rates(labels)
         for walk in (self.direction, self.distance):
             if walk is not None:
-                walk.growth(labels)
+                walk.resolve_growth(labels)
 
 
-def smoothed(posterior: Posterior, settings: SmoothSettings) -> Posterior:
+def smooth_posterior(posterior: Posterior, settings: SmoothSettings) -> Posterior:
     """The posterior with activity, direction and distance smoothed, each on its own track of its own class and clip.
 
     Tracks are taken to stay with their source, as far as the members keep them so. On-screen stays as it is, for a
@@ -78,17 +78,17 @@ def smoothed(posterior: Posterior, settings: SmoothSettings) -> Posterior:
         activity = smooth_activity(activity, settings.activity, posterior.labels)
     changed = {"activity": activity}
     for name in WALKED:
-        walk: WalkSettings | None = getattr(settings, name)
+        walk: RandomWalkSettings | None = getattr(settings, name)
         if walk is not None and name in posterior.provides:
             changed[name] = smooth_track(name, posterior, activity, walk)
     return replace(posterior, **changed)  # type: ignore[arg-type]
 
 
-def median(posterior: Posterior, frames: int) -> Posterior:
+def filter_median(posterior: Posterior, frames: int) -> Posterior:
     """The posterior with the running median of `frames` activities in place of each; the ends are repeated.
 
-    It is what the field smooths with, and what `smoothed` is to be held against. Raises ValueError where `frames` is
-    not odd and positive.
+    It is what the field smooths with, and what `smooth_posterior` is to be held against. Raises ValueError where
+    `frames` is not odd and positive.
     """
     if frames < 1 or frames % 2 == 0:
         raise ValueError(f"a median needs an odd number of frames, got {frames}")

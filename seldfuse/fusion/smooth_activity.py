@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from seldfuse.core.class_values import ClassValues, to_class_tensor
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import ODDS_EPSILON
-from seldfuse.labels import LabelSet
-from seldfuse.perclass import PerClass, per_class
 
 START, STOP, TRUST = 0.005, 0.05, 1.0
 """A sound begins after 20 s of silence and lasts 2 s: a place to begin where nothing was fitted."""
@@ -39,10 +39,10 @@ class HmmSettings:
     Raises UsageError unless `start`, `stop` and `prior` lie between 0 and 1 (both excluded) and 0 < `trust` ≤ 1.
     """
 
-    start: PerClass = START
-    stop: PerClass = STOP
-    prior: PerClass | None = None
-    trust: PerClass = TRUST
+    start: ClassValues = START
+    stop: ClassValues = STOP
+    prior: ClassValues | None = None
+    trust: ClassValues = TRUST
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -51,12 +51,17 @@ class HmmSettings:
                     limits = "above 0, at most 1" if name == "trust" else "between 0 and 1"
                     raise UsageError(f"{name} must be {limits}, got {number}")
 
-    def rates(self, labels: LabelSet) -> "Rates":
+    def resolve_rates(self, labels: LabelSet) -> "Rates":
         """The numbers of each class. Raises UsageError for unknown classes."""
-        start, stop = per_class(self.start, labels, START), per_class(self.stop, labels, STOP)
+        start, stop = to_class_tensor(self.start, labels, START), to_class_tensor(self.stop, labels, STOP)
         share = start / (start + stop)
-        prior = share if self.prior is None else per_class(self.prior, labels, share)
-        return Rates(_inside(start), _inside(stop), _inside(prior), per_class(self.trust, labels, TRUST))
+        prior = share if self.prior is None else to_class_tensor(self.prior, labels, share)
+        return Rates(
+            _clip_to_open_interval(start),
+            _clip_to_open_interval(stop),
+            _clip_to_open_interval(prior),
+            to_class_tensor(self.trust, labels, TRUST),
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def smooth_activity(
 
     Chains begin in equilibrium. NaN says nothing: the chain bridges it. Raises UsageError for unknown classes.
     """
-    odds = _smoothed_odds(activity.logit(ODDS_EPSILON), settings.rates(labels))
+    odds = _smoothed_odds(activity.logit(ODDS_EPSILON), settings.resolve_rates(labels))
     return odds / (1 + odds)
 
 
@@ -100,11 +105,11 @@ def fit_hmm(
     before, after = sounds[:, :-1], sounds[:, 1:]
     start = _rate((~before & after).sum((0, 1, 3)), (~before).sum((0, 1, 3)))
     stop = _rate((before & ~after).sum((0, 1, 3)), before.sum((0, 1, 3)))
-    settings = HmmSettings(by_class(start, labels), by_class(stop, labels))
+    settings = HmmSettings(split_classes(start, labels), split_classes(stop, labels))
     return settings if said is None else _with_trust(settings, labels, sounds, said)
 
 
-def by_class(numbers: Float[Tensor, "cls"], labels: LabelSet) -> dict[str, float]:
+def split_classes(numbers: Float[Tensor, "cls"], labels: LabelSet) -> dict[str, float]:
     """Numbers by class name, with four digits: a file of settings is read by people."""
     return {name: float(f"{number:.4g}") for name, number in zip(labels.names, numbers.tolist(), strict=True)}
 
@@ -124,15 +129,15 @@ def _smoothed_odds(
         getattr(rates, name).to(log_odds)[:, None].repeat(1, log_odds.shape[-1]) for name in vars(rates)
     )
     evidence = (trust * (torch.stack(log_odds.unbind(1)) - prior.logit())).exp().nan_to_num_(1.0).unbind()
-    ahead = _foretold(evidence, start, stop)
-    behind = _foretold(evidence[::-1], start, stop)[::-1]
+    ahead = _predict(evidence, start, stop)
+    behind = _predict(evidence[::-1], start, stop)[::-1]
     twice = stop / start
     return torch.stack(
         [past * now * future * twice for past, now, future in zip(ahead, evidence, behind, strict=True)]
     ).movedim(0, 1)
 
 
-def _foretold(
+def _predict(
     evidence: Sequence[Float[Tensor, "batch cls track"]],
     start: Float[Tensor, "cls track"],
     stop: Float[Tensor, "cls track"],
@@ -160,19 +165,19 @@ def _with_trust(
     sounds: Bool[Tensor, "clip frame cls track"],
     said: Float[Tensor, "clip frame cls track"],
 ) -> HmmSettings:
-    rates, log_odds = settings.rates(labels), said.logit(ODDS_EPSILON)
+    rates, log_odds = settings.resolve_rates(labels), said.logit(ODDS_EPSILON)
     odds = rates.start / rates.stop
     sounds = sounds.movedim(1, 0).contiguous().movedim(0, 1)  # in memory as the smoothed odds are
     grid = []
     for trust, factor in product(TRUSTS, PRIOR_FACTORS):
-        prior = _inside(odds * factor / (1 + odds * factor))
+        prior = _clip_to_open_interval(odds * factor / (1 + odds * factor))
         grid.append(replace(rates, prior=prior, trust=torch.full_like(prior, trust)))
     fit = torch.stack([_log_likelihood(sounds, _smoothed_odds(log_odds, point)) for point in grid])  # (grid, cls)
     events = (sounds[:, 1:] & ~sounds[:, :-1]).sum().clamp_min(1)
     best = (fit + PSEUDO_EVENTS / events * fit.sum(1, keepdim=True)).argmax(0).tolist()
     prior = torch.stack([grid[row].prior[cls] for cls, row in enumerate(best)])
     trust_of = torch.stack([grid[row].trust[cls] for cls, row in enumerate(best)])
-    return replace(settings, prior=by_class(prior, labels), trust=by_class(trust_of, labels))
+    return replace(settings, prior=split_classes(prior, labels), trust=split_classes(trust_of, labels))
 
 
 def _log_likelihood(
@@ -181,5 +186,5 @@ def _log_likelihood(
     return -torch.where(sounds, 1 / odds, odds).log1p().sum((0, 1), dtype=torch.float64).sum(-1)
 
 
-def _inside(probability: Float[Tensor, "cls"]) -> Float[Tensor, "cls"]:
+def _clip_to_open_interval(probability: Float[Tensor, "cls"]) -> Float[Tensor, "cls"]:
     return probability.clamp(ODDS_EPSILON, 1 - ODDS_EPSILON)

@@ -14,14 +14,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from seldfuse.core.class_values import ClassValues, to_class_tensor
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.align import align
-from seldfuse.fusion.averages import known, linear, mean_of, spoken
-from seldfuse.fusion.smooth_activity import by_class
-from seldfuse.fusion.tracks import picked
-from seldfuse.labels import LabelSet
-from seldfuse.perclass import PerClass, per_class
-from seldfuse.posterior import Posterior
+from seldfuse.fusion.averages import compute_terms, finish_mean, is_known, to_linear_scale
+from seldfuse.fusion.smooth_activity import split_classes
+from seldfuse.fusion.tracks import take_along_track
 
 STEP, ERROR, SILENT_STEP = 0.02, 0.3, 0.5
 """A place to begin where nothing was fitted; as directions 1°, 17° and 29°."""
@@ -33,7 +33,7 @@ SMALLEST_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
-class WalkSettings:
+class RandomWalkSettings:
     """How a track moves and how well it is seen, by class.
 
     Root mean squares, in radians for directions (of the difference of unit vectors), in natural logarithms for
@@ -44,24 +44,24 @@ class WalkSettings:
     Raises UsageError where an `error` is not above 0.
     """
 
-    step: PerClass = STEP
-    error: PerClass = ERROR
-    silent_step: PerClass = SILENT_STEP
+    step: ClassValues = STEP
+    error: ClassValues = ERROR
+    silent_step: ClassValues = SILENT_STEP
 
     def __post_init__(self) -> None:
         for number in self.error.values() if isinstance(self.error, Mapping) else [self.error]:
             if not number > 0:
                 raise UsageError(f"error must be above 0, got {number}")
 
-    def growth(self, labels: LabelSet) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
+    def resolve_growth(self, labels: LabelSet) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
         """Variance of a sounding and of a silent step over that of the error. Raises UsageError for unknown classes."""
-        error = per_class(self.error, labels, ERROR)
-        step, silent = per_class(self.step, labels, STEP), per_class(self.silent_step, labels, SILENT_STEP)
+        error = to_class_tensor(self.error, labels, ERROR)
+        step, silent = to_class_tensor(self.step, labels, STEP), to_class_tensor(self.silent_step, labels, SILENT_STEP)
         return (step / error).square(), (silent / error).square()
 
 
 def smooth_track(
-    name: str, posterior: Posterior, sounding: Float[Tensor, "batch frame cls track"], settings: WalkSettings
+    name: str, posterior: Posterior, sounding: Float[Tensor, "batch frame cls track"], settings: RandomWalkSettings
 ) -> Tensor:
     """Field `name` (direction or distance) of the posterior, given what is said in all frames of the clip.
 
@@ -74,21 +74,21 @@ def smooth_track(
     Raises UsageError for unknown classes.
     """
     whole = posterior.tensors()[name]
-    weight = torch.where((posterior.activity > HEARD) & known(name, whole), posterior.activity, 0.0)
-    growth = _growth(sounding, settings.growth(posterior.labels))
+    weight = torch.where((posterior.activity > HEARD) & is_known(name, whole), posterior.activity, 0.0)
+    growth = _growth(sounding, settings.resolve_growth(posterior.labels))
     # Most tracks are never heard, and stay as they are.
     lanes = weight.any(1)
     value, weight, growth = (tensor.movedim(1, 0)[:, lanes] for tensor in (whole, weight, growth))
-    said = spoken(name, value, weight)
+    said = compute_terms(name, value, weight)
     evidence = torch.cat([weight[None], said.movedim(-1, 0) if name == "direction" else said[None]])
-    loudness, *total = _gathered(evidence, growth)
-    mean = mean_of(name, torch.stack(total, -1) if name == "direction" else total[0], loudness)
+    loudness, *total = _gather(evidence, growth)
+    mean = finish_mean(name, torch.stack(total, -1) if name == "direction" else total[0], loudness)
     result = whole.clone()
     result.movedim(1, 0)[:, lanes] = torch.where(mean.isnan(), value, mean)
     return result
 
 
-def fit_walk(truth: Posterior, said: Posterior, name: str = "direction") -> WalkSettings:
+def fit_random_walk(truth: Posterior, said: Posterior, name: str = "direction") -> RandomWalkSettings:
     """Settings for field `name` from true tracks, whose activity is 0 or 1, and what a system says of them.
 
     `step` is what true tracks move from frame to frame, `silent_step` what they have moved per frame when they come
@@ -103,10 +103,10 @@ def fit_walk(truth: Posterior, said: Posterior, name: str = "direction") -> Walk
     if errors.isnan().all():
         raise UsageError(f"there is no frame in which truth and estimate of the {name} are both heard; nothing to fit")
     labels = truth.labels
-    return WalkSettings(
-        step=by_class(_root_mean(steps, STEP), labels),
-        error=by_class(_root_mean(errors, ERROR).clamp_min(SMALLEST_ERROR), labels),
-        silent_step=by_class(_root_mean(silent_steps, SILENT_STEP), labels),
+    return RandomWalkSettings(
+        step=split_classes(_root_mean(steps, STEP), labels),
+        error=split_classes(_root_mean(errors, ERROR).clamp_min(SMALLEST_ERROR), labels),
+        silent_step=split_classes(_root_mean(silent_steps, SILENT_STEP), labels),
     )
 
 
@@ -123,16 +123,16 @@ def _growth(
     return torch.where(heard[:, 1:] & heard[:, :-1], step, silent)
 
 
-def _gathered(
+def _gather(
     evidence: Float[Tensor, "channel frame lane"], growth: Float[Tensor, "step lane"]
 ) -> Float[Tensor, "channel frame lane"]:
     """For each frame the evidence of all frames, faded by the steps between: its weight, and values times weight."""
     own, steps = evidence.unbind(1), growth.unbind(0)
-    ahead, behind = _carried(own, steps), _carried(own[::-1], steps[::-1])[::-1]
+    ahead, behind = _carry_forward(own, steps), _carry_forward(own[::-1], steps[::-1])[::-1]
     return torch.stack([past + now + future for past, now, future in zip(ahead, own, behind, strict=True)], 1)
 
 
-def _carried(
+def _carry_forward(
     own: Sequence[Float[Tensor, "channel lane"]], steps: Sequence[Float[Tensor, "lane"]]
 ) -> list[Float[Tensor, "channel lane"]]:
     """For each frame the evidence of the frames before it.
@@ -153,11 +153,11 @@ def _steps(
     truth: Posterior, name: str
 ) -> tuple[Float[Tensor, "clip step cls track"], Float[Tensor, "clip step cls track"]]:
     """What tracks move, squared, per frame: to the next frame, and over silence; NaN where there is no such step."""
-    value = linear(name, truth.tensors()[name])
-    heard = (truth.activity > 0.5) & known(name, value)
+    value = to_linear_scale(name, truth.tensors()[name])
+    heard = (truth.activity > 0.5) & is_known(name, value)
     frame = torch.arange(truth.frames, device=heard.device)[:, None, None]
     last = torch.where(heard, frame, -1).cummax(1).values[:, :-1]
-    moved = _squared(name, value[:, 1:] - picked(value, last.clamp_min(0), 1)) / (frame[1:] - last)
+    moved = _square(name, value[:, 1:] - take_along_track(value, last.clamp_min(0), 1)) / (frame[1:] - last)
     same = (heard[:, 1:] == heard[:, :-1]).all(-1, keepdim=True)
     back = heard[:, 1:] & ~heard[:, :-1] & (last >= 0)
     return _where(heard[:, 1:] & same, moved), _where(back, moved)
@@ -168,9 +168,9 @@ def _errors(truth: Posterior, said: Posterior, name: str) -> Float[Tensor, "clip
     first = torch.tensor([[2.0], [1.0]]).expand(2, len(truth.labels))
     aligned = align({"truth": truth, "said": said}, first)
     activity = aligned.values["activity"]
-    value = linear(name, aligned.values[name])
+    value = to_linear_scale(name, aligned.values[name])
     both = aligned.speaks[name].all(0) & (activity[0] > 0.5) & (activity[1] > HEARD)
-    return _where(both, _squared(name, value[1] - value[0]) * activity[1])
+    return _where(both, _square(name, value[1] - value[0]) * activity[1])
 
 
 def _root_mean(squares: Float[Tensor, "clip frame cls track"], otherwise: float) -> Float[Tensor, "cls"]:
@@ -179,7 +179,7 @@ def _root_mean(squares: Float[Tensor, "clip frame cls track"], otherwise: float)
     return ((total + PSEUDO_FRAMES * pooled) / (count + PSEUDO_FRAMES)).sqrt()
 
 
-def _squared(name: str, difference: Tensor) -> Tensor:
+def _square(name: str, difference: Tensor) -> Tensor:
     return difference.square().sum(-1) if name == "direction" else difference.square()
 
 

@@ -13,7 +13,7 @@ MAX_TRACKS = 6
 """All permutations are tried, 720 at six tracks."""
 
 
-def cosines(
+def compute_cosines(
     one: Float[Tensor, "*cell row 3"], other: Float[Tensor, "*cell column 3"]
 ) -> Float[Tensor, "*cell row column"]:
     """Cosine of the angle between every direction of `one` (rows) and every one of `other` (columns)."""
@@ -22,7 +22,9 @@ def cosines(
     return x + y + z
 
 
-def affinity(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> Float[Tensor, "*cell row column"]:
+def compute_affinity(
+    reference: Mapping[str, Tensor], member: Mapping[str, Tensor]
+) -> Float[Tensor, "*cell row column"]:
     """How well each track of `member` (columns) fits each of `reference` (rows): activity × activity × cosine.
 
     Both map field names to tensors `[*cell, track]`, of which one may have fewer tracks than the other. A silent track
@@ -31,11 +33,11 @@ def affinity(reference: Mapping[str, Tensor], member: Mapping[str, Tensor]) -> F
     """
     fit = reference["activity"].unsqueeze(-1) * member["activity"].unsqueeze(-2)
     if "direction" in reference and "direction" in member:
-        fit = fit * cosines(reference["direction"], member["direction"]).nan_to_num(1.0)
+        fit = fit * compute_cosines(reference["direction"], member["direction"]).nan_to_num(1.0)
     return fit
 
 
-def best_permutation(fit: Float[Tensor, "*cell row column"]) -> Int[Tensor, "*cell row"]:
+def find_best_permutation(fit: Float[Tensor, "*cell row column"]) -> Int[Tensor, "*cell row"]:
     """For each row of `fit` its column, so that the sum over rows is greatest; among equals the first in order.
 
     There may be fewer columns than rows: those that are lacking fit everywhere equally, and get the numbers that
@@ -58,12 +60,12 @@ def _orders(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
     return tuple(first.values())
 
 
-def reordered(value: Tensor, order: Int[Tensor, "*cell track"]) -> Tensor:
+def reorder_tracks(value: Tensor, order: Int[Tensor, "*cell track"]) -> Tensor:
     """A field `[*cell, track]` or `[*cell, track, 3]` whose track k is the former track `order[..., k]`."""
-    return picked(value, order, order.ndim - 1)
+    return take_along_track(value, order, order.ndim - 1)
 
 
-def picked(value: Tensor, index: Int[Tensor, "*axes"], dim: int) -> Tensor:
+def take_along_track(value: Tensor, index: Int[Tensor, "*axes"], dim: int) -> Tensor:
     """`value.gather(dim, index)`, one index for all of x, y and z where `value` has one axis more."""
     if value.ndim > index.ndim:
         index = index.unsqueeze(-1).expand(*index.shape, value.shape[-1])

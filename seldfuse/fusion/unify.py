@@ -12,27 +12,27 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seldfuse.directions import unit
+from seldfuse.core.class_values import Number
+from seldfuse.core.directions import normalize
+from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.averages import SILENT
-from seldfuse.fusion.tracks import cosines
-from seldfuse.perclass import Number
-from seldfuse.posterior import Posterior
+from seldfuse.fusion.tracks import compute_cosines
 
 
-def unify(posterior: Posterior, angle_deg: Number = 15.0, active_above: float = 0.5) -> Posterior:
+def merge_duplicate_tracks(posterior: Posterior, angle_deg: Number = 15.0, active_above: float = 0.5) -> Posterior:
     """The posterior with copies of one source merged on the first of their tracks.
 
     Copies are tracks of one class whose activity exceeds `active_above` and that lie strictly nearer than `angle_deg`,
     directly or by way of others. A freed track gets activity 0. A posterior of one track, or without direction, comes
     back as it is.
     """
-    return merge(posterior, posterior.activity > active_above, angle_deg)[0]
+    return merge_active_tracks(posterior, posterior.activity > active_above, angle_deg)[0]
 
 
-def merge(
+def merge_active_tracks(
     posterior: Posterior, active: Bool[Tensor, "batch frame cls track"], angle_deg: Number
 ) -> tuple[Posterior, Bool[Tensor, "batch frame cls track"]]:
-    """As `unify`, among the tracks that `active` marks; with the tracks that are active afterwards.
+    """As `merge_duplicate_tracks`, among the tracks that `active` marks; with the tracks that are active afterwards.
 
     The merged track has the mean direction (vectors weighted by activity), the plain mean of distance and of the
     doubts, the greatest activity, and the on-screen probability of the first.
@@ -50,8 +50,8 @@ def merge(
 def merge_cells(
     cells: Mapping[str, Tensor], active: Bool[Tensor, "cell track"], angle_deg: Number
 ) -> tuple[dict[str, Tensor], Bool[Tensor, "cell track"]]:
-    """As `merge`, of fields `(cell, track)` that have a direction."""
-    owner = owners(cells["direction"], active, angle_deg)
+    """As `merge_active_tracks`, of fields `(cell, track)` that have a direction."""
+    owner = group_tracks(cells["direction"], active, angle_deg)
     tracks = torch.arange(active.shape[-1], device=owner.device)
     owns = owner.unsqueeze(-2) == tracks.unsqueeze(-1)  # (cell, owner, track)
     return {**cells, **_means(cells, owns)}, active & (owner == tracks)
@@ -59,27 +59,29 @@ def merge_cells(
 
 def _means(values: Mapping[str, Tensor], owns: Bool[Tensor, "cell owner track"]) -> dict[str, Tensor]:
     shared = owns.sum(-1) > 1
-    means = {"activity": _over(owns, values["activity"]).amax(-1)}
+    means = {"activity": _mask_by_owner(owns, values["activity"]).amax(-1)}
     pull = values["direction"] * values["activity"].clamp_min(SILENT).unsqueeze(-1)
-    towards = unit(_over(owns, pull).sum(-2))
+    towards = normalize(_mask_by_owner(owns, pull).sum(-2))
     means["direction"] = torch.where(shared.unsqueeze(-1), towards, values["direction"])
     for name in values.keys() & {"distance", "azimuth_std_deg", "distance_log_std"}:
-        means[name] = torch.where(shared, _over(owns, values[name]).sum(-1) / owns.sum(-1).clamp_min(1), values[name])
+        means[name] = torch.where(
+            shared, _mask_by_owner(owns, values[name]).sum(-1) / owns.sum(-1).clamp_min(1), values[name]
+        )
     return means
 
 
-def _over(owns: Bool[Tensor, "cell owner track"], value: Float[Tensor, "cell track *xyz"]) -> Tensor:
+def _mask_by_owner(owns: Bool[Tensor, "cell owner track"], value: Float[Tensor, "cell track *xyz"]) -> Tensor:
     """What each owner's tracks say, `(cell, owner, track, *xyz)`, 0 at tracks of others (these may be NaN)."""
     mask = owns.unsqueeze(-1) if value.ndim > 2 else owns
     return torch.where(mask, value.unsqueeze(1), 0.0)
 
 
-def owners(
+def group_tracks(
     direction: Float[Tensor, "*cell track 3"], active: Bool[Tensor, "*cell track"], angle_deg: Number
 ) -> Int[Tensor, "*cell track"]:
     """For every track the first track of its group; itself where it stands alone."""
     tracks = active.shape[-1]
-    near = cosines(direction, direction) > math.cos(math.radians(angle_deg))
+    near = compute_cosines(direction, direction) > math.cos(math.radians(angle_deg))
     linked = near & active.unsqueeze(-1) & active.unsqueeze(-2)
     linked = linked | torch.eye(tracks, dtype=torch.bool, device=active.device)
     # Each round doubles the length of the chains that are followed; a chain has at most tracks − 1 links.

@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seldfuse.directions import direction_from_azimuth
+from seldfuse.core.directions import direction_from_azimuth
+from seldfuse.core.events import Events
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
 from seldfuse.fusion.tracks import MAX_TRACKS
-from seldfuse.posterior import Posterior
 
 
-def events_as_posterior(events: Events, frames: int, tracks: int = 1) -> Posterior:
+def build_vote_posterior(events: Events, frames: int, tracks: int = 1) -> Posterior:
     """A batch of one, `[1, frames, cls, track]`, with activity 1 where an event stands and 0 elsewhere.
 
     It has as many tracks as a frame has events of one class, but at least `tracks`: give all systems the same number,

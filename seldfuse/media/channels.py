@@ -7,7 +7,7 @@ from seldfuse.errors import MediaError, UsageError
 
 
 @dataclass(frozen=True)
-class Channels:
+class ChannelSelection:
     """How to take two channels from a file. `pair` names left and right, counted from 0, where there are more than two
     or the two are the wrong way round. With `assume_mono` a single channel is taken too, as one channel.
     """
@@ -16,7 +16,7 @@ class Channels:
     assume_mono: bool = False
 
     @classmethod
-    def read(cls, pair: str | None, assume_mono: bool = False) -> "Channels":
+    def read(cls, pair: str | None, assume_mono: bool = False) -> "ChannelSelection":
         """From the text of `--channels`, such as `0,1`. Raises UsageError."""
         if pair is None:
             return cls(None, assume_mono)
@@ -29,7 +29,7 @@ class Channels:
             )
         return cls((left, right), assume_mono)
 
-    def of(self, there: int) -> tuple[int, ...]:
+    def select_from(self, there: int) -> tuple[int, ...]:
         """The channels to take from a file that has `there` of them: left and right, or the only one.
 
         Raises MediaError, whose text has no path yet.

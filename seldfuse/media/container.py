@@ -38,9 +38,9 @@ class MediaInfo:
 
 def probe(path: Path) -> MediaInfo:
     """Reads the header of a file, decoding next to nothing. Raises MediaError."""
-    with opened(path) as container:
-        sound = sound_stream(container)
-        picture = picture_stream(container)
+    with open_media(path) as container:
+        sound = find_audio_stream(container)
+        picture = find_video_stream(container)
         return MediaInfo(
             duration_s=None if container.duration is None else container.duration / av.time_base,
             has_video=picture is not None,
@@ -53,12 +53,12 @@ def probe(path: Path) -> MediaInfo:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def open_media(path: Path) -> Iterator[InputContainer]:
     """The file at `path`, open for reading. Raises MediaError where there is none or it is no media."""
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise no_such_file(path) from None
+        raise describe_missing_file(path) from None
     except OSError as error:
         raise MediaError(f"the file cannot be reached ({error.strerror}): {path}") from error
     if not S_ISREG(status.st_mode):
@@ -83,7 +83,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def no_such_file(path: Path) -> MediaError:
+def describe_missing_file(path: Path) -> MediaError:
     """The error for a file that is not there; it names a neighbour of similar name."""
     try:
         neighbours = os.listdir(path.parent)
@@ -94,23 +94,23 @@ def no_such_file(path: Path) -> MediaError:
     return MediaError(f"no such file{hint}: {path}")
 
 
-def sound_stream(container: InputContainer) -> AudioStream | None:
+def find_audio_stream(container: InputContainer) -> AudioStream | None:
     """The first audio stream that can be decoded; one of an unknown codec has no context."""
     return next((stream for stream in container.streams.audio if stream.codec_context), None)
 
 
-def picture_stream(container: InputContainer) -> VideoStream | None:
+def find_video_stream(container: InputContainer) -> VideoStream | None:
     """The first video stream that can be decoded; the cover of a record is none."""
     streams = (stream for stream in container.streams.video if stream.codec_context)
     return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
 
 
-def origin_s(container: InputContainer) -> float:
+def read_start_s(container: InputContainer) -> float:
     """The timestamp that is time 0. What comes before zero is a codec's run-in, which players drop."""
     return max(0.0, (container.start_time or 0) / av.time_base)
 
 
-def decoded(
+def decode_stream(
     container: InputContainer,
     stream: AudioStream | VideoStream,
     kind: type[AnyFrame],

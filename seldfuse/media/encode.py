@@ -18,9 +18,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import Float32, UInt8
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
-from seldfuse.files import replacing
+from seldfuse.storage.atomic import write_atomically
 
 AAC_PACKET = 1024
 """Samples of one packet."""
@@ -45,7 +45,7 @@ def write_wav(path: Path, samples: Float32[np.ndarray, "channel sample"], sample
     """Writes 16-bit PCM. Raises ValueError where a sample lies outside [−1, 1], and UsageError where writing fails."""
     _check_level(samples)
     whole = np.clip(np.round(samples * 32768.0), -32768, 32767).astype("<i2")
-    with replacing(path) as draft, wave.open(str(draft), "wb") as file:
+    with write_atomically(path) as draft, wave.open(str(draft), "wb") as file:
         file.setnchannels(samples.shape[0])
         file.setsampwidth(2)
         file.setframerate(sample_rate_hz)
@@ -75,7 +75,7 @@ def write_video(
         raise ValueError(f"width and height must be even, got {width}×{height}")
     pictures, rate = chain([first], pictures), Fraction(fps).limit_denominator(1001)
     try:
-        with replacing(path) as draft, av.open(str(draft), "w", format="mp4", options=HEADER_FIRST) as file:
+        with write_atomically(path) as draft, av.open(str(draft), "w", format="mp4", options=HEADER_FIRST) as file:
             video = _video_stream(file, (width, height), rate)
             if isinstance(first, VideoFrame):
                 video.colorspace, video.color_range = first.colorspace, first.color_range

@@ -8,11 +8,11 @@ from itertools import takewhile
 from pathlib import Path
 
 import seldfuse
-from seldfuse.clip import Clip
+from seldfuse.core.clip import Clip
+from seldfuse.core.geometry import Camera
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.geometry import Camera
-from seldfuse.media.channels import Channels
-from seldfuse.media.container import no_such_file, probe
+from seldfuse.media.channels import ChannelSelection
+from seldfuse.media.container import describe_missing_file, probe
 from seldfuse.media.picture import FileFrames
 from seldfuse.media.sound import FileAudio
 
@@ -68,7 +68,7 @@ DEMO = "@demo"
 def find_clips(
     inputs: Sequence[str | Path],
     split: str | None = None,
-    channels: Channels | None = None,
+    channels: ChannelSelection | None = None,
     fov_deg: float = Camera.horizontal_fov_deg,
 ) -> list[Clip]:
     """The clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
@@ -89,9 +89,9 @@ def find_clips(
         raise UsageError("expected at least one file, folder or pattern, got none")
     _check_names(found)
     if not any(os.path.exists(path) for _, path in found):
-        raise no_such_file(found[0][1])
+        raise describe_missing_file(found[0][1])
     cameras: dict[Path, Camera] = {}
-    clips = [_clip(name, FileAudio(path, channels or Channels()), cameras) for name, path in found]
+    clips = [_clip(name, FileAudio(path, channels or ChannelSelection()), cameras) for name, path in found]
     return [replace(clip, camera=replace(clip.camera, horizontal_fov_deg=fov_deg)) for clip in clips]
 
 
@@ -123,7 +123,7 @@ def _demo() -> list[tuple[str, Path]]:
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:
     below = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file())
     named = [(path.relative_to(folder), path) for path in below]
-    found = [_named(name, path) for name, path in named if not any(part.startswith(".") for part in name.parts)]
+    found = [_prefix_names(name, path) for name, path in named if not any(part.startswith(".") for part in name.parts)]
     if not found:
         raise UsageError(f"no sound or video file ({', '.join(sorted(MEDIA_SUFFIXES))}) is in this folder: {folder}")
     return found
@@ -133,7 +133,7 @@ def _matching(pattern: str) -> list[tuple[str, Path]]:
     fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     paths = sorted(Path(match) for match in glob.glob(pattern, recursive=True))
     found = [
-        _named(path.relative_to(fixed), path)
+        _prefix_names(path.relative_to(fixed), path)
         for path in paths
         if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file()
     ]
@@ -142,7 +142,7 @@ def _matching(pattern: str) -> list[tuple[str, Path]]:
     return found
 
 
-def _named(relative: Path, path: Path) -> tuple[str, Path]:
+def _prefix_names(relative: Path, path: Path) -> tuple[str, Path]:
     return relative.with_suffix("").as_posix(), path
 
 

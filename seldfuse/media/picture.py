@@ -11,9 +11,9 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from seldfuse.clip import Frame
+from seldfuse.core.clip import Frame
 from seldfuse.errors import MediaError
-from seldfuse.media.container import decoded, opened, origin_s, picture_stream
+from seldfuse.media.container import decode_stream, find_video_stream, open_media, read_start_s
 
 SEEK_FROM_S = 2.0
 """Nearer to the beginning, decoding from there is as quick as seeking."""
@@ -35,19 +35,19 @@ class FileFrames:
         several times is one array. Raises MediaError where the file has no picture.
         """
         converted, rgb = None, None
-        for time_s, picture in shown(self.path, rate_hz, start_s, end_s):
+        for time_s, picture in decode_shown(self.path, rate_hz, start_s, end_s):
             if rgb is None or picture is not converted:
                 converted, rgb = picture, picture.to_ndarray(format="rgb24")
             yield Frame(time_s, rgb)
 
 
-def shown(
+def decode_shown(
     path: Path, rate_hz: float, start_s: float = 0.0, end_s: float | None = None
 ) -> Iterator[tuple[float, VideoFrame]]:
     """What `FileFrames.frames` gives, as it was decoded: times and pictures. Raises MediaError as that does."""
     end_s = (math.inf if end_s is None else end_s) - ROUNDING_S
     tick = 0
-    for until_s, picture in _spans(_timed(path, start_s, seek=start_s >= SEEK_FROM_S)):
+    for until_s, picture in _spans(_with_times(path, start_s, seek=start_s >= SEEK_FROM_S)):
         while (time_s := start_s + tick / rate_hz) < min(until_s - ROUNDING_S, end_s):
             yield time_s, picture
             tick += 1
@@ -70,16 +70,16 @@ def _duration_s(picture: VideoFrame) -> float:
     return float(picture.duration * picture.time_base) if picture.time_base else 0.0
 
 
-def _timed(path: Path, start_s: float, seek: bool) -> Iterator[tuple[float, VideoFrame]]:
+def _with_times(path: Path, start_s: float, seek: bool) -> Iterator[tuple[float, VideoFrame]]:
     """Pictures and their times, from one that is not later than `start_s` where there is such."""
-    with opened(path) as container:
-        stream = picture_stream(container)
+    with open_media(path) as container:
+        stream = find_video_stream(container)
         if stream is None:
             raise MediaError(f"expected a file with a picture, found no video stream in it: {path}")
         stream.thread_type = "AUTO"
-        seek = seek and _sought(container, stream, start_s)
-        origin = origin_s(container)
-        pictures = decoded(container, stream, VideoFrame, on_damage=lambda _: None)
+        seek = seek and _seek(container, stream, start_s)
+        origin = read_start_s(container)
+        pictures = decode_stream(container, stream, VideoFrame, on_damage=lambda _: None)
         timed = ((picture.time - origin, picture) for picture in pictures if picture.time is not None)
         first = next(timed, None)
         if first is not None and (not seek or first[0] <= start_s):
@@ -88,12 +88,12 @@ def _timed(path: Path, start_s: float, seek: bool) -> Iterator[tuple[float, Vide
     if not seek:
         raise MediaError(f"the video holds no picture that can be decoded and has a timestamp: {path}")
     # Where a container has no index, seeking may land too late.
-    yield from _timed(path, start_s, seek=False)
+    yield from _with_times(path, start_s, seek=False)
 
 
-def _sought(container: InputContainer, stream: VideoStream, start_s: float) -> bool:
+def _seek(container: InputContainer, stream: VideoStream, start_s: float) -> bool:
     try:
-        timestamp = (start_s + origin_s(container)) / float(stream.time_base or 1)
+        timestamp = (start_s + read_start_s(container)) / float(stream.time_base or 1)
         container.seek(int(timestamp), stream=stream)
     except FFmpegError:
         return False

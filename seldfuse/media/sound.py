@@ -14,10 +14,10 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from jaxtyping import Float32
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError
-from seldfuse.media.channels import Channels
-from seldfuse.media.container import decoded, opened, origin_s, probe, sound_stream
+from seldfuse.media.channels import ChannelSelection
+from seldfuse.media.container import decode_stream, find_audio_stream, open_media, probe, read_start_s
 
 NOTEWORTHY_S = 0.5
 """Sound that is missing or surplus for so long is worth a warning."""
@@ -32,7 +32,7 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
 STATE_THEIR_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "wav", "w64", "flac", "aiff"}
 
 
-def ignore(_warning: str) -> None:
+def ignore_warning(_warning: str) -> None:
     """A listener that does not listen."""
 
 
@@ -47,7 +47,7 @@ class FileAudio:
     """
 
     path: Path
-    channels: Channels = field(default_factory=Channels)
+    channels: ChannelSelection = field(default_factory=ChannelSelection)
     rate_hz: int = SAMPLE_RATE_HZ
 
     @property
@@ -58,7 +58,9 @@ class FileAudio:
         except MediaError:
             return None
 
-    def blocks(self, on_warning: Callable[[str], None] = ignore) -> Iterator[Float32[np.ndarray, "channel sample"]]:
+    def blocks(
+        self, on_warning: Callable[[str], None] = ignore_warning
+    ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
         """Consecutive pieces of about a second; `on_warning` hears of damage.
 
         Raises MediaError where the file is no media, has no sound, lacks the channels, or holds NaN or Inf.
@@ -67,23 +69,23 @@ class FileAudio:
         def warn(text: str) -> None:
             on_warning(f"{text}: {self.path}")
 
-        with opened(self.path) as container:
-            stream = sound_stream(container)
+        with open_media(self.path) as container:
+            stream = find_audio_stream(container)
             if stream is None:
                 found = "one of an unknown codec" if container.streams.audio else "no audio stream"
                 raise MediaError(f"expected a file with sound, found {found} in it: {self.path}")
             damage: list[FFmpegError] = []
-            frames = decoded(container, stream, AudioFrame, damage.append)
+            frames = decode_stream(container, stream, AudioFrame, damage.append)
             first = next(frames, None)
             if first is None:
                 raise MediaError(f"the sound holds no samples, or none that can be decoded: {self.path}")
             self._check(first)
             rate_hz = first.sample_rate
-            timeline = _Timeline(rate_hz, origin_s(container), self._channels_of(first))
+            timeline = _Timeline(rate_hz, read_start_s(container), self._channels_of(first))
             stated = _stated_length(container, stream, rate_hz)
             pieces = timeline.place(_until_format_changes(first, frames, warn))
-            pieces = _pooled(_without_padding(pieces, stated), least=rate_hz)
-            yield from _resampled(self._finite(pieces, rate_hz), rate_hz, self.rate_hz, len(timeline.channels))
+            pieces = _pool(_without_padding(pieces, stated), least=rate_hz)
+            yield from _resample(self._finite(pieces, rate_hz), rate_hz, self.rate_hz, len(timeline.channels))
             _report(timeline, stated, _lacking_s(self.path, stream), damage, warn)
 
     def _check(self, frame: AudioFrame) -> None:
@@ -97,7 +99,7 @@ class FileAudio:
 
     def _channels_of(self, frame: AudioFrame) -> tuple[int, ...]:
         try:
-            return self.channels.of(len(frame.layout.channels))
+            return self.channels.select_from(len(frame.layout.channels))
         except MediaError as error:
             raise MediaError(f"{error}: {self.path}") from error
 
@@ -197,7 +199,7 @@ def _stated_length(container: InputContainer, stream: AudioStream, rate_hz: int)
     if container.format.name not in STATE_THEIR_LENGTH or not stream.duration or stream.time_base is None:
         return None
     end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    return round((end_s - origin_s(container)) * rate_hz)
+    return round((end_s - read_start_s(container)) * rate_hz)
 
 
 def _lacking_s(path: Path, stream: AudioStream) -> float:
@@ -238,7 +240,7 @@ def _without_padding(
         yield piece[:, :-surplus] if following is None and 0 < surplus < piece.shape[1] else piece
 
 
-def _pooled(
+def _pool(
     pieces: Iterator[Float32[np.ndarray, "channel sample"]], least: int
 ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
     """The same samples in pieces of at least `least`, but for the last."""
@@ -252,7 +254,7 @@ def _pooled(
         yield np.concatenate(pool, axis=1)
 
 
-def _resampled(
+def _resample(
     pieces: Iterator[Float32[np.ndarray, "channel sample"]], rate_hz: int, wanted_hz: int, channels: int
 ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
     if rate_hz == wanted_hz:

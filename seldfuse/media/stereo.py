@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 
 SILENT_PEAK = 2e-4
 """At −74 dB of full scale and below there is nothing but a converter's last bits."""
@@ -55,13 +55,15 @@ class StereoCheck:
         self._delays_s: list[float] = []
         self._listened_s = 0.0
 
-    def watch(self, blocks: Iterable[Float32[np.ndarray, "2 sample"]]) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    def pass_through(
+        self, blocks: Iterable[Float32[np.ndarray, "2 sample"]]
+    ) -> Iterator[Float32[np.ndarray, "2 sample"]]:
         """Hands the blocks on unchanged and listens on the way."""
         for block in blocks:
-            self.listen(block)
+            self.update(block)
             yield block
 
-    def listen(self, block: Float32[np.ndarray, "2 sample"]) -> None:
+    def update(self, block: Float32[np.ndarray, "2 sample"]) -> None:
         """Takes the next piece of sound; delays are looked for in the first minute that is not silent."""
         sound = block.astype(np.float64)
         peak = float(np.abs(sound).max(initial=0.0))
@@ -114,11 +116,11 @@ class StereoCheck:
         sound = np.concatenate([self._rest, sound], axis=1)
         whole = sound.shape[1] - sound.shape[1] % (GROUP_FRAMES * FRAME_SAMPLES)
         self._rest = sound[:, whole:]
-        delays_s = group_delays_s(sound[:, :whole].reshape(2, -1, GROUP_FRAMES, FRAME_SAMPLES))
+        delays_s = estimate_delays_s(sound[:, :whole].reshape(2, -1, GROUP_FRAMES, FRAME_SAMPLES))
         self._delays_s.extend(delays_s[~np.isnan(delays_s)])
 
 
-def group_delays_s(groups: Float64[np.ndarray, "2 group frame sample"]) -> Float[np.ndarray, " group"]:
+def estimate_delays_s(groups: Float64[np.ndarray, "2 group frame sample"]) -> Float[np.ndarray, " group"]:
     """Delay of the left channel behind the right one in each group of frames; NaN where none stands out.
 
     The peak of the generalised cross-correlation with phase transform (Knapp and Carter, 1976), averaged over the

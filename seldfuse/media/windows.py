@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Float32
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 
 WINDOW_FRAMES = 50
 """Frames of a window: five seconds, the length of the challenge's clips, which every model here is trained on."""
@@ -33,7 +33,7 @@ class WindowBatch:
     end_frame: int
 
 
-def windows(blocks: Iterable[Float32[np.ndarray, "2 sample"]], batch_size: int = 16) -> Iterator[WindowBatch]:
+def cut_windows(blocks: Iterable[Float32[np.ndarray, "2 sample"]], batch_size: int = 16) -> Iterator[WindowBatch]:
     """Cuts consecutive blocks into windows on the 100 ms grid.
 
     A window begins four seconds after the one before it. The last one is moved back so that it ends with the sound

@@ -5,7 +5,7 @@ from jaxtyping import Float64, Int64
 from scipy.optimize import linear_sum_assignment
 
 
-def assign(
+def assign_pairs(
     cost: Float64[np.ndarray, "cell row column"],
 ) -> tuple[Int64[np.ndarray, "cell pair"], Int64[np.ndarray, "cell pair"]]:
     """Rows and columns of the `min(row, column)` pairs of least cost, for every cell.
@@ -15,7 +15,7 @@ def assign(
     """
     _, rows, columns = cost.shape
     if rows > columns:
-        column, row = assign(cost.transpose(0, 2, 1))
+        column, row = assign_pairs(cost.transpose(0, 2, 1))
         return row, column
     if rows == 1:
         return np.zeros((len(cost), 1), dtype=np.int64), cost[:, 0].argmin(axis=1)[:, None]

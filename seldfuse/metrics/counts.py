@@ -11,11 +11,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from seldfuse.geometry import fold_front
-from seldfuse.labels import DCASE2025, LabelSet
+from seldfuse.core.geometry import fold_azimuth
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.metrics import official
-from seldfuse.metrics.assignment import assign
-from seldfuse.metrics.rows import Rows, Scene, stack
+from seldfuse.metrics.assignment import assign_pairs
+from seldfuse.metrics.rows import EventRows, Scene, stack_rows
 
 Mode = Literal["official", "strict"]
 
@@ -50,16 +50,16 @@ class Counts:
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Counts":
         return Counts(**{entry.name: function(getattr(self, entry.name)) for entry in fields(self)})
 
-    def total(self) -> "Counts":
+    def sum_clips(self) -> "Counts":
         """Of all clips together: arrays of shape `cls`."""
         return self.map(lambda count: count.sum(axis=0))
 
-    def without_each(self) -> "Counts":
+    def leave_one_out(self) -> "Counts":
         """Of all clips but one, for every clip: arrays of shape `clip cls`."""
         return self.map(lambda count: count.sum(axis=0) - count)
 
 
-def count(
+def count_matches(
     references: Sequence[Scene],
     predictions: Sequence[Scene | None],
     labels: LabelSet = DCASE2025,
@@ -78,10 +78,10 @@ def count(
     """
     if len(references) != len(predictions):
         raise ValueError(f"expected a prediction or None per reference, got {len(predictions)} for {len(references)}")
-    reference, prediction = stack(references), stack(predictions)
+    reference, prediction = stack_rows(references), stack_rows(predictions)
     if mode == "official":
         missing = np.array([prediction is None for prediction in predictions], dtype=bool)
-        reference, prediction = official.scored(reference, prediction, missing)
+        reference, prediction = official.keep_scored_rows(reference, prediction, missing)
     frames = 1 + max(reference.frame.max(initial=0), prediction.frame.max(initial=0))
     return _counts(reference, prediction, _Grid(len(references), int(frames), len(labels)))
 
@@ -93,7 +93,7 @@ class _Grid(NamedTuple):
     frames: int
     classes: int
 
-    def cell(self, rows: Rows) -> Int64[np.ndarray, "row"]:
+    def cell(self, rows: EventRows) -> Int64[np.ndarray, "row"]:
         cell: Int64[np.ndarray, "row"] = (rows.clip * self.frames + rows.frame) * self.classes + rows.cls
         return cell
 
@@ -111,7 +111,7 @@ class _Spans(NamedTuple):
     number: Int64[np.ndarray, "cell"]
 
 
-def _counts(reference: Rows, prediction: Rows, grid: _Grid) -> Counts:
+def _counts(reference: EventRows, prediction: EventRows, grid: _Grid) -> Counts:
     reference = reference.take(np.argsort(grid.cell(reference), kind="stable"))
     prediction = prediction.take(np.argsort(grid.cell(prediction), kind="stable"))
     cells = np.union1d(grid.cell(reference), grid.cell(prediction))
@@ -124,9 +124,9 @@ def _counts(reference: Rows, prediction: Rows, grid: _Grid) -> Counts:
     )
 
 
-def _pair_counts(truth: Rows, guess: Rows, grid: _Grid) -> dict[str, Float64[np.ndarray, "clip cls"]]:
+def _pair_counts(truth: EventRows, guess: EventRows, grid: _Grid) -> dict[str, Float64[np.ndarray, "clip cls"]]:
     """All counts but false alarms and misses; row by row `truth` and `guess` are pairs."""
-    azimuth_error_deg = np.abs(fold_front(truth.azimuth_deg) - fold_front(guess.azimuth_deg))
+    azimuth_error_deg = np.abs(fold_azimuth(truth.azimuth_deg) - fold_azimuth(guess.azimuth_deg))
     distance_error_m = np.abs(truth.distance_m - guess.distance_m)
     # The official scorer counts in centimetres, which tells where a reference stands at 0.
     relative_error = 100 * distance_error_m / (100 * truth.distance_m + EPS)
@@ -156,7 +156,7 @@ def _spans(sorted_cells: Int64[np.ndarray, "row"], cells: Int64[np.ndarray, "cel
 
 
 def _pairs(
-    reference: Rows, prediction: Rows, here: _Spans, there: _Spans
+    reference: EventRows, prediction: EventRows, here: _Spans, there: _Spans
 ) -> tuple[Int64[np.ndarray, "pair"], Int64[np.ndarray, "pair"]]:
     """Row numbers of all pairs. Cells with equally many sources on both sides are assigned together."""
     sizes = np.stack([here.number, there.number], axis=1)
@@ -165,8 +165,8 @@ def _pairs(
         alike = (sizes == size).all(axis=1)
         rows = here.first[alike, None] + np.arange(size[0])  # (cell, row)
         columns = there.first[alike, None] + np.arange(size[1])  # (cell, column)
-        azimuth, guess = fold_front(reference.azimuth_deg[rows]), fold_front(prediction.azimuth_deg[columns])
-        row, column = assign(np.nan_to_num(np.abs(azimuth[:, :, None] - guess[:, None, :])))
+        azimuth, guess = fold_azimuth(reference.azimuth_deg[rows]), fold_azimuth(prediction.azimuth_deg[columns])
+        row, column = assign_pairs(np.nan_to_num(np.abs(azimuth[:, :, None] - guess[:, None, :])))
         at_reference.append(np.take_along_axis(rows, row, axis=1).ravel())
         at_prediction.append(np.take_along_axis(columns, column, axis=1).ravel())
     return np.concatenate(at_reference), np.concatenate(at_prediction)

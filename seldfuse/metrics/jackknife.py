@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from scipy.special import stdtrit
 
 from seldfuse.metrics.counts import Counts
-from seldfuse.metrics.scores import Average, averaged
+from seldfuse.metrics.scores import Average, average_scores
 
 LEVEL = 0.95
 
@@ -29,28 +29,31 @@ class Interval:
     high: float
 
 
-def intervals(counts: Counts, average: Average = "macro") -> dict[str, Interval]:
+def compute_intervals(counts: Counts, average: Average = "macro") -> dict[str, Interval]:
     """An interval for every score, from counts of shape `clip cls`."""
-    whole, partial = averaged(counts.total(), average), averaged(counts.without_each(), average)
-    return {name: jackknife(float(value), partial[name]) for name, value in whole.items()}
+    whole, partial = average_scores(counts.sum_clips(), average), average_scores(counts.leave_one_out(), average)
+    return {name: estimate_interval(float(value), partial[name]) for name, value in whole.items()}
 
 
-def differences(counts: Counts, other: Counts, average: Average = "macro") -> dict[str, Interval]:
+def compare_systems(counts: Counts, other: Counts, average: Average = "macro") -> dict[str, Interval]:
     """How much larger each score is than that of another system on the same clips, pair by pair.
 
     Raises ValueError where the two do not count equally many clips.
     """
     if counts.pairs.shape != other.pairs.shape:
         raise ValueError(f"expected counts of the same clips, got {counts.pairs.shape} and {other.pairs.shape}")
-    whole, partial = averaged(counts.total(), average), averaged(counts.without_each(), average)
-    minus_whole, minus_partial = averaged(other.total(), average), averaged(other.without_each(), average)
+    whole, partial = average_scores(counts.sum_clips(), average), average_scores(counts.leave_one_out(), average)
+    minus_whole, minus_partial = (
+        average_scores(other.sum_clips(), average),
+        average_scores(other.leave_one_out(), average),
+    )
     return {
-        name: jackknife(float(value - minus_whole[name]), partial[name] - minus_partial[name])
+        name: estimate_interval(float(value - minus_whole[name]), partial[name] - minus_partial[name])
         for name, value in whole.items()
     }
 
 
-def jackknife(value: float, partial: Float64[np.ndarray, "clip"]) -> Interval:
+def estimate_interval(value: float, partial: Float64[np.ndarray, "clip"]) -> Interval:
     """The interval of a score whose value without clip i is `partial[i]`."""
     clips = len(partial)
     if clips < 2:

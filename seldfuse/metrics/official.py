@@ -3,12 +3,14 @@
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from seldfuse.metrics.rows import Rows
+from seldfuse.metrics.rows import EventRows
 
 TRACKS = 10
 
 
-def scored(reference: Rows, prediction: Rows, missing: Bool[np.ndarray, "clip"]) -> tuple[Rows, Rows]:
+def keep_scored_rows(
+    reference: EventRows, prediction: EventRows, missing: Bool[np.ndarray, "clip"]
+) -> tuple[EventRows, EventRows]:
     """The rows that are scored: those before the last frame in which the clip's reference has an event, none at all
     of clips whose prediction is `missing`, and at most ten of a frame and class.
     """
@@ -20,7 +22,7 @@ def scored(reference: Rows, prediction: Rows, missing: Bool[np.ndarray, "clip"])
     return _within_tracks(reference), _within_tracks(prediction)
 
 
-def _within_tracks(rows: Rows) -> Rows:
+def _within_tracks(rows: EventRows) -> EventRows:
     key = np.ravel_multi_index((rows.clip, rows.frame, rows.cls), _extent(rows))
     keys, size = np.unique(key, return_counts=True)
     chosen = np.arange(len(key))
@@ -32,7 +34,7 @@ def _within_tracks(rows: Rows) -> Rows:
     return rows.take(chosen[keep])
 
 
-def _extent(rows: Rows) -> tuple[int, int, int]:
+def _extent(rows: EventRows) -> tuple[int, int, int]:
     clip, frame, cls = (1 + int(column.max(initial=0)) for column in (rows.clip, rows.frame, rows.cls))
     return clip, frame, cls
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from seldfuse.events import Events
+from seldfuse.core.events import Events
 
 COLUMNS = ["frame", "cls", "source", "azimuth_deg", "distance_m", "onscreen"]
 
@@ -15,7 +15,7 @@ Scene = Events | Float64[np.ndarray, "_ 6"]
 
 
 @dataclass(frozen=True)
-class Rows:
+class EventRows:
     """One entry per active source and frame; `clip` counts the clips."""
 
     clip: Int64[np.ndarray, "row"]
@@ -26,19 +26,19 @@ class Rows:
     distance_m: Float64[np.ndarray, "row"]
     onscreen: Float64[np.ndarray, "row"]
 
-    def take(self, chosen: Int64[np.ndarray, "chosen"] | Bool[np.ndarray, "row"]) -> "Rows":
-        return Rows(*(column[chosen] for column in vars(self).values()))
+    def take(self, chosen: Int64[np.ndarray, "chosen"] | Bool[np.ndarray, "row"]) -> "EventRows":
+        return EventRows(*(column[chosen] for column in vars(self).values()))
 
 
-def stack(scenes: Sequence[Scene | None]) -> Rows:
+def stack_rows(scenes: Sequence[Scene | None]) -> EventRows:
     """Rows of all clips, in order; None stands for a clip without events."""
-    tables = [plain(scene) for scene in scenes]
+    tables = [to_rows(scene) for scene in scenes]
     clip = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     rows = np.concatenate([np.empty((0, len(COLUMNS))), *tables])
-    return Rows(clip, *rows[:, :3].astype(np.int64).T, *rows[:, 3:].T)
+    return EventRows(clip, *rows[:, :3].astype(np.int64).T, *rows[:, 3:].T)
 
 
-def plain(scene: Scene | None) -> Float64[np.ndarray, "row 6"]:
+def to_rows(scene: Scene | None) -> Float64[np.ndarray, "row 6"]:
     """The `COLUMNS` alone: who counts the same events often saves the time to take them out."""
     if scene is None:
         return np.empty((0, len(COLUMNS)))

@@ -39,37 +39,39 @@ class Scores:
     osa: float
     classes: Mapping[str, Float64[np.ndarray, "cls"]]
 
-    def known(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """The scores, by name, that are numbers."""
         return {name: getattr(self, name) for name in NAMES if not np.isnan(getattr(self, name))}
 
 
-def scores(counts: Counts, average: Average = "macro") -> Scores:
+def compute_scores(counts: Counts, average: Average = "macro") -> Scores:
     """Scores of all clips together.
 
     `macro` is the mean over classes, where a class that is nowhere counts 0 in the F scores and not at all in the
     errors; `micro` pools the classes.
     """
-    total = counts.total()
-    return Scores(**{name: float(value) for name, value in averaged(total, average).items()}, classes=by_class(total))
+    total = counts.sum_clips()
+    return Scores(
+        **{name: float(value) for name, value in average_scores(total, average).items()}, classes=score_classes(total)
+    )
 
 
-def averaged(counts: Counts, average: Average) -> dict[str, Float64[np.ndarray, "*set"]]:
+def average_scores(counts: Counts, average: Average) -> dict[str, Float64[np.ndarray, "*set"]]:
     """Every score of every set, over its classes."""
     if average == "micro":
-        found = by_class(counts.map(lambda count: count.sum(axis=-1, keepdims=True)))
+        found = score_classes(counts.map(lambda count: count.sum(axis=-1, keepdims=True)))
     else:
         found = {
-            name: score.mean(axis=-1, keepdims=True) if name.startswith("f") else _mean_of_known(score)
-            for name, score in by_class(counts).items()
+            name: score.mean(axis=-1, keepdims=True) if name.startswith("f") else _mean_ignoring_nan(score)
+            for name, score in score_classes(counts).items()
         }
     return {name: score[..., 0] for name, score in found.items()}
 
 
-def by_class(counts: Counts) -> dict[str, Float64[np.ndarray, "*set cls"]]:
+def score_classes(counts: Counts) -> dict[str, Float64[np.ndarray, "*set cls"]]:
     """Every score of every set and class."""
     no_azimuth, no_distance, no_onscreen = (
-        _never_stated(known, counts.pairs)
+        _is_never_stated(known, counts.pairs)
         for known in (counts.known_azimuth, counts.known_distance, counts.known_onscreen)
     )
     weight = EPS + counts.pairs + (counts.false_alarms + counts.misses) / 2
@@ -86,7 +88,7 @@ def by_class(counts: Counts) -> dict[str, Float64[np.ndarray, "*set cls"]]:
     }
 
 
-def _never_stated(
+def _is_never_stated(
     known: Float64[np.ndarray, "*set cls"], pairs: Float64[np.ndarray, "*set cls"]
 ) -> Bool[np.ndarray, "*set 1"]:
     paired, stated = pairs.any(axis=-1, keepdims=True), known.any(axis=-1, keepdims=True)
@@ -101,7 +103,7 @@ def _ratio(
     return ratio
 
 
-def _mean_of_known(score: Float64[np.ndarray, "*set cls"]) -> Float64[np.ndarray, "*set 1"]:
+def _mean_ignoring_nan(score: Float64[np.ndarray, "*set cls"]) -> Float64[np.ndarray, "*set 1"]:
     known = ~np.isnan(score)
     return _ratio(
         np.nan_to_num(score).sum(axis=-1, keepdims=True), known.sum(axis=-1, keepdims=True).astype(np.float64)

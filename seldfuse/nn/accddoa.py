@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seldfuse.directions import unit
-from seldfuse.events import Events
-from seldfuse.labels import DCASE2025, LabelSet
-from seldfuse.posterior import Posterior
+from seldfuse.core.directions import normalize
+from seldfuse.core.events import Events
+from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.core.posterior import Posterior
 
 
 def posterior_from_accddoa(
@@ -27,7 +27,7 @@ def posterior_from_accddoa(
     x, y, distance, *seen = _elements(raw, labels, tracks, 4 if onscreen else 3)
     return Posterior(
         activity=torch.hypot(x, y).clamp_max(1.0),
-        direction=unit(torch.stack([x, y, torch.zeros_like(x)], dim=-1)),
+        direction=normalize(torch.stack([x, y, torch.zeros_like(x)], dim=-1)),
         distance=distance.clamp_min(0.0),
         onscreen=seen[0] if seen else None,
         labels=labels,
@@ -67,7 +67,7 @@ def decode_accddoa(
     clip, frame, cls, source = event.nonzero(as_tuple=True)
     columns = {"frame": frame, "cls": cls, "source": source} | {name: value[event] for name, value in columns.items()}
     table = {name: column.cpu().numpy() for name, column in columns.items()}
-    return Events.of_batch(table, clip.bincount(minlength=len(raw)).tolist(), labels)
+    return Events.from_batch(table, clip.bincount(minlength=len(raw)).tolist(), labels)
 
 
 def _elements(

@@ -34,7 +34,7 @@ class _Convolution(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride > 1:
-            x = _padded(x, self.kernel, self.stride)
+            x = _pad(x, self.kernel, self.stride)
         for layer in self:
             x = layer(x)
         return x
@@ -75,7 +75,7 @@ class EfficientNetLite(nn.Module):
         return self.layers(pictures)  # type: ignore[no-any-return]
 
 
-def _padded(x: Tensor, kernel: int, stride: int) -> Tensor:
+def _pad(x: Tensor, kernel: int, stride: int) -> Tensor:
     """Padded for an output of ⌈size / stride⌉, the odd pixel at the end."""
     down, across = (max(0, (-(-size // stride) - 1) * stride + kernel - size) for size in x.shape[-2:])
     return F.pad(x, (across // 2, across - across // 2, down // 2, down - down // 2))

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.checkpoint import check_settings
+from seldfuse.checkpoint import check_network_settings
 from seldfuse.nn.conformer import ConformerBlock
 from seldfuse.nn.resnet import ResNet
 
@@ -44,7 +44,7 @@ class TrunkConfig:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TrunkConfig":
         """Raises CheckpointError for a setting that this version does not know."""
-        check_settings(data, cls)
+        check_network_settings(data, cls)
         lists = {"widths": tuple(data["widths"]), "pools": tuple((int(t), int(m)) for t, m in data["pools"])}
         return cls(**{**data, **lists})
 

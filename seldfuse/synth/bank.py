@@ -18,21 +18,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seldfuse import __version__
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.encoders.audio_models import AudioEncoderModel
+from seldfuse.encoders.audio_reader import encode_audio
+from seldfuse.encoders.load import load_encoder_cached
+from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_tokens, map_tokens
 from seldfuse.errors import UsageError
 from seldfuse.features import ClipBatch
-from seldfuse.features.embedding import Embedding, Embeddings, joined, mapped
-from seldfuse.features.encoders.reference import opened_encoder
-from seldfuse.features.encoders.sound_encoder import SoundEncoder
-from seldfuse.features.hearing import heard
-from seldfuse.features.stack import channels_of, stack
-from seldfuse.files import replacing
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
-from seldfuse.synth.child import behave
-from seldfuse.synth.draw import Stage, draw_scene
-from seldfuse.synth.pictures.seen import seen
-from seldfuse.synth.render import render
-from seldfuse.synth.scene import Scene
+from seldfuse.features.stack import find_channel_slices, stack_features
+from seldfuse.storage.atomic import write_atomically
+from seldfuse.synth.draw import SceneIngredients, draw_scene
+from seldfuse.synth.pictures.encode import encode_views
+from seldfuse.synth.render import render_scenes
+from seldfuse.synth.scene import ScenePlan
+from seldfuse.synth.worker_process import prepare_worker
 
 CHUNK = 8
 """Scenes that are rendered together; chunk after chunk has its own random numbers, whoever renders it."""
@@ -49,36 +49,36 @@ PLAIN, FLIPPED = "/plain", "/flipped"
 """Ends of the names of an encoder's tensors in a file."""
 
 
-class Piece(NamedTuple):
+class SceneChunk(NamedTuple):
     """Some scenes: what is heard of them, what is true of them, what encoders make of them."""
 
     features: Float[Tensor, "scene channel time mel"]
     truth: Posterior
-    embeddings: Embeddings
+    embeddings: TokensByEncoder
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> "Piece":
-        return Piece(change(self.features), self.truth.map(change), mapped(self.embeddings, change))
+    def map(self, change: Callable[[Tensor], Tensor]) -> "SceneChunk":
+        return SceneChunk(change(self.features), self.truth.map(change), map_tokens(self.embeddings, change))
 
     @classmethod
-    def join(cls, parts: "Sequence[Piece]") -> "Piece":
+    def concat(cls, parts: "Sequence[SceneChunk]") -> "SceneChunk":
         features, truths, embeddings = zip(*parts, strict=True)
-        return cls(torch.cat(features), Posterior.join(truths), joined(embeddings))
+        return cls(torch.cat(features), Posterior.concat(truths), concat_tokens(embeddings))
 
 
 @dataclass(frozen=True)
-class Supply:
+class SceneSupply:
     """What the scenes of a bank are made from; `folder` keeps them for others who draw from the same.
 
     `encoders` compute on `eyes`; for those that look at pictures the stage needs sprites and backdrops. Raises
     UsageError where the folder holds scenes of another kind, or features that it does not keep are wanted.
     """
 
-    stage: Stage
+    stage: SceneIngredients
     features: tuple[str, ...]
     seed: int
     folder: Path | None = None
     encoders: tuple[str, ...] = ()
-    eyes: str = "cpu"
+    encoder_device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.folder is None:
@@ -87,43 +87,45 @@ class Supply:
             raise UsageError(f"a folder of scenes keeps {', '.join(KEPT)}, not all of {', '.join(self.features)}")
         path = self.folder / CARD
         if not path.exists():
-            with replacing(path) as draft:
+            with write_atomically(path) as draft:
                 draft.write_text(json.dumps(self._card(), indent=2) + "\n", encoding="utf-8")
         elif json.loads(path.read_text(encoding="utf-8")) != self._card():
             raise UsageError(
                 f"this folder holds scenes from other sounds, another seed or another seldfuse; name a new one: {path}"
             )
 
-    def chunk(self, number: int) -> Piece:
+    def load_chunk(self, number: int) -> SceneChunk:
         """The scenes of a chunk, in half precision, from the folder where they are there already."""
         if self.folder is None:
-            return self.rendered(number).map(lambda tensor: tensor.half())
+            return self.render_chunk(number).map(lambda tensor: tensor.half())
         path = self.folder / f"{number:06}.safetensors"
         if not path.exists():
             whole = replace(self, features=KEPT, folder=None)
-            with replacing(path) as draft:
-                draft.write_bytes(safetensors.torch.save(_flat(whole.chunk(number))))
+            with write_atomically(path) as draft:
+                draft.write_bytes(safetensors.torch.save(_flat(whole.load_chunk(number))))
         kept = _unflat(safetensors.torch.load_file(path), self.stage.bank.labels)
-        places = channels_of(KEPT)
+        places = find_channel_slices(KEPT)
         wanted = torch.cat([kept.features[:, places[name]] for name in self.features], dim=1)
         return kept._replace(features=wanted)
 
-    def rendered(self, number: int, count: int = CHUNK, device: str = "cpu") -> Piece:
+    def render_chunk(self, number: int, count: int = CHUNK, device: str = "cpu") -> SceneChunk:
         """The scenes of a chunk, which has random numbers of its own; their sound is rendered on `device`."""
         rng, stage = np.random.default_rng([self.seed, number]), self.stage
         scenes = [draw_scene(stage, rng) for _ in range(count)]
-        rendered = render(scenes, stage.bank, stage.responses, device)
-        truth = rendered.truth.posterior().to(device)
-        embeddings = self._perceived(scenes, rendered.audio)
-        return Piece(stack(ClipBatch(rendered.audio), self.features), truth, embeddings)
+        rendered = render_scenes(scenes, stage.bank, stage.responses, device)
+        truth = rendered.truth.to_posterior().to(device)
+        embeddings = self._encode_scenes(scenes, rendered.audio)
+        return SceneChunk(stack_features(ClipBatch(rendered.audio), self.features), truth, embeddings)
 
-    def _perceived(self, scenes: Sequence[Scene], audio: Float[Tensor, "scene 2 sample"]) -> dict[str, Embedding]:
+    def _encode_scenes(
+        self, scenes: Sequence[ScenePlan], audio: Float[Tensor, "scene 2 sample"]
+    ) -> dict[str, EncoderTokens]:
         """What encoders see and hear, by their names."""
-        encoders = [opened_encoder(reference, self.eyes) for reference in self.encoders]
+        encoders = [load_encoder_cached(reference, self.encoder_device) for reference in self.encoders]
         return {
-            encoder.name: heard(audio, encoder)
-            if isinstance(encoder, SoundEncoder)
-            else seen(scenes, self.stage, encoder)
+            encoder.name: encode_audio(audio, encoder)
+            if isinstance(encoder, AudioEncoderModel)
+            else encode_views(scenes, self.stage, encoder)
             for encoder in encoders
         }
 
@@ -140,11 +142,11 @@ class Supply:
             return card
         sprites = self.stage.sprites
         cut_outs = [] if sprites is None else [*sprites.people, *sorted(sprites.classes)]
-        versions = {name: opened_encoder(name, "cpu").version for name in self.encoders}
+        versions = {name: load_encoder_cached(name, "cpu").version for name in self.encoders}
         return {**card, "encoders": versions, "sprites": cut_outs}
 
 
-def _flat(piece: Piece) -> dict[str, Tensor]:
+def _flat(piece: SceneChunk) -> dict[str, Tensor]:
     sides = {
         f"{name}{end}": tensor
         for name, embedding in piece.embeddings.items()
@@ -155,12 +157,12 @@ def _flat(piece: Piece) -> dict[str, Tensor]:
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def _unflat(tensors: dict[str, Any], labels: LabelSet) -> Piece:
+def _unflat(tensors: dict[str, Any], labels: LabelSet) -> SceneChunk:
     names = [key.removesuffix(PLAIN) for key in tensors if key.endswith(PLAIN)]
     embeddings = {
-        name: Embedding(tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}", None)) for name in names
+        name: EncoderTokens(tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}", None)) for name in names
     }
-    return Piece(tensors.pop("features"), Posterior(**tensors, labels=labels), embeddings)
+    return SceneChunk(tensors.pop("features"), Posterior(**tensors, labels=labels), embeddings)
 
 
 class SceneBank:
@@ -174,7 +176,7 @@ class SceneBank:
 
     def __init__(
         self,
-        supply: Supply,
+        supply: SceneSupply,
         on_hand: int = 640,
         uses: int = 5,
         rank: int = 0,
@@ -203,12 +205,12 @@ class SceneBank:
         self.place = drawn
         self._start_at(drawn // self.round * self.renewed // CHUNK)
 
-    def draw(self, count: int) -> Piece:
+    def draw(self, count: int) -> SceneChunk:
         """The next scenes, in single precision; waits where rendering is behind."""
         scenes = self._scenes(np.arange(self.place, self.place + count))
-        parts = [self._taken(part) for part in _unbroken(scenes, self.place, self.round)]
+        parts = [self._take(part) for part in _split_rounds(scenes, self.place, self.round)]
         self.place += count
-        return Piece.join(parts)
+        return SceneChunk.concat(parts)
 
     def _scenes(self, places: Int[np.ndarray, "place"]) -> Int[np.ndarray, "place"]:
         """The scene at each place of the sequence: round g takes scenes from g times `renewed` on, shuffled."""
@@ -224,7 +226,7 @@ class SceneBank:
             ]
         )
 
-    def _taken(self, scenes: Int[np.ndarray, "scene"]) -> Piece:
+    def _take(self, scenes: Int[np.ndarray, "scene"]) -> SceneChunk:
         """Copies of scenes of one round."""
         self._fill(int(scenes.max()) // CHUNK)
         rows = torch.from_numpy(scenes % (self._slots * CHUNK))
@@ -232,12 +234,12 @@ class SceneBank:
 
     def _start_at(self, chunk: int) -> None:
         self._next = self._ordered = chunk
-        self._pieces: deque[Future[Piece]] = deque()
+        self._pieces: deque[Future[SceneChunk]] = deque()
 
     def _fill(self, last: int) -> None:
         """Takes in chunks up to `last`, in their order, and orders those that come after."""
         while self._ordered <= last + self._ahead():
-            self._pieces.append(self._pool.submit(_supplied, 1 + self._ordered * self.processes + self.rank))
+            self._pieces.append(self._pool.submit(_load_chunk, 1 + self._ordered * self.processes + self.rank))
             self._ordered += 1
         while self._next <= last:
             piece = self._pieces.popleft().result()
@@ -261,7 +263,7 @@ class SceneBank:
 class SceneStream:
     """Random scenes that are rendered when they are drawn, which a GPU does fast enough."""
 
-    def __init__(self, supply: Supply, device: str, rank: int = 0, processes: int = 1) -> None:
+    def __init__(self, supply: SceneSupply, device: str, rank: int = 0, processes: int = 1) -> None:
         self.supply, self.device, self.rank, self.processes = supply, device, rank, processes
         self.place = 0
 
@@ -272,29 +274,29 @@ class SceneStream:
         """Goes on as if so many scenes had been drawn."""
         self.place = drawn
 
-    def draw(self, count: int) -> Piece:
+    def draw(self, count: int) -> SceneChunk:
         """New scenes on the device."""
         number = 1 + self.place * self.processes + self.rank
         self.place += count
-        return self.supply.rendered(number, count, self.device)
+        return self.supply.render_chunk(number, count, self.device)
 
 
-_supply: Supply | None = None
+_supply: SceneSupply | None = None
 """What this process renders from: sent once, because a bank may list many thousand sounds."""
 
 
-def _begin(supply: Supply) -> None:
+def _begin(supply: SceneSupply) -> None:
     global _supply
-    behave()
+    prepare_worker()
     _supply = supply
 
 
-def _supplied(number: int) -> Piece:
+def _load_chunk(number: int) -> SceneChunk:
     assert _supply is not None
-    return _supply.chunk(number)
+    return _supply.load_chunk(number)
 
 
-def _unbroken(scenes: Int[np.ndarray, "place"], place: int, round_: int) -> list[np.ndarray]:
+def _split_rounds(scenes: Int[np.ndarray, "place"], place: int, round_: int) -> list[np.ndarray]:
     """Cut where a round ends: its last scenes must be taken before chunks of the next come in."""
     first = -place % round_
     return [part for part in np.split(scenes, range(first, len(scenes), round_)) if len(part)]

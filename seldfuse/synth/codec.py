@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 
 HOP = 1024
 BANDS = 64
@@ -70,7 +70,7 @@ class _Dice(NamedTuple):
     noise: Float[Tensor, "*frame 2 high bin"]
 
 
-def coded(
+def apply_codec(
     audio: Float[Tensor, "batch 2 sample"], kbps: Sequence[int], starts: Sequence[int]
 ) -> Float[Tensor, "batch 2 sample"]:
     """Each scene as it might come out of a codec at its bit rate, at 24 kHz and in time with what went in.
@@ -85,9 +85,9 @@ def coded(
     cutoff_hz, step, side_loss, noise_share = table.T[..., None, None, None]  # each (batch, 1, 1, 1)
     band_hz = ((torch.arange(BANDS, device=device) + 0.5) * BAND_HZ).unsqueeze(-1)  # (band, 1)
     lines = _in_bands(mdct(audio))  # (batch, 2, frame, band, bin)
-    dice = _thrown(starts, lines.shape[2], device)
+    dice = _roll(starts, lines.shape[2], device)
     out = _without_weak(lines, SIDE_SHARE * (1.0 - dice.drop / side_loss))
-    out = _rounded(out, (step * (band_hz / STEP_HZ).sqrt()).unsqueeze(1))
+    out = _round(out, (step * (band_hz / STEP_HZ).sqrt()).unsqueeze(1))
     noise = dice.noise.transpose(1, 2) * (NOISE_LEVEL * _level(lines[..., NOISE_BAND:, :]))
     swapped = (dice.swap < noise_share).unsqueeze(1)
     out[..., NOISE_BAND:, :] = torch.where(swapped, noise, out[..., NOISE_BAND:, :])
@@ -111,7 +111,7 @@ def _without_weak(
     return torch.stack([mid + side, mid - side], dim=1)
 
 
-def _rounded(
+def _round(
     lines: Float[Tensor, "batch 2 frame band bin"], step: Float[Tensor, "batch 1 1 band 1"]
 ) -> Float[Tensor, "batch 2 frame band bin"]:
     """Rounded to multiples of the step, which is relative to the band's level."""
@@ -124,7 +124,7 @@ def _level(lines: Float[Tensor, "*batch bin"]) -> Float[Tensor, "*batch 1"]:
     return norm / math.sqrt(lines.shape[-1])
 
 
-def _thrown(starts: Sequence[int], frames: int, device: torch.device) -> _Dice:
+def _roll(starts: Sequence[int], frames: int, device: torch.device) -> _Dice:
     """A stretch of the dice for each scene, which begins at a place of its own."""
     first = torch.tensor(starts, device=device).unsqueeze(1)
     at = (first + torch.arange(frames, device=device)) % _DICE_FRAMES  # (batch, frame)

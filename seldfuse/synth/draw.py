@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.pictures.backdrop import Backdrops
-from seldfuse.synth.pictures.sprites import Sprites
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.pictures.background import BackgroundSet
+from seldfuse.synth.pictures.cutout_set import CutoutSet
 from seldfuse.synth.pictures.views import draw_view
-from seldfuse.synth.rooms.measured import Responses
+from seldfuse.synth.rooms.measured import ResponseSet
 from seldfuse.synth.rooms.noise import TABLE_SAMPLES
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, absorption_for
-from seldfuse.synth.scene import (
+from seldfuse.synth.rooms.shoebox import BANDS_HZ, find_absorption
+from seldfuse.synth.scene import (  # fmt: skip
     FRAME_S,
     SCENE_FRAMES,
     Ambience,
     MeasuredRoom,
-    Path,
     Point,
+    RecordingChain,
     Room,
-    Scene,
-    Source,
-    Take,
-    Wear,
-)  # fmt: skip
-from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, Sound, SoundBank
-from seldfuse.synth.timelines.statistics import Statistics
-from seldfuse.synth.timelines.timeline import Part, draw_timeline
+    ScenePlan,
+    ScenePlanSource,
+    SoundTake,
+    SourcePath,
+)
+from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, BankSound, SoundBank
+from seldfuse.synth.timelines.statistics import SceneStatistics
+from seldfuse.synth.timelines.timeline import SourceTimeline, draw_timeline
 
 RT60_S = (0.15, 1.2)
 SNR_DB = (5.0, 40.0)
@@ -44,7 +44,7 @@ STILLEST_DB = (-75.0, -45.0)
 
 
 @dataclass(frozen=True)
-class Stage:
+class SceneIngredients:
     """What random scenes are made of.
 
     `evenness` goes from 0 (classes as often as in real recordings) to 1 (all equally often). Of the scenes,
@@ -52,16 +52,16 @@ class Stage:
     """
 
     bank: SoundBank
-    statistics: Statistics
+    statistics: SceneStatistics
     evenness: float = 0.0
-    responses: Responses | None = None
+    responses: ResponseSet | None = None
     measured_share: float = 1.0
-    sprites: Sprites | None = None
-    backdrops: Backdrops | None = None
+    sprites: CutoutSet | None = None
+    backdrops: BackgroundSet | None = None
     frames: int = SCENE_FRAMES
 
 
-def draw_scene(stage: Stage, rng: np.random.Generator) -> Scene:
+def draw_scene(stage: SceneIngredients, rng: np.random.Generator) -> ScenePlan:
     """A random plan. Raises MediaError where no sound of a class can be read."""
     parts = draw_timeline(stage.statistics, stage.bank.present, rng, stage.frames, stage.evenness)
     room, paths = _places(stage, parts, rng)
@@ -71,14 +71,16 @@ def draw_scene(stage: Stage, rng: np.random.Generator) -> Scene:
     if stage.sprites is not None and stage.backdrops is not None:
         # Last, so that the same seed sounds the same with and without pictures.
         view = draw_view(sources, room, stage.sprites, stage.backdrops, rng, stage.frames * FRAME_S)
-    return Scene(sources, room, ambience, wear, view, stage.frames)
+    return ScenePlan(sources, room, ambience, wear, view, stage.frames)
 
 
-def _places(stage: Stage, parts: Sequence[Part], rng: np.random.Generator) -> tuple[Room | MeasuredRoom, list[Path]]:
+def _places(
+    stage: SceneIngredients, parts: Sequence[SourceTimeline], rng: np.random.Generator
+) -> tuple[Room | MeasuredRoom, list[SourcePath]]:
     """A room and where its sources are; a scene with more sources than any measured room has places gets a shoebox."""
     responses = stage.responses
     if responses is not None and rng.random() < stage.measured_share and len(parts) <= responses.largest_room:
-        return _measured(responses, parts, rng)
+        return _draw_measured(responses, parts, rng)
     room = _room(rng)
     return room, [_path(part, room, stage.statistics, rng) for part in parts]
 
@@ -91,47 +93,51 @@ def _room(rng: np.random.Generator) -> Room:
     octave = np.linspace(-1.0, 1.0, len(BANDS_HZ))
     decay_s = rt60_s * np.exp(-rng.uniform(0.0, 0.4) * octave)
     walls = rng.normal(0.0, 0.6, (6, 1)) + rng.normal(0.0, 0.25, (6, 1)) * octave
-    absorption = absorption_for(size_m, np.exp(walls), decay_s)
+    absorption = find_absorption(size_m, np.exp(walls), decay_s)
     return Room(_point(size_m), _point(microphone_m), round(rng.uniform(0.0, 360.0), 1), _rows(absorption))
 
 
-def _path(part: Part, room: Room, statistics: Statistics, rng: np.random.Generator) -> Path:
+def _path(part: SourceTimeline, room: Room, statistics: SceneStatistics, rng: np.random.Generator) -> SourcePath:
     distance_m = statistics.distances.draw(rng)
-    start_m = _inside(room, part.azimuth_deg, part.elevation_deg, distance_m)
+    start_m = _clip_to_open_interval(room, part.azimuth_deg, part.elevation_deg, distance_m)
     begin_s, end_s = part.stretches[0][0], sum(part.stretches[-1])
     if part.angular_speed_deg_s == 0.0:
-        return Path(start_m, start_m, 0.0, 1.0)
+        return SourcePath(start_m, start_m, 0.0, 1.0)
     turn_deg = part.angular_speed_deg_s * (end_s - begin_s)
     # A straight walk comes nearer than its ends, but never nearer than the nearest place.
     widest_deg = 2.0 * math.degrees(math.acos(min(1.0, NEAREST_M / math.dist(start_m, (0.0, 0.0, 0.0)))))
     turn_deg = float(np.clip(turn_deg, -min(120.0, widest_deg), min(120.0, widest_deg)))
-    end_m = _inside(room, part.azimuth_deg + turn_deg, part.elevation_deg, distance_m * rng.uniform(0.8, 1.25))
-    return Path(start_m, end_m, round(begin_s, 3), round(end_s, 3))
+    end_m = _clip_to_open_interval(
+        room, part.azimuth_deg + turn_deg, part.elevation_deg, distance_m * rng.uniform(0.8, 1.25)
+    )
+    return SourcePath(start_m, end_m, round(begin_s, 3), round(end_s, 3))
 
 
-def _inside(room: Room, azimuth_deg: float, elevation_deg: float, distance_m: float) -> Point:
+def _clip_to_open_interval(room: Room, azimuth_deg: float, elevation_deg: float, distance_m: float) -> Point:
     """The place in a direction, drawn nearer where a wall is in the way."""
     direction = _direction(azimuth_deg, elevation_deg)
-    towards = room.place(direction) - np.array(room.microphone_m)
+    towards = room.locate(direction) - np.array(room.microphone_m)
     free_m = np.where(towards > 0, np.array(room.size_m) - room.microphone_m, room.microphone_m) - FROM_WALL_M
     reach_m = float((free_m / np.maximum(np.abs(towards), 1e-9)).min())
     return _point(direction * max(NEAREST_M, min(distance_m, reach_m)))
 
 
-def _measured(responses: Responses, parts: Sequence[Part], rng: np.random.Generator) -> tuple[MeasuredRoom, list[Path]]:
+def _draw_measured(
+    responses: ResponseSet, parts: Sequence[SourceTimeline], rng: np.random.Generator
+) -> tuple[MeasuredRoom, list[SourcePath]]:
     """A measured room turned at random; its sources stand where the measurement had them."""
     keys = responses.draw(rng, len(parts))
     yaw_deg = round(rng.uniform(0.0, 360.0), 1)
     paths = []
     for key in keys:
-        response = responses.response(key)
+        response = responses.get_response(key)
         direction = _direction(response.azimuth_deg + yaw_deg, response.elevation_deg)
         place_m = _point(direction * response.distance_m)
-        paths.append(Path(place_m, place_m, 0.0, 1.0))
+        paths.append(SourcePath(place_m, place_m, 0.0, 1.0))
     return MeasuredRoom(tuple(keys), yaw_deg), paths
 
 
-def _source(part: Part, path: Path, bank: SoundBank, rng: np.random.Generator) -> Source:
+def _source(part: SourceTimeline, path: SourcePath, bank: SoundBank, rng: np.random.Generator) -> ScenePlanSource:
     speed = round(math.exp(rng.uniform(-SPEEDS, SPEEDS)), 3) if rng.random() < 0.6 else 1.0
     semitones = round(rng.uniform(-3.0, 3.0), 2) if rng.random() < 0.3 else 0.0
     key = bank.draw(part.cls, rng)
@@ -140,7 +146,9 @@ def _source(part: Part, path: Path, bank: SoundBank, rng: np.random.Generator) -
         for start_s, duration_s in part.stretches
         for take in _takes(key, start_s, duration_s, speed, semitones, bank, rng)
     ]
-    return Source(part.cls, tuple(takes), path, round(rng.uniform(-8.0, 8.0), 2), int(rng.integers(TABLE_SAMPLES)))
+    return ScenePlanSource(
+        part.cls, tuple(takes), path, round(rng.uniform(-8.0, 8.0), 2), int(rng.integers(TABLE_SAMPLES))
+    )
 
 
 def _takes(
@@ -151,31 +159,31 @@ def _takes(
     semitones: float,
     bank: SoundBank,
     rng: np.random.Generator,
-) -> list[Take]:
+) -> list[SoundTake]:
     """Sounds of one group, one after the other with short pauses, until the time is full."""
-    takes: list[Take] = []
+    takes: list[SoundTake] = []
     end_s = start_s + duration_s
     while end_s - start_s > 0.2 or not takes:
-        sound = bank.sound(key, speed, semitones)
+        sound = bank.read_sound(key, speed, semitones)
         offset_s = _offset_s(sound, end_s - start_s, rng)
         length_s = min(len(sound.samples) / SAMPLE_RATE_HZ - offset_s, end_s - start_s)
-        takes.append(Take(key, round(start_s, 4), round(length_s, 4), round(offset_s, 4), speed, semitones))
+        takes.append(SoundTake(key, round(start_s, 4), round(length_s, 4), round(offset_s, 4), speed, semitones))
         start_s += length_s + rng.uniform(0.05, 0.4)
         key = bank.draw_alike(key, rng)
     return takes
 
 
-def _offset_s(sound: Sound, duration_s: float, rng: np.random.Generator) -> float:
+def _offset_s(sound: BankSound, duration_s: float, rng: np.random.Generator) -> float:
     """Where in a sound a take begins: in a pause it might hear nothing."""
     spare_frames = int((len(sound.samples) / SAMPLE_RATE_HZ - duration_s) / FRAME_S)
     heard = np.flatnonzero(sound.active[: max(0, spare_frames) + 1])
     return FRAME_S * int(rng.choice(heard)) if len(heard) else 0.0
 
 
-def _ambience(sources: Sequence[Source], bank: SoundBank, rng: np.random.Generator) -> Ambience:
+def _ambience(sources: Sequence[ScenePlanSource], bank: SoundBank, rng: np.random.Generator) -> Ambience:
     noise_db = _level_db(sources) - _snr_db(rng) if sources else rng.uniform(*STILLEST_DB)
     slope, start = float(rng.choice(NOISE_SLOPES)), int(rng.integers(TABLE_SAMPLES))
-    babble = _voices(bank, rng) if rng.random() < BABBLE_SHARE else ()
+    babble = _draw_voices(bank, rng) if rng.random() < BABBLE_SHARE else ()
     return Ambience(round(noise_db, 2), slope, start, babble, round(noise_db + rng.uniform(-6.0, 3.0), 2))
 
 
@@ -185,14 +193,14 @@ def _snr_db(rng: np.random.Generator) -> float:
     return float(highest_db - (highest_db - lowest_db) * rng.random() ** 2)
 
 
-def _level_db(sources: Sequence[Source]) -> float:
+def _level_db(sources: Sequence[ScenePlanSource]) -> float:
     """Level of the direct sound of all sources at the microphone, dB below full scale."""
     distances_m = [math.dist(source.path.start_m, (0.0, 0.0, 0.0)) for source in sources]
     power = [10 ** (source.gain_db / 10) / metres**2 for source, metres in zip(sources, distances_m, strict=True)]
     return 20 * math.log10(REFERENCE_RMS) + 10 * math.log10(sum(power) / len(power))
 
 
-def _voices(bank: SoundBank, rng: np.random.Generator) -> tuple[Take, ...]:
+def _draw_voices(bank: SoundBank, rng: np.random.Generator) -> tuple[SoundTake, ...]:
     """Four to eight voices through the whole scene; without speech in the bank, whatever it has."""
     names = {cls: bank.labels.classes[cls].name for cls in bank.present}
     speech = [cls for cls, name in names.items() if "speech" in name] or list(names)
@@ -203,9 +211,9 @@ def _voices(bank: SoundBank, rng: np.random.Generator) -> tuple[Take, ...]:
     return tuple(voices)
 
 
-def _wear(rng: np.random.Generator) -> Wear:
+def _wear(rng: np.random.Generator) -> RecordingChain:
     clips = rng.random() < 0.05
-    return Wear(
+    return RecordingChain(
         gain_db=round(rng.uniform(1.0, 10.0) if clips else rng.uniform(-24.0, 0.0), 2),
         highpass_hz=round(_log_uniform(rng, 40.0, 300.0), 1) if rng.random() < 0.1 else None,
         lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.3 else None,

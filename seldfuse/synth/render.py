@@ -14,17 +14,17 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
-from seldfuse.synth.rooms.measured import Responses, mid_side
-from seldfuse.synth.rooms.moving import Walks, moving_direct, moving_reflections
-from seldfuse.synth.rooms.noise import coloured
-from seldfuse.synth.rooms.shoebox import Rooms
-from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, direct, late, reflections
-from seldfuse.synth.scene import MeasuredRoom, Path, Room, Scene, Take
+from seldfuse.synth.recording_chain import apply_chain
+from seldfuse.synth.rooms.measured import ResponseSet, convert_to_mid_side
+from seldfuse.synth.rooms.moving import StraightPaths, render_direct, render_reflections
+from seldfuse.synth.rooms.noise import draw_noise
+from seldfuse.synth.rooms.shoebox import ShoeboxRooms
+from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_direct, compute_late, compute_reflections
+from seldfuse.synth.scene import MeasuredRoom, Room, ScenePlan, SoundTake, SourcePath
 from seldfuse.synth.sounds.soundbank import FRAME_SAMPLES, SoundBank
-from seldfuse.synth.truth import Truth, truth_of
-from seldfuse.synth.wear import worn
+from seldfuse.synth.truth import SceneTruth, compute_truth
 
 PEAK = 0.99
 """Louder scenes are turned down to this before they meet the equipment."""
@@ -32,11 +32,11 @@ PEAK = 0.99
 _FADE = SAMPLE_RATE_HZ // 200
 
 
-class Rendered(NamedTuple):
+class RenderedScenes(NamedTuple):
     """Stereo sound at 24 kHz and what sounded."""
 
     audio: Float[Tensor, "batch 2 sample"]
-    truth: Truth
+    truth: SceneTruth
 
 
 class _Cast(NamedTuple):
@@ -45,16 +45,16 @@ class _Cast(NamedTuple):
     scene: Int[Tensor, "source"]
     room: Int[Tensor, "source"]
     moves: Bool[Tensor, "source"]
-    walks: Walks
+    walks: StraightPaths
     tail_starts: list[int]
 
 
-def render(
-    scenes: Sequence[Scene],
+def render_scenes(
+    scenes: Sequence[ScenePlan],
     bank: SoundBank,
-    responses: Responses | None = None,
+    responses: ResponseSet | None = None,
     device: torch.device | str = "cpu",
-) -> Rendered:
+) -> RenderedScenes:
     """Sound and truth of scenes of one length.
 
     Raises ValueError where the lengths differ, MediaError where a sound cannot be read, UsageError where a plan names a
@@ -64,35 +64,37 @@ def render(
     if len(lengths) != 1:
         raise ValueError(f"scenes of one batch must be of one length, got {sorted(lengths)} frames")
     samples = lengths.pop() * FRAME_SAMPLES
-    dry = torch.from_numpy(dry_sounds(scenes, bank, samples)).to(device)
-    truth = truth_of(scenes, bank.labels, dry)
+    dry = torch.from_numpy(render_dry_sounds(scenes, bank, samples)).to(device)
+    truth = compute_truth(scenes, bank.labels, dry)
     field = torch.zeros(len(scenes), 2, samples, device=device)
     if len(dry):
         field = field + _sources(scenes, dry, responses)
-    field = field + background_noise(scenes, samples, device) + _babble(scenes, bank, samples, device)
+    field = field + render_noise(scenes, samples, device) + _babble(scenes, bank, samples, device)
     mid, side = field.unbind(1)
-    return Rendered(recorded(torch.stack([mid + side, mid - side], dim=1), scenes), truth)
+    return RenderedScenes(apply_recording_chain(torch.stack([mid + side, mid - side], dim=1), scenes), truth)
 
 
-def recorded(audio: Float[Tensor, "batch 2 sample"], scenes: Sequence[Scene]) -> Float[Tensor, "batch 2 sample"]:
+def apply_recording_chain(
+    audio: Float[Tensor, "batch 2 sample"], scenes: Sequence[ScenePlan]
+) -> Float[Tensor, "batch 2 sample"]:
     """The pair as the scenes' equipment hands it on; what is too loud is turned down first."""
     audio = audio / (audio.abs().amax(dim=(1, 2), keepdim=True) / PEAK).clamp_min(1.0)
-    return worn(audio, [scene.wear for scene in scenes])
+    return apply_chain(audio, [scene.wear for scene in scenes])
 
 
-def dry_sounds(scenes: Sequence[Scene], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
+def render_dry_sounds(scenes: Sequence[ScenePlan], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
     """What the sources of all scenes, one after the other, sound like without a room, at 1 m."""
     sources = [source for scene in scenes for source in scene.sources]
     dry = np.zeros((len(sources), samples), dtype=np.float32)
     for row, source in zip(dry, sources, strict=True):
-        play(row, source.takes, bank, 10 ** (source.gain_db / 20))
+        add_takes(row, source.takes, bank, 10 ** (source.gain_db / 20))
     return dry
 
 
-def play(row: Float[np.ndarray, "sample"], takes: Sequence[Take], bank: SoundBank, gain: float) -> None:
+def add_takes(row: Float[np.ndarray, "sample"], takes: Sequence[SoundTake], bank: SoundBank, gain: float) -> None:
     """Adds takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
     for take in takes:
-        sound = bank.sound(take.sound, take.speed, take.semitones).samples
+        sound = bank.read_sound(take.sound, take.speed, take.semitones).samples
         offset = round(take.offset_s * SAMPLE_RATE_HZ)
         start = round(take.start_s * SAMPLE_RATE_HZ)
         piece = sound[offset : offset + round(take.duration_s * SAMPLE_RATE_HZ)][: max(0, len(row) - start)] * gain
@@ -103,27 +105,27 @@ def play(row: Float[np.ndarray, "sample"], takes: Sequence[Take], bank: SoundBan
 
 
 def _sources(
-    scenes: Sequence[Scene], dry: Float[Tensor, "source sample"], responses: Responses | None
+    scenes: Sequence[ScenePlan], dry: Float[Tensor, "source sample"], responses: ResponseSet | None
 ) -> Float[Tensor, "batch 2 sample"]:
     """W and Y' of all sources, scene by scene."""
     cast = _cast(scenes, dry.device)
-    rooms = Rooms.of([scene.room for scene in scenes if isinstance(scene.room, Room)], dry.device)
+    rooms = ShoeboxRooms.from_scenes([scene.room for scene in scenes if isinstance(scene.room, Room)], dry.device)
     fft_samples = scipy.fft.next_fast_len(dry.shape[1] + RESPONSE_SAMPLES, real=True)
     spectra = torch.fft.rfft(dry, fft_samples)
-    heard = _summed(spectra, _filters(scenes, cast, rooms, responses), fft_samples, cast.scene, len(scenes))
+    heard = _sum(spectra, _filters(scenes, cast, rooms, responses), fft_samples, cast.scene, len(scenes))
     heard = heard[..., : dry.shape[1]].contiguous()
     moving = cast.moves.nonzero().squeeze(1)
     if len(moving):
-        walks = cast.walks.rows(moving)
-        heard.index_add_(0, cast.scene[moving], moving_direct(dry[moving], spectra[moving], fft_samples, walks))
+        walks = cast.walks.select_rows(moving)
+        heard.index_add_(0, cast.scene[moving], render_direct(dry[moving], spectra[moving], fft_samples, walks))
     moving = (cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
     if len(moving):
-        walks = cast.walks.rows(moving)
-        heard.index_add_(0, cast.scene[moving], moving_reflections(dry[moving], rooms, cast.room[moving], walks))
+        walks = cast.walks.select_rows(moving)
+        heard.index_add_(0, cast.scene[moving], render_reflections(dry[moving], rooms, cast.room[moving], walks))
     return heard
 
 
-def _cast(scenes: Sequence[Scene], device: torch.device) -> _Cast:
+def _cast(scenes: Sequence[ScenePlan], device: torch.device) -> _Cast:
     sources = [(number, source) for number, scene in enumerate(scenes) for source in scene.sources]
     paths = [source.path for _, source in sources]
     shoeboxes = np.cumsum([isinstance(scene.room, Room) for scene in scenes]) - 1
@@ -138,8 +140,8 @@ def _cast(scenes: Sequence[Scene], device: torch.device) -> _Cast:
     )
 
 
-def _walks(paths: Sequence[Path], device: torch.device) -> Walks:
-    return Walks(
+def _walks(paths: Sequence[SourcePath], device: torch.device) -> StraightPaths:
+    return StraightPaths(
         torch.tensor([path.start_m for path in paths], dtype=torch.float32, device=device),
         torch.tensor([path.end_m for path in paths], dtype=torch.float32, device=device),
         torch.tensor([path.begin_s for path in paths], dtype=torch.float32, device=device),
@@ -148,37 +150,39 @@ def _walks(paths: Sequence[Path], device: torch.device) -> Walks:
 
 
 def _filters(
-    scenes: Sequence[Scene], cast: _Cast, rooms: Rooms, responses: Responses | None
+    scenes: Sequence[ScenePlan], cast: _Cast, rooms: ShoeboxRooms, responses: ResponseSet | None
 ) -> Float[Tensor, "source 2 sample"]:
     """What each dry sound is convolved with: all of the room for those who stand, the late room for the others."""
     filters = torch.zeros(len(cast.scene), 2, RESPONSE_SAMPLES, device=cast.scene.device)
     still = (~cast.moves).nonzero().squeeze(1)
-    filters[still] = direct(cast.walks.start_m[still])
+    filters[still] = compute_direct(cast.walks.start_m[still])
     inside = (cast.room >= 0).nonzero().squeeze(1)
     if len(inside):
-        filters[inside] += late(rooms, cast.room[inside], [cast.tail_starts[row] for row in inside.tolist()])
+        filters[inside] += compute_late(rooms, cast.room[inside], [cast.tail_starts[row] for row in inside.tolist()])
     still = (~cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
     if len(still):
-        filters[still] += reflections(rooms, cast.room[still], cast.walks.start_m[still])
+        filters[still] += compute_reflections(rooms, cast.room[still], cast.walks.start_m[still])
     row = 0
     for scene in scenes:
         if isinstance(scene.room, MeasuredRoom):
-            filters[row : row + len(scene.sources)] = _measured(scene.room, responses).to(filters.device)
+            filters[row : row + len(scene.sources)] = _draw_measured(scene.room, responses).to(filters.device)
         row += len(scene.sources)
     return filters
 
 
-def _measured(room: MeasuredRoom, responses: Responses | None) -> Float[Tensor, "source 2 sample"]:
+def _draw_measured(room: MeasuredRoom, responses: ResponseSet | None) -> Float[Tensor, "source 2 sample"]:
     if responses is None:
         raise UsageError("the plan has measured rooms: give the folder of their responses with --srir")
     filters = torch.zeros(len(room.responses), 2, RESPONSE_SAMPLES)
     for row, key in zip(filters, room.responses, strict=True):
-        pair = torch.from_numpy(np.stack(mid_side(responses.response(key).foa, room.yaw_deg)))[:, :RESPONSE_SAMPLES]
+        pair = torch.from_numpy(np.stack(convert_to_mid_side(responses.get_response(key).foa, room.yaw_deg)))[
+            :, :RESPONSE_SAMPLES
+        ]
         row[:, : pair.shape[1]] = pair
     return filters
 
 
-def _summed(
+def _sum(
     spectra: Complex[Tensor, "source frequency"],
     filters: Float[Tensor, "source 2 sample"],
     fft_samples: int,
@@ -192,8 +196,8 @@ def _summed(
     return heard
 
 
-def background_noise(
-    scenes: Sequence[Scene], samples: int, device: torch.device | str
+def render_noise(
+    scenes: Sequence[ScenePlan], samples: int, device: torch.device | str
 ) -> Float[Tensor, "batch 2 sample"]:
     """Background noise, W and Y'."""
     noise = torch.zeros(len(scenes), 2, samples, device=device)
@@ -201,33 +205,33 @@ def background_noise(
     for slope in {ambience.slope for ambience in ambiences.values()}:
         rows = [row for row, ambience in ambiences.items() if ambience.slope == slope]
         level = torch.tensor([10 ** (ambiences[row].noise_db / 20) for row in rows], device=device).reshape(-1, 1, 1)
-        noise[rows] = coloured(slope, [ambiences[row].noise_start for row in rows], samples, str(device)) * level
+        noise[rows] = draw_noise(slope, [ambiences[row].noise_start for row in rows], samples, str(device)) * level
     return noise
 
 
 def _babble(
-    scenes: Sequence[Scene], bank: SoundBank, samples: int, device: torch.device | str
+    scenes: Sequence[ScenePlan], bank: SoundBank, samples: int, device: torch.device | str
 ) -> Float[Tensor, "batch 2 sample"]:
     """Voices from far away, W and Y': of them only the late room is heard."""
     babble = torch.zeros(len(scenes), 2, samples, device=device)
     rows = [row for row, scene in enumerate(scenes) if isinstance(scene.room, Room) and _babbles(scene)]
     if not rows:
         return babble
-    rooms = Rooms.of([scenes[row].room for row in rows], device)  # type: ignore[misc]
+    rooms = ShoeboxRooms.from_scenes([scenes[row].room for row in rows], device)  # type: ignore[misc]
     ambiences = [ambience for row in rows if (ambience := scenes[row].ambience) is not None]
     dry = np.zeros((len(rows), samples), dtype=np.float32)
     for line, ambience in zip(dry, ambiences, strict=True):
-        play(line, ambience.babble, bank, 1.0)
+        add_takes(line, ambience.babble, bank, 1.0)
     number = torch.arange(len(rows), device=device)
     fft_samples = scipy.fft.next_fast_len(samples + RESPONSE_SAMPLES, real=True)
     spectra = torch.fft.rfft(torch.from_numpy(dry).to(device), fft_samples)
-    tails = late(rooms, number, [ambience.noise_start for ambience in ambiences])
-    heard = _summed(spectra, tails, fft_samples, number, len(rows))[..., :samples]
+    tails = compute_late(rooms, number, [ambience.noise_start for ambience in ambiences])
+    heard = _sum(spectra, tails, fft_samples, number, len(rows))[..., :samples]
     level = torch.tensor([10 ** (ambience.babble_db / 20) for ambience in ambiences], device=device)
     loud = heard[:, 0].square().mean(dim=-1).sqrt().clamp_min(1e-9)
     babble[rows] = heard * (level / loud).reshape(-1, 1, 1)
     return babble
 
 
-def _babbles(scene: Scene) -> bool:
+def _babbles(scene: ScenePlan) -> bool:
     return scene.ambience is not None and len(scene.ambience.babble) > 0

@@ -3,7 +3,7 @@
 A plan is data: numbers, and keys of sounds and pictures. It holds everything that rendering needs, so that the same
 plan gives the same scene on any machine, and a set of scenes can be frozen by freezing its plans.
 
-Places are metres from the microphone in the view's axes: x front, y left, z up (`seldfuse.geometry`).
+Places are metres from the microphone in the view's axes: x front, y left, z up (`seldfuse.core.geometry`).
 """
 
 import json
@@ -22,7 +22,7 @@ Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Take:
+class SoundTake:
     """A stretch of a sound of the bank, heard from `start_s` of the scene on.
 
     `offset_s` and `duration_s` count in the sound as it is played. `speed` plays it faster and higher, as a tape would;
@@ -38,7 +38,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Path:
+class SourcePath:
     """A straight walk from one point to another between two times; who stands still starts where he ends."""
 
     start_m: Point
@@ -50,7 +50,7 @@ class Path:
     def moves(self) -> bool:
         return self.start_m != self.end_m
 
-    def at(self, time_s: "Float[np.ndarray, 'time'] | float") -> Float[np.ndarray, "*time 3"]:
+    def compute_position(self, time_s: "Float[np.ndarray, 'time'] | float") -> Float[np.ndarray, "*time 3"]:
         """Places in metres at times in seconds of the scene."""
         way = np.clip((np.asarray(time_s, dtype=float) - self.begin_s) / (self.end_s - self.begin_s), 0.0, 1.0)
         start, end = np.array(self.start_m), np.array(self.end_m)
@@ -58,15 +58,15 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Source:
+class ScenePlanSource:
     """Someone or something that sounds.
 
     `gain_db` stands on the bank's level at 1 m; `tail_start` picks the noise that its late reverberation is made of.
     """
 
     cls: int
-    takes: tuple[Take, ...]
-    path: Path
+    takes: tuple[SoundTake, ...]
+    path: SourcePath
     gain_db: float = 0.0
     tail_start: int = 0
 
@@ -84,7 +84,7 @@ class Room:
     yaw_deg: float
     absorption: tuple[tuple[float, ...], ...]
 
-    def place(self, view_m: Float[np.ndarray, "*time 3"]) -> Float[np.ndarray, "*time 3"]:
+    def locate(self, view_m: Float[np.ndarray, "*time 3"]) -> Float[np.ndarray, "*time 3"]:
         """Places in the room's axes of places in the view's axes."""
         cos, sin = math.cos(math.radians(self.yaw_deg)), math.sin(math.radians(self.yaw_deg))
         x, y, z = np.moveaxis(np.asarray(view_m, dtype=float), -1, 0)
@@ -109,12 +109,12 @@ class Ambience:
     noise_db: float
     slope: float = 0.5
     noise_start: int = 0
-    babble: tuple[Take, ...] = ()
+    babble: tuple[SoundTake, ...] = ()
     babble_db: float = -60.0
 
 
 @dataclass(frozen=True)
-class Wear:
+class RecordingChain:
     """What cheap equipment does, in this order: gain, clipping at full scale, band limits, a lossy codec."""
 
     gain_db: float = 0.0
@@ -128,19 +128,19 @@ class Figure:
     """Someone or something in the picture.
 
     `source` is the index of the scene's source that it belongs to, whose path it follows; a silent one has its own
-    `path`. `height_m` is the height of the whole sprite; `sway` seeds its small motion.
+    `path`. `estimate_height_m` is the height of the whole sprite; `sway` seeds its small motion.
     """
 
     sprite: str
     height_m: float
     source: int | None = None
-    path: Path | None = None
+    path: SourcePath | None = None
     mirrored: bool = False
     sway: int = 0
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """What the camera sees: a background by its key, and figures from the farthest to the nearest at the start."""
 
     background: str
@@ -148,14 +148,14 @@ class View:
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScenePlan:
     """Sources in a room over `frames` of 100 ms; no room means the open air."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[ScenePlanSource, ...]
     room: Room | MeasuredRoom | None = None
     ambience: Ambience | None = None
-    wear: Wear = Wear()
-    view: View | None = None
+    wear: RecordingChain = RecordingChain()
+    view: CameraView | None = None
     frames: int = SCENE_FRAMES
 
     @property
@@ -163,7 +163,7 @@ class Scene:
         return self.frames * FRAME_S
 
     @property
-    def takes(self) -> tuple[Take, ...]:
+    def takes(self) -> tuple[SoundTake, ...]:
         """All that is played: the sources' takes, then the babble's."""
         babble = self.ambience.babble if self.ambience else ()
         return (*(take for source in self.sources for take in source.takes), *babble)
@@ -173,19 +173,19 @@ class Scene:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> "Scene":
+    def from_json(cls, text: str) -> "ScenePlan":
         """Reads what `to_json` wrote. Raises ValueError, KeyError or TypeError where it is not a plan."""
         plan = _tuples(json.loads(text))
         ambience, view = plan["ambience"], plan["view"]
         return cls(
             sources=tuple(
-                Source(**{**source, "takes": _takes(source["takes"]), "path": Path(**source["path"])})
+                ScenePlanSource(**{**source, "takes": _takes(source["takes"]), "path": SourcePath(**source["path"])})
                 for source in plan["sources"]
             ),
             room=_room(plan["room"]),
             ambience=ambience and Ambience(**{**ambience, "babble": _takes(ambience["babble"])}),
-            wear=Wear(**plan["wear"]),
-            view=view and View(view["background"], tuple(_figure(figure) for figure in view["figures"])),
+            wear=RecordingChain(**plan["wear"]),
+            view=view and CameraView(view["background"], tuple(_figure(figure) for figure in view["figures"])),
             frames=plan["frames"],
         )
 
@@ -196,12 +196,12 @@ def _room(room: Mapping[str, Any] | None) -> Room | MeasuredRoom | None:
     return MeasuredRoom(**room) if "responses" in room else Room(**room)
 
 
-def _takes(takes: tuple[Mapping[str, Any], ...]) -> tuple[Take, ...]:
-    return tuple(Take(**take) for take in takes)
+def _takes(takes: tuple[Mapping[str, Any], ...]) -> tuple[SoundTake, ...]:
+    return tuple(SoundTake(**take) for take in takes)
 
 
 def _figure(figure: Mapping[str, Any]) -> Figure:
-    return Figure(**{**figure, "path": figure["path"] and Path(**figure["path"])})
+    return Figure(**{**figure, "path": figure["path"] and SourcePath(**figure["path"])})
 
 
 def _tuples(value: Any) -> Any:

@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.directions import direction_from_azimuth
-from seldfuse.events import Events
-from seldfuse.geometry import Camera, fold_front
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import HOP_S, Posterior
-from seldfuse.synth.scene import Scene
+from seldfuse.core.directions import direction_from_azimuth
+from seldfuse.core.events import Events
+from seldfuse.core.geometry import Camera, fold_azimuth
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import HOP_S, Posterior
+from seldfuse.synth.scene import ScenePlan
 from seldfuse.synth.sounds.soundbank import ACTIVE_RANGE_DB, FRAME_SAMPLES
 
 TRACKS = 3
@@ -26,7 +26,7 @@ _CLOSED_FRAMES = 2
 
 
 @dataclass(frozen=True)
-class Truth:
+class SceneTruth:
     """The sources of all scenes of a batch, one after the other.
 
     `scene` and `cls` say whose row is whose. `azimuth_deg` is where the source is, rear included; labels fold it.
@@ -44,15 +44,15 @@ class Truth:
     @property
     def onscreen(self) -> Bool[np.ndarray, "source frame"]:
         """Whether a direction lies in the challenge's picture, by the pinhole law."""
-        return np.asarray(Camera().sees(self.azimuth_deg, self.elevation_deg), dtype=bool)
+        return np.asarray(Camera().contains(self.azimuth_deg, self.elevation_deg), dtype=bool)
 
-    def posterior(self) -> Posterior:
+    def to_posterior(self) -> Posterior:
         """Activity 0 or 1 on three tracks, filled from the first; direction folded to the front."""
         lane = _lanes(self.scene, self.cls)
         kept = lane < TRACKS
         frames = self.active.shape[1]
         shape = (self.scenes, frames, len(self.labels), TRACKS)
-        fields = [self.active, fold_front(self.azimuth_deg), self.distance_m, self.onscreen]
+        fields = [self.active, fold_azimuth(self.azimuth_deg), self.distance_m, self.onscreen]
         filled = [np.zeros(shape, dtype=np.float32) for _ in fields]
         for values, tensor in zip(fields, filled, strict=True):
             tensor[self.scene[kept], :, self.cls[kept], lane[kept]] = values[kept]
@@ -62,7 +62,7 @@ class Truth:
         )
         return Posterior(activity, direction_from_azimuth(azimuth_deg), distance, onscreen, labels=self.labels)
 
-    def events(self) -> list[Events]:
+    def to_events(self) -> list[Events]:
         """Scene by scene what a label file holds; a source's number is its place in the scene's plan."""
         source, frame = np.nonzero(self.active)
         first = np.searchsorted(self.scene, np.arange(self.scenes))
@@ -72,7 +72,7 @@ class Truth:
                 "frame": frame,
                 "cls": self.cls[source],
                 "source": source - first[self.scene[source]],
-                "azimuth_deg": fold_front(self.azimuth_deg[cell]),
+                "azimuth_deg": fold_azimuth(self.azimuth_deg[cell]),
                 "distance_m": self.distance_m[cell],
                 "onscreen": self.onscreen[cell].astype(float),
             }
@@ -84,14 +84,14 @@ class Truth:
         ]
 
 
-def truth_of(scenes: Sequence[Scene], labels: LabelSet, dry: Float[Tensor, "source sample"]) -> Truth:
+def compute_truth(scenes: Sequence[ScenePlan], labels: LabelSet, dry: Float[Tensor, "source sample"]) -> SceneTruth:
     """The truth of scenes whose sources, one after the other, sound as `dry` says. Places are those mid-frame."""
     sources = [(number, source) for number, scene in enumerate(scenes) for source in scene.sources]
     frames = scenes[0].frames
     middle_s = (np.arange(frames) + 0.5) * HOP_S
-    place_m = np.array([source.path.at(middle_s) for _, source in sources]).reshape(-1, frames, 3)
+    place_m = np.array([source.path.compute_position(middle_s) for _, source in sources]).reshape(-1, frames, 3)
     distance_m = np.linalg.norm(place_m, axis=-1)
-    return Truth(
+    return SceneTruth(
         labels,
         len(scenes),
         np.array([number for number, _ in sources], dtype=np.int64),

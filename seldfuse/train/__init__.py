@@ -1,5 +1,5 @@
 """Training: one loop that every backend's task plugs into."""
 
-from seldfuse.train.task import Task
+from seldfuse.train.task import TrainingTask
 
-__all__ = ["Task"]
+__all__ = ["TrainingTask"]

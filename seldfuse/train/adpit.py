@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.posterior import Posterior
+from seldfuse.core.posterior import Posterior
 
 TRACKS = 3
 PLACE_ELEMENTS = 3
@@ -75,26 +75,26 @@ def adpit_loss(
     return error.mean()
 
 
-def adpit_seen_loss(
+def adpit_onscreen_loss(
     output: Float[Tensor, "batch frame out"],
     target: Float[Tensor, "batch frame 6 element cls"],
     onscreen_weight: float = 0.1,
-    active_weight: float = 1.0,
-    crowded_weight: float | None = None,
+    active_positive_weight: float = 1.0,
+    overlap_weight: float | None = None,
 ) -> Float[Tensor, ""]:
     """As `adpit_loss` with on-screen, whose cross-entropy is a mean over sources: where nothing sounds it says nothing.
 
     With the mean over all cells, as the baseline has it, nineteen of twenty teach that all is off-screen. Cells in
-    which something sounds count `active_weight` times: of a source in doubt the mean square makes a short vector. Those
-    with several sources of the class count `crowded_weight` times (as other active ones, where it is not given): they
-    are few, and only they teach tracks not to be copies of each other.
+    which something sounds count `active_positive_weight` times: of a source in doubt the mean square makes a short
+    vector. Those with several sources of the class count `overlap_weight` times (as other active ones, where it is not
+    given): they are few, and only they teach tracks not to be copies of each other.
     """
     error, best, said, asked = _best_fit(output, target, True)
     present = target[:, :, :, 0][:, :, _ADDED].sum(4)  # (batch, frame, track, 6, cls)
     doubt, sources = _chosen(_doubt(said, asked) * present, best), _chosen(present, best)
-    crowded_weight = active_weight if crowded_weight is None else crowded_weight
+    overlap_weight = active_positive_weight if overlap_weight is None else overlap_weight
     active, crowded = target[:, :, :, 0].amax(dim=2), target[:, :, 1:, 0].amax(dim=2)  # (batch, frame, cls)
-    weight = 1.0 + (active_weight - 1.0) * active + (crowded_weight - active_weight) * crowded
+    weight = 1.0 + (active_positive_weight - 1.0) * active + (overlap_weight - active_positive_weight) * crowded
     return (weight * error).mean() + onscreen_weight * doubt.sum() / sources.sum().clamp_min(1.0)
 
 

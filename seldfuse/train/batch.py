@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.features.embedding import Embeddings, joined, mapped
-from seldfuse.posterior import Posterior
+from seldfuse.core.posterior import Posterior
+from seldfuse.encoders.tokens import TokensByEncoder, concat_tokens, map_tokens
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Stacked features of some scenes, and what sounds in them.
 
     `names` are the features in the order of their channels (see `seldfuse.features.stack`). `truth` has up to three
@@ -22,25 +22,25 @@ class Batch:
 
     features: Float[Tensor, "batch channel time mel"]
     names: tuple[str, ...]
-    truth: Posterior
-    embeddings: Embeddings = field(default_factory=dict)
+    target: Posterior
+    embeddings: TokensByEncoder = field(default_factory=dict)
 
     @property
     def inputs(self) -> tuple[Any, ...]:
         """What a network is called with: features and, where there are encoders, their tokens for each frame."""
-        seen = {name: embedding.on_frames(self.truth.frames) for name, embedding in self.embeddings.items()}
+        seen = {name: embedding.repeat_to_frames(self.target.frames) for name, embedding in self.embeddings.items()}
         return (self.features, seen) if seen else (self.features,)
 
     def __len__(self) -> int:
         return len(self.features)
 
-    def to(self, device: torch.device | str) -> "Batch":
-        seen = mapped(self.embeddings, lambda tensor: tensor.to(device))
-        return replace(self, features=self.features.to(device), truth=self.truth.to(device), embeddings=seen)
+    def to(self, device: torch.device | str) -> "TrainingBatch":
+        seen = map_tokens(self.embeddings, lambda tensor: tensor.to(device))
+        return replace(self, features=self.features.to(device), target=self.target.to(device), embeddings=seen)
 
     @classmethod
-    def join(cls, parts: "list[Batch]") -> "Batch":
+    def concat(cls, parts: "list[TrainingBatch]") -> "TrainingBatch":
         """The scenes of several batches with the same features, one after the other."""
         features = torch.cat([part.features for part in parts])
-        truth = Posterior.join([part.truth for part in parts])
-        return Batch(features, parts[0].names, truth, joined([part.embeddings for part in parts]))
+        truth = Posterior.concat([part.target for part in parts])
+        return TrainingBatch(features, parts[0].names, truth, concat_tokens([part.embeddings for part in parts]))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seldfuse.features.encoders.reference import name_of
-from seldfuse.files import replacing
+from seldfuse.encoders.load import parse_name
+from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.recipe import SYNTH
-from seldfuse.train.task import Task
+from seldfuse.train.task import TrainingTask
 
 CARD = "README.md"
 
@@ -31,14 +31,14 @@ RANDOM_SCENES = (
 PICTURES = "drawn rooms with cut-outs of people and drawings of things where the sounds come from, and some elsewhere"
 
 
-def write_card(folder: Path, task: Task, training: Mapping[str, Any]) -> None:
+def write_card(folder: Path, task: TrainingTask, training: Mapping[str, Any]) -> None:
     """Writes README.md: what the checkpoint is, how it was trained, what it scores. Raises UsageError."""
     recipe = training["recipe"]
-    run, optimiser = recipe["run"], recipe["optimiser"]
+    run, optimiser = recipe["run"], recipe["optimizer"]
     start = f", started from `{recipe['init']}`" if recipe["init"] else ""
     taught = f", taught by `{recipe['teacher']}` (weight {recipe['teacher_weight']})" if recipe["teacher"] else ""
-    seen = f", and tokens of {', '.join(map(name_of, recipe['encoders']))}" if recipe["encoders"] else ""
-    clips, hours = run["batch"] * run["accumulate"], training["hours"]
+    seen = f", and tokens of {', '.join(map(parse_name, recipe['encoders']))}" if recipe["encoders"] else ""
+    clips, hours = run["batch_size"] * run["accumulate_steps"], training["hours"]
     scores = [
         f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
     ]
@@ -63,7 +63,7 @@ best of the validations on these same clips was kept, so they flatter a little.
 |---|---|
 {chr(10).join(scores)}
 """
-    with replacing(folder / CARD) as draft:
+    with write_atomically(folder / CARD) as draft:
         draft.write_text(text, encoding="utf-8")
 
 

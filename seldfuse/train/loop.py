@@ -16,21 +16,21 @@ from torch import Tensor
 
 from seldfuse import __version__
 from seldfuse.checkpoint import save_checkpoint
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
-from seldfuse.files import replacing
-from seldfuse.labels import LabelSet
 from seldfuse.metrics.scores import Scores
-from seldfuse.train.augment import augmented
-from seldfuse.train.batch import Batch
+from seldfuse.storage.atomic import write_atomically
+from seldfuse.train.augment import augment_batch
+from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.card import write_card
-from seldfuse.train.data.opened import Data
-from seldfuse.train.progress import Log, Progress, plain
+from seldfuse.train.data.open import TrainingData
+from seldfuse.train.progress import StepReport, TrainingLog, round_scores
 from seldfuse.train.recipe import Recipe
 from seldfuse.train.schedule import SCHEDULES
-from seldfuse.train.setup import Course, Training, set_up
+from seldfuse.train.setup import TrainingSetup, TrainingState, set_up_training
 from seldfuse.train.state import STATE, save_state
-from seldfuse.train.task import Task
-from seldfuse.train.validation import score
+from seldfuse.train.task import TrainingTask
+from seldfuse.train.validation import score_network
 
 RECIPE = "recipe.toml"
 LAST = "last"
@@ -44,13 +44,13 @@ class TrainingError(SeldfuseError):
     """The training itself went wrong."""
 
 
-def train(
-    task: Task,
+def train_network(
+    task: TrainingTask,
     labels: LabelSet,
     recipe: Recipe,
     out: Path,
     device: torch.device,
-    watch: Callable[[Progress], None],
+    watch: Callable[[StepReport], None],
     warn: Callable[[str], None],
     resume: bool = False,
 ) -> dict[str, float]:
@@ -63,25 +63,28 @@ def train(
     """
     if not resume and (out / STATE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
-    with _crew(recipe, device) as crew:
-        training, course = set_up(task, labels, recipe, out, device, crew, resume)
+    with _open_accelerator(recipe, device) as crew:
+        training, course = set_up_training(task, labels, recipe, out, device, crew, resume)
         if crew.is_main_process:
-            with replacing(out / RECIPE) as draft:
+            with write_atomically(out / RECIPE) as draft:
                 draft.write_text(training.recipe.to_toml(), encoding="utf-8")
-        with closing(training.data.scenes), closing(Log(out if crew.is_main_process else None, course.step)) as log:
+        with (
+            closing(training.data.scenes),
+            closing(TrainingLog(out if crew.is_main_process else None, course.step)) as log,
+        ):
             _run(training, course, log, watch, warn)
     assert course.best is not None
     return course.best
 
 
 @contextmanager
-def _crew(recipe: Recipe, device: torch.device) -> Iterator[Accelerator]:
+def _open_accelerator(recipe: Recipe, device: torch.device) -> Iterator[Accelerator]:
     """The processes that train together, one unless `torchrun` started more, and their precision."""
     try:
         yield Accelerator(
             cpu=device.type == "cpu",
             mixed_precision=PRECISIONS[recipe.run.precision],
-            gradient_accumulation_steps=recipe.run.accumulate,
+            gradient_accumulation_steps=recipe.run.accumulate_steps,
             device_placement=False,
         )
     finally:
@@ -90,20 +93,20 @@ def _crew(recipe: Recipe, device: torch.device) -> Iterator[Accelerator]:
 
 
 def _run(
-    training: Training,
-    course: Course,
-    log: Log,
-    watch: Callable[[Progress], None],
+    training: TrainingSetup,
+    course: TrainingState,
+    log: TrainingLog,
+    watch: Callable[[StepReport], None],
     warn: Callable[[str], None],
 ) -> None:
     """All steps that are left."""
-    recipe, main = training.recipe, training.crew.is_main_process
+    recipe, main = training.recipe, training.accelerator.is_main_process
     saved_s, told = time.monotonic(), set[str]()
-    while course.step < recipe.run.steps and not _tired(course, recipe):
+    while course.step < recipe.run.steps and not _is_out_of_patience(course, recipe):
         started_s = time.monotonic()
         loss = _step(training, course)
         due = course.step % recipe.run.validate_every == 0 or course.step == recipe.run.steps
-        scores = _judge(training, course) if due else None
+        scores = _validate(training, course) if due else None
         course.elapsed_s += time.monotonic() - started_s
         if main and (due or time.monotonic() - saved_s > SAVE_EVERY_S):
             save_state(training.out, training.network, training.average, training.optimiser, vars(course))
@@ -112,60 +115,60 @@ def _run(
         log.write(progress)
         if main:
             watch(progress)
-            _tell(training.data, told, warn)
+            _report(training.data, told, warn)
 
 
-def _step(training: Training, course: Course) -> float:
+def _step(training: TrainingSetup, course: TrainingState) -> float:
     """One step of the weights; gives the loss. Its random numbers depend on the seed and its number alone."""
-    recipe, crew = training.recipe, training.crew
+    recipe, crew = training.recipe, training.accelerator
     course.step += 1
     seeds = np.random.SeedSequence([recipe.run.seed, course.step, crew.process_index])
     torch.manual_seed(int(seeds.generate_state(1)[0]))
     rng = np.random.default_rng(seeds)
-    factor = SCHEDULES[recipe.optimiser.schedule]((course.step - 1) / recipe.run.steps)
+    factor = SCHEDULES[recipe.optimizer.schedule]((course.step - 1) / recipe.run.steps)
     for group in training.optimiser.param_groups:
-        group["lr"] = recipe.optimiser.peak_learning_rate * factor
+        group["lr"] = recipe.optimizer.peak_learning_rate * factor
     total = 0.0
-    with _memory_watched():
-        for _ in range(recipe.run.accumulate):
-            batch = augmented(_drawn(training, course), recipe.augment, rng)
+    with _catch_out_of_memory():
+        for _ in range(recipe.run.accumulate_steps):
+            batch = augment_batch(_draw(training, course), recipe.augment, rng)
             with crew.accumulate(training.model):
-                total += _pass(training, batch) / recipe.run.accumulate
+                total += _pass(training, batch) / recipe.run.accumulate_steps
         training.average.update(training.network, course.step)
     return total
 
 
-def _pass(training: Training, batch: Batch) -> float:
+def _pass(training: TrainingSetup, batch: TrainingBatch) -> float:
     loss = _loss(training, training.model(*batch.inputs), batch)
     if not loss.isfinite():
         raise TrainingError("the loss is no longer a number; lower --learning-rate. The best checkpoint so far is kept")
-    training.crew.backward(loss)
-    if training.crew.sync_gradients and training.recipe.optimiser.clip_norm:
-        training.crew.clip_grad_norm_(training.network.parameters(), training.recipe.optimiser.clip_norm)
+    training.accelerator.backward(loss)
+    if training.accelerator.sync_gradients and training.recipe.optimizer.clip_norm:
+        training.accelerator.clip_grad_norm_(training.network.parameters(), training.recipe.optimizer.clip_norm)
     training.optimiser.step()
     training.optimiser.zero_grad()
     return loss.item()
 
 
-def _loss(training: Training, output: Any, batch: Batch) -> Float[Tensor, ""]:
+def _loss(training: TrainingSetup, output: Any, batch: TrainingBatch) -> Float[Tensor, ""]:
     """That of the labels, and for its share that of what the teacher says."""
     task, recipe, teacher = training.task, training.recipe, training.teacher
-    loss = task.loss(output, batch.truth, recipe.loss)
+    loss = task.loss(output, batch.target, recipe.loss)
     if teacher is None:
         return loss
-    taught = task.loss(output, teacher.truth(batch), recipe.loss)
+    taught = task.loss(output, teacher.predict_target(batch), recipe.loss)
     return (1.0 - recipe.teacher_weight) * loss + recipe.teacher_weight * taught
 
 
-def _drawn(training: Training, course: Course) -> Batch:
+def _draw(training: TrainingSetup, course: TrainingState) -> TrainingBatch:
     started_s = time.monotonic()
-    batch = training.data.scenes.draw(training.recipe.run.batch)
+    batch = training.data.scenes.draw(training.recipe.run.batch_size)
     course.waited_s += time.monotonic() - started_s
     return batch.to(training.device)
 
 
 @contextmanager
-def _memory_watched() -> Iterator[None]:
+def _catch_out_of_memory() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
@@ -177,25 +180,25 @@ def _memory_watched() -> Iterator[None]:
         raise
 
 
-def _judge(training: Training, course: Course) -> Scores:
+def _validate(training: TrainingSetup, course: TrainingState) -> Scores:
     """Validates the mean of the weights and keeps it as a checkpoint; all processes learn of the scores."""
-    crew, task = training.crew, training.task
+    crew, task = training.accelerator, training.task
     told: list[Scores | None] = [None]
     if training.data.validation is not None:
-        told = [score(task, training.average.network, training.data.validation)]
+        told = [score_network(task, training.average.network, training.data.validation)]
     if crew.num_processes > 1:
         broadcast_object_list(told)
     scores = told[0]
     assert scores is not None
     better = course.best is None or getattr(scores, task.criterion) > course.best[task.criterion]
-    course.best, course.stale = (plain(scores), 0) if better else (course.best, course.stale + 1)
+    course.best, course.stale = (round_scores(scores), 0) if better else (course.best, course.stale + 1)
     if crew.is_main_process:
         for folder in [training.out / LAST, *([training.out] if better else [])]:
-            _keep(training, course, scores, folder)
+            _save(training, course, scores, folder)
     return scores
 
 
-def _keep(training: Training, course: Course, scores: Scores, folder: Path) -> None:
+def _save(training: TrainingSetup, course: TrainingState, scores: Scores, folder: Path) -> None:
     """Writes the mean of the weights as a checkpoint with its card."""
     recipe, network, validation = training.recipe, training.average.network, training.data.validation
     assert validation is not None
@@ -205,8 +208,8 @@ def _keep(training: Training, course: Course, scores: Scores, folder: Path) -> N
         "hours": round(course.elapsed_s / 3600, 2),
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "validation_scenes": len(validation.references),
-        "scores": plain(scores),
-        "recipe": recipe.told(),
+        "scores": round_scores(scores),
+        "recipe": recipe.to_public_json(),
     }
     settings = {
         "features": list(recipe.features),
@@ -218,11 +221,11 @@ def _keep(training: Training, course: Course, scores: Scores, folder: Path) -> N
     write_card(folder, training.task, told)
 
 
-def _tired(course: Course, recipe: Recipe) -> bool:
+def _is_out_of_patience(course: TrainingState, recipe: Recipe) -> bool:
     return 0 < recipe.run.patience <= course.stale
 
 
-def _tell(data: Data, told: set[str], warn: Callable[[str], None]) -> None:
+def _report(data: TrainingData, told: set[str], warn: Callable[[str], None]) -> None:
     """Problems turn up as files are read."""
     for problem in data.problems:
         if problem not in told:
@@ -230,8 +233,8 @@ def _tell(data: Data, told: set[str], warn: Callable[[str], None]) -> None:
             warn(problem)
 
 
-def _progress(training: Training, course: Course, loss: float, scores: Scores | None) -> Progress:
-    return Progress(
+def _progress(training: TrainingSetup, course: TrainingState, loss: float, scores: Scores | None) -> StepReport:
+    return StepReport(
         course.step,
         training.recipe.run.steps,
         loss,

@@ -6,11 +6,13 @@ from torch.nn import functional as F
 
 
 def activity_loss(
-    said: Float[Tensor, "batch frame cls"], activity: Float[Tensor, "batch frame cls"], active_weight: float = 1.0
+    said: Float[Tensor, "batch frame cls"],
+    activity: Float[Tensor, "batch frame cls"],
+    active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Mean binary cross-entropy over all cells, in which active ones count `active_weight` times.
+    """Mean binary cross-entropy over all cells, in which active ones count `active_positive_weight` times.
 
     With weight w a network says ½ where the probability is 1 / (1 + w): most cells are silent, and F is best at a
     threshold below ½.
     """
-    return F.binary_cross_entropy(said, activity, weight=1.0 + (active_weight - 1.0) * activity)
+    return F.binary_cross_entropy(said, activity, weight=1.0 + (active_positive_weight - 1.0) * activity)

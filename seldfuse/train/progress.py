@@ -13,7 +13,7 @@ LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)
-class Progress:
+class StepReport:
     """Where the training stands; `scores` is there when it has just been validated.
 
     `elapsed_s` counts what went before an interruption, too. `waited` is the share of this stretch's time that was
@@ -40,11 +40,11 @@ class Progress:
             "learning_rate": float(f"{self.learning_rate:.4g}"),
             "elapsed_s": round(self.elapsed_s, 1),
             "waited": round(self.waited, 3),
-            "scores": plain(self.scores) if self.scores else None,
+            "scores": round_scores(self.scores) if self.scores else None,
         }
 
 
-class Log:
+class TrainingLog:
     """A JSON line for every step; TensorBoard's curves beside it where TensorBoard is installed.
 
     Lines after step `done` are those of a stretch that was lost, and are dropped. Without a folder nothing is written.
@@ -56,12 +56,12 @@ class Log:
         if folder is None:
             return
         path = folder / LOG
-        kept = _kept(path, done) if done and path.exists() else []
+        kept = _read_kept(path, done) if done and path.exists() else []
         self._file = path.open("w", encoding="utf-8")
         self._file.writelines(kept)
         self._board = _board(folder, done)
 
-    def write(self, progress: Progress) -> None:
+    def write(self, progress: StepReport) -> None:
         if self._file is None:
             return
         line = progress.to_json()
@@ -79,12 +79,12 @@ class Log:
             self._board.close()
 
 
-def plain(scores: Scores) -> dict[str, float]:
+def round_scores(scores: Scores) -> dict[str, float]:
     """The scores that are numbers, rounded."""
-    return {name: round(value, 4) for name, value in scores.known().items()}
+    return {name: round(value, 4) for name, value in scores.to_dict().items()}
 
 
-def _kept(path: Path, done: int) -> list[str]:
+def _read_kept(path: Path, done: int) -> list[str]:
     lines: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         entry = _entry(line)

@@ -10,7 +10,8 @@ import tomli_w
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from seldfuse.errors import UsageError
-from seldfuse.train.augment.settings import Augment
+from seldfuse.settings.aliases import RECIPE, rename_typed_keys
+from seldfuse.train.augment.settings import AugmentationSettings
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -24,7 +25,7 @@ SYNTH = "synth"
 
 
 @dataclass(frozen=True)
-class Optimiser:
+class OptimizerSettings:
     """How weights follow gradients. `clip_norm` 0 clips nothing."""
 
     __pydantic_config__ = _STRICT
@@ -37,21 +38,21 @@ class Optimiser:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunSettings:
     """How long, in what pieces, in what precision.
 
-    `batch` scenes make a pass, in each process; `accumulate` passes make a step. `epochs`, where it is not 0, takes the
-    place of `steps`: so many times over the folders. `patience` is how many validations in a row may bring no better
-    score; 0 waits for ever. `ema_decay` is that of the running mean of the weights, which is what is validated and
-    kept; 0 keeps the weights themselves.
+    `batch_size` scenes make a pass, in each process; `accumulate_steps` passes make a step. `epochs`, where it is not
+    0, takes the place of `steps`: so many times over the folders. `patience` is how many validations in a row may bring
+    no better score; 0 waits for ever. `ema_decay` is that of the running mean of the weights, which is what is
+    validated and kept; 0 keeps the weights themselves.
     """
 
     __pydantic_config__ = _STRICT
 
     steps: Count = 1000
     epochs: Annotated[int, Field(ge=0)] = 0
-    batch: Annotated[int, Field(ge=2)] = 32
-    accumulate: Count = 1
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    accumulate_steps: Count = 1
     validate_every: Count = 200
     patience: Annotated[int, Field(ge=0)] = 0
     ema_decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
@@ -61,31 +62,32 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Synth:
+class SynthSettings:
     """Random scenes.
 
     `sounds` is the folder of isolated sounds; a fifth of its speakers and recordings is kept for validation.
-    `evenness` goes from 0 (classes as often as in real recordings) to 1 (all equally often). On a CPU, `on_hand` scenes
-    are kept, each is drawn `uses` times, and `bank`, where it is named, is a folder that keeps what was rendered, for
-    several trainings. `made_up` procedural sounds join each class that has few recordings. `sprites` and `backdrops`
-    are folders of cut-outs and of backgrounds, for networks that see; without them both are drawn.
+    `class_balance` goes from 0 (classes as often as in real recordings) to 1 (all equally often). On a CPU, `pool_size`
+    scenes are kept, each is drawn `uses_per_scene` times, and `scene_bank`, where it is named, is a folder that keeps
+    what was rendered, for several trainings. `procedural_sounds` procedural sounds join each class that has few
+    recordings. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds, for networks that see; without
+    them both are drawn.
     """
 
     __pydantic_config__ = _STRICT
 
     sounds: str = ""
-    sprites: str = ""
-    backdrops: str = ""
-    evenness: Share = 0.8
-    on_hand: Count = 640
-    uses: Count = 5
-    bank: str = ""
-    made_up: Annotated[int, Field(ge=0)] = 4
+    cutouts: str = ""
+    backgrounds: str = ""
+    class_balance: Share = 0.8
+    pool_size: Count = 640
+    uses_per_scene: Count = 5
+    scene_bank: str = ""
+    procedural_sounds: Annotated[int, Field(ge=0)] = 4
     validation_scenes: Count = 320
 
 
 @dataclass(frozen=True)
-class Folders:
+class FoldSettings:
     """Which folds of a data set train and which validate; the challenge's baseline has these."""
 
     __pydantic_config__ = _STRICT
@@ -95,7 +97,7 @@ class Folders:
 
 
 @dataclass(frozen=True)
-class Part:
+class DataPart:
     """One place that scenes come from, a folder or `synth`, and its share of them, relative to the others'."""
 
     __pydantic_config__ = _STRICT
@@ -105,17 +107,17 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A part of a training (`train/stages.py`): the random `scenes` or the folders among the data, for so large a
+class TrainingStage:
+    """A part of a training (`train/stages.py`): the random scenes or the folders among the data, for so large a
     `share` of the steps, with some settings changed, section by section.
     """
 
     __pydantic_config__ = _STRICT
 
     name: Annotated[str, Field(pattern=r"^[\w-]+$")]
-    scenes: Literal["synth", "folders"]
+    source: Literal["synth", "folders"]
     share: Positive
-    change: dict[str, Any] = field(default_factory=dict)
+    override: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Recipe:
 
     `teacher` is an audio checkpoint whose say counts `teacher_weight`, and the labels the rest (`train/teacher.py`).
 
-    With `standardise` each channel and mel band of the features is brought to mean 0 and deviation 1, as estimated once
+    With `standardize` each channel and mel band of the features is brought to mean 0 and deviation 1, as estimated once
     on training scenes. `encoders`, as `name` or `name@weights`, are those whose tokens the network gets.
     """
 
@@ -137,27 +139,27 @@ class Recipe:
     init: str = ""
     teacher: str = ""
     teacher_weight: Share = 0.5
-    standardise: bool = True
-    optimiser: Optimiser = field(default_factory=Optimiser)
-    run: Run = field(default_factory=Run)
-    augment: Augment = field(default_factory=Augment)
-    synth: Synth = field(default_factory=Synth)
-    folders: Folders = field(default_factory=Folders)
-    data: tuple[Part, ...] = ()
-    stages: tuple[Stage, ...] = ()
+    standardize: bool = True
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    augment: AugmentationSettings = field(default_factory=AugmentationSettings)
+    synth: SynthSettings = field(default_factory=SynthSettings)
+    folders: FoldSettings = field(default_factory=FoldSettings)
+    data: tuple[DataPart, ...] = ()
+    stages: tuple[TrainingStage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What `recipe_of` reads."""
+        """What `parse_recipe` reads."""
         return asdict(self)
 
-    def told(self) -> dict[str, Any]:
+    def to_public_json(self) -> dict[str, Any]:
         """The same for readers elsewhere: of folders on this machine only the names."""
         table = self.to_json()
         # A stage's folder and what stands in it are one name.
         table |= {"init": "/".join(Path(self.init).parts[-2:]), "teacher": Path(self.teacher).name}
         table["encoders"] = [_without_folders(encoder) for encoder in self.encoders]
-        names = {part: Path(table["synth"][part]).name for part in ("sounds", "sprites", "backdrops")}
-        table["synth"] |= {**names, "bank": ""}
+        names = {part: Path(table["synth"][part]).name for part in ("sounds", "cutouts", "backgrounds")}
+        table["synth"] |= {**names, "scene_bank": ""}
         table["data"] = [{**part, "source": Path(part["source"]).name} for part in table["data"]]
         return table
 
@@ -181,10 +183,11 @@ def read_table(path: Path) -> dict[str, Any]:
         raise UsageError(f"the recipe is no TOML ({error}): {path}") from error
 
 
-def recipe_of(table: Mapping[str, Any]) -> Recipe:
+def parse_recipe(table: Mapping[str, Any]) -> Recipe:
     """Raises UsageError that names every setting that is unknown, missing or out of range."""
+    table = rename_typed_keys(table, RECIPE)
     try:
-        return TypeAdapter(Recipe).validate_python(dict(table))
+        return TypeAdapter(Recipe).validate_python(table)
     except ValidationError as error:
         problems = "; ".join(_problem(found) for found in error.errors())
         raise UsageError(f"the recipe does not hold together: {problems}") from error
@@ -195,31 +198,35 @@ def _problem(found: Mapping[str, Any]) -> str:
     return f"{'.'.join(map(str, found['loc']))}: {message}, got {found['input']!r:.60}"
 
 
-def presets(folder: Path) -> tuple[str, ...]:
+def list_presets(folder: Path) -> tuple[str, ...]:
     """Names of the recipes in a backend's folder."""
     return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
-def preset(folder: Path, name: str) -> dict[str, Any]:
+def read_preset(folder: Path, name: str) -> dict[str, Any]:
     """The table of one of a backend's recipes. Raises UsageError for an unknown name."""
-    if name not in presets(folder):
-        raise UsageError(f"--preset knows {', '.join(presets(folder))}, got {name!r}")
+    if name not in list_presets(folder):
+        raise UsageError(f"--preset knows {', '.join(list_presets(folder))}, got {name!r}")
     return read_table(folder / f"{name}.toml")
 
 
-def changed(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+def apply_assignments(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """A table after `section.key=value` assignments, the values as TOML has them; a bare word is a text.
 
     Raises UsageError for what is no assignment.
     """
-    result = {name: dict(value) if isinstance(value, Mapping) else value for name, value in table.items()}
+    given: dict[str, Any] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         *sections, last = key.strip().split(".")
         if not (equals and last and len(sections) <= 1):
-            raise UsageError(f"--set expects section.key=value, such as run.batch=16, got {text!r}")
-        place = result.setdefault(sections[0], {}) if sections else result
+            raise UsageError(f"--set expects section.key=value, such as run.batch_size=16, got {text!r}")
+        place = given.setdefault(sections[0], {}) if sections else given
         place[last] = _value(value.strip())
+    result = rename_typed_keys(table, RECIPE)
+    for name, value in rename_typed_keys(given, RECIPE).items():
+        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
+        result[name] = {**result[name], **value} if both else value
     return result
 
 

@@ -9,25 +9,25 @@ from accelerate import Accelerator
 from torch import nn
 
 from seldfuse.checkpoint import open_checkpoint
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
-from seldfuse.labels import LabelSet
-from seldfuse.synth.child import keep_memory
-from seldfuse.train.average import Average
-from seldfuse.train.batch import Batch
-from seldfuse.train.data.opened import Data, open_data
-from seldfuse.train.data.source import Share
+from seldfuse.synth.worker_process import keep_freed_memory
+from seldfuse.train.batch import TrainingBatch
+from seldfuse.train.data.open import TrainingData, open_data
+from seldfuse.train.data.source import ProcessShare
+from seldfuse.train.initialize import copy_weights
 from seldfuse.train.recipe import Recipe
-from seldfuse.train.start import start
 from seldfuse.train.state import load_state
-from seldfuse.train.task import Task
-from seldfuse.train.teacher import Teacher, open_teacher
+from seldfuse.train.task import TrainingTask
+from seldfuse.train.teacher import TeacherModel, open_teacher
+from seldfuse.train.weight_average import WeightAverage
 
 SAMPLE = 256
 """Scenes from which the features' means and deviations, and the classes' typical distances, are estimated."""
 
 
 @dataclass
-class Course:
+class TrainingState:
     """Where a training stands, apart from its tensors; `stale` counts validations without a better score."""
 
     step: int = 0
@@ -39,32 +39,32 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSetup:
     """All that a training holds. `model` is `network` as it is called: compiled, or shared by several processes."""
 
-    task: Task
+    task: TrainingTask
     recipe: Recipe
     labels: LabelSet
-    data: Data
+    data: TrainingData
     network: Any
     model: nn.Module
-    average: Average
+    average: WeightAverage
     optimiser: Any
-    crew: Accelerator
+    accelerator: Accelerator
     device: torch.device
     out: Path
-    teacher: Teacher | None = None
+    teacher: TeacherModel | None = None
 
 
-def set_up(
-    task: Task,
+def set_up_training(
+    task: TrainingTask,
     labels: LabelSet,
     recipe: Recipe,
     out: Path,
     device: torch.device,
     crew: Accelerator,
     resume: bool,
-) -> tuple[Training, Course]:
+) -> tuple[TrainingSetup, TrainingState]:
     """A training that begins, or, with `resume`, goes on from the state in `out`.
 
     Raises UsageError or MediaError for unusable data, CheckpointError where there is nothing to go on or start from.
@@ -72,34 +72,34 @@ def set_up(
     if device.type == "cuda" and crew.num_processes > 1:
         device = torch.device("cuda", crew.local_process_index)
     if device.type == "cpu":
-        keep_memory()
+        keep_freed_memory()
     torch.manual_seed(recipe.run.seed)
     network, recipe, standardised = _network(task, labels, recipe, resume)
     teacher = open_teacher(recipe, labels, device)
-    data = open_data(recipe, labels, Share(crew.process_index, crew.num_processes), device)
+    data = open_data(recipe, labels, ProcessShare(crew.process_index, crew.num_processes), device)
     try:
         recipe = _with_steps(recipe, data.windows // crew.num_processes)
-        course = Course()
+        course = TrainingState()
         if not resume:
-            course.typical_distances_m = _look(network, data, labels, recipe.standardise and not standardised)
+            course.typical_distances_m = _detect(network, data, labels, recipe.standardize and not standardised)
         network.to(device).train()
-        average = Average(network, recipe.run.ema_decay)
+        average = WeightAverage(network, recipe.run.ema_decay)
         optimiser = _optimiser(network, recipe)
         if resume:
-            course = Course(**load_state(out, network, average, optimiser))
+            course = TrainingState(**load_state(out, network, average, optimiser))
         model, prepared = crew.prepare(torch.compile(network) if recipe.run.compile else network, optimiser)
-        data.scenes.seek(course.step * recipe.run.accumulate * recipe.run.batch)
+        data.scenes.seek(course.step * recipe.run.accumulate_steps * recipe.run.batch_size)
     except BaseException:
         data.scenes.close()
         raise
-    labels = labels.with_typical_distances(course.typical_distances_m)
+    labels = labels.replace_typical_distances(course.typical_distances_m)
     return (
-        Training(task, recipe, labels, data, network, model, average, prepared, crew, device, out, teacher),
+        TrainingSetup(task, recipe, labels, data, network, model, average, prepared, crew, device, out, teacher),
         course,
     )
 
 
-def _network(task: Task, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
+def _network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
     """A network, started from the recipe's checkpoint, if any, and whether its features' statistics came from there.
 
     A checkpoint of the same backend brings its own size and features along.
@@ -115,7 +115,7 @@ def _network(task: Task, labels: LabelSet, recipe: Recipe, resume: bool) -> tupl
             encoders=tuple(opened.config.get("encoders", ())),
         )
     network = task.build(recipe.network, labels)
-    return network, recipe, start(network, opened, recipe.features)
+    return network, recipe, copy_weights(network, opened, recipe.features)
 
 
 def _with_steps(recipe: Recipe, windows: int) -> Recipe:
@@ -126,17 +126,18 @@ def _with_steps(recipe: Recipe, windows: int) -> Recipe:
     if not windows:
         raise UsageError("run.epochs counts passes over folders, and there is none; set run.steps")
     return replace(
-        recipe, run=replace(run, epochs=0, steps=max(1, run.epochs * windows // (run.batch * run.accumulate)))
+        recipe,
+        run=replace(run, epochs=0, steps=max(1, run.epochs * windows // (run.batch_size * run.accumulate_steps))),
     )
 
 
-def _look(network: Any, data: Data, labels: LabelSet, standardise: bool) -> list[float]:
+def _detect(network: Any, data: TrainingData, labels: LabelSet, standardise: bool) -> list[float]:
     """Sets the features' statistics from a sample of scenes; gives each class's typical distance in it."""
     # In parts: the spectra of all of them at once would take gigabytes.
-    sample = Batch.join([data.scenes.draw(SAMPLE // 8) for _ in range(8)]).to("cpu")
+    sample = TrainingBatch.concat([data.scenes.draw(SAMPLE // 8) for _ in range(8)]).to("cpu")
     if standardise:
         network.set_statistics(sample.features.mean(dim=(0, 2)), sample.features.std(dim=(0, 2)))
-    truth = sample.truth
+    truth = sample.target
     assert truth.distance is not None
     found = []
     for cls, label in enumerate(labels.classes):
@@ -146,6 +147,6 @@ def _look(network: Any, data: Data, labels: LabelSet, standardise: bool) -> list
 
 
 def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    kind = torch.optim.AdamW if recipe.optimiser.name == "adamw" else torch.optim.Adam
-    settings = recipe.optimiser
+    kind = torch.optim.AdamW if recipe.optimizer.name == "adamw" else torch.optim.Adam
+    settings = recipe.optimizer
     return kind(network.parameters(), lr=settings.peak_learning_rate, weight_decay=settings.weight_decay)

@@ -12,36 +12,36 @@ from typing import Any
 import torch
 
 from seldfuse.checkpoint import CONFIG, WEIGHTS
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
-from seldfuse.files import replacing
-from seldfuse.labels import LabelSet
+from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.card import CARD
-from seldfuse.train.loop import LAST, RECIPE, train
-from seldfuse.train.progress import Progress
-from seldfuse.train.recipe import SYNTH, Recipe, Stage, recipe_of
+from seldfuse.train.loop import LAST, RECIPE, train_network
+from seldfuse.train.progress import StepReport
+from seldfuse.train.recipe import SYNTH, Recipe, TrainingStage, parse_recipe
 from seldfuse.train.state import STATE
-from seldfuse.train.task import Task
+from seldfuse.train.task import TrainingTask
 
 
 def train_in_stages(
-    task: Task,
+    task: TrainingTask,
     labels: LabelSet,
     recipe: Recipe,
     out: Path,
     device: torch.device,
-    watch: Callable[[Progress], None],
+    watch: Callable[[StepReport], None],
     warn: Callable[[str], None],
     resume: bool = False,
 ) -> dict[str, float]:
     """Trains stage after stage in folders of `out`; the last one's best checkpoint then stands in `out` itself.
 
     With `resume` it goes on in the stage that was broken off. Gives the last stage's scores. Raises UsageError where
-    none of the data is for any stage, and what `seldfuse.train.loop.train` raises.
+    none of the data is for any stage, and what `seldfuse.train.loop.train_network` raises.
     """
     if not resume and (out / RECIPE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
-    due = staged(recipe)
-    with replacing(out / RECIPE) as draft:
+    due = expand_stages(recipe)
+    with write_atomically(out / RECIPE) as draft:
         draft.write_text(recipe.to_toml(), encoding="utf-8")
     best: dict[str, float] = {}
     before: Path | None = None
@@ -50,16 +50,16 @@ def train_in_stages(
         folder = out / name
         # Not the best weights: the score may ask for what this stage does not teach.
         settings = replace(settings, init=str(before / LAST)) if before else settings
-        best = train(task, labels, settings, folder, device, watch, warn, resume=(folder / STATE).exists())
+        best = train_network(task, labels, settings, folder, device, watch, warn, resume=(folder / STATE).exists())
         before = folder
     assert before is not None
     for file in (WEIGHTS, CONFIG, CARD):
-        with replacing(out / file) as draft:
+        with write_atomically(out / file) as draft:
             shutil.copyfile(before / file, draft)
     return best
 
 
-def staged(recipe: Recipe) -> dict[str, Recipe]:
+def expand_stages(recipe: Recipe) -> dict[str, Recipe]:
     """The recipes of the stages that have data to learn from, by the names of their folders.
 
     Raises UsageError where none has, or where a stage changes what no recipe knows.
@@ -71,17 +71,17 @@ def staged(recipe: Recipe) -> dict[str, Recipe]:
     return due
 
 
-def _of_stage(stage: Stage, recipe: Recipe) -> Recipe:
-    data = tuple(part for part in recipe.data if (part.source == SYNTH) == (stage.scenes == SYNTH))
-    settings = recipe_of(_merged(replace(recipe, data=data, stages=()).to_json(), stage.change))
+def _of_stage(stage: TrainingStage, recipe: Recipe) -> Recipe:
+    data = tuple(part for part in recipe.data if (part.source == SYNTH) == (stage.source == SYNTH))
+    settings = parse_recipe(_merge(replace(recipe, data=data, stages=()).to_json(), stage.override))
     steps = max(1, round(stage.share * settings.run.steps))
     return replace(settings, run=replace(settings.run, steps=steps))
 
 
-def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A table with others' values in place of its own, sections within sections too."""
     result = dict(table)
     for name, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
-        result[name] = _merged(result[name], value) if both else value
+        result[name] = _merge(result[name], value) if both else value
     return result

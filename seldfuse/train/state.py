@@ -14,23 +14,27 @@ import torch
 from torch import Tensor, nn
 
 from seldfuse.errors import CheckpointError
-from seldfuse.files import replacing
-from seldfuse.train.average import Average
+from seldfuse.storage.atomic import write_atomically
+from seldfuse.train.weight_average import WeightAverage
 
 STATE = "state.safetensors"
 NETWORK, AVERAGE, OPTIMISER = "network.", "average.", "optimiser."
 
 
 def save_state(
-    folder: Path, network: nn.Module, average: Average, optimiser: torch.optim.Optimizer, header: Mapping[str, Any]
+    folder: Path,
+    network: nn.Module,
+    average: WeightAverage,
+    optimiser: torch.optim.Optimizer,
+    header: Mapping[str, Any],
 ) -> None:
     """Writes `state.safetensors`: weights, their running mean, the optimiser's moments, and `header`.
 
     Raises UsageError where the disk is full; what was there before stays.
     """
     tensors = {
-        **_named(NETWORK, network.state_dict()),
-        **_named(AVERAGE, average.network.state_dict()),
+        **_prefix_names(NETWORK, network.state_dict()),
+        **_prefix_names(AVERAGE, average.network.state_dict()),
         **{
             f"{OPTIMISER}{number}.{name}": value
             for number, moments in optimiser.state_dict()["state"].items()
@@ -38,12 +42,12 @@ def save_state(
         },
     }
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(folder / STATE) as draft:
+    with write_atomically(folder / STATE) as draft:
         draft.write_bytes(safetensors.torch.save(plain, metadata={"training": json.dumps(header)}))
 
 
 def load_state(
-    folder: Path, network: nn.Module, average: Average, optimiser: torch.optim.Optimizer
+    folder: Path, network: nn.Module, average: WeightAverage, optimiser: torch.optim.Optimizer
 ) -> Mapping[str, Any]:
     """Puts everything back where `save_state` had it from, and gives its header.
 
@@ -77,7 +81,7 @@ def _header(folder: Path) -> Mapping[str, Any]:
         raise CheckpointError(f"the state of the training is damaged ({error}): {path}") from error
 
 
-def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _prefix_names(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
 
 

@@ -7,12 +7,12 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 
 
 @runtime_checkable
-class Task(Protocol):
+class TrainingTask(Protocol):
     """A network to build, a loss to lower and a score to raise."""
 
     backend: str
@@ -32,7 +32,7 @@ class Task(Protocol):
         ...
 
     def loss(self, output: Any, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """The loss of a batch by a recipe's [loss]; `truth` is that of `seldfuse.train.batch.Batch`."""
+        """The loss of a batch by a recipe's [loss]; `truth` is that of `seldfuse.train.batch.TrainingBatch`."""
         ...
 
     def posterior(self, output: Any, labels: LabelSet) -> Posterior:

@@ -10,32 +10,32 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.registry import load_reference
 from seldfuse.checkpoint import open_checkpoint
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.features.stack import channels_of
-from seldfuse.labels import LabelSet
-from seldfuse.plugin.host import load_registry
-from seldfuse.plugin.registry import load_reference
-from seldfuse.posterior import Posterior
-from seldfuse.train.batch import Batch
+from seldfuse.features.stack import find_channel_slices
+from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.recipe import Recipe
-from seldfuse.train.task import Task
+from seldfuse.train.task import TrainingTask
 
 
 @dataclass(frozen=True)
-class Teacher:
+class TeacherModel:
     """A frozen network that hears the same features as its pupil, or some of them."""
 
-    task: Task
+    task: TrainingTask
     network: nn.Module
     labels: LabelSet
     channels: tuple[int, ...]
 
     @torch.no_grad()
-    def truth(self, batch: Batch) -> Posterior:
+    def predict_target(self, batch: TrainingBatch) -> Posterior:
         """What it says of a batch, on one track, in the place of the labels, which say what it does not tell."""
         said = _loudest(self.task.posterior(self.network(batch.features[:, self.channels]), self.labels))
-        known = batch.truth.map(lambda tensor: tensor[:, :, :, :1])
+        known = batch.target.map(lambda tensor: tensor[:, :, :, :1])
         onscreen = None if known.onscreen is None else known.onscreen.masked_fill(known.activity == 0, torch.nan)
         return replace(
             known,
@@ -46,7 +46,7 @@ class Teacher:
         )
 
 
-def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teacher | None:
+def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> TeacherModel | None:
     """The recipe's teacher, if it names one.
 
     Raises CheckpointError where it is missing, UsageError where it hears what the pupil does not, needs pictures or
@@ -69,9 +69,9 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
     task = load_reference(spec.task)()
     network = task.build(opened.config["network"], opened.labels)
     opened.load_into(network)
-    places = channels_of(recipe.features)
+    places = find_channel_slices(recipe.features)
     channels = tuple(channel for name in features for channel in range(places[name].start, places[name].stop))
-    return Teacher(task, network.to(device).eval().requires_grad_(False), opened.labels, channels)
+    return TeacherModel(task, network.to(device).eval().requires_grad_(False), opened.labels, channels)
 
 
 def _loudest(said: Posterior) -> Posterior:

@@ -6,13 +6,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from seldfuse.events import Events
-from seldfuse.fusion import decode
-from seldfuse.metrics.counts import count
-from seldfuse.metrics.scores import Scores, scores
-from seldfuse.synth.bank import CHUNK, Piece, Supply
-from seldfuse.train.batch import Batch
-from seldfuse.train.task import Task
+from seldfuse.core.events import Events
+from seldfuse.fusion import decode_events
+from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.scores import Scores, compute_scores
+from seldfuse.synth.bank import CHUNK, SceneChunk, SceneSupply
+from seldfuse.train.batch import TrainingBatch
+from seldfuse.train.task import TrainingTask
 
 
 @runtime_checkable
@@ -21,7 +21,7 @@ class Validation(Protocol):
 
     references: list[Events]
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[TrainingBatch]:
         """All scenes, in the order of the references."""
         ...
 
@@ -29,29 +29,31 @@ class Validation(Protocol):
 class RandomValidation:
     """A fixed set of random scenes, rendered once; the same seed and sounds give the same scenes."""
 
-    def __init__(self, supply: Supply, count: int, device: torch.device) -> None:
+    def __init__(self, supply: SceneSupply, count: int, device: torch.device) -> None:
         self.references: list[Events] = []
-        self._batches: list[Batch] = []
+        self._batches: list[TrainingBatch] = []
         for number, first in enumerate(range(0, count, CHUNK)):
-            piece = _first(supply.chunk(number), count - first)
-            self._batches.append(Batch(piece.features, supply.features, piece.truth, piece.embeddings).to(device))
-            self.references += decode(piece.truth)
+            piece = _first(supply.load_chunk(number), count - first)
+            self._batches.append(
+                TrainingBatch(piece.features, supply.features, piece.truth, piece.embeddings).to(device)
+            )
+            self.references += decode_events(piece.truth)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[TrainingBatch]:
         return iter(self._batches)
 
 
-def _first(piece: Piece, count: int) -> Piece:
+def _first(piece: SceneChunk, count: int) -> SceneChunk:
     """At most so many scenes, in single precision."""
     return piece.map(lambda tensor: tensor[:count].float())
 
 
-def score(task: Task, network: nn.Module, validation: Validation) -> Scores:
+def score_network(task: TrainingTask, network: nn.Module, validation: Validation) -> Scores:
     """Strict scores, macro over classes, of a network that is in evaluation mode, one-track or not."""
     labels = validation.references[0].labels
     predictions: list[Events] = []
     with torch.inference_mode():
         for batch in validation.batches():
             output: Any = network(*batch.inputs)
-            predictions += decode(task.posterior(output, labels).to("cpu"))
-    return scores(count(validation.references, predictions, labels, mode="strict"))
+            predictions += decode_events(task.posterior(output, labels).to("cpu"))
+    return compute_scores(count_matches(validation.references, predictions, labels, mode="strict"))

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from seldfuse.fusion.decode import DecodeSettings, sounding_by
-from seldfuse.labels import LabelSet
-from seldfuse.tune.outcomes import Rows, f_of
+from seldfuse.core.labels import LabelSet
+from seldfuse.fusion.decode import DecodeSettings, find_active_by
+from seldfuse.tune.outcomes import OutcomeRows, compute_f
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
 LOWEST, HIGHEST = 0.05, 0.95
@@ -16,21 +16,21 @@ LOWEST, HIGHEST = 0.05, 0.95
 
 @dataclass(frozen=True)
 class _Choice:
-    """The numbers of each class, as `sounding_by` takes them."""
+    """The numbers of each class, as `find_active_by` takes them."""
 
     high: Float[Tensor, "cls"]
     low_share: Float[Tensor, "cls"]
     gap: Float[Tensor, "cls"]
     shortest: Float[Tensor, "cls"]
 
-    def active(self, rows: Rows) -> Bool[Tensor, "frame row track"]:
+    def active(self, rows: OutcomeRows) -> Bool[Tensor, "frame row track"]:
         high, share, gap, shortest = (
             values[rows.cls].unsqueeze(-1) for values in (self.high, self.low_share, self.gap, self.shortest)
         )
-        return sounding_by(rows.activity[None], high, high * share, gap, shortest)[1][0]
+        return find_active_by(rows.activity[None], high, high * share, gap, shortest)[1][0]
 
 
-def fit_decoding(rows: Rows, labels: LabelSet, base: DecodeSettings) -> DecodeSettings:
+def fit_decoding(rows: OutcomeRows, labels: LabelSet, base: DecodeSettings) -> DecodeSettings:
     """The settings of each class that score best on these rows, one kind of number after the other.
 
     A class of few frames follows what is best for all: `SHRINKAGE_FRAMES` frames of the mean class join its own.
@@ -50,23 +50,25 @@ def fit_decoding(rows: Rows, labels: LabelSet, base: DecodeSettings) -> DecodeSe
     return _settings(choice, labels, base)
 
 
-def counts_of(rows: Rows, settings: DecodeSettings, labels: LabelSet) -> Float[Tensor, "3 cls"]:
+def count_hits(rows: OutcomeRows, settings: DecodeSettings, labels: LabelSet) -> Float[Tensor, "3 cls"]:
     """Hits, predictions and references of each class under some settings."""
-    return _by_class(rows, sounding_rows(rows, settings, labels), len(labels))
+    return _by_class(rows, select_active_rows(rows, settings, labels), len(labels))
 
 
-def sounding_rows(rows: Rows, settings: DecodeSettings, labels: LabelSet) -> Bool[Tensor, "frame row track"]:
+def select_active_rows(
+    rows: OutcomeRows, settings: DecodeSettings, labels: LabelSet
+) -> Bool[Tensor, "frame row track"]:
     """Which tracks sound under some settings."""
-    limits = (limit.to(rows.activity)[rows.cls].unsqueeze(-1) for limit in settings.limits(labels))
-    return sounding_by(rows.activity[None], *limits)[1][0]
+    limits = (limit.to(rows.activity)[rows.cls].unsqueeze(-1) for limit in settings.resolve_limits(labels))
+    return find_active_by(rows.activity[None], *limits)[1][0]
 
 
-def _finer(rows: Rows, choice: _Choice, offsets: tuple[float, ...]) -> _Choice:
+def _finer(rows: OutcomeRows, choice: _Choice, offsets: tuple[float, ...]) -> _Choice:
     values = choice.high.cpu() + torch.tensor(offsets)[:, None]
     return _best(rows, choice, "high", values.clamp(LOWEST, HIGHEST))
 
 
-def _best(rows: Rows, choice: _Choice, name: str, values: Float[Tensor, "value cls"]) -> _Choice:
+def _best(rows: OutcomeRows, choice: _Choice, name: str, values: Float[Tensor, "value cls"]) -> _Choice:
     """The choice with the best of these values for each class; the first among equals."""
     values = values.to(rows.activity)
     tried = [replace(choice, **{name: value}) for value in values]
@@ -77,12 +79,12 @@ def _best(rows: Rows, choice: _Choice, name: str, values: Float[Tensor, "value c
     counts = missed[:, None] + torch.stack([_by_class(loud, one.active(loud), values.shape[1]) for one in tried], dim=1)
     shared = counts.sum(-1, keepdim=True)
     shared = shared * SHRINKAGE_FRAMES / shared[2].clamp_min(1.0)
-    best = f_of(counts + shared).argmax(0, keepdim=True)
+    best = compute_f(counts + shared).argmax(0, keepdim=True)
     return replace(choice, **{name: values.gather(0, best)[0]})
 
 
-def _by_class(rows: Rows, active: Bool[Tensor, "frame row track"], classes: int) -> Float[Tensor, "3 cls"]:
-    by_row = rows.of(active)
+def _by_class(rows: OutcomeRows, active: Bool[Tensor, "frame row track"], classes: int) -> Float[Tensor, "3 cls"]:
+    by_row = rows.from_data(active)
     return torch.zeros(3, classes, device=by_row.device).index_add_(1, rows.cls, by_row)
 
 
@@ -93,7 +95,7 @@ def _settings(choice: _Choice, labels: LabelSet, base: DecodeSettings) -> Decode
     return replace(
         base,
         threshold=table(choice.high, 4),
-        low=table(choice.high * choice.low_share, 4),
+        offset_threshold=table(choice.high * choice.low_share, 4),
         max_gap_frames={name: int(frames) for name, frames in table(choice.gap, 0).items()},
         min_frames={name: int(frames) for name, frames in table(choice.shortest, 0).items()},
     )

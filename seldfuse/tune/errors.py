@@ -4,16 +4,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.directions import azimuth_from_direction
+from seldfuse.core.directions import azimuth_from_direction
+from seldfuse.core.geometry import fold_azimuth
+from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.averages import NEAREST_M
-from seldfuse.geometry import fold_front
-from seldfuse.posterior import Posterior
 
 HEARD = 0.3
 """Errors are those of frames in which something is heard."""
 
 
-def errors(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "clip frame cls track"]:
+def compute_errors(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "clip frame cls track"]:
     """Of azimuth (field `direction`, in degrees, folded to the front) or of the logarithm of the distance.
 
     Towards the nearest true source of the class; NaN where nothing is heard, nothing sounds, or either side says
@@ -36,16 +36,18 @@ def _scale(posterior: Posterior, field: str, at: tuple[Tensor, ...]) -> Tensor:
         assert posterior.distance is not None
         return posterior.distance[at].clamp_min(NEAREST_M).log()
     assert posterior.direction is not None
-    folded_deg: Tensor = fold_front(azimuth_from_direction(posterior.direction[at]))
+    folded_deg: Tensor = fold_azimuth(azimuth_from_direction(posterior.direction[at]))
     return folded_deg
 
 
-def of_the_loudest(value: Float[Tensor, "clip frame cls track"], said: Posterior) -> Float[Tensor, "clip frame cls"]:
+def take_loudest_track(
+    value: Float[Tensor, "clip frame cls track"], said: Posterior
+) -> Float[Tensor, "clip frame cls"]:
     """What a posterior's loudest track of each class has."""
     return value.gather(-1, said.activity.nan_to_num().argmax(-1, keepdim=True)).squeeze(-1)
 
 
-def sounding_ranks(said: Posterior, truth: Posterior) -> Float[Tensor, "clip frame cls track"]:
+def rank_active_tracks(said: Posterior, truth: Posterior) -> Float[Tensor, "clip frame cls track"]:
     """1 where as many sources of the class sound as a track has rank in loudness, else 0: which track means which
     source is not asked.
     """

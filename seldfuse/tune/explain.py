@@ -8,26 +8,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combine import SPREADS
-from seldfuse.fusion.decode import sounding
+from seldfuse.fusion.decode import find_active
 from seldfuse.metrics.counts import Counts
-from seldfuse.metrics.jackknife import Interval, differences, intervals
-from seldfuse.metrics.scores import by_class
-from seldfuse.posterior import Posterior
-from seldfuse.tune.choose import Tuned, cross_validated, folds_of
-from seldfuse.tune.errors import errors, of_the_loudest
-from seldfuse.tune.fit import Objective, Pooled, pool_all
-from seldfuse.tune.material import Material
+from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
+from seldfuse.metrics.scores import score_classes
+from seldfuse.tune.errors import compute_errors, take_loudest_track
+from seldfuse.tune.fit import Objective, PooledMembers, pool_all
+from seldfuse.tune.fusion import TuneResult, assign_folds, cross_validate
 from seldfuse.tune.reliability import Reliability
+from seldfuse.tune.tuning_data import TuningData
 
 SCORES = ("f20_1", "f20", "f1", "f_class")
 AUDIBLE = 0.05
 
 
 @dataclass(frozen=True)
-class Diagram:
+class ReliabilityDiagram:
     """Probability and frequency by bins, all classes together, and the expected calibration error: the mean of the
     classes' own."""
 
@@ -38,15 +38,15 @@ class Diagram:
 
 
 @dataclass(frozen=True)
-class Worth:
+class EnsembleReport:
     """Scores are cross-validated, with thresholds fitted anew for each ensemble.
 
     `alone` and `without` map members to the scores of the member alone and of the ensemble without it, `loss` to what
     is lost with it; `growth` begins with the best member, and each next one is the one that adds most. `correlation`
-    holds, for activity, azimuth and distance, that of the members' errors, NaN where a member does not tell.
-    `by_class` maps scores and classes to each member's F. `diagrams` are those of each member, and of the fused
-    posterior, before and after what was fitted; `coverage` maps `direction` and `distance` to what share of the true
-    values lies in each interval, in percent. Both are of fits that had not seen the clip.
+    holds, for activity, azimuth and distance, that of the members' errors, NaN where a member does not tell. `by_class`
+    maps scores and classes to each member's F. `diagrams` are those of each member, and of the fused posterior, before
+    and after what was fitted; `compute_coverage` maps `direction` and `distance` to what share of the true values lies
+    in each interval, in percent. Both are of fits that had not seen the clip.
     """
 
     criterion: str
@@ -59,11 +59,13 @@ class Worth:
     growth: Sequence[tuple[str, float]]
     correlation: Mapping[str, Sequence[Sequence[float]]]
     by_class: Mapping[str, Mapping[str, Mapping[str, float]]]
-    diagrams: Mapping[str, tuple[Diagram, Diagram]]
+    diagrams: Mapping[str, tuple[ReliabilityDiagram, ReliabilityDiagram]]
     coverage: Mapping[str, Mapping[str, float]]
 
 
-def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[str], None]) -> Worth:
+def explain_ensemble(
+    tuned: TuneResult, objective: Objective, folds: int, watch: Callable[[str], None]
+) -> EnsembleReport:
     """What each member of a tuned ensemble is worth; `watch` hears what is being asked."""
     material = tuned.compared
     members = tuple(material.members)
@@ -71,7 +73,7 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
     def counted(chosen: Sequence[str]) -> Counts:
         watch(f"what {' and '.join(chosen)} can do")
         part = replace(material, members={name: material.members[name] for name in chosen})
-        return cross_validated(Pooled.of(part, tuned.start, objective), ("decoding",), folds)[1]
+        return cross_validate(PooledMembers.from_members(part, tuned.start, objective), ("decoding",), folds)[1]
 
     name = objective.criterion
     ensembles = _Ensembles(counted, name)
@@ -79,19 +81,19 @@ def explained(tuned: Tuned, objective: Objective, folds: int, watch: Callable[[s
     alone = {member: ensembles.counts((member,)) for member in members}
     others = {member: tuple(other for other in members if other != member) for member in members}
     without = {member: rest for member, rest in others.items() if rest}
-    return Worth(
+    return EnsembleReport(
         criterion=name,
         clips=len(material),
         members=members,
         whole=ensembles.score(members),
         alone={member: _scores(counts) for member, counts in alone.items()},
         without={member: ensembles.score(rest) for member, rest in without.items()},
-        loss={member: differences(whole, ensembles.counts(rest))[name] for member, rest in without.items()},
+        loss={member: compare_systems(whole, ensembles.counts(rest))[name] for member, rest in without.items()},
         growth=_growth(ensembles, members),
         correlation=_correlations(material),
         by_class=_by_class(alone, material),
         diagrams=_diagrams(material, tuned, folds),
-        coverage=coverage(tuned.winner.said, material.truth, tuned.winner.settings),
+        coverage=compute_coverage(tuned.winner.said, material.truth, tuned.winner.settings),
     )
 
 
@@ -109,11 +111,11 @@ class _Ensembles:
         return self._made[key]
 
     def score(self, members: Sequence[str]) -> float:
-        return intervals(self.counts(members))[self._score].value
+        return compute_intervals(self.counts(members))[self._score].value
 
 
 def _scores(counts: Counts) -> dict[str, float]:
-    found = intervals(counts)
+    found = compute_intervals(counts)
     return {name: found[name].value for name in SCORES}
 
 
@@ -129,9 +131,9 @@ def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, fl
     return growth
 
 
-def _by_class(alone: Mapping[str, Counts], material: Material) -> dict[str, dict[str, dict[str, float]]]:
+def _by_class(alone: Mapping[str, Counts], material: TuningData) -> dict[str, dict[str, dict[str, float]]]:
     labels = material.truth.labels
-    found = {name: by_class(counts.total()) for name, counts in alone.items()}
+    found = {name: score_classes(counts.sum_clips()) for name, counts in alone.items()}
     return {
         score: {
             cls: {name: float(scores[score][place]) for name, scores in found.items()}
@@ -141,7 +143,7 @@ def _by_class(alone: Mapping[str, Counts], material: Material) -> dict[str, dict
     }
 
 
-def _correlations(material: Material) -> dict[str, list[list[float]]]:
+def _correlations(material: TuningData) -> dict[str, list[list[float]]]:
     truth = material.truth
     sounds = (truth.activity > 0.5).any(-1)
     most = torch.stack([said.activity.amax(-1) for said in material.members.values()])
@@ -149,7 +151,7 @@ def _correlations(material: Material) -> dict[str, list[list[float]]]:
     found = {"activity": _correlation((most - sounds.float())[:, asked])}
     for field in SPREADS:
         given = [
-            of_the_loudest(errors(said, truth, field), said)
+            take_loudest_track(compute_errors(said, truth, field), said)
             if field in said.provides
             else torch.full_like(most[0], torch.nan)
             for said in material.members.values()
@@ -168,43 +170,45 @@ def _correlation(error: Float[Tensor, "member cell"]) -> list[list[float]]:
     return [[pair(one, other) for other in error] for one in error]
 
 
-def _diagrams(material: Material, tuned: Tuned, folds: int) -> dict[str, tuple[Diagram, Diagram]]:
-    fold, truth = folds_of(material.recording, folds), material.truth
+def _diagrams(
+    material: TuningData, tuned: TuneResult, folds: int
+) -> dict[str, tuple[ReliabilityDiagram, ReliabilityDiagram]]:
+    fold, truth = assign_folds(material.recording, folds), material.truth
     found = {}
     for name, said in material.members.items():
         mended = said.activity.clone()
         for number in range(folds):
             seen = fold != number
-            fitted = Reliability.of(
+            fitted = Reliability.from_posteriors(
                 said.map(lambda v, seen=seen: v[seen]), truth.map(lambda v, seen=seen: v[seen])
             ).fit()
-            mended[~seen] = fitted.of(said.map(lambda v, seen=seen: v[~seen])).activity
+            mended[~seen] = fitted.apply(said.map(lambda v, seen=seen: v[~seen])).activity
         found[name] = (_diagram(said, truth), _diagram(replace(said, activity=mended), truth))
     before, _ = pool_all(material, tuned.start)
     return {**found, "fused": (_diagram(before, truth), _diagram(tuned.winner.said, truth))}
 
 
-def _diagram(said: Posterior, truth: Posterior) -> Diagram:
-    counted = Reliability.of(said, truth)
-    probability, frequency, share = counted.diagram(Calibration())
+def _diagram(said: Posterior, truth: Posterior) -> ReliabilityDiagram:
+    counted = Reliability.from_posteriors(said, truth)
+    probability, frequency, share = counted.to_diagram(Calibration())
     total = share.sum(0).clamp_min(1e-9)
     said_by_bin, heard_by_bin = ((value * share).sum(0) / total for value in (probability, frequency))
-    error = float(counted.expected_error(Calibration()).mean())
-    return Diagram(said_by_bin.tolist(), heard_by_bin.tolist(), (total / total.sum()).tolist(), error)
+    error = float(counted.compute_expected_error(Calibration()).mean())
+    return ReliabilityDiagram(said_by_bin.tolist(), heard_by_bin.tolist(), (total / total.sum()).tolist(), error)
 
 
-def coverage(said: Posterior, truth: Posterior, settings: FusionSettings) -> dict[str, dict[str, float]]:
+def compute_coverage(said: Posterior, truth: Posterior, settings: FusionSettings) -> dict[str, dict[str, float]]:
     """What share of the true values lies in each interval of azimuth (`direction`) and `distance`, in percent.
 
     Of the events as they would be told, towards the nearest true source of their class.
     """
-    active = sounding(said.activity, settings.decode, said.labels)[1]
+    active = find_active(said.activity, settings.decode, said.labels)[1]
     told = replace(said, activity=active.to(said.activity.dtype))
     found = {}
-    for field, doubt in {"direction": settings.doubt.azimuth, "distance": settings.doubt.distance}.items():
+    for field, doubt in {"direction": settings.uncertainty.azimuth, "distance": settings.uncertainty.distance}.items():
         if doubt is None:
             continue
-        error = errors(told, truth, field)
+        error = compute_errors(told, truth, field)
         width = (error.abs() / said.tensors()[SPREADS[field]])[~error.isnan()]
         found[field] = {level: 100 * float((width <= half).float().mean()) for level, half in doubt.intervals.items()}
     return found

@@ -8,18 +8,18 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings, FusionSettings, pool
-from seldfuse.fusion.doubt import Evidence
-from seldfuse.fusion.smooth import SmoothSettings, smoothed
+from seldfuse.fusion.smooth import SmoothSettings, smooth_posterior
+from seldfuse.fusion.uncertainty import UncertaintyInputs
 from seldfuse.metrics.counts import Mode
-from seldfuse.posterior import Posterior
-from seldfuse.tune.decoding import counts_of, fit_decoding, sounding_rows
-from seldfuse.tune.doubt import fit_doubt
+from seldfuse.tune.decoding import count_hits, fit_decoding, select_active_rows
 from seldfuse.tune.hits import Criterion
-from seldfuse.tune.material import Material
-from seldfuse.tune.outcomes import Rows, f_of, outcomes
+from seldfuse.tune.outcomes import OutcomeRows, compute_f, compute_outcomes
 from seldfuse.tune.reliability import Reliability
-from seldfuse.tune.smoothing import fit_smooth
+from seldfuse.tune.smoothing import fit_smoothing
+from seldfuse.tune.tuning_data import TuningData
+from seldfuse.tune.uncertainty import fit_uncertainty
 from seldfuse.tune.weights import fit_weights
 
 CHUNK = 250
@@ -37,69 +37,76 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Pooled:
+class PooledMembers:
     """What members say of all clips together, before the doubt is fitted."""
 
     settings: FusionSettings
     posterior: Posterior
-    evidence: Evidence
-    material: Material
+    evidence: UncertaintyInputs
+    material: TuningData
     objective: Objective
 
     @classmethod
-    def of(cls, material: Material, settings: FusionSettings, objective: Objective) -> "Pooled":
+    def from_members(cls, material: TuningData, settings: FusionSettings, objective: Objective) -> "PooledMembers":
         """By settings of which doubt and decoding, but for the angle, do not matter."""
         return cls(settings, *pool_all(material, settings), material, objective)
 
     @cached_property
-    def rows(self) -> Rows:
+    def rows(self) -> OutcomeRows:
         """What each choice of tracks scores: found once, however many folds ask, and only where one asks."""
         return _outcomes(self.posterior, self.material, self.objective, self.settings.decode)
 
-    def smoothed_by(self, smooth: SmoothSettings) -> "Pooled":
+    def smooth_with(self, smooth: SmoothSettings) -> "PooledMembers":
         """The same smoothed, as by pooling with these settings, where nothing was smoothed before."""
         parts = [
-            smoothed(self.posterior.map(lambda value, clips=clips: value[clips]), smooth)
+            smooth_posterior(self.posterior.map(lambda value, clips=clips: value[clips]), smooth)
             for clips in _chunks(len(self.material))
         ]
-        posterior = Posterior.join(parts)
+        posterior = Posterior.concat(parts)
         settings = replace(self.settings, smooth=smooth)
         return replace(
-            self, settings=settings, posterior=posterior, evidence=Evidence.of(posterior, self.evidence.members)
+            self,
+            settings=settings,
+            posterior=posterior,
+            evidence=UncertaintyInputs.from_posterior(posterior, self.evidence.members),
         )
 
 
-def pool_all(material: Material, settings: FusionSettings) -> tuple[Posterior, Evidence]:
+def pool_all(material: TuningData, settings: FusionSettings) -> tuple[Posterior, UncertaintyInputs]:
     """As `seldfuse.fusion.pool`, of all clips."""
-    parts = [pool(material.members_of(clips), settings) for clips in _chunks(len(material))]
-    return Posterior.join([posterior for posterior, _ in parts]), Evidence.join([evidence for _, evidence in parts])
+    parts = [pool(material.select_members(clips), settings) for clips in _chunks(len(material))]
+    return Posterior.concat([posterior for posterior, _ in parts]), UncertaintyInputs.concat(
+        [evidence for _, evidence in parts]
+    )
 
 
 def _chunks(clips: int) -> list[slice]:
     return [slice(first, first + CHUNK) for first in range(0, clips, CHUNK)]
 
 
-def pooled_anew(last: Pooled, settings: FusionSettings) -> Pooled:
-    """As `Pooled.of`, but what was pooled last where the settings are the same."""
-    return last if last.settings == settings else Pooled.of(last.material, settings, last.objective)
+def pool_if_changed(last: PooledMembers, settings: FusionSettings) -> PooledMembers:
+    """As `PooledMembers.from_members`, but what was pooled last where the settings are the same."""
+    return last if last.settings == settings else PooledMembers.from_members(last.material, settings, last.objective)
 
 
-def fitted(
-    material: Material,
+def fit_all(
+    material: TuningData,
     start: FusionSettings,
     parts: Sequence[str],
     objective: Objective,
-    last: Pooled | None = None,
+    last: PooledMembers | None = None,
 ) -> tuple[FusionSettings, Posterior]:
     """Everything fitted to all clips, and what they then say; `last` is what was pooled before."""
     everything = torch.ones(len(material), dtype=torch.bool)
-    settings = members_fitted(material, start, parts, everything)
-    pooled = Pooled.of(material, settings, objective) if last is None else pooled_anew(last, settings)
+    settings = fit_members(material, start, parts, everything)
+    pooled = (
+        PooledMembers.from_members(material, settings, objective) if last is None else pool_if_changed(last, settings)
+    )
     return fit(material, pooled, parts, objective, everything)
 
 
-def members_fitted(
-    material: Material, start: FusionSettings, parts: Sequence[str], seen: Bool[Tensor, "clip"]
+def fit_members(
+    material: TuningData, start: FusionSettings, parts: Sequence[str], seen: Bool[Tensor, "clip"]
 ) -> FusionSettings:
     """What is fitted before members are pooled: their calibration and weights, as `parts` says."""
     # What smoothing is fitted to is not smoothed.
@@ -108,11 +115,11 @@ def members_fitted(
         return settings
     part = material.take(seen)
     if "calibration" in parts:
-        fitted = {name: Reliability.of(said, part.truth).fit() for name, said in part.members.items()}
+        fitted = {name: Reliability.from_posteriors(said, part.truth).fit() for name, said in part.members.items()}
         settings = replace(settings, calibration=fitted)
     if "weights" in parts:
         members = {
-            name: settings.calibration[name].of(said) if name in settings.calibration else said
+            name: settings.calibration[name].apply(said) if name in settings.calibration else said
             for name, said in part.members.items()
         }
         settings = replace(settings, weights=fit_weights(members, part.truth))
@@ -120,7 +127,7 @@ def members_fitted(
 
 
 def fit(
-    material: Material, pooled: Pooled, parts: Sequence[str], objective: Objective, seen: Bool[Tensor, "clip"]
+    material: TuningData, pooled: PooledMembers, parts: Sequence[str], objective: Objective, seen: Bool[Tensor, "clip"]
 ) -> tuple[FusionSettings, Posterior]:
     """Smoothing, doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told.
 
@@ -128,18 +135,18 @@ def fit(
     """
     truth = material.truth.map(lambda value: value[seen])
     if "smoothing" in parts:
-        pooled = pooled.smoothed_by(fit_smooth(truth, pooled.posterior.map(lambda value: value[seen])))
+        pooled = pooled.smooth_with(fit_smoothing(truth, pooled.posterior.map(lambda value: value[seen])))
     labels, settings = pooled.posterior.labels, pooled.settings
-    doubt = fit_doubt(
+    doubt = fit_uncertainty(
         pooled.posterior.map(lambda value: value[seen]),
         pooled.evidence.map(lambda value: value[seen]),
         truth,
         activity="decoding" in parts,
     )
-    said = doubt.of(pooled.posterior, pooled.evidence)
-    settings = replace(settings, doubt=doubt)
+    said = doubt.apply(pooled.posterior, pooled.evidence)
+    settings = replace(settings, uncertainty=doubt)
     if "decoding" in parts:
-        rows = pooled.rows.heard_as(said.activity)
+        rows = pooled.rows.replace_activity(said.activity)
         rows = rows.take(seen[rows.clip])
         settings = replace(settings, decode=fit_decoding(rows, labels, settings.decode))
         settings = _with_angle(material, said, rows, settings, objective)
@@ -147,24 +154,28 @@ def fit(
 
 
 def _with_angle(
-    material: Material, said: Posterior, rows: Rows, settings: FusionSettings, objective: Objective
+    material: TuningData, said: Posterior, rows: OutcomeRows, settings: FusionSettings, objective: Objective
 ) -> FusionSettings:
     """The angle below which sources of one class are one: where several tracks are never heard at once, as it was."""
     labels = said.labels
-    crowd = (sounding_rows(rows, settings.decode, labels).sum(-1) > 1).any(0)
+    crowd = (select_active_rows(rows, settings.decode, labels).sum(-1) > 1).any(0)
     if not crowd.any():
         return settings
-    rest, few = counts_of(rows.take(~crowd), settings.decode, labels), rows.take(crowd)
+    rest, few = count_hits(rows.take(~crowd), settings.decode, labels), rows.take(crowd)
     found = [(few, settings.decode)]
     for angle_deg in ANGLES_DEG:
         decode = replace(settings.decode, unify_angle_deg=angle_deg)
         found.append((_outcomes(said, material, objective, decode, few), decode))
-    scores = [float(f_of(rest + counts_of(rows, decode, labels)).mean()) for rows, decode in found]
+    scores = [float(compute_f(rest + count_hits(rows, decode, labels)).mean()) for rows, decode in found]
     return replace(settings, decode=found[max(range(len(scores)), key=scores.__getitem__)][1])
 
 
 def _outcomes(
-    posterior: Posterior, material: Material, objective: Objective, decode: DecodeSettings, among: Rows | None = None
-) -> Rows:
-    scored = material.scored(objective.mode == "official")
-    return outcomes(posterior, material.truth, objective.criterion, decode.unify_angle_deg, scored, among)
+    posterior: Posterior,
+    material: TuningData,
+    objective: Objective,
+    decode: DecodeSettings,
+    among: OutcomeRows | None = None,
+) -> OutcomeRows:
+    scored = material.keep_scored(objective.mode == "official")
+    return compute_outcomes(posterior, material.truth, objective.criterion, decode.unify_angle_deg, scored, among)

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.directions import azimuth_from_direction
-from seldfuse.geometry import fold_front
+from seldfuse.core.directions import azimuth_from_direction
+from seldfuse.core.geometry import fold_azimuth
 from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG, RELATIVE_LIMIT
 
 Criterion = Literal["f20_1", "f20_1_on", "f20", "f1", "f_class"]
@@ -25,7 +25,7 @@ _FIRST = torch.tensor([1e-5, 1e-7, 1e-9], dtype=torch.float64)
 """What decides between matchings that cost the same."""
 
 
-class Side(NamedTuple):
+class MatchSide(NamedTuple):
     """One side of some cells, on three tracks; NaN where a track, or what it should know, is not there."""
 
     active: Bool[Tensor, "cell 3"]
@@ -34,19 +34,19 @@ class Side(NamedTuple):
     onscreen: Float[Tensor, "cell 3"]
 
     @classmethod
-    def of(cls, fields: Mapping[str, Tensor], active: Bool[Tensor, "cell track"]) -> "Side":
+    def from_fields(cls, fields: Mapping[str, Tensor], active: Bool[Tensor, "cell track"]) -> "MatchSide":
         """From the fields of a posterior, `(cell, track, *xyz)`."""
         unknown = torch.full_like(fields["activity"], torch.nan)
-        folded_deg = fold_front(azimuth_from_direction(fields["direction"])) if "direction" in fields else unknown
+        folded_deg = fold_azimuth(azimuth_from_direction(fields["direction"])) if "direction" in fields else unknown
         known = (folded_deg, fields.get("distance", unknown), fields.get("onscreen", unknown))
-        return cls(padded(active), *(F.pad(value, _lacking(value), value=torch.nan) for value in known))
+        return cls(pad_tracks(active), *(F.pad(value, _lacking(value), value=torch.nan) for value in known))
 
-    def take(self, cells: Bool[Tensor, "cell"]) -> "Side":
+    def take(self, cells: Bool[Tensor, "cell"]) -> "MatchSide":
         """Some of the cells."""
-        return Side(*(value[cells] for value in self))
+        return MatchSide(*(value[cells] for value in self))
 
 
-def padded(active: Bool[Tensor, "*cell track"]) -> Bool[Tensor, "*cell 3"]:
+def pad_tracks(active: Bool[Tensor, "*cell track"]) -> Bool[Tensor, "*cell 3"]:
     """On three tracks, of which those that are not there are silent."""
     return F.pad(active, _lacking(active))
 
@@ -55,7 +55,7 @@ def _lacking(value: Tensor) -> tuple[int, int]:
     return 0, MOST_TRACKS - value.shape[-1]
 
 
-class Pairs(NamedTuple):
+class CandidatePairs(NamedTuple):
     """Every true source (rows) beside every prediction (columns) of some cells, and whether the two are a hit."""
 
     real: Bool[Tensor, "cell 3"]
@@ -63,12 +63,12 @@ class Pairs(NamedTuple):
     passed: Bool[Tensor, "cell 3 3"]
 
     @classmethod
-    def of(cls, said: Side, truth: Side, criterion: Criterion) -> "Pairs":
+    def from_sides(cls, said: MatchSide, truth: MatchSide, criterion: Criterion) -> "CandidatePairs":
         """Whatever is active on the side that says."""
         apart_deg = (truth.azimuth_deg.unsqueeze(-1) - said.azimuth_deg.unsqueeze(-2)).abs()
         return cls(truth.active, apart_deg.nan_to_num(0.0), _passes(said, truth, apart_deg, criterion))
 
-    def hits(self, active: Bool[Tensor, "cell 3"]) -> UInt8[Tensor, "cell"]:
+    def count_hits(self, active: Bool[Tensor, "cell 3"]) -> UInt8[Tensor, "cell"]:
         """How many hits there are among those pairs of active tracks that lie nearest in sum."""
         pairs = self.real.unsqueeze(-1) & active.unsqueeze(-2)
         passed = self.passed & pairs
@@ -77,12 +77,12 @@ class Pairs(NamedTuple):
         hits = passed.flatten(-2).gather(-1, nearest).squeeze(-1).to(torch.uint8)
         crowd = (self.real.sum(-1) > 1) & (active.sum(-1) > 1)
         cost = torch.where(pairs[crowd], self.apart_deg[crowd], 0.0)
-        order = _matched(cost, self.real[crowd], active[crowd])
+        order = _match(cost, self.real[crowd], active[crowd])
         hits[crowd] = passed[crowd].gather(-1, order.unsqueeze(-1)).sum((-1, -2), dtype=torch.uint8)
         return hits
 
 
-def _matched(
+def _match(
     cost: Float[Tensor, "cell 3 3"], rows: Bool[Tensor, "cell 3"], columns: Bool[Tensor, "cell 3"]
 ) -> Int[Tensor, "cell 3"]:
     """The column of each row at the least sum of costs, such that the scarcer side is matched wholly.
@@ -102,7 +102,7 @@ def _matched(
 
 
 def _passes(
-    said: Side, truth: Side, apart_deg: Float[Tensor, "cell 3 3"], criterion: Criterion
+    said: MatchSide, truth: MatchSide, apart_deg: Float[Tensor, "cell 3 3"], criterion: Criterion
 ) -> Bool[Tensor, "cell 3 3"]:
     """Which pairs are within the criterion's limits; what is NaN is within none."""
     passed = torch.ones_like(apart_deg, dtype=torch.bool)

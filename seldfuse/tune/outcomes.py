@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from seldfuse.fusion.unify import merge_cells, owners
-from seldfuse.perclass import Number
-from seldfuse.posterior import Posterior
-from seldfuse.tune.hits import MOST_TRACKS, Criterion, Pairs, Side, padded
+from seldfuse.core.class_values import Number
+from seldfuse.core.posterior import Posterior
+from seldfuse.fusion.unify import group_tracks, merge_cells
+from seldfuse.tune.hits import MOST_TRACKS, CandidatePairs, Criterion, MatchSide, pad_tracks
 
 FAINTEST = 0.05
 """A class whose activity never exceeds this is taken for silent."""
@@ -24,7 +24,7 @@ SCORED = ("activity", "direction", "distance", "onscreen")
 
 
 @dataclass(frozen=True)
-class Rows:
+class OutcomeRows:
     """What can be counted, by rows: a row is a class of a clip in which something is heard or true.
 
     `hits` and `predictions` are those of each choice of sounding tracks, whose bit k says whether track k sounds;
@@ -38,37 +38,37 @@ class Rows:
     predictions: UInt8[Tensor, "frame row choice"]
     references: UInt8[Tensor, "frame row"]
 
-    def of(self, active: Bool[Tensor, "frame row track"]) -> Float[Tensor, "3 row"]:
+    def from_data(self, active: Bool[Tensor, "frame row track"]) -> Float[Tensor, "3 row"]:
         """Hits, predictions and references of every row where these tracks sound."""
         choice = torch.stack([track.long() << bit for bit, track in enumerate(active.unbind(-1))]).sum(0).unsqueeze(-1)
         counted = [found.gather(-1, choice).squeeze(-1) for found in (self.hits, self.predictions)]
         return torch.stack([count.sum(dim=0, dtype=torch.float32) for count in (*counted, self.references)])
 
-    def take(self, rows: Bool[Tensor, "row"]) -> "Rows":
+    def take(self, rows: Bool[Tensor, "row"]) -> "OutcomeRows":
         """Some of the rows."""
         cells = (self.activity, self.hits, self.predictions, self.references)
-        return Rows(self.clip[rows], self.cls[rows], *(value[:, rows] for value in cells))
+        return OutcomeRows(self.clip[rows], self.cls[rows], *(value[:, rows] for value in cells))
 
-    def heard_as(self, activity: Float[Tensor, "clip frame cls track"]) -> "Rows":
+    def replace_activity(self, activity: Float[Tensor, "clip frame cls track"]) -> "OutcomeRows":
         """The same with other activities, which rise and fall as the first ones do."""
         return replace(self, activity=_rows(activity, self.clip, self.cls))
 
 
-def f_of(counts: Float[Tensor, "3 *set"]) -> Float[Tensor, "*set"]:
+def compute_f(counts: Float[Tensor, "3 *set"]) -> Float[Tensor, "*set"]:
     """F from hits, predictions and references; 0 where there is none of either."""
     hits, predictions, references = counts
     score: Tensor = 2 * hits / (predictions + references).clamp_min(1e-9)
     return score
 
 
-def outcomes(
+def compute_outcomes(
     said: Posterior,
     truth: Posterior,
     criterion: Criterion,
     angle_deg: Number = 15.0,
     scored: Bool[Tensor, "clip frame"] | None = None,
-    among: Rows | None = None,
-) -> Rows:
+    among: OutcomeRows | None = None,
+) -> OutcomeRows:
     """The outcomes of a posterior of all clips beside the truth, whose activity is 0 or 1.
 
     `angle_deg` is that of decoding. Frames that are not `scored` have no outcome. A limit on what either side does not
@@ -91,13 +91,13 @@ def outcomes(
     ]
     at = sounds.any(-1)
     place = _places(at, clip, cls)
-    side = Side.of(_cells(truth, place), sounds[at])
+    side = MatchSide.from_fields(_cells(truth, place), sounds[at])
     hits = torch.zeros((*at.shape, len(choices)), dtype=torch.uint8, device=real.device)
     hits[at] = _hits_by_choice(_cells(said, place), side, choices, angle_deg, criterion)
     predictions = _sources_by_choice(said, activity, (clip, cls), choices, angle_deg)
     if scored is not None:
         predictions = predictions * scored[clip].T.unsqueeze(-1)
-    return Rows(clip, cls, activity, hits, predictions, sounds.sum(-1, dtype=torch.uint8))
+    return OutcomeRows(clip, cls, activity, hits, predictions, sounds.sum(-1, dtype=torch.uint8))
 
 
 def _rows(value: Tensor, clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> Tensor:
@@ -134,7 +134,7 @@ def _sources_by_choice(
     loud = (activity > FAINTEST)[at]
     for number, chosen in enumerate(choices):
         if chosen.sum() > 1:
-            owner = owners(direction, chosen.expand_as(loud), angle_deg)
+            owner = group_tracks(direction, chosen.expand_as(loud), angle_deg)
             left = ((owner == torch.arange(len(chosen), device=owner.device)) & chosen).sum(-1, dtype=torch.uint8)
             sources[..., number][at] = torch.where((loud & chosen).sum(-1) > 1, left, sizes[number])
     return sources
@@ -142,23 +142,23 @@ def _sources_by_choice(
 
 def _hits_by_choice(
     cells: Mapping[str, Tensor],
-    truth: Side,
+    truth: MatchSide,
     choices: Sequence[Bool[Tensor, "track"]],
     angle_deg: Number,
     criterion: Criterion,
 ) -> UInt8[Tensor, "cell choice"]:
     """How many hits each choice of tracks has, copies merged."""
     everything = torch.ones_like(cells["activity"], dtype=torch.bool)
-    pairs = Pairs.of(Side.of(cells, everything), truth, criterion)
-    hits = torch.stack([pairs.hits(padded(chosen).expand_as(truth.active)) for chosen in choices], -1)
+    pairs = CandidatePairs.from_sides(MatchSide.from_fields(cells, everything), truth, criterion)
+    hits = torch.stack([pairs.count_hits(pad_tracks(chosen).expand_as(truth.active)) for chosen in choices], -1)
     if "direction" not in cells:
         return hits
     # Where all tracks stand apart no choice merges any; elsewhere, in few cells, each merges its own.
-    owner = owners(cells["direction"], everything, angle_deg)
+    owner = group_tracks(cells["direction"], everything, angle_deg)
     near = (owner != torch.arange(owner.shape[-1], device=owner.device)).any(-1)
     few, few_true = {name: value[near] for name, value in cells.items()}, truth.take(near)
     for number, chosen in enumerate(choices):
         if chosen.sum() > 1:
-            merged = Side.of(*merge_cells(few, chosen.expand_as(few["activity"]), angle_deg))
-            hits[near, number] = Pairs.of(merged, few_true, criterion).hits(merged.active)
+            merged = MatchSide.from_fields(*merge_cells(few, chosen.expand_as(few["activity"]), angle_deg))
+            hits[near, number] = CandidatePairs.from_sides(merged, few_true, criterion).count_hits(merged.active)
     return hits

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.calibrate import Calibration
-from seldfuse.labels import LabelSet
-from seldfuse.posterior import Posterior
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 
 WIDEST = 12.0
@@ -28,7 +28,7 @@ class Reliability:
     labels: LabelSet
 
     @classmethod
-    def of(cls, said: Posterior, truth: Posterior) -> "Reliability":
+    def from_posteriors(cls, said: Posterior, truth: Posterior) -> "Reliability":
         """Of a posterior of all clips beside the truth, whose activity is 0 or 1; what is NaN is not counted."""
         said_most, sounds = said.activity.amax(-1), truth.activity.amax(-1) > 0.5
         known = ~said_most.isnan()
@@ -53,14 +53,14 @@ class Reliability:
             dict(zip(names, (round(value, 4) for value in bias.tolist()), strict=True)),
         )
 
-    def expected_error(self, calibration: Calibration) -> Float[Tensor, "cls"]:
+    def compute_expected_error(self, calibration: Calibration) -> Float[Tensor, "cls"]:
         """Expected calibration error of each class: mean distance of frequency and probability, bin by bin."""
-        said, frequency, weight = self.diagram(calibration)
+        said, frequency, weight = self.to_diagram(calibration)
         return ((said - frequency).abs() * weight).sum(-1)
 
-    def diagram(self, calibration: Calibration) -> tuple[Tensor, Tensor, Tensor]:
+    def to_diagram(self, calibration: Calibration) -> tuple[Tensor, Tensor, Tensor]:
         """Mean probability, frequency and share of the frames, each `(cls, plotted bin)`; 0 where no frame is."""
-        chance = calibration.of_log_odds(_centres().expand(len(self.labels), -1), self.labels).sigmoid()
+        chance = calibration.apply_to_log_odds(_centres().expand(len(self.labels), -1), self.labels).sigmoid()
         place = (chance * PLOTTED).long().clamp_max(PLOTTED - 1)
         silent, sounding = self.counts
         frames = silent + sounding

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.core.class_values import ClassValues
+from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.averages import ODDS_EPSILON
-from seldfuse.perclass import PerClass
-from seldfuse.posterior import Posterior
-from seldfuse.tune.errors import errors, of_the_loudest
+from seldfuse.tune.errors import compute_errors, take_loudest_track
 from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
-from seldfuse.tune.thinning import thinned
+from seldfuse.tune.subsample import subsample
 
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
 """Nobody is trusted beyond 2° and a tenth of the distance."""
@@ -21,7 +21,7 @@ MOST_CELLS = 400_000
 ROUNDS = 40
 
 
-def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str, dict[str, PerClass]]:
+def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str, dict[str, ClassValues]]:
     """Weights by member, field and class, of the mean 1 in each field and class.
 
     Those of direction and distance are one over the mean squared error, of azimuth and of the logarithm of the
@@ -29,7 +29,7 @@ def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str,
     by expectation maximisation: Dempster, Laird & Rubin, J. R. Stat. Soc. B 39(1), 1977). In each, a class is joined
     by `SHRINKAGE_FRAMES` frames of all classes.
     """
-    found: dict[str, dict[str, PerClass]] = {name: {} for name in members}
+    found: dict[str, dict[str, ClassValues]] = {name: {} for name in members}
     for field in ("activity", "direction", "distance", "onscreen"):
         if field not in truth.provides:
             continue
@@ -39,7 +39,7 @@ def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str,
         if field in LEAST_VARIANCE:
             worth = torch.stack([1.0 / _variance(posterior, truth, field) for posterior in givers.values()])
         else:
-            worth = _shares(*_chances(list(givers.values()), truth, field), len(truth.labels))
+            worth = _solve_shares(*_chances(list(givers.values()), truth, field), len(truth.labels))
         names = truth.labels.names
         for name, row in zip(givers, worth / worth.mean(0), strict=True):
             found[name][field] = dict(zip(names, (round(value, 3) for value in row.tolist()), strict=True))
@@ -47,7 +47,7 @@ def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str,
 
 
 def _variance(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "cls"]:
-    error = errors(said, truth, field)
+    error = compute_errors(said, truth, field)
     squares = error.square().nansum((0, 1, 3))
     frames = (~error.isnan()).sum((0, 1, 3))
     mean = squares.sum() / frames.sum().clamp_min(1)
@@ -66,15 +66,15 @@ def _chances(members: list[Posterior], truth: Posterior, field: str) -> tuple[Fl
     if field == "onscreen":
         assert truth.onscreen is not None
         given = [member.onscreen for member in members if member.onscreen is not None]
-        said = torch.stack([of_the_loudest(value, member) for value, member in zip(given, members, strict=True)])
+        said = torch.stack([take_loudest_track(value, member) for value, member in zip(given, members, strict=True)])
         only = truth.onscreen.gather(-1, (truth.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
         asked, true = asked & (sounds == 1) & ~only.isnan() & ~said.isnan().any(0), only > 0.5
-    where = thinned(asked, MOST_CELLS)
+    where = subsample(asked, MOST_CELLS)
     chance = said.movedim(0, -1)[where].T
     return torch.where(true[where], chance, 1 - chance).clamp(ODDS_EPSILON, 1.0), where[2]
 
 
-def _shares(chance: Float[Tensor, "member cell"], cls: Tensor, classes: int) -> Float[Tensor, "member cls"]:
+def _solve_shares(chance: Float[Tensor, "member cell"], cls: Tensor, classes: int) -> Float[Tensor, "member cls"]:
     share = torch.full((len(chance), classes), 1.0 / len(chance), device=chance.device)
     for _ in range(ROUNDS):
         part = share[:, cls] * chance

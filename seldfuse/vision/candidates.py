@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from seldfuse.detections import POINTS
-from seldfuse.geometry import Camera
-from seldfuse.labels import LabelSet
-from seldfuse.perclass import PerClass, per_class
-from seldfuse.rules import Rules
-from seldfuse.vision.follow import Things, overlap
-from seldfuse.vision.settings import Sight
+from seldfuse.core.class_values import ClassValues, to_class_tensor
+from seldfuse.core.detections import KEYPOINTS
+from seldfuse.core.geometry import Camera
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.rules import Rules
+from seldfuse.vision.settings import DetectorReliability
+from seldfuse.vision.track import TrackedObjects, compute_iou
 
 SAME_OVERLAP = 0.5
 """Boxes that share this much of their union show one thing."""
@@ -30,7 +30,7 @@ Numbers = Float[np.ndarray, "frame cls lane"]
 
 @dataclass(frozen=True)
 class Candidates:
-    """What may have made a sound, in lanes as in `Things`.
+    """What may have made a sound, in lanes as in `TrackedObjects`.
 
     Shape: all but `origin` and `phrase` begin with `(frame, cls, lane)`: whether there is a candidate, the azimuth of
     its sounding place and how far off that may be. `looked` is `(frame, cls)`: whether a picture was looked at for the
@@ -51,17 +51,19 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Sighted:
+class DetectorTracks:
     """What one post-processor saw, at the frames of a posterior; `looked` is whether it did look."""
 
     name: str
     rules: Rules
-    sight: Sight
-    things: Things
+    sight: DetectorReliability
+    things: TrackedObjects
     looked: Bool[np.ndarray, "frame"]
 
 
-def find_candidates(sighted: Sequence[Sighted], camera: Camera, labels: LabelSet, point_above: float) -> Candidates:
+def find_candidates(
+    sighted: Sequence[DetectorTracks], camera: Camera, labels: LabelSet, point_above: float
+) -> Candidates:
     """Places of all post-processors together. Where several saw the same thing, who knows the place best speaks alone.
 
     `camera` has the size of the pictures. A place is the mean of the rule's points, weighted by their scores, of those
@@ -74,20 +76,20 @@ def find_candidates(sighted: Sequence[Sighted], camera: Camera, labels: LabelSet
     ruled = np.array([[name in one.rules.by_class for name in labels.names] for one in sighted])  # (sighted, cls)
     looks = np.stack([one.looked for one in sighted])[..., None] & ruled[:, None]  # (sighted, frame, cls)
     return Candidates(
-        there & ~_said_better(there, std_deg, box_px),
+        there & ~_is_better_described(there, std_deg, box_px),
         azimuth_deg,
         std_deg,
         np.concatenate([one.things.track for one in sighted], axis=1),
         looks.any(axis=0),
         _best([one.sight.recall for one in sighted], looks, labels),
-        _best([one.sight.unrelated for one in sighted], looks, labels),
+        _best([one.sight.distractors_per_frame for one in sighted], looks, labels),
         _alike(sighted, labels),
         tuple(one.name for one in sighted for _ in one.things.phrase),
         tuple(phrase for one in sighted for phrase in one.things.phrase),
     )
 
 
-def _places(one: Sighted, camera: Camera, labels: LabelSet, point_above: float) -> tuple[Mask, Numbers, Numbers]:
+def _places(one: DetectorTracks, camera: Camera, labels: LabelSet, point_above: float) -> tuple[Mask, Numbers, Numbers]:
     """Whether there is a place that sounds, its azimuth, and how far off that is, for each class and thing."""
     things, names = one.things, [name for name in labels.names if name in one.rules.by_class]
     rules = [one.rules.by_class[name] for name in names]
@@ -97,8 +99,8 @@ def _places(one: Sighted, camera: Camera, labels: LabelSet, point_above: float) 
     if not len(cls) or not shape[2]:
         return there, azimuth_deg, std_deg
     speaks = np.array([[phrase in rule.phrases for phrase in things.phrase] for rule in rules])
-    listed = np.array([[point in rule.points for point in POINTS] for rule in rules], dtype=float)
-    place = np.array([rule.place for rule in rules])
+    listed = np.array([[point in rule.keypoints for point in KEYPOINTS] for rule in rules], dtype=float)
+    place = np.array([rule.position for rule in rules])
     score = np.nan_to_num(things.points_px[..., 2])
     score = np.where(score > point_above, score, 0.0)  # (frame, lane, point)
     weight = np.einsum("rp,flp->frl", listed, score)
@@ -110,15 +112,15 @@ def _places(one: Sighted, camera: Camera, labels: LabelSet, point_above: float) 
     at_px = box[..., :2] + place[:, None] * size_px  # (frame, rule, lane, 2)
     x_px = np.where(seen, point_px / np.where(seen, weight, 1.0), at_px[..., 0])
     width_deg = np.abs(camera.azimuth_from_x(box[..., 0]) - camera.azimuth_from_x(box[..., 2]))
-    deviation_deg = per_class(one.sight.deviation_deg, labels, 2.0).numpy()[cls][:, None]
-    outside = ~seen & _beyond(box, place[:, None], camera)
+    deviation_deg = to_class_tensor(one.sight.azimuth_std_deg, labels, 2.0).numpy()[cls][:, None]
+    outside = ~seen & _exceeds_box(box, place[:, None], camera)
     there[:, cls] = things.there[:, None] & speaks & ~outside
     azimuth_deg[:, cls] = camera.azimuth_from_x(x_px)
     std_deg[:, cls] = np.hypot(deviation_deg, np.where(seen, 0.0, LOOSE * width_deg))
     return there, azimuth_deg, std_deg
 
 
-def _beyond(
+def _exceeds_box(
     box: Float[np.ndarray, "frame 1 lane 4"], place: Float[np.ndarray, "rule 1 2"], camera: Camera
 ) -> Bool[np.ndarray, "frame rule lane"]:
     """Whether what sounds was cut off: it is near an end of the box which is that of the picture."""
@@ -127,13 +129,13 @@ def _beyond(
     return np.asarray(((cut_low & (place < OUTER)) | (cut_high & (place > 1 - OUTER))).any(axis=-1))
 
 
-def _said_better(
+def _is_better_described(
     there: Mask,
     std_deg: Numbers,
     box_px: Float[np.ndarray, "frame lane 4"],
 ) -> Mask:
     """Whether another candidate shows the same thing and knows its place better (the earlier one, of equals)."""
-    same = overlap(box_px[:, :, None], box_px[:, None]) > SAME_OVERLAP  # (frame, lane, other)
+    same = compute_iou(box_px[:, :, None], box_px[:, None]) > SAME_OVERLAP  # (frame, lane, other)
     lane = np.arange(there.shape[2])
     worse = (std_deg[..., None] > std_deg[..., None, :]) | (
         (std_deg[..., None] == std_deg[..., None, :]) & (lane[:, None] > lane)
@@ -142,17 +144,17 @@ def _said_better(
 
 
 def _best(
-    values: Sequence[PerClass], looks: Bool[np.ndarray, "sighted frame cls"], labels: LabelSet
+    values: Sequence[ClassValues], looks: Bool[np.ndarray, "sighted frame cls"], labels: LabelSet
 ) -> Float[np.ndarray, "frame cls"]:
-    numbers = np.stack([per_class(value, labels, 0.0).numpy() for value in values])
+    numbers = np.stack([to_class_tensor(value, labels, 0.0).numpy() for value in values])
     best = np.where(looks, numbers[:, None], -1.0).max(axis=0)
     return np.where(best < 0, np.nan, best).astype(float)
 
 
-def _alike(sighted: Sequence[Sighted], labels: LabelSet) -> Bool[np.ndarray, "cls cls"]:
+def _alike(sighted: Sequence[DetectorTracks], labels: LabelSet) -> Bool[np.ndarray, "cls cls"]:
     alike = np.eye(len(labels), dtype=bool)
     for one in sighted:
         rules = [one.rules.by_class.get(name) for name in labels.names]
-        places = [rule and (set(rule.phrases), set(rule.points), rule.place) for rule in rules]
+        places = [rule and (set(rule.phrases), set(rule.keypoints), rule.position) for rule in rules]
         alike |= np.array([[place is not None and place == other for other in places] for place in places])
     return alike

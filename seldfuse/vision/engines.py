@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from seldfuse.errors import CheckpointError, UsageError
-from seldfuse.vision.recorded import recording_folder
+from seldfuse.vision.recorded import find_recording_folder
 
 AUTO, RECORDED = "auto", "recorded"
 
@@ -14,7 +14,7 @@ EngineT = TypeVar("EngineT")
 
 
 @dataclass(frozen=True)
-class Offer(Generic[EngineT]):
+class EngineEntry(Generic[EngineT]):
     """An engine: `find` says where its weights are, or raises CheckpointError that says what is missing."""
 
     find: Callable[[str | None], Any]
@@ -22,7 +22,7 @@ class Offer(Generic[EngineT]):
 
 
 @dataclass(frozen=True)
-class Engines(Generic[EngineT]):
+class EngineCatalogue(Generic[EngineT]):
     """The engines of a post-processor, in the order in which `auto` tries them.
 
     `recorded` makes the one that reads recorded detections, from a folder or None, and why nothing better is there.
@@ -30,7 +30,7 @@ class Engines(Generic[EngineT]):
     """
 
     postprocessor: str
-    offers: Mapping[str, Offer[EngineT]]
+    offers: Mapping[str, EngineEntry[EngineT]]
     recorded: Callable[[Path | None, str], EngineT]
     weights: str
 
@@ -50,7 +50,7 @@ class Engines(Generic[EngineT]):
                 f"expected {self.weights} after the colon, got {reference!r}; `{self.postprocessor}@{name}` without one"
             )
         if name == RECORDED:
-            return self.recorded(recording_folder(weights or None), "")
+            return self.recorded(find_recording_folder(weights or None), "")
         return self.offers[name].load(self.offers[name].find(weights or None))
 
     def _first_ready(self) -> EngineT:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int64
 
-from seldfuse.clip import Clip, Frame
-from seldfuse.detections import UNTRACKED, Detections
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.detections import UNTRACKED, Detections
 from seldfuse.errors import CheckpointError, UsageError
 
 SUFFIX = ".detections.parquet"
@@ -17,7 +17,7 @@ SHORTEST_STEP_S = 0.1
 labels."""
 
 
-def recorded(
+def read_recorded(
     clip: Clip, frames: Sequence[Frame], phrases: Sequence[str] | None = None, folder: Path | None = None
 ) -> Detections:
     """What was recorded of `clip` at the times of `frames`, untracked; of things called one of `phrases` where given.
@@ -32,16 +32,16 @@ def recorded(
     if not np.isfinite(seen.table["time_s"]).all():
         raise UsageError(f"expected a time in every row of recorded detections, some have none: {path}")
     if phrases is not None:
-        seen = seen.only(seen.table["phrase"].isin(list(phrases)).to_numpy())
+        seen = seen.select(seen.table["phrase"].isin(list(phrases)).to_numpy())
     if len(seen) == 0 or not frames:
-        return Detections.of([])
+        return Detections.from_rows([])
     times_s = np.array([frame.time_s for frame in frames])
     rows, looks = _nearest(seen.table["time_s"].to_numpy(), times_s)
     table = seen.table.iloc[rows].reset_index(drop=True).assign(time_s=times_s[looks], track=UNTRACKED)
     return Detections(table, seen.keypoints[rows])
 
 
-def recording_folder(folder: str | None) -> Path | None:
+def find_recording_folder(folder: str | None) -> Path | None:
     """The folder that a user named, if any. Raises CheckpointError where there is none of that name."""
     if folder is not None and not Path(folder).is_dir():
         raise CheckpointError(f"there is no such folder of recorded detections: {folder}")
@@ -49,7 +49,7 @@ def recording_folder(folder: str | None) -> Path | None:
 
 
 def find_recording(clip: Clip, folder: Path | None = None) -> Path:
-    """The file that `recorded` reads. Raises CheckpointError that names the places where it was looked for."""
+    """The file that `read_recorded` reads. Raises CheckpointError that names the places where it was looked for."""
     if folder is not None:
         places = [folder / f"{clip.name}{SUFFIX}"]
     else:

@@ -9,150 +9,155 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.detections import Detections
-from seldfuse.directions import azimuth_from_direction
-from seldfuse.geometry import Camera, fold_front
-from seldfuse.perclass import per_class
-from seldfuse.posterior import Posterior
-from seldfuse.rules import Rules
-from seldfuse.vision.candidates import Candidates, Sighted, find_candidates
-from seldfuse.vision.cause import Belief, Heard, Seen, Verdict, common_cause, inside
-from seldfuse.vision.follow import between, follow
-from seldfuse.vision.gates import gated
+from seldfuse.core.class_values import to_class_tensor
+from seldfuse.core.detections import Detections
+from seldfuse.core.directions import azimuth_from_direction
+from seldfuse.core.geometry import Camera, fold_azimuth
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.result import CHANGE_COLUMNS, build_empty_changes
+from seldfuse.core.rules import Rules
+from seldfuse.vision.bayes import (
+    AudioEvidence,
+    CauseEstimate,
+    CauseParameters,
+    VisualEvidence,
+    compute_inside_probability,
+    infer_common_cause,
+)
+from seldfuse.vision.candidates import Candidates, DetectorTracks, find_candidates
+from seldfuse.vision.nearest import match_nearest
 from seldfuse.vision.settings import VisionSettings
-
-CHANGES = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_deg_before": "float64",
-           "azimuth_deg": "float64", "onscreen_before": "float64", "onscreen": "float64", "postprocessor": "object",
-           "phrase": "object", "thing": "int64", "common_cause": "float64"}  # fmt: skip
+from seldfuse.vision.track import interpolate_tracks, track_objects
 
 LEAST_DEG, LEAST_CHANCE = 0.5, 0.01
 """What moves by less is not told of."""
 
 
 @dataclass(frozen=True)
-class Look:
+class ClipDetections:
     """What one post-processor saw of a clip: untracked detections, the times in seconds at which it looked, and the
     size of the pictures.
     """
 
     name: str
-    looks_with: str
+    engine_id: str
     rules: Rules
-    seen: Detections
-    looked_s: Float[np.ndarray, "look"]
+    detections: Detections
+    frame_times_s: Float[np.ndarray, "look"]
     width_px: int
     height_px: int
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """The corrected posterior, and what was changed: a table with the columns of `CHANGES`.
+    """The corrected posterior, and what was changed: a table with the columns of `CHANGE_COLUMNS`.
 
-    `thing` is the track that the post-processor's detection got, `common_cause` the probability that it is the source;
-    without a candidate both are empty (−1, NaN).
+    `thing` is the track that the post-processor's detection got, `infer_common_cause` the probability that it is the
+    source; without a candidate both are empty (−1, NaN).
     """
 
     posterior: Posterior
     changes: pd.DataFrame
 
 
-def refine(
-    posterior: Posterior, looks: Sequence[Look], camera: Camera, interval_s: float, settings: VisionSettings
+def refine_posterior(
+    posterior: Posterior, looks: Sequence[ClipDetections], camera: Camera, interval_s: float, settings: VisionSettings
 ) -> Refinement:
     """Direction and on-screen of one clip's posterior, corrected once; all else stays as it was.
 
     `interval_s` lies between two pictures, `camera` has the field of view. Raises UsageError where rules or settings
     name a class that the posterior does not know.
     """
-    settings = settings.known(posterior.labels)
-    looks = [look for look in looks if len(look.looked_s)]
+    settings = settings.restrict_to(posterior.labels)
+    looks = [look for look in looks if len(look.frame_times_s)]
     if posterior.direction is None or not looks:
-        return Refinement(posterior, unchanged())
-    found = candidates_of(posterior, looks, camera, interval_s, settings)
-    heard, seen, verdict = judged(posterior, found, camera, settings)
-    refined = _corrected(posterior, heard, seen, verdict)
-    return Refinement(refined, _changes(posterior, refined, seen, verdict, found, settings.look_above))
+        return Refinement(posterior, build_empty_changes())
+    found = collect_candidates(posterior, looks, camera, interval_s, settings)
+    heard, seen, verdict = infer_causes(posterior, found, camera, settings)
+    refined = _apply_estimate(posterior, heard, seen, verdict)
+    return Refinement(refined, _changes(posterior, refined, seen, verdict, found, settings.activity_threshold))
 
 
-def candidates_of(
-    posterior: Posterior, looks: Sequence[Look], camera: Camera, interval_s: float, settings: VisionSettings
+def collect_candidates(
+    posterior: Posterior, looks: Sequence[ClipDetections], camera: Camera, interval_s: float, settings: VisionSettings
 ) -> Candidates:
-    """What was seen, at the posterior's frames, as places that may sound. Raises as `refine` does."""
+    """What was seen, at the posterior's frames, as places that may sound. Raises as `refine_posterior` does."""
     camera = replace(camera, width_px=looks[0].width_px, height_px=looks[0].height_px)
-    sighted = [_sighted(look, posterior, interval_s, settings) for look in looks]
-    return find_candidates(sighted, camera, posterior.labels, settings.point_above)
+    sighted = [_track_detections(look, posterior, interval_s, settings) for look in looks]
+    return find_candidates(sighted, camera, posterior.labels, settings.keypoint_threshold)
 
 
-def judged(
+def infer_causes(
     posterior: Posterior, found: Candidates, camera: Camera, settings: VisionSettings
-) -> tuple[Heard, Seen, Verdict]:
+) -> tuple[AudioEvidence, VisualEvidence, CauseEstimate]:
     """What is to be believed of the events of one clip, with what was heard and seen of them."""
-    belief = belief_of(camera, settings, posterior.hop_s)
-    heard = heard_of(posterior, belief, settings)
-    seen = seen_of(found, posterior.tracks, heard.activity)
+    belief = build_parameters(camera, settings, posterior.hop_s)
+    heard = build_audio_evidence(posterior, belief, settings)
+    seen = build_visual_evidence(found, posterior.tracks, heard.activity)
     if settings.mode == "rules":
-        return heard, seen, gated(heard, seen, belief, settings.tolerance_deg, settings.margin_deg)
-    return heard, seen, common_cause(heard, seen, belief)
+        return heard, seen, match_nearest(heard, seen, belief, settings.tolerance_deg, settings.margin_deg)
+    return heard, seen, infer_common_cause(heard, seen, belief)
 
 
-def belief_of(camera: Camera, settings: VisionSettings, hop_s: float) -> Belief:
-    return Belief(
-        settings.astray,
-        settings.disbelief,
+def build_parameters(camera: Camera, settings: VisionSettings, hop_s: float) -> CauseParameters:
+    return CauseParameters(
+        settings.azimuth_outlier_rate,
+        settings.uninformative_rate,
         settings.evidence_weight,
-        round(settings.memory_s / hop_s),
+        round(settings.smoothing_s / hop_s),
         camera.horizontal_fov_deg,
         camera.yaw_deg,
     )
 
 
-def unchanged() -> pd.DataFrame:
-    """A table of no changes."""
-    return pd.DataFrame({column: [] for column in CHANGES}).astype(CHANGES)
-
-
-def frame_times_s(posterior: Posterior) -> Float[np.ndarray, "frame"]:
+def compute_frame_times_s(posterior: Posterior) -> Float[np.ndarray, "frame"]:
     """The middle of each frame."""
     return np.asarray((np.arange(posterior.frames) + 0.5) * posterior.hop_s)
 
 
-def _sighted(look: Look, posterior: Posterior, interval_s: float, settings: VisionSettings) -> Sighted:
-    frame_s = frame_times_s(posterior)
-    things = between(follow(look.seen, interval_s), frame_s, interval_s)
+def _track_detections(
+    look: ClipDetections, posterior: Posterior, interval_s: float, settings: VisionSettings
+) -> DetectorTracks:
+    frame_s = compute_frame_times_s(posterior)
+    things = interpolate_tracks(track_objects(look.detections, interval_s), frame_s, interval_s)
     # A picture stands for the time until the next.
-    age_s = frame_s - look.looked_s[:, None]
+    age_s = frame_s - look.frame_times_s[:, None]
     looked = ((age_s >= 0) & (age_s < interval_s)).any(axis=0)
-    return Sighted(look.name, look.rules, settings.of(look.name, look.looks_with), things, looked)
+    return DetectorTracks(look.name, look.rules, settings.get_reliability(look.name, look.engine_id), things, looked)
 
 
-def heard_of(posterior: Posterior, belief: Belief, settings: VisionSettings) -> Heard:
+def build_audio_evidence(posterior: Posterior, belief: CauseParameters, settings: VisionSettings) -> AudioEvidence:
     """The events of one clip as the models tell of them; their on-screen is scaled and shifted."""
     assert posterior.direction is not None
-    azimuth_deg = fold_front(azimuth_from_direction(posterior.direction.float()))
-    std_deg = deviation_deg(posterior, settings)
-    told = _told(posterior)
+    azimuth_deg = fold_azimuth(azimuth_from_direction(posterior.direction.float()))
+    std_deg = compute_azimuth_std_deg(posterior, settings)
+    told = _onscreen_or_nan(posterior)
     prior = torch.sigmoid(settings.prior_weight * torch.logit(told, 1e-4) + settings.prior_bias)
-    untold = settings.untold * inside(azimuth_deg, std_deg, belief)
+    untold = settings.onscreen_prior * compute_inside_probability(azimuth_deg, std_deg, belief)
     fields = (posterior.activity.float(), azimuth_deg, std_deg, torch.where(told.isnan(), untold, prior))
     activity, azimuth_deg, std_deg, onscreen = (value[0].flatten(1).nan_to_num() for value in fields)
-    return Heard(activity, azimuth_deg, std_deg, onscreen, ~told[0].flatten(1).isnan())
+    return AudioEvidence(activity, azimuth_deg, std_deg, onscreen, ~told[0].flatten(1).isnan())
 
 
-def deviation_deg(posterior: Posterior, settings: VisionSettings) -> Float[Tensor, "batch frame cls track"]:
+def compute_azimuth_std_deg(posterior: Posterior, settings: VisionSettings) -> Float[Tensor, "batch frame cls track"]:
     """How far off the heard azimuth may be: by its class, and by how far the members are apart."""
     activity = posterior.activity.float()
-    std_deg = per_class(settings.heard_std_deg, posterior.labels, 10.0).to(activity)[:, None].expand_as(activity)
+    std_deg = (
+        to_class_tensor(settings.audio_azimuth_std_deg, posterior.labels, 10.0)
+        .to(activity)[:, None]
+        .expand_as(activity)
+    )
     spread_deg = posterior.azimuth_std_deg
     return std_deg if spread_deg is None else torch.hypot(std_deg, spread_deg.nan_to_num())
 
 
-def _told(posterior: Posterior) -> Float[Tensor, "1 frame cls track"]:
+def _onscreen_or_nan(posterior: Posterior) -> Float[Tensor, "1 frame cls track"]:
     """What was called on-screen, NaN where nobody tells."""
     unknown = torch.full_like(posterior.activity, torch.nan)
     return unknown if posterior.onscreen is None else posterior.onscreen.float()
 
 
-def seen_of(found: Candidates, tracks: int, like: Tensor) -> Seen:
+def build_visual_evidence(found: Candidates, tracks: int, like: Tensor) -> VisualEvidence:
     """Candidates of each event, which are those of its class."""
 
     def events(values: np.ndarray) -> Tensor:
@@ -161,7 +166,7 @@ def seen_of(found: Candidates, tracks: int, like: Tensor) -> Seen:
 
     rivals = torch.from_numpy(found.alike).to(like.device).repeat_interleave(tracks, 0).repeat_interleave(tracks, 1)
     others = rivals & ~torch.eye(len(rivals), dtype=torch.bool, device=like.device)
-    return Seen(
+    return VisualEvidence(
         events(found.there),
         events(np.nan_to_num(found.azimuth_deg)),
         events(np.nan_to_num(found.std_deg, nan=1.0)),
@@ -172,11 +177,13 @@ def seen_of(found: Candidates, tracks: int, like: Tensor) -> Seen:
     )
 
 
-def _corrected(posterior: Posterior, heard: Heard, seen: Seen, verdict: Verdict) -> Posterior:
+def _apply_estimate(
+    posterior: Posterior, heard: AudioEvidence, seen: VisualEvidence, verdict: CauseEstimate
+) -> Posterior:
     assert posterior.direction is not None
     shape = posterior.activity.shape
     # What nobody looked at stays as it was told, to the last bit.
-    onscreen = torch.where(seen.looked.reshape(shape), verdict.onscreen.reshape(shape), _told(posterior))
+    onscreen = torch.where(seen.looked.reshape(shape), verdict.onscreen.reshape(shape), _onscreen_or_nan(posterior))
     moved_deg = torch.where(seen.looked, verdict.azimuth_deg - heard.azimuth_deg, 0.0)
     azimuth = torch.deg2rad(heard.azimuth_deg + moved_deg).reshape(shape)
     old = posterior.direction
@@ -189,13 +196,13 @@ def _corrected(posterior: Posterior, heard: Heard, seen: Seen, verdict: Verdict)
 
 
 def _changes(
-    before: Posterior, after: Posterior, seen: Seen, verdict: Verdict, found: Candidates, floor: float
+    before: Posterior, after: Posterior, seen: VisualEvidence, verdict: CauseEstimate, found: Candidates, floor: float
 ) -> pd.DataFrame:
     assert before.direction is not None
     assert after.direction is not None
     assert after.onscreen is not None
-    told = _told(before)
-    azimuths = [fold_front(azimuth_from_direction(one.float()))[0] for one in (before.direction, after.direction)]
+    told = _onscreen_or_nan(before)
+    azimuths = [fold_azimuth(azimuth_from_direction(one.float()))[0] for one in (before.direction, after.direction)]
     moved = (azimuths[1] - azimuths[0]).abs() > LEAST_DEG
     called = ~((after.onscreen - told)[0].abs() < LEAST_CHANCE) & ~after.onscreen[0].isnan()
     looked = seen.looked.reshape(moved.shape)
@@ -212,4 +219,4 @@ def _changes(
     chance = np.where(some, common.max(axis=1, initial=0.0), np.nan)
     values = [value.float().cpu().numpy()[at] for value in (azimuths[0], azimuths[1], told[0], after.onscreen[0])]
     columns = (*at, *values, names[lanes], phrases[lanes], things, chance)
-    return pd.DataFrame(dict(zip(CHANGES, columns, strict=True))).astype(CHANGES)
+    return pd.DataFrame(dict(zip(CHANGE_COLUMNS, columns, strict=True))).astype(CHANGE_COLUMNS)

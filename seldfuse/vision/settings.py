@@ -3,16 +3,16 @@
 A file may say::
 
     mode = "bayes"                    # or "rules"
-    heard_std_deg = { music = 14, default = 9 }   # how far off the heard azimuth is
-    astray = 0.1                      # how often it is nowhere near
+    audio_azimuth_std_deg = { music = 14, default = 9 }   # how far off the heard azimuth is
+    azimuth_outlier_rate = 0.1        # how often it is nowhere near
 
-    [sight.keypoint]                  # a post-processor; `default` is any other
+    [detectors.keypoint]              # a post-processor; `default` is any other
     recall = { clapping = 0.5, default = 0.8 }    # how often what sounds in the picture is seen
-    unrelated = 0.7                   # things per picture that could sound, and do not
-    deviation_deg = 1.5               # how far off a place seen is
+    distractors_per_frame = 0.7       # things per picture that could sound, and do not
+    azimuth_std_deg = 1.5             # how far off a place seen is
 
-    [sight."gdino@yolox"]             # a post-processor with one engine, the first word of what it says it looks with
-    recall = 0.2
+    [detectors."gdino@yolox"]            # a post-processor with one engine, the first word of what it says it looks
+    with recall = 0.2
 
 What each number does stands in docs/vision.md.
 """
@@ -24,9 +24,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from seldfuse.core.class_values import ClassValues, Number, check_keys, check_known, check_number, check_numbers
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
-from seldfuse.labels import DCASE2025, LabelSet
-from seldfuse.perclass import Number, PerClass, check_keys, check_known, check_number, check_numbers
+from seldfuse.settings.aliases import VISION, rename_typed_keys
 
 WORD = re.compile(r"[^\s:]*")
 
@@ -35,25 +36,32 @@ MODES = ("bayes", "rules")
 FITTED = Path(__file__).with_name("fitted.toml")
 """Settings fitted for the bundled mvanet and sce; `python -m benchmarks post-fit` writes them."""
 
-SHARES = ("look_above", "point_above", "astray", "disbelief", "untold", "recall")
+SHARES = (
+    "activity_threshold",
+    "keypoint_threshold",
+    "azimuth_outlier_rate",
+    "uninformative_rate",
+    "onscreen_prior",
+    "recall",
+)
 """Settings that are probabilities."""
 
 
 @dataclass(frozen=True)
-class Sight:
+class DetectorReliability:
     """What one post-processor is worth; numbers may differ from class to class.
 
-    `recall` is how often the thing is found whose sound comes from inside of the picture, `unrelated` how many things
-    per picture are found that might make the sound and do not, `deviation_deg` how far off the azimuth of a found place
-    is (standard deviation).
+    `recall` is how often the thing is found whose sound comes from inside of the picture, `distractors_per_frame` how
+    many things per picture are found that might make the sound and do not, `compute_azimuth_std_deg` how far off the
+    azimuth of a found place is (standard deviation).
     """
 
-    recall: PerClass = 0.7
-    unrelated: PerClass = 0.7
-    deviation_deg: PerClass = 2.0
+    recall: ClassValues = 0.7
+    distractors_per_frame: ClassValues = 0.7
+    azimuth_std_deg: ClassValues = 2.0
 
     @classmethod
-    def from_table(cls, table: Any, what: str) -> "Sight":
+    def from_table(cls, table: Any, what: str) -> "DetectorReliability":
         if not isinstance(table, Mapping):
             raise UsageError(f"{what} must be a table, got {table!r}")
         check_keys(table, [entry.name for entry in fields(cls)], f"setting of {what}")
@@ -67,40 +75,41 @@ class Sight:
 class VisionSettings:
     """How what was seen corrects what was heard.
 
-    Both modes: pictures are looked at where a class with a rule is more likely than `look_above`; keypoints with a
-    score above `point_above` count.
+    Both modes: pictures are looked at where a class with a rule is more likely than `activity_threshold`; keypoints
+    with a score above `keypoint_threshold` count.
 
-    `bayes`: `heard_std_deg` is how far off the heard azimuth is (standard deviation, beside the spread of the members),
-    `astray` how often it is nowhere near, `disbelief` how often a picture tells nothing of what is heard. The log-odds
-    of what was called on-screen are scaled by `prior_weight` and shifted by `prior_bias`; evidence is averaged over
-    `memory_s` before and after, and its logarithm scaled by `evidence_weight`, for who calls something on-screen has
-    looked already. Where nobody does, `untold` is how often what is heard inside of the picture is on-screen, and
-    evidence counts in full: under a view at random half of what is heard in front is behind.
+    `bayes`: `audio_azimuth_std_deg` is how far off the heard azimuth is (standard deviation, beside the spread of the
+    members), `azimuth_outlier_rate` how often it is nowhere near, `uninformative_rate` how often a picture tells
+    nothing of what is heard. The log-odds of what was called on-screen are scaled by `prior_weight` and shifted by
+    `prior_bias`; evidence is averaged over `smoothing_s` before and after, and its logarithm scaled by
+    `evidence_weight`, for who calls something on-screen has looked already. Where nobody does, `onscreen_prior` is how
+    often what is heard inside of the picture is on-screen, and evidence counts in full: under a view at random half of
+    what is heard in front is behind.
 
     `rules`: what is seen within `tolerance_deg` of where something is heard is its source; `margin_deg` from the
     picture's edge nothing is told.
     """
 
     mode: str = "bayes"
-    look_above: Number = 0.2
-    point_above: Number = 0.2
-    heard_std_deg: PerClass = 10.0
-    astray: Number = 0.1
-    disbelief: Number = 0.1
+    activity_threshold: Number = 0.2
+    keypoint_threshold: Number = 0.2
+    audio_azimuth_std_deg: ClassValues = 10.0
+    azimuth_outlier_rate: Number = 0.1
+    uninformative_rate: Number = 0.1
     prior_weight: Number = 1.0
     prior_bias: Number = 0.0
     evidence_weight: Number = 1.0
-    untold: Number = 0.5
-    memory_s: Number = 1.0
+    onscreen_prior: Number = 0.5
+    smoothing_s: Number = 1.0
     tolerance_deg: Number = 15.0
     margin_deg: Number = 5.0
-    sight: Mapping[str, Sight] = field(default_factory=dict)
+    detectors: Mapping[str, DetectorReliability] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_known(self.mode, MODES, "mode of seeing")
 
     @classmethod
-    def find(cls, text: "str | Path | VisionSettings") -> "VisionSettings":
+    def resolve(cls, text: "str | Path | VisionSettings") -> "VisionSettings":
         """From a mode's name, which stands for the fitted settings, or a TOML file. Raises UsageError."""
         if isinstance(text, VisionSettings):
             return text
@@ -128,42 +137,44 @@ class VisionSettings:
 
         Raises UsageError for unknown keys and for what is no number, or none that can be.
         """
-        check_keys(data, [entry.name for entry in fields(cls)], "setting of seeing")
+        data = rename_typed_keys(data, VISION)
+        check_keys(data, [entry.name for entry in fields(cls)], "vision setting")
         for name, value in data.items():
-            if name == "heard_std_deg":
+            if name == "audio_azimuth_std_deg":
                 check_numbers(value, name)
-            elif name not in ("mode", "sight"):
+            elif name not in ("mode", "detectors"):
                 check_number(value, name, -100 if name == "prior_bias" else 0)
                 _check_share(name, value, name)
-        sight = data.get("sight", {})
-        if not isinstance(sight, Mapping):
-            raise UsageError(f"sight must be a table, got {sight!r}")
-        found = {name: Sight.from_table(table, f"sight.{name}") for name, table in sight.items()}
-        return cls(**{**data, "sight": found})
+        detectors = data.get("detectors", {})
+        if not isinstance(detectors, Mapping):
+            raise UsageError(f"detectors must be a table, got {detectors!r}")
+        found = {name: DetectorReliability.from_table(table, f"detectors.{name}") for name, table in detectors.items()}
+        return cls(**{**data, "detectors": found})
 
     def to_json(self) -> dict[str, Any]:
         """What `from_table` reads."""
         return asdict(self)
 
-    def of(self, postprocessor: str, looks_with: str) -> Sight:
+    def get_reliability(self, postprocessor: str, looks_with: str) -> DetectorReliability:
         """What a post-processor is worth with what it looks with, else with anything, else what stands for any."""
         name = postprocessor.partition("@")[0]
-        known = (key for key in (sight_key(name, looks_with), name, "default") if key in self.sight)
-        return self.sight.get(next(known, ""), Sight())
+        known = (key for key in (build_reliability_key(name, looks_with), name, "default") if key in self.detectors)
+        return self.detectors.get(next(known, ""), DetectorReliability())
 
-    def known(self, labels: LabelSet) -> "VisionSettings":
+    def restrict_to(self, labels: LabelSet) -> "VisionSettings":
         """The numbers of these classes; what the file says of others of the challenge's is left out.
 
         Raises UsageError for classes that nobody knows.
         """
 
-        def cut(value: PerClass) -> PerClass:
+        def cut(value: ClassValues) -> ClassValues:
             return _cut(value, labels) if isinstance(value, Mapping) else value
 
         sight = {
-            name: Sight(cut(one.recall), cut(one.unrelated), cut(one.deviation_deg)) for name, one in self.sight.items()
+            name: DetectorReliability(cut(one.recall), cut(one.distractors_per_frame), cut(one.azimuth_std_deg))
+            for name, one in self.detectors.items()
         }
-        return replace(self, heard_std_deg=cut(self.heard_std_deg), sight=sight)
+        return replace(self, audio_azimuth_std_deg=cut(self.audio_azimuth_std_deg), detectors=sight)
 
 
 def _cut(value: Mapping[str, Number], labels: LabelSet) -> dict[str, Number]:
@@ -173,7 +184,7 @@ def _cut(value: Mapping[str, Number], labels: LabelSet) -> dict[str, Number]:
     return {name: number for name, number in value.items() if name in ("default", *labels.names)}
 
 
-def sight_key(postprocessor: str, looks_with: str) -> str:
+def build_reliability_key(postprocessor: str, looks_with: str) -> str:
     """The name of a table: the post-processor's, and the first word of what it looks with, as in `gdino@yolox`."""
     return f"{postprocessor.partition('@')[0]}@{WORD.match(looks_with)[0]}"  # type: ignore[index]
 

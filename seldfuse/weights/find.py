@@ -16,8 +16,8 @@ import safetensors
 import torch
 from torch import Tensor, nn
 
-from seldfuse.cache import cache_folder
 from seldfuse.errors import CheckpointError
+from seldfuse.storage.cache import cache_folder
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
@@ -35,7 +35,7 @@ HASH_DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Known:
+class PublishedWeights:
     """Weights that `users`, encoders and detectors, ask for where nobody names others. `size_mb` is approximate.
 
     `settings` are the files that belong to them, `weights` the names that their own file can have.
@@ -44,46 +44,46 @@ class Known:
     reference: str
     users: tuple[str, ...]
     size_mb: int
-    licence: str
+    license: str
     settings: tuple[str, ...] = SETTINGS
     weights: tuple[str, ...] = WEIGHT_FILES
 
 
-KNOWN = (
-    Known("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, "Apache-2.0"),
-    Known("google/owlvit-base-patch32", ("owlvit",), 613, "Apache-2.0"),
-    Known("laion/clap-htsat-unfused", ("clap",), 615, "Apache-2.0"),
-    Known("usyd-community/vitpose-base-simple", ("keypoint@vitpose",), 343, "Apache-2.0"),
-    Known("IDEA-Research/grounding-dino-tiny", ("gdino@hf",), 690, "Apache-2.0", (*SETTINGS, VOCABULARY)),
-    Known("IDEA-Research/grounding-dino-base", ("gdino@hf",), 930, "Apache-2.0", (*SETTINGS, VOCABULARY)),
-    Known(
+PUBLISHED = (
+    PublishedWeights("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, "Apache-2.0"),
+    PublishedWeights("google/owlvit-base-patch32", ("owlvit",), 613, "Apache-2.0"),
+    PublishedWeights("laion/clap-htsat-unfused", ("clap",), 615, "Apache-2.0"),
+    PublishedWeights("usyd-community/vitpose-base-simple", ("keypoint@vitpose",), 343, "Apache-2.0"),
+    PublishedWeights("IDEA-Research/grounding-dino-tiny", ("gdino@hf",), 690, "Apache-2.0", (*SETTINGS, VOCABULARY)),
+    PublishedWeights("IDEA-Research/grounding-dino-base", ("gdino@hf",), 930, "Apache-2.0", (*SETTINGS, VOCABULARY)),
+    PublishedWeights(
         "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
         ("gdino@hf",),
         690,
         "Apache-2.0",
         (*SETTINGS, VOCABULARY),
     ),
-    Known(
+    PublishedWeights(
         "ShilongLiu/GroundingDINO", ("gdino@groundingdino",), 694, "Apache-2.0", (), ("groundingdino_swint_ogc.pth",)
     ),
     # All that a network with its own text encoder needs of it.
-    Known("google-bert/bert-base-uncased", ("gdino@groundingdino",), 1, "Apache-2.0", (), (VOCABULARY,)),
+    PublishedWeights("google-bert/bert-base-uncased", ("gdino@groundingdino",), 1, "Apache-2.0", (), (VOCABULARY,)),
 )
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightFiles:
     """Weights that are there. `folder` holds their settings; a file that was named by itself has none."""
 
     file: Path
     folder: Path | None
 
-    def version(self) -> str:
+    def hash_version(self) -> str:
         """The beginning of the file's SHA-256."""
         with self.file.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:HASH_DIGITS]
 
-    def settings(self, name: str) -> dict[str, Any] | None:
+    def read_settings(self, name: str) -> dict[str, Any] | None:
         """A JSON file beside the weights, None where there is none. Raises CheckpointError where it is damaged."""
         path = self.folder / name if self.folder else None
         if path is None or not path.is_file():
@@ -96,7 +96,7 @@ class Weights:
             raise CheckpointError(f"expected settings as a JSON object, got {type(found).__name__}: {path}")
         return found
 
-    def tensors(self, prefixes: Iterable[str] = ("",), within: str = "") -> dict[str, Tensor]:
+    def read_tensors(self, prefixes: Iterable[str] = ("",), within: str = "") -> dict[str, Tensor]:
         """Those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError.
 
         `within` is the name under which a pickle keeps them, where it keeps other things beside them.
@@ -131,54 +131,54 @@ class Weights:
             )
 
 
-def find_weights(reference: str, needs: tuple[str, ...] = ()) -> Weights:
+def find_weights(reference: str, needs: tuple[str, ...] = ()) -> WeightFiles:
     """The weights of a reference; `needs` are the files that must be beside them. Raises CheckpointError."""
     named = Path(reference)
     if named.is_file():
-        return Weights(named, None)
+        return WeightFiles(named, None)
     if named.is_dir():
         return _in_folder(named, needs)
     if not HUB_NAME.fullmatch(reference):
         raise CheckpointError(
             f"there are no weights {reference!r}: expected a folder, a file, or a hub's name such as "
-            f"{KNOWN[0].reference}; `seldfuse checkpoints` lists more"
+            f"{PUBLISHED[0].reference}; `seldfuse checkpoints` lists more"
         )
     return _in_cache(reference, needs)
 
 
-def weights_folder(reference: str) -> Path:
+def find_weights_folder(reference: str) -> Path:
     """Where the weights of a hub's name are kept."""
     return cache_folder() / "weights" / reference.replace("/", "--")
 
 
-def known(reference: str) -> Known | None:
+def find_published(reference: str) -> PublishedWeights | None:
     """What is known about a hub's name."""
-    return next((entry for entry in KNOWN if entry.reference == reference), None)
+    return next((entry for entry in PUBLISHED if entry.reference == reference), None)
 
 
-def is_fetched(entry: Known) -> bool:
+def is_downloaded(entry: PublishedWeights) -> bool:
     """Whether all files of known weights are in the cache."""
-    return not missing_files(weights_folder(entry.reference), entry.settings, entry.weights)
+    return not list_missing(find_weights_folder(entry.reference), entry.settings, entry.weights)
 
 
-def missing_files(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> list[str]:
+def list_missing(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> list[str]:
     """Names of files that are needed and not there; of the weights one file will do."""
     there = any((folder / name).is_file() for name in weights)
     return [name for name in needs if not (folder / name).is_file()] + ([] if there else [weights[0]])
 
 
-def _in_folder(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> Weights:
-    missing = missing_files(folder, needs, weights)
+def _in_folder(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> WeightFiles:
+    missing = list_missing(folder, needs, weights)
     if missing:
         there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
         raise CheckpointError(f"the folder of weights lacks {' and '.join(missing)}, it has {there}: {folder}")
-    return Weights(next(folder / name for name in weights if (folder / name).is_file()), folder)
+    return WeightFiles(next(folder / name for name in weights if (folder / name).is_file()), folder)
 
 
-def _in_cache(reference: str, needs: tuple[str, ...]) -> Weights:
-    folder, entry = weights_folder(reference), known(reference)
+def _in_cache(reference: str, needs: tuple[str, ...]) -> WeightFiles:
+    folder, entry = find_weights_folder(reference), find_published(reference)
     names = entry.weights if entry else WEIGHT_FILES
-    missing = missing_files(folder, needs, names)
+    missing = list_missing(folder, needs, names)
     if not missing:
         return _in_folder(folder, needs, names)
     # The settings are small; it is the weights that take time.

@@ -10,28 +10,28 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from seldfuse.core.events import Events
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_video, write_wav
-from seldfuse.synth.draw import Stage
-from seldfuse.synth.pictures.film import FPS, frames
-from seldfuse.synth.render import render
-from seldfuse.synth.scene import Scene
-from seldfuse.synth.truth import Truth
-from seldfuse.synth.wear import through_aac
+from seldfuse.synth.draw import SceneIngredients
+from seldfuse.synth.pictures.film import FPS, render_frames
+from seldfuse.synth.recording_chain import encode_aac
+from seldfuse.synth.render import render_scenes
+from seldfuse.synth.scene import ScenePlan
+from seldfuse.synth.truth import SceneTruth
 
 PARTS = {"wav": "stereo_dev", "csv": "metadata_dev", "mp4": "video_dev"}
 """The folders of a data set by what is in them."""
 
-Rendering = Callable[[Scene], tuple[np.ndarray, Truth]]
+Rendering = Callable[[ScenePlan], tuple[np.ndarray, SceneTruth]]
 
 MIXES = 1000
 """Clips of one room number."""
 
 
 @dataclass(frozen=True)
-class Split:
+class DatasetSplit:
     """One split of a data set in the folder `out`. Raises UsageError where no folder can have such a name."""
 
     out: Path
@@ -45,17 +45,17 @@ class Split:
     def manifest(self) -> Path:
         return self.out / f"manifest-{self.name}.jsonl"
 
-    def folder(self, suffix: str) -> Path:
+    def get_folder(self, suffix: str) -> Path:
         return self.out / PARTS[suffix] / self.name
 
-    def file(self, clip: str, suffix: str) -> Path:
-        return self.folder(suffix) / f"{clip}.{suffix}"
+    def get_path(self, clip: str, suffix: str) -> Path:
+        return self.get_folder(suffix) / f"{clip}.{suffix}"
 
-    def files(self) -> list[Path]:
+    def list_files(self) -> list[Path]:
         """All files of the split, and what killed runs left of such."""
-        return sorted(path for suffix in PARTS for path in self.folder(suffix).glob(f"*.{suffix}"))
+        return sorted(path for suffix in PARTS for path in self.get_folder(suffix).glob(f"*.{suffix}"))
 
-    def clip_name(self, number: int, scene: Scene) -> str:
+    def clip_name(self, number: int, scene: ScenePlan) -> str:
         """The challenge's kind of name: fold 4 for tests, else 1, which its baseline takes for synthetic scenes."""
         room, mix = divmod(number, MIXES)
         yaw_deg = round(scene.room.yaw_deg) % 360 if scene.room else 0
@@ -63,47 +63,47 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenClip:
     """SHA-256 of a clip's files, by their paths inside of the data set, and how long each class sounds in it."""
 
     files: Mapping[str, str]
     seconds: Mapping[str, float]
 
 
-def write_clip(split: Split, clip: str, scene: Scene, stage: Stage, video: bool) -> Written:
+def write_clip(split: DatasetSplit, clip: str, scene: ScenePlan, stage: SceneIngredients, video: bool) -> WrittenClip:
     """Renders a scene alone, so that its bytes depend on no other, and writes its files.
 
     A lossy codec in the plan is here a real one. Raises MediaError where a sound or a picture cannot be read,
     UsageError where writing fails.
     """
-    audio, truth = really_coded(scene, partial(_rendered, stage))
-    (events,) = truth.events()
+    audio, truth = render_with_codec(scene, partial(_render, stage))
+    (events,) = truth.to_events()
     # The sound comes last: it is what people look for, and then the rest is there.
-    write_events(events, split.file(clip, "csv"))
+    write_events(events, split.get_path(clip, "csv"))
     if video:
         assert stage.sprites is not None
         assert stage.backdrops is not None
-        write_video(split.file(clip, "mp4"), frames(scene, stage.sprites, stage.backdrops), FPS, audio)
-    write_wav(split.file(clip, "wav"), audio)
-    return vouched(split, clip, events, video)
+        write_video(split.get_path(clip, "mp4"), render_frames(scene, stage.sprites, stage.backdrops), FPS, audio)
+    write_wav(split.get_path(clip, "wav"), audio)
+    return describe_clip(split, clip, events, video)
 
 
-def vouched(split: Split, clip: str, events: Events, video: bool) -> Written:
+def describe_clip(split: DatasetSplit, clip: str, events: Events, video: bool) -> WrittenClip:
     """What is to be said of a clip whose files, with or without a video, are written."""
-    written = [split.file(clip, suffix) for suffix in PARTS if video or suffix != "mp4"]
-    return Written({path.relative_to(split.out).as_posix(): _digest(path) for path in written}, _seconds(events))
+    written = [split.get_path(clip, suffix) for suffix in PARTS if video or suffix != "mp4"]
+    return WrittenClip({path.relative_to(split.out).as_posix(): _digest(path) for path in written}, _seconds(events))
 
 
-def really_coded(scene: Scene, rendering: Rendering) -> tuple[Float32[np.ndarray, "2 sample"], Truth]:
+def render_with_codec(scene: ScenePlan, rendering: Rendering) -> tuple[Float32[np.ndarray, "2 sample"], SceneTruth]:
     """Sound and truth of a scene, with a real codec in place of what stands for it where scenes are rendered."""
     audio, truth = rendering(replace(scene, wear=replace(scene.wear, codec_kbps=None)))
     if scene.wear.codec_kbps is not None:
-        audio = through_aac(audio, scene.wear.codec_kbps).clip(-1.0, 1.0)
+        audio = encode_aac(audio, scene.wear.codec_kbps).clip(-1.0, 1.0)
     return audio, truth
 
 
-def _rendered(stage: Stage, scene: Scene) -> tuple[Float32[np.ndarray, "2 sample"], Truth]:
-    rendered = render([scene], stage.bank, stage.responses)
+def _render(stage: SceneIngredients, scene: ScenePlan) -> tuple[Float32[np.ndarray, "2 sample"], SceneTruth]:
+    rendered = render_scenes([scene], stage.bank, stage.responses)
     return rendered.audio[0].numpy(), rendered.truth
 
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seldfuse.errors import UsageError
-from seldfuse.synth.draw import Stage
-from seldfuse.synth.scene import MeasuredRoom, Scene
+from seldfuse.synth.draw import SceneIngredients
+from seldfuse.synth.scene import MeasuredRoom, ScenePlan
 
 
-def read_plans(path: Path) -> dict[str, Scene]:
+def read_plans(path: Path) -> dict[str, ScenePlan]:
     """Scenes by name, in the order of the file, which may be packed with gzip.
 
     The manifest of a split is such a file too. Raises UsageError, which names the line.
     """
-    plans: dict[str, Scene] = {}
+    plans: dict[str, ScenePlan] = {}
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
@@ -32,7 +32,7 @@ def read_plans(path: Path) -> dict[str, Scene]:
     return plans
 
 
-def check_plans(plans: Mapping[str, Scene], stage: Stage, video: bool) -> None:
+def check_plans(plans: Mapping[str, ScenePlan], stage: SceneIngredients, video: bool) -> None:
     """Raises UsageError where a plan takes a sound, a response or a view that is not there."""
     responses = frozenset(stage.responses.keys if stage.responses else ())
     for name, plan in plans.items():
@@ -50,10 +50,10 @@ def check_plans(plans: Mapping[str, Scene], stage: Stage, video: bool) -> None:
             raise UsageError(f"the plan of {name} has no view, for it was drawn without --video; leave --video out")
 
 
-def _plan(text: str, where: str) -> tuple[str, Scene]:
+def _plan(text: str, where: str) -> tuple[str, ScenePlan]:
     try:
         line = json.loads(text)
-        name, plan = line["name"], Scene.from_json(json.dumps(line["plan"]))
+        name, plan = line["name"], ScenePlan.from_json(json.dumps(line["plan"]))
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"expected a scene's 'name' and 'plan' ({error!r}), {where}") from error
     if not isinstance(name, str) or not re.fullmatch(r"[^./\\][^/\\]*", name):

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from itertools import islice
 
 from seldfuse.errors import UsageError
-from seldfuse.synth.from_foa.recordings import FRAMES_PER_S, Recording
+from seldfuse.synth.from_foa.recordings import FRAMES_PER_S, FoaRecording
 
 ANGLES = 360
 """Viewing angles are whole degrees."""
 
 
 @dataclass(frozen=True)
-class Cut:
+class FoaCut:
     """Five seconds from a frame of 100 ms on, with the scene turned to the left by `angle_deg`.
 
     `number` counts the cuts that were drawn in all splits, those among them that nobody wants, too.
     """
 
     number: int
-    recording: Recording
+    recording: FoaRecording
     angle_deg: int
     start_frame: int
 
@@ -31,26 +31,26 @@ class Cut:
         return f"{self.recording.name}_deg{self.angle_deg:03}_start{self.start_frame:04}"
 
 
-class Wish:
+class CutQueue:
     """So many clips from a row of cuts: the first ones that can be used. `splits` are those that the row comes from."""
 
-    def __init__(self, cuts: Iterator[Cut], count: int, splits: frozenset[str]) -> None:
+    def __init__(self, cuts: Iterator[FoaCut], count: int, splits: frozenset[str]) -> None:
         self.splits = splits
         self.missing = count
         self._cuts = cuts
 
-    def take(self) -> list[Cut]:
+    def take_cuts(self) -> list[FoaCut]:
         """As many of the next cuts as clips are missing, fewer where the row ends; they are missing no more."""
         taken = list(islice(self._cuts, self.missing))
         self.missing = 0
         return taken
 
-    def refuse(self) -> None:
+    def replace_last(self) -> None:
         """One of those that were taken cannot be used."""
         self.missing += 1
 
 
-def drawn(recordings: Sequence[Recording], seed: int) -> Iterator[Cut]:
+def draw_cuts(recordings: Sequence[FoaRecording], seed: int) -> Iterator[FoaCut]:
     """Random cuts, no two alike, until there are no others.
 
     A recording is drawn with a weight of its length, then a frame to start at, then an angle, with the calls of the
@@ -66,51 +66,51 @@ def drawn(recordings: Sequence[Recording], seed: int) -> Iterator[Cut]:
         angle_deg = rng.randint(0, ANGLES - 1)
         if (index, start_frame, angle_deg) not in seen:
             seen.add((index, start_frame, angle_deg))
-            yield Cut(len(seen) - 1, recordings[index], angle_deg, start_frame)
+            yield FoaCut(len(seen) - 1, recordings[index], angle_deg, start_frame)
 
 
-def every(recordings: Sequence[Recording], hop_s: float, seed: int) -> Iterator[Cut]:
+def cut_evenly(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> Iterator[FoaCut]:
     """Cuts of all recordings from beginning to end, one every `hop_s` seconds, each at a random angle."""
     rng = random.Random(seed)
     hop = round(hop_s * FRAMES_PER_S)
     starts = ((recording, start) for recording in recordings for start in range(0, recording.starts, hop))
     for number, (recording, start_frame) in enumerate(starts):
-        yield Cut(number, recording, rng.randint(0, ANGLES - 1), start_frame)
+        yield FoaCut(number, recording, rng.randint(0, ANGLES - 1), start_frame)
 
 
-def wish_for_all(recordings: Sequence[Recording], hop_s: float, seed: int) -> Wish:
+def queue_all(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> CutQueue:
     """Everything, cut every `hop_s` seconds. Raises UsageError where these are not whole frames."""
     if hop_s < 1 / FRAMES_PER_S or not math.isclose(hop_s * FRAMES_PER_S, round(hop_s * FRAMES_PER_S)):
         raise UsageError(f"--hop expects seconds in steps of {1 / FRAMES_PER_S}, such as 2.5, got {hop_s}")
-    cuts = list(every(recordings, hop_s, seed))
-    return Wish(iter(cuts), len(cuts), frozenset(recording.split for recording in recordings))
+    cuts = list(cut_evenly(recordings, hop_s, seed))
+    return CutQueue(iter(cuts), len(cuts), frozenset(recording.split for recording in recordings))
 
 
-def wishes_for(texts: Sequence[str], recordings: Sequence[Recording], seed: int) -> list[Wish]:
+def queue_counts(texts: Sequence[str], recordings: Sequence[FoaRecording], seed: int) -> list[CutQueue]:
     """Random cuts, as many as `--clips` says: a number for all splits together, or SPLIT=NUMBER once or several times.
 
     SPLIT may be the beginning of several splits' names: dev-train is both dev-train-sony and dev-train-tau. All are
     drawn together, so that those of one split do not depend on the others' numbers. Raises UsageError.
     """
     splits = sorted({recording.split for recording in recordings})
-    wishes: list[Wish] = []
+    wishes: list[CutQueue] = []
     for text in texts:
-        beginning, count = _wanted(text)
+        beginning, count = _parse_wanted(text)
         meant = frozenset(split for split in splits if split.startswith(beginning))
         if not meant:
             raise UsageError(f"--clips {text}: no split is called {beginning}; there are {', '.join(splits)}")
         twice = sorted(meant.intersection(*[other.splits for other in wishes])) if wishes else []
         if twice:
             raise UsageError(f"--clips {text}: another --clips speaks of {twice[0]} already")
-        wishes.append(Wish(_of(meant, drawn(recordings, seed)), count, meant))
+        wishes.append(CutQueue(_select_source(meant, draw_cuts(recordings, seed)), count, meant))
     return wishes
 
 
-def _of(splits: frozenset[str], cuts: Iterator[Cut]) -> Iterator[Cut]:
+def _select_source(splits: frozenset[str], cuts: Iterator[FoaCut]) -> Iterator[FoaCut]:
     return (cut for cut in cuts if cut.recording.split in splits)
 
 
-def _wanted(text: str) -> tuple[str, int]:
+def _parse_wanted(text: str) -> tuple[str, int]:
     beginning, _, count = text.rpartition("=")
     if not count.isdecimal() or int(count) < 1:
         raise UsageError(f"--clips expects a number such as 30000, or SPLIT=NUMBER, got {text!r}")

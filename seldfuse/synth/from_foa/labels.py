@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from seldfuse.core.events import Events
+from seldfuse.core.geometry import Camera, fold_azimuth
+from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
-from seldfuse.formats.dcase import PLACE, read_places
-from seldfuse.geometry import Camera, fold_front
-from seldfuse.labels import DCASE2025
+from seldfuse.formats.dcase import PLACE, read_positions
 from seldfuse.media.windows import WINDOW_FRAMES
 
 CAMERA = Camera()
@@ -27,7 +27,7 @@ def read_labels(path: Path, distance_m: float | None = None) -> Float64[np.ndarr
     `distance_m` stands in where the file has no distances. Raises UsageError where the file is no such file, and
     NoDistanceError.
     """
-    rows = read_places(path, DCASE2025)
+    rows = read_positions(path, DCASE2025)
     elevation_deg, distances_m = rows[:, PLACE.index("elevation")], rows[:, PLACE.index("distance")]
     if np.isnan(elevation_deg).any():
         raise UsageError(
@@ -44,7 +44,7 @@ def read_labels(path: Path, distance_m: float | None = None) -> Float64[np.ndarr
     return rows
 
 
-def events_of(rows: Float64[np.ndarray, "row 6"], start_frame: int, angle_deg: int) -> Events:
+def cut_events(rows: Float64[np.ndarray, "row 6"], start_frame: int, angle_deg: int) -> Events:
     """What sounds in the five seconds from a frame on, seen at a viewing angle.
 
     Turning by the angle adds it to the azimuth. On-screen is what the camera sees of the direction before it is folded
@@ -59,8 +59,8 @@ def events_of(rows: Float64[np.ndarray, "row 6"], start_frame: int, angle_deg: i
         "frame": frame.astype(np.int64),
         "cls": cls.astype(np.int64),
         "source": source.astype(np.int64),
-        "azimuth_deg": fold_front(turned_deg),
+        "azimuth_deg": fold_azimuth(turned_deg),
         "distance_m": distance_m,
-        "onscreen": CAMERA.sees(turned_deg, elevation_deg).astype(np.float64),
+        "onscreen": CAMERA.contains(turned_deg, elevation_deg).astype(np.float64),
     }
     return Events(pd.DataFrame(columns), DCASE2025)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import av
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, SeldfuseError, UsageError
-from seldfuse.media.container import opened, picture_stream, probe
+from seldfuse.media.container import find_video_stream, open_media, probe
 from seldfuse.media.inputs import VIDEO_SUFFIXES
 from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.synth.from_foa.labels import NoDistanceError, read_labels
@@ -36,7 +36,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Recording:
+class FoaRecording:
     """A sound with labels, and a video where there is one; `frames` of 100 ms are in both."""
 
     split: str
@@ -54,7 +54,7 @@ class Recording:
 
 def find_recordings(
     folder: Path, with_video: bool, distance_m: float | None, on_problem: Callable[[str], None] | None = None
-) -> list[Recording]:
+) -> list[FoaRecording]:
     """The recordings in a folder and below it, sorted by split and name as the challenge's program sorts them.
 
     Files belong together whose paths differ only in the folders foa_dev, metadata_dev and video_dev, and in their
@@ -76,7 +76,7 @@ def find_recordings(
         )
     alone = sorted(files.sounds.keys() - files.labels.keys())
     if alone and on_problem:
-        on_problem(f"passed over, for they have no label files: {_listed(alone)}: {folder}")
+        on_problem(f"passed over, for they have no label files: {_list(alone)}: {folder}")
     found, first = [], None
     for key in pairs:
         try:
@@ -121,7 +121,7 @@ def _files(folder: Path) -> _Files:
 
 def _recording(
     folder: Path, key: str, files: _Files, with_video: bool, on_problem: Callable[[str], None] | None
-) -> Recording:
+) -> FoaRecording:
     sound, video = files.sounds[key], files.videos.get(key) if with_video else None
     lengths_s = [_sound_s(sound)]
     if video is not None:
@@ -137,7 +137,7 @@ def _recording(
         raise MediaError(f"expected at least {CLIP_S:.0f} s of sound and picture, got {min(lengths_s):.1f} s: {sound}")
     *parents, name = key.split("/")
     split = re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parents) or folder.resolve().name).lstrip("_.-")
-    return Recording(split or "recordings", name, sound, files.labels[key], video, frames)
+    return FoaRecording(split or "recordings", name, sound, files.labels[key], video, frames)
 
 
 def _sound_s(path: Path) -> float:
@@ -157,8 +157,8 @@ def _sound_s(path: Path) -> float:
 
 def _video_s(path: Path) -> float:
     """The length in seconds, counted in pictures. Raises MediaError where the video is no panorama."""
-    with opened(path) as container:
-        stream = picture_stream(container)
+    with open_media(path) as container:
+        stream = find_video_stream(container)
         if stream is None:
             raise MediaError(f"expected a file with a picture, found no video stream in it: {path}")
         if stream.width != 2 * stream.height or stream.height % 4:
@@ -171,5 +171,5 @@ def _video_s(path: Path) -> float:
         return (container.duration or 0) / av.time_base
 
 
-def _listed(names: list[str]) -> str:
+def _list(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -7,9 +7,9 @@ from pathlib import Path
 from av.video.frame import VideoFrame
 
 from seldfuse.errors import MediaError
-from seldfuse.media.picture import shown
+from seldfuse.media.picture import decode_shown
 from seldfuse.synth.from_foa.recordings import CLIP_S, FRAMES_PER_S
-from seldfuse.synth.from_foa.view import Band, band_of
+from seldfuse.synth.from_foa.view import PanoramaBand, copy_band
 from seldfuse.synth.pictures.film import FPS
 
 PICTURES = round(CLIP_S * FPS)
@@ -18,7 +18,7 @@ NEAR = 60
 """To decode so many pictures that nobody wants is as quick as seeking."""
 
 
-class Reel:
+class PanoramaReader:
     """Hands out the pictures of cuts, which must come in the order of time, and decodes each picture once.
 
     The n-th picture is the one that is shown at n / 29.97 seconds. Those that the next cuts may want too are kept: at
@@ -30,22 +30,22 @@ class Reel:
         self._coming: Iterator[tuple[float, VideoFrame]] = iter(())
         # The number of the picture that comes next; those that are held are the ones before it.
         self._next = -NEAR - 1
-        self._held: deque[Band] = deque(maxlen=PICTURES)
+        self._held: deque[PanoramaBand] = deque(maxlen=PICTURES)
 
-    def pictures(self, start_frame: int) -> Iterator[Band]:
+    def read_frames(self, start_frame: int) -> Iterator[PanoramaBand]:
         """The pictures of five seconds from a frame of 100 ms on, the first one nearest to its beginning.
 
         Raises MediaError where the video cannot be read or ends before.
         """
         first = round(start_frame * FPS / FRAMES_PER_S)
         if first > self._next + NEAR:
-            self._next, self._coming = first, shown(self._path, float(FPS), float(first / FPS))
+            self._next, self._coming = first, decode_shown(self._path, float(FPS), float(first / FPS))
             self._held.clear()
         while self._next < first:
             self._decode()
         for number in range(first, first + PICTURES):
             if number == self._next:
-                self._held.append(band_of(self._decode()))
+                self._held.append(copy_band(self._decode()))
             yield self._held[number - self._next]
 
     def _decode(self) -> VideoFrame:

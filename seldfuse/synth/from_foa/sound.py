@@ -7,9 +7,9 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from jaxtyping import Float32
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError
-from seldfuse.media.container import decoded, opened, sound_stream
+from seldfuse.media.container import decode_stream, find_audio_stream, open_media
 
 W, Y, X = 0, 1, 3
 """The channels that count, in the order of ACN."""
@@ -21,13 +21,13 @@ def read_foa(path: Path, first: int, count: int) -> Float32[np.ndarray, "channel
     The file's rate is taken for 24 kHz. Raises MediaError where it cannot be read, ends before, or holds NaN or Inf.
     """
     pieces, there = [], 0
-    with opened(path) as container:
-        stream = sound_stream(container)
+    with open_media(path) as container:
+        stream = find_audio_stream(container)
         if stream is None:
             raise MediaError(f"expected a file with sound, found no audio stream in it: {path}")
         container.seek(first, stream=stream)
         to_float = AudioResampler(format="fltp")
-        for frame in decoded(container, stream, AudioFrame, on_damage=lambda _: None):
+        for frame in decode_stream(container, stream, AudioFrame, on_damage=lambda _: None):
             for piece in to_float.resample(frame):
                 skipped = max(0, first + there - (piece.pts or 0))
                 pieces.append(piece.to_ndarray()[:, skipped:])
@@ -43,7 +43,7 @@ def read_foa(path: Path, first: int, count: int) -> Float32[np.ndarray, "channel
     return samples
 
 
-def stereo(foa: Float32[np.ndarray, "4 sample"], angle_deg: int) -> Float32[np.ndarray, "2 sample"]:
+def convert_to_stereo(foa: Float32[np.ndarray, "4 sample"], angle_deg: int) -> Float32[np.ndarray, "2 sample"]:
     """Left and right of a coincident pair that looks along a viewing angle: L = W + Y', R = W − Y'.
 
     Y' is Y of the scene turned to the left by the angle. A plane wave of azimuth θ and elevation φ comes out as

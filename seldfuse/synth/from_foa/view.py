@@ -12,7 +12,7 @@ from jaxtyping import Float64, UInt8
 from seldfuse.synth.from_foa.labels import CAMERA
 
 
-class Band(NamedTuple):
+class PanoramaBand(NamedTuple):
     """Of an equirectangular picture (YUV 4:2:0) the rows that a level camera can see.
 
     `colours` are what FFmpeg says of their meaning: colour space and range.
@@ -23,20 +23,20 @@ class Band(NamedTuple):
     colours: tuple[int, int]
 
 
-def band_of(picture: VideoFrame) -> Band:
+def copy_band(picture: VideoFrame) -> PanoramaBand:
     """A copy of the rows that count, less than two fifths of the picture."""
     picture = picture.reformat(format="yuv420p")
     planes, (top, bottom) = picture.to_ndarray(), _rows(picture.height)
     luma = planes[None, : picture.height]
     chroma = planes[picture.height :].reshape(2, picture.height // 2, picture.width // 2)
-    return Band(
+    return PanoramaBand(
         luma[:, top:bottom].copy(),
         chroma[:, top // 2 : bottom // 2].copy(),
         (int(picture.colorspace), int(picture.color_range)),
     )
 
 
-class View:
+class PanoramaView:
     """What the camera sees of panoramas `width_px` wide at one viewing angle: a source at azimuth θ lies at θ + angle.
 
     Pixels are sampled bilinearly at their middles. Chroma lies on the even columns of luma and between its rows, as
@@ -48,7 +48,7 @@ class View:
         self._luma = _Sampler(width_px, angle_deg, across + 0.5, down + 0.5, step=1, offset_px=(0.5, 0.5))
         self._chroma = _Sampler(width_px, angle_deg, across[::2] + 0.5, down[::2] + 1.0, step=2, offset_px=(0.5, 1.0))
 
-    def of(self, band: Band) -> VideoFrame:
+    def render(self, band: PanoramaBand) -> VideoFrame:
         """The picture, YUV 4:2:0 as the panorama was."""
         rows, columns = CAMERA.height_px, CAMERA.width_px
         planes = np.empty((rows * 3 // 2, columns), np.uint8)

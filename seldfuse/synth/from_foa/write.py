@@ -17,14 +17,14 @@ from seldfuse.errors import MediaError
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.media.windows import FRAME_SAMPLES, WINDOW_SAMPLES
-from seldfuse.synth.dataset import crew
-from seldfuse.synth.dataset.folder import Split, vouched
-from seldfuse.synth.from_foa.cuts import Cut, Wish
-from seldfuse.synth.from_foa.labels import events_of, read_labels
-from seldfuse.synth.from_foa.recordings import Recording
-from seldfuse.synth.from_foa.reel import Reel
-from seldfuse.synth.from_foa.sound import read_foa, stereo
-from seldfuse.synth.from_foa.view import View
+from seldfuse.synth.dataset import workers
+from seldfuse.synth.dataset.folder import DatasetSplit, describe_clip
+from seldfuse.synth.from_foa.cuts import CutQueue, FoaCut
+from seldfuse.synth.from_foa.labels import cut_events, read_labels
+from seldfuse.synth.from_foa.recordings import FoaRecording
+from seldfuse.synth.from_foa.reel import PanoramaReader
+from seldfuse.synth.from_foa.sound import convert_to_stereo, read_foa
+from seldfuse.synth.from_foa.view import PanoramaView
 from seldfuse.synth.pictures.film import FPS
 
 TOGETHER = 12
@@ -34,86 +34,90 @@ LOUDEST = 0.9999
 """A clip that goes above is not made: its peaks would be cut off."""
 
 
-class Outcome(NamedTuple):
+class FoaOutcome(NamedTuple):
     """What became of a cut: the clip's line for the ledger, or an error; neither where it is too loud."""
 
-    cut: Cut
+    cut: FoaCut
     line: dict[str, Any] | None = None
     error: MediaError | None = None
 
 
 @dataclass(frozen=True)
-class Maker:
+class FoaClipMaker:
     """All that a process needs to make clips in the folder `out`; `distance_m` is for labels without distances."""
 
     out: Path
     distance_m: float | None = None
 
-    def make(self, cuts: Sequence[Cut]) -> list[Outcome]:
+    def make(self, cuts: Sequence[FoaCut]) -> list[FoaOutcome]:
         """Writes the clips of cuts of one recording, which must come in the order of time. Raises UsageError."""
         recording = cuts[0].recording
         rows = read_labels(recording.labels, self.distance_m)
-        reel = Reel(recording.video) if recording.video else None
+        reel = PanoramaReader(recording.video) if recording.video else None
         return [self._outcome(cut, rows, reel) for cut in cuts]
 
-    def _outcome(self, cut: Cut, rows: Float64[np.ndarray, "row 6"], reel: Reel | None) -> Outcome:
+    def _outcome(self, cut: FoaCut, rows: Float64[np.ndarray, "row 6"], reel: PanoramaReader | None) -> FoaOutcome:
         try:
-            audio = stereo(
+            audio = convert_to_stereo(
                 read_foa(cut.recording.sound, cut.start_frame * FRAME_SAMPLES, WINDOW_SAMPLES), cut.angle_deg
             )
             if np.abs(audio).max() > LOUDEST:
-                return Outcome(cut)
-            return Outcome(cut, self._written(cut, rows, audio, reel))
+                return FoaOutcome(cut)
+            return FoaOutcome(cut, self._written(cut, rows, audio, reel))
         except MediaError as error:
-            return Outcome(cut, error=error)
+            return FoaOutcome(cut, error=error)
 
     def _written(
-        self, cut: Cut, rows: Float64[np.ndarray, "row 6"], audio: Float32[np.ndarray, "2 sample"], reel: Reel | None
+        self,
+        cut: FoaCut,
+        rows: Float64[np.ndarray, "row 6"],
+        audio: Float32[np.ndarray, "2 sample"],
+        reel: PanoramaReader | None,
     ) -> dict[str, Any]:
-        split, events = Split(self.out, cut.recording.split), events_of(rows, cut.start_frame, cut.angle_deg)
+        split, events = DatasetSplit(self.out, cut.recording.split), cut_events(rows, cut.start_frame, cut.angle_deg)
         # The sound comes last, as in other data sets: it is what people look for, and then the rest is there.
-        write_events(events, split.file(cut.name, "csv"))
+        write_events(events, split.get_path(cut.name, "csv"))
         if reel is not None:
-            write_video(split.file(cut.name, "mp4"), pictures(reel, cut), FPS, audio)
-        write_wav(split.file(cut.name, "wav"), audio)
-        written = vouched(split, cut.name, events, reel is not None)
+            write_video(split.get_path(cut.name, "mp4"), render_pictures(reel, cut), FPS, audio)
+        write_wav(split.get_path(cut.name, "wav"), audio)
+        written = describe_clip(split, cut.name, events, reel is not None)
         return {"number": cut.number, "name": cut.name, **asdict(written)}
 
 
-def pictures(reel: Reel, cut: Cut) -> Iterator[VideoFrame]:
+def render_pictures(reel: PanoramaReader, cut: FoaCut) -> Iterator[VideoFrame]:
     """What the camera sees during the cut."""
     view = None
-    for band in reel.pictures(cut.start_frame):
-        view = view or View(band.luma.shape[2], cut.angle_deg)
-        yield view.of(band)
+    for band in reel.read_frames(cut.start_frame):
+        view = view or PanoramaView(band.luma.shape[2], cut.angle_deg)
+        yield view.render(band)
 
 
 def make_clips(
-    wishes: Sequence[Wish], maker: Maker, finished: Callable[[Cut], bool], jobs: int
-) -> Generator[Outcome, None, None]:
+    wishes: Sequence[CutQueue], maker: FoaClipMaker, finished: Callable[[FoaCut], bool], jobs: int
+) -> Generator[FoaOutcome, None, None]:
     """Makes what is wished for, but for what is finished, with `jobs` processes.
 
     For a cut that is too loud the next one of its row is made, so a data set does not depend on the number of
     processes. Close the iterator to stop early. Raises UsageError, and SeldfuseError where a process dies.
     """
     by_split = {split: wish for wish in wishes for split in wish.splits}
-    while cuts := [cut for wish in wishes for cut in wish.take()]:
-        errands = together([cut for cut in cuts if not finished(cut)])
-        for outcomes in crew.produce(errands, maker, min(jobs, len(errands) or 1)):
+    while cuts := [cut for wish in wishes for cut in wish.take_cuts()]:
+        errands = group_by_recording([cut for cut in cuts if not finished(cut)])
+        for outcomes in workers.run_workers(errands, maker, min(jobs, len(errands) or 1)):
             for outcome in outcomes:
                 if outcome.line is None and outcome.error is None:
-                    by_split[outcome.cut.recording.split].refuse()
+                    by_split[outcome.cut.recording.split].replace_last()
                 yield outcome
 
 
-def together(cuts: Sequence[Cut]) -> list[list[Cut]]:
+def group_by_recording(cuts: Sequence[FoaCut]) -> list[list[FoaCut]]:
     """The cuts by recording and in the order of time, some at a time."""
     ordered = sorted(cuts, key=lambda cut: (cut.recording.split, cut.recording.name, cut.start_frame, cut.angle_deg))
     of_one = [list(group) for _, group in groupby(ordered, key=lambda cut: cut.recording)]
     return [group[first : first + TOGETHER] for group in of_one for first in range(0, len(group), TOGETHER)]
 
 
-def recipe_of(recordings: Sequence[Recording], **options: Any) -> dict[str, Any]:
+def describe_cuts(recordings: Sequence[FoaRecording], **options: Any) -> dict[str, Any]:
     """All that clips depend on but how many there are: version, options, a digest of names, lengths and sizes."""
     inputs = [
         (

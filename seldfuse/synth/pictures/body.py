@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from seldfuse.synth.pictures.sprite import FEET, HANDS, MOUTH, POINT
+from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, POINT
 
 NOSE, EYES, EARS, SHOULDERS = 0, (1, 2), (3, 4), (5, 6)
 WRISTS, HIPS, ANKLES = (9, 10), (11, 12), (15, 16)
@@ -19,7 +19,7 @@ Keypoints = Float[np.ndarray, "17 3"]
 Place = tuple[float, float]
 
 
-def sounding_points(rgba: UInt8[np.ndarray, "height width 4"], keypoints: Keypoints | None) -> dict[str, Place]:
+def find_sound_points(rgba: UInt8[np.ndarray, "height width 4"], keypoints: Keypoints | None) -> dict[str, Place]:
     """Mouth, hands and feet in pixels: hands only where a wrist is known, the others from the outline if need be."""
     known = np.full((17, 3), np.nan) if keypoints is None else keypoints
     found = {MOUTH: _mouth(known), HANDS: _middle(known, WRISTS), FEET: _middle(known, ANKLES)}
@@ -29,7 +29,7 @@ def sounding_points(rgba: UInt8[np.ndarray, "height width 4"], keypoints: Keypoi
     return {kind: (float(place[0]), float(place[1])) for kind, place in points.items()}
 
 
-def height_m(rows: int, keypoints: Keypoints | None) -> float:
+def estimate_height_m(rows: int, keypoints: Keypoints | None) -> float:
     """How tall a cut-out of `rows` pixels is, when the person is of middle stature; he may sit, or lack his legs.
 
     A limb that points at the camera looks short, so the longer ones count.

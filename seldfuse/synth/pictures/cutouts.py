@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
-from seldfuse.labels import LabelSet
-from seldfuse.synth.pictures.body import WRISTS, height_m, sounding_points
-from seldfuse.synth.pictures.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
+from seldfuse.synth.pictures.body import WRISTS, estimate_height_m, find_sound_points
+from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
 from seldfuse.synth.pictures.still import read_still
 
 PLACES = {
@@ -44,7 +44,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Card:
+class CutoutCard:
     """A file with a cut-out, and what is known of it: COCO-17 keypoints, where it sounds, how tall it is.
 
     `name` is that of its class, None for a person who may stand for all classes of people.
@@ -61,7 +61,7 @@ class Card:
         return self.keypoints is not None and any(self.keypoints[wrist][2] > 0 for wrist in WRISTS)
 
 
-def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> dict[str, Card]:
+def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> dict[str, CutoutCard]:
     """The cut-outs of a folder by their paths in it, each read once to know that it can be.
 
     What cannot be used is told to `on_problem`; without it UsageError or MediaError is raised.
@@ -72,32 +72,32 @@ def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> d
             read_cutout(card)
             cards[card.path.relative_to(folder).as_posix()] = card
         except SeldfuseError as error:
-            _tell(error, on_problem)
+            _report(error, on_problem)
     if not cards:
         raise UsageError(f"expected cut-outs in folders named 'person' or after a class, found none: {folder}")
     return cards
 
 
-def _cards(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Card]:
+def _cards(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[CutoutCard]:
     listed = folder / "persons.json"
     if listed.is_file():
-        yield from _listed(listed)
+        yield from _list(listed)
     for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
         try:
             name = _class_of(place.name.lstrip("0123456789_- "), labels)
         except UsageError as error:
-            _tell(UsageError(f"expected folders named 'person' or after a class, but {error}: {place}"), on_problem)
+            _report(UsageError(f"expected folders named 'person' or after a class, but {error}: {place}"), on_problem)
             continue
         for path in sorted(place.rglob("*.png")):
             try:
                 yield _card(path, name)
             except UsageError as error:
-                _tell(error, on_problem)
+                _report(error, on_problem)
 
 
-def _listed(path: Path) -> list[Card]:
+def _list(path: Path) -> list[CutoutCard]:
     try:
-        return [Card(path.parent / entry["file"], None, _keypoints(entry, path)) for entry in _json(path)]
+        return [CutoutCard(path.parent / entry["file"], None, _keypoints(entry, path)) for entry in _json(path)]
     except (TypeError, KeyError) as error:
         raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {path}") from error
 
@@ -106,17 +106,17 @@ def _class_of(word: str, labels: LabelSet) -> str | None:
     return None if word in (PERSON, "persons") else labels.classes[labels.index(word)].name
 
 
-def _card(path: Path, name: str | None) -> Card:
+def _card(path: Path, name: str | None) -> CutoutCard:
     beside = path.with_suffix(".json")
     if not beside.is_file():
-        return Card(path, name)
+        return CutoutCard(path, name)
     told = _json(beside)
     try:
         point = (float(told["point"][0]), float(told["point"][1])) if "point" in told else None
         tall = float(told["height_m"]) if "height_m" in told else None
     except (TypeError, ValueError, IndexError) as error:
         raise UsageError(f"expected 'point' as [x, y] in pixels and 'height_m' as a number: {beside}") from error
-    return Card(path, name, _keypoints(told, beside), point, tall)
+    return CutoutCard(path, name, _keypoints(told, beside), point, tall)
 
 
 def _json(path: Path) -> Any:
@@ -138,14 +138,14 @@ def _keypoints(told: Mapping[str, Any], path: Path) -> tuple[tuple[float, float,
     return points
 
 
-def _tell(error: SeldfuseError, on_problem: Report | None) -> None:
+def _report(error: SeldfuseError, on_problem: Report | None) -> None:
     if on_problem is None:
         raise error
     on_problem(f"passed over: {error}")
 
 
 @lru_cache(maxsize=CACHED)
-def read_cutout(card: Card) -> Sprite:
+def read_cutout(card: CutoutCard) -> Cutout:
     """The cut-out of a card. Raises UsageError where it is none, MediaError where the file cannot be read."""
     rgba = read_still(card.path).to_ndarray(format="rgba")
     if rgba[..., 3].min() == 255:
@@ -155,19 +155,21 @@ def read_cutout(card: Card) -> Sprite:
         )
     if rgba[..., 3].max() == 0:
         raise UsageError(f"expected an RGBA cut-out, but all of it is transparent: {card.path}")
-    keypoints, name = _known(card), card.name
+    keypoints, name = _list_known(card), card.name
     # Who knocks may be a person or a door.
     if name is None or (name in PLACES and (name != "knock" or keypoints is not None)):
-        sprite = Sprite(rgba, PERSON, height_m(_rows(rgba), keypoints), sounding_points(rgba, keypoints), keypoints)
+        sprite = Cutout(
+            rgba, PERSON, estimate_height_m(_rows(rgba), keypoints), find_sound_points(rgba, keypoints), keypoints
+        )
     else:
         middle = (rgba.shape[1] / 2, rgba.shape[0] / 2)
-        sprite = Sprite(rgba, name.replace("_", " "), HEIGHTS_M.get(name, 0.5), {POINT: middle})
+        sprite = Cutout(rgba, name.replace("_", " "), HEIGHTS_M.get(name, 0.5), {POINT: middle})
     if card.point is not None:
         sprite = replace(sprite, points={POINT: card.point})
-    return replace(sprite, height_m=card.height_m or sprite.height_m).trimmed()
+    return replace(sprite, height_m=card.height_m or sprite.height_m).trim()
 
 
-def _known(card: Card) -> Float[np.ndarray, "17 3"] | None:
+def _list_known(card: CutoutCard) -> Float[np.ndarray, "17 3"] | None:
     if card.keypoints is None:
         return None
     points = np.array(card.keypoints)

@@ -18,13 +18,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 from torch import Tensor
 
-from seldfuse.detections import Detections
-from seldfuse.geometry import Camera
-from seldfuse.synth.pictures.backdrop import Backdrops
+from seldfuse.core.detections import Detections
+from seldfuse.core.geometry import Camera
+from seldfuse.synth.pictures.background import BackgroundSet
 from seldfuse.synth.pictures.body import LEFT_AND_RIGHT
-from seldfuse.synth.pictures.sprite import Sprite
-from seldfuse.synth.pictures.sprites import Sprites
-from seldfuse.synth.scene import Path, Scene, View
+from seldfuse.synth.pictures.cutout import Cutout
+from seldfuse.synth.pictures.cutout_set import CutoutSet
+from seldfuse.synth.scene import CameraView, ScenePlan, SourcePath
 
 FPS = Fraction(30000, 1001)
 """The challenge's rate."""
@@ -50,15 +50,15 @@ Matrix = Float[np.ndarray, "2 2"]
 Pair = Float[np.ndarray, "2"]
 
 
-def frames(
-    scene: Scene, sprites: Sprites, backdrops: Backdrops, camera: Camera = CAMERA, fps: Fraction | int = FPS
+def render_frames(
+    scene: ScenePlan, sprites: CutoutSet, backdrops: BackgroundSet, camera: Camera = CAMERA, fps: Fraction | int = FPS
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """The pictures of the scene at 0, 1 / fps, … seconds, as many as fit.
 
     Raises ValueError where the scene has no view, and what sprites and backdrops raise.
     """
     view, actors = _cast(scene, sprites)
-    backdrop = backdrops.picture(view.background, scene, camera)
+    backdrop = backdrops.read_picture(view.background, scene, camera)
     cuts = _cutters(actors, camera)
     times_s = np.arange(round(scene.duration_s * fps)) / float(fps)
     for stands in _stands(actors, camera, times_s):
@@ -70,7 +70,9 @@ def frames(
         yield picture
 
 
-def detections(scene: Scene, sprites: Sprites, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Detections:
+def compute_detections(
+    scene: ScenePlan, sprites: CutoutSet, camera: Camera, times_s: Float[np.ndarray, "time"]
+) -> Detections:
     """What is to be seen of each figure at times in seconds, sorted by time and figure; `track` is the figure's index.
 
     A box holds the pixels that are more the figure's than the background's and that no nearer figure covers; figures
@@ -92,22 +94,22 @@ def detections(scene: Scene, sprites: Sprites, camera: Camera, times_s: Float[np
         for stand, box in sorted(seen):
             rows.append((float(time_s), actors[stand.track].sprite.phrase, 1.0, *box, stand.track))
             keypoints.append(_keypoints(actors[stand.track], stand, camera))
-    return Detections.of(rows, keypoints)
+    return Detections.from_rows(rows, keypoints)
 
 
 @dataclass(frozen=True, eq=False)
-class Actor:
+class PlacedFigure:
     """A figure with its sprite, the place on the sprite that sounds (in pixels), and its way."""
 
-    sprite: Sprite
+    sprite: Cutout
     origin: tuple[float, float]
-    path: Path
+    path: SourcePath
     height_m: float
     mirrored: bool
     sway: int
 
 
-class Stand(NamedTuple):
+class FigurePose(NamedTuple):
     """A figure at one moment: where its sounding place is, how large it is, how far it leans (−1 to 1)."""
 
     track: int
@@ -117,7 +119,7 @@ class Stand(NamedTuple):
     lean: float
 
 
-class Cut(NamedTuple):
+class VisibleRegion(NamedTuple):
     """The part of a figure that lies inside the picture, from row `top` and column `left` on.
 
     `colour` is multiplied by alpha; `clear` is how much of what is behind shines through, of 256.
@@ -152,7 +154,7 @@ class Cut(NamedTuple):
         return picture[self.top : self.top + rows, self.left : self.left + columns]
 
 
-def _cast(scene: Scene, sprites: Sprites) -> tuple[View, list[Actor]]:
+def _cast(scene: ScenePlan, sprites: CutoutSet) -> tuple[CameraView, list[PlacedFigure]]:
     if scene.view is None:
         raise ValueError("expected a scene with a view, this one has sound only")
     actors = []
@@ -161,29 +163,33 @@ def _cast(scene: Scene, sprites: Sprites) -> tuple[View, list[Actor]]:
         path = figure.path if source is None else source.path
         if path is None:
             raise ValueError(f"figure {number} has neither a source nor a path")
-        sprite = sprites.sprite(figure.sprite)
-        origin = sprite.sounding(sprites.sounding_kind(None if source is None else source.cls))
-        actors.append(Actor(sprite, origin, path, figure.height_m, figure.mirrored, figure.sway))
+        sprite = sprites.load_cutout(figure.sprite)
+        origin = sprite.get_sound_position(sprites.draw_kind(None if source is None else source.cls))
+        actors.append(PlacedFigure(sprite, origin, path, figure.height_m, figure.mirrored, figure.sway))
     return scene.view, actors
 
 
-def _cutters(actors: list[Actor], camera: Camera) -> list[Callable[[Stand], Cut | None]]:
+def _cutters(actors: list[PlacedFigure], camera: Camera) -> list[Callable[[FigurePose], VisibleRegion | None]]:
     """Who draws which figure; who stands takes the same few poses again and again."""
     drawn = [partial(_cut, actor, camera) for actor in actors]
     return [cut if actor.path.moves else cache(cut) for actor, cut in zip(actors, drawn, strict=True)]
 
 
-def _stands(actors: list[Actor], camera: Camera, times_s: Float[np.ndarray, "time"]) -> Iterator[list[Stand]]:
+def _stands(
+    actors: list[PlacedFigure], camera: Camera, times_s: Float[np.ndarray, "time"]
+) -> Iterator[list[FigurePose]]:
     """For each time the figures before the camera, the farthest first."""
     ways = [_way(actor, camera, times_s) for actor in actors]
     for moment in range(len(times_s)):
-        stands = [Stand(track, *way[moment].tolist()) for track, way in enumerate(ways) if not np.isnan(way[moment, 0])]
+        stands = [
+            FigurePose(track, *way[moment].tolist()) for track, way in enumerate(ways) if not np.isnan(way[moment, 0])
+        ]
         yield sorted(stands, key=lambda stand: stand.px_per_m)
 
 
-def _way(actor: Actor, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time 4"]:
+def _way(actor: PlacedFigure, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time 4"]:
     """Pixel column and row, pixels per metre and leaning at each time; NaN behind the lens."""
-    x, y, z = actor.path.at(times_s).T
+    x, y, z = actor.path.compute_position(times_s).T
     cos, sin = math.cos(math.radians(camera.yaw_deg)), math.sin(math.radians(camera.yaw_deg))
     depth_m, left_m = cos * x + sin * y, cos * y - sin * x
     px_per_m = camera.focal_px / np.where(depth_m > NEAREST_M, depth_m, np.nan)
@@ -191,7 +197,7 @@ def _way(actor: Actor, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Fl
     return np.stack([x_px, y_px, px_per_m, _lean(actor, times_s)], axis=1)
 
 
-def _lean(actor: Actor, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
+def _lean(actor: PlacedFigure, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
     if not actor.sprite.is_person:
         return np.zeros(len(times_s))
     rng = np.random.default_rng(actor.sway)
@@ -202,7 +208,7 @@ def _lean(actor: Actor, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray,
     return np.asarray(np.round(lean * LEAN_STEPS) / LEAN_STEPS)
 
 
-def _matrix(actor: Actor, stand: Stand) -> Matrix:
+def _matrix(actor: PlacedFigure, stand: FigurePose) -> Matrix:
     """From pixels of the sprite to pixels of the picture, about the place that sounds."""
     scale = stand.px_per_m * actor.height_m / actor.sprite.rgba.shape[0]
     angle = math.radians(LEAN_DEG * stand.lean)
@@ -211,7 +217,7 @@ def _matrix(actor: Actor, stand: Stand) -> Matrix:
     return np.asarray(scale * turn * (widen, 1.0))
 
 
-def _cut(actor: Actor, camera: Camera, stand: Stand) -> Cut | None:
+def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegion | None:
     """None where nothing of the figure lies inside the picture."""
     matrix, at, origin = _matrix(actor, stand), np.array([stand.x_px, stand.y_px]), np.array(actor.origin)
     size = np.array(actor.sprite.rgba.shape[1::-1], dtype=float)
@@ -229,7 +235,7 @@ def _cut(actor: Actor, camera: Camera, stand: Stand) -> Cut | None:
     drawn = F.grid_sample(pyramid[level], grid, align_corners=False)[0].add_(0.5).to(torch.uint8).numpy()
     alpha = drawn[3].astype(np.uint16)
     clear = 256 - alpha - (alpha >> 7)
-    return Cut(int(first[0]), int(first[1]), np.stack([*drawn[:3]], axis=2), np.stack([clear] * 3, axis=2))
+    return VisibleRegion(int(first[0]), int(first[1]), np.stack([*drawn[:3]], axis=2), np.stack([clear] * 3, axis=2))
 
 
 def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> Float32[Tensor, "1 rows columns 2"]:
@@ -242,7 +248,7 @@ def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> F
     return grid
 
 
-def _keypoints(actor: Actor, stand: Stand, camera: Camera) -> Float[np.ndarray, "17 3"]:
+def _keypoints(actor: PlacedFigure, stand: FigurePose, camera: Camera) -> Float[np.ndarray, "17 3"]:
     points = actor.sprite.keypoints
     if points is None or not actor.sprite.is_person:
         return np.full((17, 3), np.nan)

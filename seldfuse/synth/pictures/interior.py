@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from seldfuse.geometry import Camera
-from seldfuse.synth.pictures.texture import noise_tile, sampled
+from seldfuse.core.geometry import Camera
+from seldfuse.synth.pictures.texture import build_noise_tile, sample_tile
 from seldfuse.synth.scene import Room
 
 Values = Float[np.ndarray, "pixel"]
@@ -36,7 +36,7 @@ class Surface:
     width_m: float
     height_m: float
 
-    def inside(self, left: float, bottom: float, width: float, height: float) -> Bool[np.ndarray, "pixel"]:
+    def contains(self, left: float, bottom: float, width: float, height: float) -> Bool[np.ndarray, "pixel"]:
         across, up = np.abs(self.across - left - width / 2), np.abs(self.up - bottom - height / 2)
         return np.asarray((across < width / 2) & (up < height / 2))
 
@@ -55,7 +55,7 @@ def draw_interior(room: Room, camera: Camera, rng: np.random.Generator) -> UInt8
     hit = origin + away * rays
 
     colours = np.zeros((len(away), 3), np.float32)
-    tile = noise_tile(rng)
+    tile = build_noise_tile(rng)
     for number, paint in enumerate(_paints(rng, tile)):
         seen = face == number
         # Drawn in any case, so that a wall looks the same from wherever it is seen.
@@ -123,7 +123,7 @@ def _wood(rng: np.random.Generator) -> One:
     return np.array(WOOD_COLOURS[rng.integers(len(WOOD_COLOURS))], np.float32)
 
 
-def _grained(colour: One, grain: Values, amount: float) -> Colours:
+def _add_grain(colour: One, grain: Values, amount: float) -> Colours:
     return np.asarray(colour * (1 + amount * grain[:, None]))
 
 
@@ -136,7 +136,7 @@ def _seams(at: Values, period: float, width: float, pixel_m: Values) -> Values:
 
 def _plaster(at: Surface, colour: One, tile: Tile, rng: np.random.Generator) -> Colours:
     shift = rng.uniform(0, 256)
-    return _grained(colour, sampled(tile, at.across * 40 + shift, at.up * 40), 0.025)
+    return _add_grain(colour, sample_tile(tile, at.across * 40 + shift, at.up * 40), 0.025)
 
 
 def _stripes(at: Surface, colour: One, tile: Tile, rng: np.random.Generator) -> Colours:
@@ -149,8 +149,8 @@ def _bricks(at: Surface, colour: One, tile: Tile, rng: np.random.Generator) -> C
     height, length = 0.09, 0.28
     row = np.floor(at.up / height)
     shifted = at.across + (row % 2) * length / 2 + rng.uniform(0, length)
-    tint = sampled(tile, np.floor(shifted / length) * 37, row * 11)
-    colours = _grained(colour * np.array((0.9, 0.75, 0.7), np.float32), tint, 0.06)
+    tint = sample_tile(tile, np.floor(shifted / length) * 37, row * 11)
+    colours = _add_grain(colour * np.array((0.9, 0.75, 0.7), np.float32), tint, 0.06)
     mortar = np.maximum(_seams(shifted, length, 0.012, at.pixel_m), _seams(at.up, height, 0.012, at.pixel_m))
     return np.asarray(colours + mortar[:, None] * (0.75 * colour - colours))
 
@@ -160,9 +160,9 @@ def _panels(at: Surface, colour: One, tile: Tile, rng: np.random.Generator) -> C
     colours = _plaster(at, colour, tile, rng)
     wood = _wood(rng)
     low = at.up < 1.0
-    grain = sampled(tile, at.across[low] * 90, at.up[low] * 9)
+    grain = sample_tile(tile, at.across[low] * 90, at.up[low] * 9)
     seams = _seams(at.across[low], 0.3, 0.015, at.pixel_m[low])
-    colours[low] = _grained(wood, grain, 0.1) * (1 - 0.5 * seams[:, None])
+    colours[low] = _add_grain(wood, grain, 0.1) * (1 - 0.5 * seams[:, None])
     return colours
 
 
@@ -170,11 +170,11 @@ def _planks(wood: One, tile: Tile) -> Paint:
     def paint(at: Surface, rng: np.random.Generator) -> Colours:
         width, length = rng.uniform(0.08, 0.2), rng.uniform(0.8, 1.6)
         row = np.floor(at.up / width)
-        shifted = at.across + sampled(tile, row * 7, row * 0) * length
-        tint = sampled(tile, np.floor(shifted / length) * 31, row * 17)
-        grain = sampled(tile, shifted * 12, at.up * 110) / (1 + (at.pixel_m * 60) ** 2)
+        shifted = at.across + sample_tile(tile, row * 7, row * 0) * length
+        tint = sample_tile(tile, np.floor(shifted / length) * 31, row * 17)
+        grain = sample_tile(tile, shifted * 12, at.up * 110) / (1 + (at.pixel_m * 60) ** 2)
         seams = np.maximum(_seams(at.up, width, 0.005, at.pixel_m), _seams(shifted, length, 0.005, at.pixel_m))
-        return _rug(at, _grained(wood, tint + grain, 0.08) * (1 - 0.6 * seams[:, None]), tile, rng)
+        return _rug(at, _add_grain(wood, tint + grain, 0.08) * (1 - 0.6 * seams[:, None]), tile, rng)
 
     return paint
 
@@ -183,18 +183,18 @@ def _tiles(colour: One, tile: Tile) -> Paint:
     def paint(at: Surface, rng: np.random.Generator) -> Colours:
         side, checked = rng.uniform(0.2, 0.6), rng.random() < 0.5
         column, row = np.floor(at.across / side), np.floor(at.up / side)
-        tint = sampled(tile, column * 31, row * 17) * 0.04 + checked * 0.12 * (2 * ((column + row) % 2) - 1)
+        tint = sample_tile(tile, column * 31, row * 17) * 0.04 + checked * 0.12 * (2 * ((column + row) % 2) - 1)
         contrast = 1 / (1 + (at.pixel_m / side * 3) ** 2)
         seams = np.maximum(_seams(at.across, side, 0.008, at.pixel_m), _seams(at.up, side, 0.008, at.pixel_m))
-        return np.asarray(_grained(0.9 * colour, tint * contrast, 1.0) * (1 - 0.4 * seams[:, None]))
+        return np.asarray(_add_grain(0.9 * colour, tint * contrast, 1.0) * (1 - 0.4 * seams[:, None]))
 
     return paint
 
 
 def _carpet(colour: One, tile: Tile) -> Paint:
     def paint(at: Surface, rng: np.random.Generator) -> Colours:
-        fine = sampled(tile, at.across * 150, at.up * 150) / (1 + (at.pixel_m * 80) ** 2)
-        return _grained(colour, fine + sampled(tile, at.across * 20, at.up * 20 + rng.uniform(0, 256)), 0.06)
+        fine = sample_tile(tile, at.across * 150, at.up * 150) / (1 + (at.pixel_m * 80) ** 2)
+        return _add_grain(colour, fine + sample_tile(tile, at.across * 20, at.up * 20 + rng.uniform(0, 256)), 0.06)
 
     return paint
 
@@ -205,14 +205,14 @@ def _rug(at: Surface, colours: Colours, tile: Tile, rng: np.random.Generator) ->
     width, depth = rng.uniform(0.3, 0.6) * at.width_m, rng.uniform(0.3, 0.6) * at.height_m
     left, bottom = rng.uniform(0, at.width_m - width), rng.uniform(0, at.height_m - depth)
     for inset, colour in zip((0.0, 0.12, 0.2), rng.uniform(0.2, 0.8, (3, 3)), strict=True):
-        inside = at.inside(left + inset, bottom + inset, width - 2 * inset, depth - 2 * inset)
-        colours[inside] = _grained(colour, sampled(tile, at.across[inside] * 80, at.up[inside] * 80), 0.05)
+        inside = at.contains(left + inset, bottom + inset, width - 2 * inset, depth - 2 * inset)
+        colours[inside] = _add_grain(colour, sample_tile(tile, at.across[inside] * 80, at.up[inside] * 80), 0.05)
     return colours
 
 
 def _ceiling(tile: Tile) -> Paint:
     def paint(at: Surface, rng: np.random.Generator) -> Colours:
-        colours = _grained(np.array((0.93, 0.93, 0.91)), sampled(tile, at.across * 30, at.up * 30), 0.015)
+        colours = _add_grain(np.array((0.93, 0.93, 0.91)), sample_tile(tile, at.across * 30, at.up * 30), 0.015)
         side = 0.6
         if rng.random() < 0.5:
             return colours
@@ -228,13 +228,17 @@ def _window(at: Surface, colours: Colours, tile: Tile, rng: np.random.Generator)
     width, height = rng.uniform(0.9, min(2.4, 0.7 * at.width_m)), rng.uniform(1.0, 1.4)
     left, bottom = rng.uniform(0.1, at.width_m - width - 0.1), rng.uniform(0.7, 0.95)
     panes = rng.integers(1, 4)
-    frame = at.inside(left - 0.07, bottom - 0.07, width + 0.14, height + 0.14)
+    frame = at.contains(left - 0.07, bottom - 0.07, width + 0.14, height + 0.14)
     colours[frame] = 0.95
-    glass = at.inside(left, bottom, width, height)
+    glass = at.contains(left, bottom, width, height)
     across, up, pixel_m = at.across[glass], (at.up[glass] - bottom) / height, at.pixel_m[glass]
-    sky = np.array((0.72, 0.85, 1.0)) + (0.5 - up[:, None]) * 0.3 + 0.05 * sampled(tile, across * 15, up * 15)[:, None]
-    trees = up < 0.35 + 0.12 * sampled(tile, across * 12, across * 0)
-    sky[trees] = _grained(np.array((0.3, 0.45, 0.25)), sampled(tile, across[trees] * 60, up[trees] * 60), 0.2)
+    sky = (
+        np.array((0.72, 0.85, 1.0))
+        + (0.5 - up[:, None]) * 0.3
+        + 0.05 * sample_tile(tile, across * 15, up * 15)[:, None]
+    )
+    trees = up < 0.35 + 0.12 * sample_tile(tile, across * 12, across * 0)
+    sky[trees] = _add_grain(np.array((0.3, 0.45, 0.25)), sample_tile(tile, across[trees] * 60, up[trees] * 60), 0.2)
     bars = _seams(across - left, width / panes, 0.05, pixel_m)[:, None]
     # Daylight is brighter than the lamp.
     colours[glass] = 1.5 * (sky + bars * (0.62 - sky))
@@ -245,10 +249,10 @@ def _poster(at: Surface, colours: Colours, tile: Tile, rng: np.random.Generator)
     for _ in range(rng.integers(1, 4)):
         width, height = rng.uniform(0.3, 1.1), rng.uniform(0.4, 0.9)
         left, bottom = rng.uniform(0.1, max(at.width_m - width - 0.1, 0.2)), rng.uniform(1.1, 1.5)
-        colours[at.inside(left - 0.03, bottom - 0.03, width + 0.06, height + 0.06)] = rng.choice([0.1, 0.35, 0.9])
-        inside = at.inside(left, bottom, width, height)
+        colours[at.contains(left - 0.03, bottom - 0.03, width + 0.06, height + 0.06)] = rng.choice([0.1, 0.35, 0.9])
+        inside = at.contains(left, bottom, width, height)
         zoom, shift = rng.uniform(8, 40), rng.uniform(0, 256, 2)
-        blots = sampled(tile, at.across[inside] * zoom + shift[0], at.up[inside] * zoom + shift[1])
+        blots = sample_tile(tile, at.across[inside] * zoom + shift[0], at.up[inside] * zoom + shift[1])
         inks = rng.uniform(0.1, 1.0, (4, 3))
         colours[inside] = inks[np.digitize(blots, (-0.7, 0.0, 0.7))]
 
@@ -256,12 +260,12 @@ def _poster(at: Surface, colours: Colours, tile: Tile, rng: np.random.Generator)
 def _books(at: Surface, colours: Colours, tile: Tile, rng: np.random.Generator) -> None:
     width, shelf = rng.uniform(0.8, 2.0), 0.34
     left, shelves = rng.uniform(0.1, max(at.width_m - width - 0.1, 0.2)), rng.integers(3, 7)
-    inside = at.inside(left, 0.0, width, shelves * shelf)
+    inside = at.contains(left, 0.0, width, shelves * shelf)
     across, up, pixel_m = at.across[inside], at.up[inside], at.pixel_m[inside]
     row, book = np.floor(up / shelf), np.floor(across / 0.045)
     inks = rng.uniform(0.1, 0.8, (64, 3))
     spines = inks[(book * 7 + row * 29).astype(int) % 64]
-    tall = 0.25 + 0.04 * np.clip(sampled(tile, book * 13, row * 5), -1, 1.5)
+    tall = 0.25 + 0.04 * np.clip(sample_tile(tile, book * 13, row * 5), -1, 1.5)
     spines[up - row * shelf > tall] = 0.08
     wood = _wood(rng)
     seams = np.maximum(_seams(up, shelf, 0.03, pixel_m), _seams(across - left, width, 0.05, pixel_m))[:, None]
@@ -310,7 +314,7 @@ def _put(
     hit = (start < leave) & (start > 0) & (start < away)
     side = enter[:, hit].argmax(axis=0)
     x, y, z = origin + start[hit] * rays[:, hit]
-    grain = sampled(tile, np.where(side == 0, y, x) * 90, z * 12 + y * 5)
+    grain = sample_tile(tile, np.where(side == 0, y, x) * 90, z * 12 + y * 5)
     shade = np.array((0.75, 0.9, 1.1))[side] * (0.55 + 0.25 * (z / 0.3).clip(0, 1))
-    colours[hit] = _grained(colour, grain, 0.06) * shade[:, None]
+    colours[hit] = _add_grain(colour, grain, 0.06) * shade[:, None]
     away[hit] = start[hit]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import UInt8
 
-from seldfuse.synth.pictures.sprite import FEET, HANDS, MOUTH, PERSON, POINT, Sprite
-from seldfuse.synth.pictures.texture import TILE, noise_tile
+from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
+from seldfuse.synth.pictures.texture import TILE, build_noise_tile
 
 HEIGHT_PX = 256
 BEVEL = 0.035
@@ -39,20 +39,20 @@ class Canvas:
         self.rgb = np.zeros((HEIGHT_PX, columns, 3), np.float32)
         self.alpha = np.zeros((HEIGHT_PX, columns, 1), np.float32)
         rows, across = np.arange(HEIGHT_PX) % TILE, np.arange(columns) % TILE
-        self.grain = 1 + 0.035 * noise_tile(rng, slope=0.7)[np.ix_(rows, across)][..., None]
+        self.grain = 1 + 0.035 * build_noise_tile(rng, slope=0.7)[np.ix_(rows, across)][..., None]
 
-    def box(self, left: float, top: float, right: float, bottom: float, radius: float = 0.01) -> Shape:
+    def draw_box(self, left: float, top: float, right: float, bottom: float, radius: float = 0.01) -> Shape:
         window = _window((left, right), (top, bottom))
         x, y = self.x[:, window[1]], self.y[window[0]]
         across = np.abs(x - (left + right) / 2) - (right - left) / 2 + radius
         down = np.abs(y - (top + bottom) / 2) - (bottom - top) / 2 + radius
         return window, np.hypot(across.clip(0), down.clip(0)) + np.maximum(across, down).clip(max=0) - radius
 
-    def disc(self, centre: Place, radius: float) -> Shape:
+    def draw_disc(self, centre: Place, radius: float) -> Shape:
         window = _window((centre[0],), (centre[1],), radius)
         return window, np.hypot(self.x[:, window[1]] - centre[0], self.y[window[0]] - centre[1]) - radius
 
-    def limb(self, start: Place, end: Place, radius: float, end_radius: float | None = None) -> Shape:
+    def draw_limb(self, start: Place, end: Place, radius: float, end_radius: float | None = None) -> Shape:
         """A stroke with round ends, whose thickness may change on its way."""
         end_radius = radius if end_radius is None else end_radius
         window = _window((start[0], end[0]), (start[1], end[1]), max(radius, end_radius))
@@ -73,7 +73,7 @@ class Canvas:
         self.rgb[touched] += cover * (np.array(colour, np.float32) * relief * self.grain[touched] - self.rgb[touched])
         self.alpha[touched] += cover * (1 - self.alpha[touched])
 
-    def rgba(self) -> UInt8[np.ndarray, "height width 4"]:
+    def to_rgba(self) -> UInt8[np.ndarray, "height width 4"]:
         return np.asarray((np.concatenate([self.rgb, self.alpha], axis=2).clip(0, 1) * 255).round(), dtype=np.uint8)
 
 
@@ -89,121 +89,123 @@ def _window(across: tuple[float, ...], down: tuple[float, ...], radius: float = 
     return slice(top, bottom), slice(left, right)
 
 
-def draw_object(kind: str, seed: int) -> Sprite:
+def draw_object(kind: str, seed: int) -> Cutout:
     """A sprite of one of `KINDS`, always the same for the same seed."""
-    return KINDS[kind](np.random.default_rng(seed)).trimmed()
+    return KINDS[kind](np.random.default_rng(seed)).trim()
 
 
-def _thing(canvas: Canvas, phrase: str, height_m: float, point: Place) -> Sprite:
-    return Sprite(canvas.rgba(), phrase, height_m, {POINT: (point[0] * HEIGHT_PX, point[1] * HEIGHT_PX)})
+def _thing(canvas: Canvas, phrase: str, height_m: float, point: Place) -> Cutout:
+    return Cutout(canvas.to_rgba(), phrase, height_m, {POINT: (point[0] * HEIGHT_PX, point[1] * HEIGHT_PX)})
 
 
-def _telephone(rng: np.random.Generator) -> Sprite:
+def _telephone(rng: np.random.Generator) -> Cutout:
     """An old one: a sloping body with a dial, and the receiver across it."""
     canvas, colour = Canvas(1.2, rng), _bright(rng)
-    slopes = [canvas.limb((0.6 + side * 0.12, 0.45), (0.6 + side * 0.37, 0.85), 0.12) for side in (-1, 1)]
-    body = canvas.limb((0.6, 0.45), (0.6, 0.78), 0.18, 0.22)
-    canvas.paint(colour, body, canvas.limb((0.25, 0.9), (0.95, 0.9), 0.1), *slopes)
-    canvas.paint(WHITE, canvas.disc((0.6, 0.66), 0.19))
+    slopes = [canvas.draw_limb((0.6 + side * 0.12, 0.45), (0.6 + side * 0.37, 0.85), 0.12) for side in (-1, 1)]
+    body = canvas.draw_limb((0.6, 0.45), (0.6, 0.78), 0.18, 0.22)
+    canvas.paint(colour, body, canvas.draw_limb((0.25, 0.9), (0.95, 0.9), 0.1), *slopes)
+    canvas.paint(WHITE, canvas.draw_disc((0.6, 0.66), 0.19))
     ring = [(0.6 + 0.14 * np.sin(angle), 0.66 - 0.14 * np.cos(angle)) for angle in np.linspace(0.6, 5.7, 10)]
-    canvas.paint(DARK, *(canvas.disc(hole, 0.026) for hole in ring))
-    canvas.paint(colour, canvas.disc((0.6, 0.66), 0.07))
-    ends = [canvas.limb((0.6 + side * 0.47, 0.24), (0.6 + side * 0.44, 0.36), 0.1, 0.11) for side in (-1, 1)]
-    canvas.paint(colour, canvas.limb((0.15, 0.2), (1.05, 0.2), 0.075), *ends)
+    canvas.paint(DARK, *(canvas.draw_disc(hole, 0.026) for hole in ring))
+    canvas.paint(colour, canvas.draw_disc((0.6, 0.66), 0.07))
+    ends = [canvas.draw_limb((0.6 + side * 0.47, 0.24), (0.6 + side * 0.44, 0.36), 0.1, 0.11) for side in (-1, 1)]
+    canvas.paint(colour, canvas.draw_limb((0.15, 0.2), (1.05, 0.2), 0.075), *ends)
     return _thing(canvas, "telephone", float(rng.uniform(0.16, 0.24)), (0.6, 0.66))
 
 
-def _door(rng: np.random.Generator) -> Sprite:
+def _draw_door(rng: np.random.Generator) -> Cutout:
     canvas, colour = Canvas(0.46, rng), _choice(rng, WOODS)
-    canvas.paint(_choice(rng, (WHITE, WOODS[2])), canvas.box(0.0, 0.0, 0.46, 1.0, 0.0))
-    canvas.paint(colour, canvas.box(0.03, 0.03, 0.43, 1.0, 0.0))
+    canvas.paint(_choice(rng, (WHITE, WOODS[2])), canvas.draw_box(0.0, 0.0, 0.46, 1.0, 0.0))
+    canvas.paint(colour, canvas.draw_box(0.03, 0.03, 0.43, 1.0, 0.0))
     rows = int(rng.integers(1, 4))
     edges = [(0.08 + 0.88 * row / rows, 0.04 + 0.88 * (row + 1) / rows) for row in range(rows)]
-    canvas.paint(_darker(colour), *(canvas.box(0.08, top, 0.38, bottom) for top, bottom in edges))
-    canvas.paint(STEEL, canvas.limb((0.395, 0.52), (0.345, 0.52), 0.008))
+    canvas.paint(_darker(colour), *(canvas.draw_box(0.08, top, 0.38, bottom) for top, bottom in edges))
+    canvas.paint(STEEL, canvas.draw_limb((0.395, 0.52), (0.345, 0.52), 0.008))
     return _thing(canvas, "door", float(rng.uniform(1.95, 2.15)), (0.38, 0.52))
 
 
-def _tap(rng: np.random.Generator) -> Sprite:
+def _tap(rng: np.random.Generator) -> Cutout:
     canvas, colour = Canvas(1.0, rng), _choice(rng, (STEEL, STEEL, BRASS))
-    canvas.paint((0.75, 0.85, 0.95), canvas.limb((0.17, 0.4), (0.17, 0.98), 0.018, 0.03))
+    canvas.paint((0.75, 0.85, 0.95), canvas.draw_limb((0.17, 0.4), (0.17, 0.98), 0.018, 0.03))
     canvas.paint(
         colour,
-        canvas.box(0.5, 0.88, 0.95, 1.0, 0.03),
-        canvas.limb((0.72, 0.9), (0.72, 0.25), 0.08, 0.065),
-        canvas.limb((0.72, 0.2), (0.25, 0.2), 0.065),
-        canvas.limb((0.2, 0.22), (0.17, 0.42), 0.065, 0.055),
-        canvas.limb((0.72, 0.17), (0.72, 0.08), 0.05),
-        canvas.limb((0.55, 0.06), (0.9, 0.06), 0.045),
+        canvas.draw_box(0.5, 0.88, 0.95, 1.0, 0.03),
+        canvas.draw_limb((0.72, 0.9), (0.72, 0.25), 0.08, 0.065),
+        canvas.draw_limb((0.72, 0.2), (0.25, 0.2), 0.065),
+        canvas.draw_limb((0.2, 0.22), (0.17, 0.42), 0.065, 0.055),
+        canvas.draw_limb((0.72, 0.17), (0.72, 0.08), 0.05),
+        canvas.draw_limb((0.55, 0.06), (0.9, 0.06), 0.045),
     )
     return _thing(canvas, "water tap", float(rng.uniform(0.25, 0.35)), (0.17, 0.46))
 
 
-def _guitar(rng: np.random.Generator) -> Sprite:
+def _guitar(rng: np.random.Generator) -> Cutout:
     canvas, colour = Canvas(0.42, rng), _choice(rng, (*WOODS[:3], _bright(rng)))
-    canvas.paint(WOODS[2], canvas.limb((0.21, 0.08), (0.21, 0.6), 0.025), canvas.box(0.165, 0.0, 0.255, 0.12))
-    waist = canvas.limb((0.21, 0.62), (0.21, 0.78), 0.13, 0.15)
-    canvas.paint(colour, canvas.disc((0.21, 0.8), 0.2), canvas.disc((0.21, 0.6), 0.145), waist)
-    bridge = canvas.box(0.14, 0.855, 0.28, 0.88)
-    canvas.paint(DARK, canvas.box(0.19, 0.15, 0.23, 0.68, 0.0), canvas.disc((0.21, 0.69), 0.06), bridge)
-    strings = [canvas.limb((x, 0.03), (x, 0.87), 0.002) for x in np.linspace(0.198, 0.222, 4)]
+    canvas.paint(WOODS[2], canvas.draw_limb((0.21, 0.08), (0.21, 0.6), 0.025), canvas.draw_box(0.165, 0.0, 0.255, 0.12))
+    waist = canvas.draw_limb((0.21, 0.62), (0.21, 0.78), 0.13, 0.15)
+    canvas.paint(colour, canvas.draw_disc((0.21, 0.8), 0.2), canvas.draw_disc((0.21, 0.6), 0.145), waist)
+    bridge = canvas.draw_box(0.14, 0.855, 0.28, 0.88)
+    canvas.paint(DARK, canvas.draw_box(0.19, 0.15, 0.23, 0.68, 0.0), canvas.draw_disc((0.21, 0.69), 0.06), bridge)
+    strings = [canvas.draw_limb((x, 0.03), (x, 0.87), 0.002) for x in np.linspace(0.198, 0.222, 4)]
     canvas.paint(STEEL, *strings)
     return _thing(canvas, "guitar", float(rng.uniform(0.95, 1.1)), (0.21, 0.69))
 
 
-def _bell(rng: np.random.Generator) -> Sprite:
+def _bell(rng: np.random.Generator) -> Cutout:
     canvas, colour = Canvas(0.7, rng), _choice(rng, (BRASS, STEEL, (0.7, 0.45, 0.25)))
-    canvas.paint(_choice(rng, WOODS), canvas.limb((0.35, 0.05), (0.35, 0.4), 0.05, 0.06))
-    canvas.paint(DARK, canvas.disc((0.35, 0.92), 0.07))
-    flanks = [canvas.limb((0.35 + side * 0.06, 0.55), (0.35 + side * 0.2, 0.86), 0.1, 0.08) for side in (-1, 1)]
-    dome = canvas.limb((0.35, 0.48), (0.35, 0.75), 0.13, 0.17)
-    canvas.paint(colour, dome, canvas.limb((0.06, 0.88), (0.64, 0.88), 0.05), *flanks)
+    canvas.paint(_choice(rng, WOODS), canvas.draw_limb((0.35, 0.05), (0.35, 0.4), 0.05, 0.06))
+    canvas.paint(DARK, canvas.draw_disc((0.35, 0.92), 0.07))
+    flanks = [canvas.draw_limb((0.35 + side * 0.06, 0.55), (0.35 + side * 0.2, 0.86), 0.1, 0.08) for side in (-1, 1)]
+    dome = canvas.draw_limb((0.35, 0.48), (0.35, 0.75), 0.13, 0.17)
+    canvas.paint(colour, dome, canvas.draw_limb((0.06, 0.88), (0.64, 0.88), 0.05), *flanks)
     return _thing(canvas, "bell", float(rng.uniform(0.15, 0.3)), (0.35, 0.72))
 
 
-def _loudspeaker(rng: np.random.Generator) -> Sprite:
+def _loudspeaker(rng: np.random.Generator) -> Cutout:
     canvas, colour = Canvas(0.6, rng), _choice(rng, (DARK, *WOODS))
-    canvas.paint(colour, canvas.box(0.0, 0.0, 0.6, 1.0, 0.02))
+    canvas.paint(colour, canvas.draw_box(0.0, 0.0, 0.6, 1.0, 0.02))
     cones = (((0.3, 0.25), 0.12), ((0.3, 0.67), 0.24))
     for share, tone in ((1.0, STEEL), (0.9, (0.2, 0.2, 0.21)), (0.35, DARK)):
-        canvas.paint(tone, *(canvas.disc(centre, share * radius) for centre, radius in cones))
+        canvas.paint(tone, *(canvas.draw_disc(centre, share * radius) for centre, radius in cones))
     return _thing(canvas, "loudspeaker", float(rng.uniform(0.35, 0.9)), (0.3, 0.6))
 
 
-def _appliance(rng: np.random.Generator) -> Sprite:
+def _appliance(rng: np.random.Generator) -> Cutout:
     canvas, colour = Canvas(0.72, rng), _choice(rng, (WHITE, WHITE, STEEL, (0.3, 0.31, 0.33)))
-    canvas.paint(colour, canvas.box(0.0, 0.0, 0.72, 1.0, 0.02))
-    canvas.paint(_darker(colour), canvas.box(0.03, 0.03, 0.69, 0.17))
-    canvas.paint(DARK, canvas.box(0.07, 0.07, 0.24, 0.13), canvas.disc((0.58, 0.1), 0.045))
+    canvas.paint(colour, canvas.draw_box(0.0, 0.0, 0.72, 1.0, 0.02))
+    canvas.paint(_darker(colour), canvas.draw_box(0.03, 0.03, 0.69, 0.17))
+    canvas.paint(DARK, canvas.draw_box(0.07, 0.07, 0.24, 0.13), canvas.draw_disc((0.58, 0.1), 0.045))
     for radius, tone in ((0.29, STEEL), (0.23, (0.25, 0.28, 0.33)), (0.12, (0.4, 0.45, 0.52))):
-        canvas.paint(tone, canvas.disc((0.36, 0.58), radius))
+        canvas.paint(tone, canvas.draw_disc((0.36, 0.58), radius))
     return _thing(canvas, "washing machine", float(rng.uniform(0.8, 0.9)), (0.36, 0.58))
 
 
-def _person(rng: np.random.Generator) -> Sprite:
+def _person(rng: np.random.Generator) -> Cutout:
     """Someone who stands facing the camera; his left is at the right of the picture."""
     points = _skeleton(rng)
     canvas, skin, hair = Canvas(0.7, rng), _choice(rng, SKINS), _choice(rng, HAIRS)
     shirt, trousers = _bright(rng), _choice(rng, (DARK, (0.2, 0.25, 0.4), _bright(rng)))
     if rng.random() < 0.5:
-        canvas.paint(hair, canvas.limb((0.35, 0.08), (0.35, 0.19), 0.065, 0.08))
+        canvas.paint(hair, canvas.draw_limb((0.35, 0.08), (0.35, 0.19), 0.065, 0.08))
     ankles = points[15:17]
-    canvas.paint(DARK, *(canvas.limb((x, y), (1.4 * x - 0.4 * 0.35, 0.978), 0.02) for x, y in ankles))
+    canvas.paint(DARK, *(canvas.draw_limb((x, y), (1.4 * x - 0.4 * 0.35, 0.978), 0.02) for x, y in ankles))
     canvas.paint(trousers, *_pair(canvas, points, 11, 0.06, 0.045), *_pair(canvas, points, 13, 0.045, 0.03))
-    canvas.paint(skin, canvas.limb((0.35, 0.12), (0.35, 0.2), 0.03))
-    canvas.paint(shirt, canvas.limb((0.35, 0.24), (0.35, 0.46), 0.095, 0.085), canvas.limb(points[6], points[5], 0.035))
+    canvas.paint(skin, canvas.draw_limb((0.35, 0.12), (0.35, 0.2), 0.03))
+    canvas.paint(
+        shirt, canvas.draw_limb((0.35, 0.24), (0.35, 0.46), 0.095, 0.085), canvas.draw_limb(points[6], points[5], 0.035)
+    )
     canvas.paint(shirt, *_pair(canvas, points, 5, 0.038, 0.03), *_pair(canvas, points, 7, 0.03, 0.022))
-    canvas.paint(skin, *(canvas.disc(wrist, 0.026) for wrist in points[9:11]))
-    canvas.paint(skin, canvas.limb((0.35, 0.068), (0.35, 0.095), 0.055, 0.048))
-    canvas.paint(hair, canvas.limb((0.315, 0.035), (0.385, 0.035), 0.032))
-    canvas.paint(DARK, *(canvas.disc(eye, 0.008) for eye in points[1:3]))
-    canvas.paint((0.7, 0.3, 0.3), canvas.limb((0.335, DRAWN_MOUTH[1]), (0.365, DRAWN_MOUTH[1]), 0.005))
+    canvas.paint(skin, *(canvas.draw_disc(wrist, 0.026) for wrist in points[9:11]))
+    canvas.paint(skin, canvas.draw_limb((0.35, 0.068), (0.35, 0.095), 0.055, 0.048))
+    canvas.paint(hair, canvas.draw_limb((0.315, 0.035), (0.385, 0.035), 0.032))
+    canvas.paint(DARK, *(canvas.draw_disc(eye, 0.008) for eye in points[1:3]))
+    canvas.paint((0.7, 0.3, 0.3), canvas.draw_limb((0.335, DRAWN_MOUTH[1]), (0.365, DRAWN_MOUTH[1]), 0.005))
     return _drawn_person(canvas, points)
 
 
 def _pair(canvas: Canvas, points: list[Place], joint: int, radius: float, end_radius: float) -> list[Shape]:
     """Left and right: from a joint to the next one of its side."""
-    return [canvas.limb(points[joint + side], points[joint + side + 2], radius, end_radius) for side in (0, 1)]
+    return [canvas.draw_limb(points[joint + side], points[joint + side + 2], radius, end_radius) for side in (0, 1)]
 
 
 def _skeleton(rng: np.random.Generator) -> list[Place]:
@@ -221,12 +223,12 @@ def _skeleton(rng: np.random.Generator) -> list[Place]:
     return [*head, (0.45, 0.21), (0.25, 0.21), *elbows, *wrists, *legs]
 
 
-def _drawn_person(canvas: Canvas, points: list[Place]) -> Sprite:
+def _drawn_person(canvas: Canvas, points: list[Place]) -> Cutout:
     keypoints = np.array([(*point, 1.0) for point in points]) * (HEIGHT_PX, HEIGHT_PX, 1)
     middle = {HANDS: keypoints[9:11, :2].mean(axis=0), FEET: keypoints[15:17, :2].mean(axis=0)}
     middle |= {kind: np.array(DRAWN_MOUTH) * HEIGHT_PX for kind in (MOUTH, POINT)}
     places = {kind: (float(place[0]), float(place[1])) for kind, place in middle.items()}
-    return Sprite(canvas.rgba(), PERSON, 1.7, places, keypoints)
+    return Cutout(canvas.to_rgba(), PERSON, 1.7, places, keypoints)
 
 
 def _choice(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
@@ -243,10 +245,10 @@ def _bright(rng: np.random.Generator) -> Colour:
     return (float(red), float(green), float(blue))
 
 
-KINDS: dict[str, Callable[[np.random.Generator], Sprite]] = {
+KINDS: dict[str, Callable[[np.random.Generator], Cutout]] = {
     "person": _person,
     "telephone": _telephone,
-    "door": _door,
+    "door": _draw_door,
     "tap": _tap,
     "guitar": _guitar,
     "bell": _bell,

@@ -6,7 +6,7 @@ from jaxtyping import Float, Float32
 TILE = 256
 
 
-def noise_tile(rng: np.random.Generator, slope: float = 1.2) -> Float32[np.ndarray, "256 256"]:
+def build_noise_tile(rng: np.random.Generator, slope: float = 1.2) -> Float32[np.ndarray, "256 256"]:
     """Noise of mean 0 and deviation 1 whose spectrum falls with the frequency to the power of `slope`."""
     rows, columns = np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None, :]
     frequency = np.hypot(rows, columns)
@@ -16,7 +16,7 @@ def noise_tile(rng: np.random.Generator, slope: float = 1.2) -> Float32[np.ndarr
     return np.asarray(tile / tile.std(), dtype=np.float32)
 
 
-def sampled(
+def sample_tile(
     tile: Float32[np.ndarray, "256 256"], across: Float[np.ndarray, "*pixel"], down: Float[np.ndarray, "*pixel"]
 ) -> Float[np.ndarray, "*pixel"]:
     """The tile at places counted in its cells, between which it is interpolated; it repeats in all directions."""

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seldfuse.synth.pictures.backdrop import Backdrops, room_of
+from seldfuse.synth.pictures.background import BackgroundSet, estimate_room
 from seldfuse.synth.pictures.body import STATURE_M
-from seldfuse.synth.pictures.sprite import POINT, Sprite
-from seldfuse.synth.pictures.sprites import Sprites
-from seldfuse.synth.scene import Figure, MeasuredRoom, Path, Room, Source, View
+from seldfuse.synth.pictures.cutout import POINT, Cutout
+from seldfuse.synth.pictures.cutout_set import CutoutSet
+from seldfuse.synth.scene import CameraView, Figure, MeasuredRoom, Room, ScenePlanSource, SourcePath
 
 UNSEEN_SHARE = 0.1
 """Of the sources before the camera, how many nobody is to be seen for."""
@@ -26,19 +26,19 @@ SEEDS = 2**31
 
 
 def draw_view(
-    sources: Sequence[Source],
+    sources: Sequence[ScenePlanSource],
     room: Room | MeasuredRoom | None,
-    sprites: Sprites,
-    backdrops: Backdrops,
+    sprites: CutoutSet,
+    backdrops: BackgroundSet,
     rng: np.random.Generator,
     duration_s: float = 5.0,
-) -> View:
+) -> CameraView:
     """A background, a figure for most sources that come before the camera, and up to two who make no sound.
 
     The statures of people are such that those who stand have their feet on the floor, within the bounds of statures.
     """
     background = backdrops.draw(rng)
-    floor_m = -room_of(background, room).microphone_m[2]
+    floor_m = -estimate_room(background, room).microphone_m[2]
     figures: list[tuple[float, Figure]] = []
     used: set[str] = set()
     for index, source in enumerate(sources):
@@ -46,7 +46,7 @@ def draw_view(
         if unseen or max(source.path.start_m[0], source.path.end_m[0]) <= 0:
             continue
         key = sprites.draw(source.cls, rng, used)
-        sprite, kind = sprites.sprite(key), sprites.sounding_kind(source.cls)
+        sprite, kind = sprites.load_cutout(key), sprites.draw_kind(source.cls)
         scale = _scale(sprite, kind, source.path.start_m[2] - floor_m, rng)
         figure = Figure(key, sprite.height_m * scale, index, None, bool(rng.integers(2)), int(rng.integers(SEEDS)))
         figures.append((source.path.start_m[0], figure))
@@ -57,35 +57,37 @@ def draw_view(
         figures.append((figure.path.start_m[0], figure))
         used.add(figure.sprite)
     figures.sort(key=lambda pair: -pair[0])
-    return View(background, tuple(figure for _, figure in figures))
+    return CameraView(background, tuple(figure for _, figure in figures))
 
 
-def _scale(sprite: Sprite, kind: str, above_floor_m: float, rng: np.random.Generator) -> float:
+def _scale(sprite: Cutout, kind: str, above_floor_m: float, rng: np.random.Generator) -> float:
     """How much larger than of ordinary size something is, whose sounding place is so high above the floor."""
     rows = sprite.rgba.shape[0]
-    below_m = (rows - sprite.sounding(kind)[1]) / rows * sprite.height_m
+    below_m = (rows - sprite.get_sound_position(kind)[1]) / rows * sprite.height_m
     # Feet say nothing about the stature.
     if sprite.is_person and below_m > 0.3:
         return float(np.clip(above_floor_m / below_m, *np.divide(STATURES_M, STATURE_M)))
     return _any_scale(sprite, rng)
 
 
-def _any_scale(sprite: Sprite, rng: np.random.Generator) -> float:
+def _any_scale(sprite: Cutout, rng: np.random.Generator) -> float:
     return float(rng.uniform(*np.divide(STATURES_M, STATURE_M) if sprite.is_person else THING_SCALES))
 
 
-def _bystander(sprites: Sprites, used: set[str], floor_m: float, duration_s: float, rng: np.random.Generator) -> Figure:
+def _bystander(
+    sprites: CutoutSet, used: set[str], floor_m: float, duration_s: float, rng: np.random.Generator
+) -> Figure:
     """Someone or something on the floor."""
     cls = None if rng.random() < PERSON_SHARE else int(rng.integers(len(sprites.labels)))
     key = sprites.draw(cls, rng, used)
-    sprite = sprites.sprite(key)
+    sprite = sprites.load_cutout(key)
     height_m, rows = sprite.height_m * _any_scale(sprite, rng), sprite.rgba.shape[0]
     azimuth, distance_m = np.radians(rng.uniform(-1, 1) * BYSTANDER_AZIMUTH_DEG), rng.uniform(*BYSTANDER_DISTANCE_M)
     x, y = float(distance_m * np.cos(azimuth)), float(distance_m * np.sin(azimuth))
-    z = floor_m + height_m * (rows - sprite.sounding(POINT)[1]) / rows
+    z = floor_m + height_m * (rows - sprite.get_sound_position(POINT)[1]) / rows
     end = (x, y, z)
     if sprite.is_person and rng.random() < WALKING_SHARE:
         angle, way_m = rng.uniform(0, 2 * np.pi), rng.uniform(*WALKING_M_PER_S) * duration_s
         end = (max(x + float(way_m * np.cos(angle)), NEAREST_WALK_M), y + float(way_m * np.sin(angle)), z)
-    path = Path((x, y, z), end, 0.0, duration_s)
+    path = SourcePath((x, y, z), end, 0.0, duration_s)
     return Figure(key, height_m, None, path, bool(rng.integers(2)), int(rng.integers(SEEDS)))

@@ -16,9 +16,17 @@ import numpy as np
 import soxr
 from jaxtyping import Float32
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.synth.rooms.srir import TABLE, Entry, Recording, Report, passing_over, sofa_room, wav_room
+from seldfuse.synth.rooms.srir import (
+    TABLE,
+    Entry,
+    Report,
+    RoomRecording,
+    read_sofa_room,
+    read_wav_room,
+    report_and_skip,
+)
 
 LONGEST_S = 2.0
 SPEED_OF_SOUND_M_S = 343.0
@@ -40,7 +48,7 @@ class Response:
 
 
 @dataclass(frozen=True, eq=False)
-class Responses:
+class ResponseSet:
     """Measured responses by their keys: `room.sofa#12`, or `room/file.wav`, inside the folder.
 
     A room is a SOFA file, or the folder of a table. Responses can be sent to another process if `on_problem` can be.
@@ -63,7 +71,7 @@ class Responses:
         """The most responses that `draw` can hand out at a time."""
         return max(len(room) for room in self.rooms.values())
 
-    def response(self, key: str) -> Response:
+    def get_response(self, key: str) -> Response:
         """The response of a key. Raises UsageError where there is none, MediaError where it cannot be read."""
         if key not in self.entries:
             raise UsageError(f"expected one of {len(self.entries)} measured responses, got {key!r}")
@@ -88,7 +96,7 @@ class Responses:
 
     def _can_be_read(self, key: str) -> bool:
         try:
-            self.response(key)
+            self.get_response(key)
         except MediaError as error:
             if self.on_problem is None:
                 raise
@@ -99,36 +107,37 @@ class Responses:
         return True
 
 
-def load_responses(folder: Path, on_problem: Report | None = None) -> Responses:
+def load_responses(folder: Path, on_problem: Report | None = None) -> ResponseSet:
     """Lists the responses of a folder and its sub-folders.
 
-    There are SOFA files (AES69, `Data.IR` of four receivers), and WAV files of four channels with a `positions.csv`
-    beside them (columns file, azimuth_deg, elevation_deg, distance_m; azimuth positive to the left). A few responses of
-    each room are listened to: their direct sound must come from where they say. Raises UsageError or MediaError, which
-    name file and line; with `on_problem` it is reported, and what it concerns passed over, as long as anything is left.
+    There are SOFA files (AES69, `TrainingData.IR` of four receivers), and WAV files of four channels with a
+    `positions.csv` beside them (columns file, azimuth_deg, elevation_deg, distance_m; azimuth positive to the left). A
+    few responses of each room are listened to: their direct sound must come from where they say. Raises UsageError or
+    MediaError, which name file and line; with `on_problem` it is reported, and what it concerns passed over, as long as
+    anything is left.
     """
     if not folder.is_dir():
         raise UsageError(f"--srir expects a folder of measured responses: {folder}")
     rooms: dict[str, Mapping[str, Entry]] = {}
     for path in sorted(folder.rglob("*.sofa")):
         name = path.relative_to(folder).as_posix()
-        with passing_over(on_problem):
-            rooms[name] = {f"{name}#{row}": entry for row, entry in sofa_room(path, on_problem).items()}
+        with report_and_skip(on_problem):
+            rooms[name] = {f"{name}#{row}": entry for row, entry in read_sofa_room(path, on_problem).items()}
     for table in sorted(folder.rglob(TABLE)):
         place = table.parent.relative_to(folder)
-        with passing_over(on_problem):
+        with report_and_skip(on_problem):
             rooms[str(place)] = {
-                (place / file).as_posix(): entry for file, entry in wav_room(table, on_problem).items()
+                (place / file).as_posix(): entry for file, entry in read_wav_room(table, on_problem).items()
             }
     rooms = {name: room for name, room in rooms.items() if room}
     if not rooms:
         raise UsageError(
             f"there is no measured response; expected SOFA files, or WAV files of four channels and {TABLE}: {folder}"
         )
-    return Responses(rooms, on_problem)
+    return ResponseSet(rooms, on_problem)
 
 
-def mid_side(
+def convert_to_mid_side(
     foa: Float32[np.ndarray, "4 sample"], yaw_deg: float
 ) -> tuple[Float32[np.ndarray, "sample"], Float32[np.ndarray, "sample"]]:
     """W, and Y after `yaw_deg` was added to all azimuths: left is their sum, right their difference."""
@@ -141,10 +150,10 @@ def mid_side(
 def _response(entry: Entry) -> Response:
     found = entry.read()
     foa = soxr.resample(np.ascontiguousarray(found.foa.T), found.sample_rate_hz, SAMPLE_RATE_HZ).T
-    sound = Recording(foa, SAMPLE_RATE_HZ)
+    sound = RoomRecording(foa, SAMPLE_RATE_HZ)
     level = float(np.linalg.norm(foa[0, sound.direct()]))
     foa = foa / np.float32(level * entry.place.distance_m)
     # A file may begin at any time before the direct sound.
-    missing = round(entry.place.distance_m / SPEED_OF_SOUND_M_S * SAMPLE_RATE_HZ) - sound.onset()
+    missing = round(entry.place.distance_m / SPEED_OF_SOUND_M_S * SAMPLE_RATE_HZ) - sound.find_onset()
     foa = np.pad(foa, ((0, 0), (missing, 0))) if missing > 0 else foa[:, -missing:]
     return Response(np.ascontiguousarray(foa[:, : round(LONGEST_S * SAMPLE_RATE_HZ)]), *entry.place)

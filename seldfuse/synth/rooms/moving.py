@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms.shoebox import EARLY_SAMPLES, SPEED_OF_SOUND_M_S, Rooms, early
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.rooms.shoebox import EARLY_SAMPLES, SPEED_OF_SOUND_M_S, ShoeboxRooms, compute_early
 
 HOP = SAMPLE_RATE_HZ // 10
 BLOCK_FFT = 2 * HOP + EARLY_SAMPLES
@@ -21,7 +21,7 @@ BLOCK_FFT = 2 * HOP + EARLY_SAMPLES
 OVERSAMPLING = 2
 
 
-class Walks(NamedTuple):
+class StraightPaths(NamedTuple):
     """Straight walks in a batch: from where to where in metres of the view's axes, between which times in seconds."""
 
     start_m: Float[Tensor, "source 3"]
@@ -29,11 +29,13 @@ class Walks(NamedTuple):
     begin_s: Float[Tensor, "source"]
     end_s: Float[Tensor, "source"]
 
-    def rows(self, which: Int[Tensor, "row"]) -> "Walks":
+    def select_rows(self, which: Int[Tensor, "row"]) -> "StraightPaths":
         """Some of them."""
-        return Walks(*(part[which] for part in self))
+        return StraightPaths(*(part[which] for part in self))
 
-    def at(self, source: Int[Tensor, "block"], time_s: Float[Tensor, "block time"]) -> Float[Tensor, "block time 3"]:
+    def compute_position(
+        self, source: Int[Tensor, "block"], time_s: Float[Tensor, "block time"]
+    ) -> Float[Tensor, "block time 3"]:
         """Where sources are at times, a row of times for each."""
         begin_s, end_s = self.begin_s[source].unsqueeze(1), self.end_s[source].unsqueeze(1)
         way = ((time_s - begin_s) / (end_s - begin_s)).clamp(0.0, 1.0).unsqueeze(-1)
@@ -41,8 +43,11 @@ class Walks(NamedTuple):
         return start_m + way * (end_m - start_m)
 
 
-def moving_direct(
-    dry: Float[Tensor, "source sample"], spectra: Complex[Tensor, "source frequency"], fft_samples: int, walks: Walks
+def render_direct(
+    dry: Float[Tensor, "source sample"],
+    spectra: Complex[Tensor, "source frequency"],
+    fft_samples: int,
+    walks: StraightPaths,
 ) -> Float[Tensor, "source 2 sample"]:
     """The direct sound in W and Y'. `spectra` are those of `dry` over `fft_samples`.
 
@@ -53,7 +58,7 @@ def moving_direct(
     fine = torch.fft.irfft(spectra, OVERSAMPLING * fft_samples) * OVERSAMPLING  # (source, finer sample)
     source, hop = _sounding(dry.reshape(sources, hops, HOP), later=1)
     time = hop.unsqueeze(1) * HOP + torch.arange(HOP, device=dry.device)  # (block, sample)
-    place_m = walks.at(source, time / SAMPLE_RATE_HZ)
+    place_m = walks.compute_position(source, time / SAMPLE_RATE_HZ)
     distance_m = place_m.norm(dim=-1)
     delay = OVERSAMPLING * SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S * distance_m
     omni = _read(fine, source, OVERSAMPLING * time, delay) / distance_m
@@ -63,8 +68,8 @@ def moving_direct(
     return out.reshape(sources, hops, 2, HOP).transpose(1, 2).flatten(2)
 
 
-def moving_reflections(
-    dry: Float[Tensor, "source sample"], rooms: Rooms, of: Int[Tensor, "source"], walks: Walks
+def render_reflections(
+    dry: Float[Tensor, "source sample"], rooms: ShoeboxRooms, of: Int[Tensor, "source"], walks: StraightPaths
 ) -> Float[Tensor, "source 2 sample"]:
     """The early reflections in W and Y'."""
     sources, samples = dry.shape
@@ -74,7 +79,7 @@ def moving_reflections(
     if len(source) == 0:  # a walk without a sound; some libraries refuse to transform nothing
         return dry.new_zeros(sources, 2, samples)
     time_s = number.unsqueeze(1) * (HOP / SAMPLE_RATE_HZ)
-    responses = early(rooms, of[source], walks.at(source, time_s).squeeze(1), BLOCK_FFT)
+    responses = compute_early(rooms, of[source], walks.compute_position(source, time_s).squeeze(1), BLOCK_FFT)
     window = torch.hann_window(2 * HOP, device=dry.device)
     spectra = torch.fft.rfft(blocks[source, number] * window, BLOCK_FFT)
     parts = torch.fft.irfft(spectra.unsqueeze(1) * responses, BLOCK_FFT).reshape(len(source), 2, BLOCK_FFT // HOP, HOP)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms.shoebox import band_filters
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.rooms.shoebox import build_band_filters
 
 TABLE_SAMPLES = 2**20
 SIDE_START = TABLE_SAMPLES // 2
@@ -22,12 +22,12 @@ _SEED = 20250305
 _LOWEST_HZ = 50.0
 
 
-def coloured(slope: float, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
+def draw_noise(slope: float, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
     """A diffuse field, W and Y', of mean square 1 in W, whose spectrum falls by 10·`slope` dB a decade above 50 Hz."""
-    return _pair(_coloured(slope, device).unsqueeze(0), starts, samples)[:, 0]
+    return _pair(_shape_noise(slope, device).unsqueeze(0), starts, samples)[:, 0]
 
 
-def octave(band: int, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
+def draw_octave(band: int, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
     """One of the bands of `shoebox` of white diffuse fields, W and Y'; all bands' W adds up to a mean square of 1."""
     return _pair(_octaves(device)[band : band + 1], starts, samples)[:, 0]
 
@@ -41,7 +41,7 @@ def _pair(
     return table.unfold(1, samples, 1)[:, first].movedim(0, 1) * level
 
 
-def _twice(table: Float[Tensor, "*band entry"]) -> Float[Tensor, "*band twice"]:
+def _double(table: Float[Tensor, "*band entry"]) -> Float[Tensor, "*band twice"]:
     """The table after itself, so that what begins near its end goes on."""
     return torch.cat([table, table], dim=-1)
 
@@ -53,12 +53,14 @@ def _white(device: str) -> Float[Tensor, "entry"]:
 
 @lru_cache(maxsize=2)
 def _octaves(device: str) -> Float[Tensor, "band twice"]:
-    return _twice(torch.fft.irfft(torch.fft.rfft(_white(device)) * band_filters(TABLE_SAMPLES, device), TABLE_SAMPLES))
+    return _double(
+        torch.fft.irfft(torch.fft.rfft(_white(device)) * build_band_filters(TABLE_SAMPLES, device), TABLE_SAMPLES)
+    )
 
 
 @lru_cache(maxsize=16)
-def _coloured(slope: float, device: str) -> Float[Tensor, "twice"]:
+def _shape_noise(slope: float, device: str) -> Float[Tensor, "twice"]:
     frequency_hz = torch.fft.rfftfreq(TABLE_SAMPLES, 1.0 / SAMPLE_RATE_HZ, device=device)
     shape = (frequency_hz.clamp_min(_LOWEST_HZ) / 1000.0) ** (-slope / 2.0)
     table = torch.fft.irfft(torch.fft.rfft(_white(device)) * shape, TABLE_SAMPLES)
-    return _twice(table / table.square().mean().sqrt())
+    return _double(table / table.square().mean().sqrt())

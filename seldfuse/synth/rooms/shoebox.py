@@ -8,9 +8,10 @@ efficiently simulating small-room acoustics", JASA 65, 1979)::
              |          |  ◎       |      by wall and band by band, by what the wall did not swallow.
              +----------+----------+      ● source, ○ its image behind the left wall, ◎ microphone
 
-Images up to `ORDER` are placed one by one (`early`). The many beyond are noise whose power follows from the same
-law (`late_power`): there is one image in each volume of the room's size, so that a shell of radius c·t brings the
-power 4πc / V, times what the walls leave, averaged over directions. Where the images are cut, the noise begins.
+Images up to `ORDER` are placed one by one (`compute_early`). The many beyond are noise whose power follows from the
+same law (`compute_late_power`): there is one image in each volume of the room's size, so that a shell of radius c·t
+brings the power 4πc / V, times what the walls leave, averaged over directions. Where the images are cut, the noise
+begins.
 
 Everything is given for the omnidirectional channel W and for the side channel Y' of a view; a plane wave from
 azimuth θ and elevation φ has Y' = sin θ cos φ · W. Amplitudes are those of a source that has 1 at 1 m.
@@ -28,7 +29,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.synth.scene import Room
 
 SPEED_OF_SOUND_M_S = 343.0
@@ -53,7 +54,7 @@ _NEVER = 1e-6
 
 
 @dataclass(frozen=True)
-class Rooms:
+class ShoeboxRooms:
     """Shoeboxes in a batch: sizes and microphones in metres, the view's left as a unit vector, all in the room's axes,
     and the natural logarithm of the amplitude that six walls leave in each band.
     """
@@ -64,7 +65,7 @@ class Rooms:
     log_reflection: Float[Tensor, "room 6 band"]
 
     @classmethod
-    def of(cls, rooms: Sequence[Room], device: torch.device | str = "cpu") -> "Rooms":
+    def from_scenes(cls, rooms: Sequence[Room], device: torch.device | str = "cpu") -> "ShoeboxRooms":
         """The batch of some rooms."""
 
         def tensor(values: list[Any], *shape: int) -> Tensor:
@@ -79,8 +80,8 @@ class Rooms:
         )
 
 
-def early(
-    rooms: Rooms, of: Int[Tensor, "pair"], view_m: Float[Tensor, "pair 3"], fft_samples: int
+def compute_early(
+    rooms: ShoeboxRooms, of: Int[Tensor, "pair"], view_m: Float[Tensor, "pair 3"], fft_samples: int
 ) -> Complex[Tensor, "pair 2 frequency"]:
     """Spectra of the reflections up to `ORDER` in W and Y', without the direct sound.
 
@@ -89,13 +90,13 @@ def early(
     """
     hits, steps, flips = _lattice(str(view_m.device))
     size_m, microphone_m, yaw_rad = rooms.size_m[of], rooms.microphone_m[of], rooms.yaw_rad[of]
-    source_m = _turned(view_m, yaw_rad) + microphone_m
+    source_m = _turn(view_m, yaw_rad) + microphone_m
     image_m = flips * source_m.unsqueeze(1) + steps * size_m.unsqueeze(1) - microphone_m.unsqueeze(1)
     distance_m = image_m.norm(dim=-1).clamp_min(0.05)  # (pair, image)
     left = torch.stack([-yaw_rad.sin(), yaw_rad.cos()], dim=-1).unsqueeze(-1)
     side = (image_m[..., :2] @ left).squeeze(-1) / distance_m
 
-    gains, filters = _banded(hits, rooms.log_reflection, fft_samples)
+    gains, filters = _split_bands(hits, rooms.log_reflection, fft_samples)
     weights = (gains[of] / distance_m.unsqueeze(-1)).unsqueeze(-1)  # (pair, image, rank, 1)
     values = weights * torch.stack([torch.ones_like(side), side], dim=-1).unsqueeze(-2)
     trains = _trains(distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S), values.flatten(2))
@@ -104,7 +105,7 @@ def early(
     return summed
 
 
-def late_power(rooms: Rooms) -> Float[Tensor, "room band step"]:
+def compute_late_power(rooms: ShoeboxRooms) -> Float[Tensor, "room band step"]:
     """Mean square of each sample of the noise in W, every `LATE_STEP_S`, that stands for the images not placed."""
     directions = _octant(str(rooms.size_m.device))
     path_m = SPEED_OF_SOUND_M_S * LATE_STEP_S * torch.arange(LATE_STEPS, device=rooms.size_m.device)
@@ -116,7 +117,7 @@ def late_power(rooms: Rooms) -> Float[Tensor, "room band step"]:
     return left.mean(dim=1) * (4.0 * math.pi * SPEED_OF_SOUND_M_S / SAMPLE_RATE_HZ) / volume_m3
 
 
-def absorption_for(
+def find_absorption(
     size_m: Float[np.ndarray, "3"], pattern: Float[np.ndarray, "6 band"], rt60_s: Float[np.ndarray, "band"]
 ) -> Float[np.ndarray, "6 band"]:
     """Absorption whose reverberation decays by 60 dB in `rt60_s`, band by band.
@@ -125,15 +126,15 @@ def absorption_for(
     between −5 and −35 dB of the backward-integrated energy (ISO 3382-1). The logarithm of what a wall leaves scales
     the whole decay in time, so that one scale per band gives the wanted time exactly.
     """
-    rooms = Rooms(
+    rooms = ShoeboxRooms(
         torch.as_tensor(size_m, dtype=torch.float32)[None], torch.zeros(1, 3), torch.zeros(1),
         -torch.as_tensor(pattern, dtype=torch.float32)[None],
     )  # fmt: skip
-    scale = decay_s(_swallowed_per_m(_octant("cpu"), rooms)[0]).numpy() / rt60_s
+    scale = compute_decay_s(_swallowed_per_m(_octant("cpu"), rooms)[0]).numpy() / rt60_s
     return np.asarray(1.0 - np.exp(-2.0 * pattern * scale))
 
 
-def decay_s(swallowed_per_m: Float[Tensor, "direction band"]) -> Float[Tensor, "band"]:
+def compute_decay_s(swallowed_per_m: Float[Tensor, "direction band"]) -> Float[Tensor, "band"]:
     """Time of 60 dB of decay of a field in which each direction decays by its own exponential."""
     rate = 2.0 * SPEED_OF_SOUND_M_S * swallowed_per_m  # of the energy, per second
     time_s = torch.linspace(0.0, 1.0, 300).square().unsqueeze(-1) * (14.0 / rate.min(dim=0).values)  # (time, band)
@@ -154,14 +155,14 @@ def _crossing(
 
 
 @lru_cache(maxsize=16)
-def band_filters(fft_samples: int, device: str) -> Float[Tensor, "band frequency"]:
+def build_band_filters(fft_samples: int, device: str) -> Float[Tensor, "band frequency"]:
     """Amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the frequency."""
     frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ)
     octaves = torch.log2(frequency_hz.clamp(BANDS_HZ[0], BANDS_HZ[-1]) / torch.tensor(BANDS_HZ).unsqueeze(1))
     return torch.cos(octaves.clamp(-1.0, 1.0) * (math.pi / 2)).square().to(device)
 
 
-def _banded(
+def _split_bands(
     hits: Float[Tensor, "image 6"], log_reflection: Float[Tensor, "room 6 band"], fft_samples: int
 ) -> tuple[Float[Tensor, "room image rank"], Float[Tensor, "room rank frequency"]]:
     """Gains of images over bands as few coefficients and as many filters, so that few trains need a spectrum.
@@ -173,7 +174,7 @@ def _banded(
     # Far below the lowest mode all images add up in phase, which no room does.
     frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ, device=gains.device)
     rumble = frequency_hz**2 / (frequency_hz**2 + LOWEST_HZ**2)
-    return gains @ axes, axes.mT @ band_filters(fft_samples, str(gains.device)) * rumble
+    return gains @ axes, axes.mT @ build_band_filters(fft_samples, str(gains.device)) * rumble
 
 
 def _trains(
@@ -218,11 +219,13 @@ def _octant(device: str, count: int = 128) -> Float[Tensor, "direction 3"]:
     return torch.stack([flat * angle.cos(), flat * angle.sin(), height], dim=-1).to(device)
 
 
-def _crossings_per_m(directions: Float[Tensor, "direction 3"], rooms: Rooms) -> Float[Tensor, "room direction"]:
+def _crossings_per_m(directions: Float[Tensor, "direction 3"], rooms: ShoeboxRooms) -> Float[Tensor, "room direction"]:
     return (directions / rooms.size_m.unsqueeze(1)).sum(dim=-1)
 
 
-def _swallowed_per_m(directions: Float[Tensor, "direction 3"], rooms: Rooms) -> Float[Tensor, "room direction band"]:
+def _swallowed_per_m(
+    directions: Float[Tensor, "direction 3"], rooms: ShoeboxRooms
+) -> Float[Tensor, "room direction band"]:
     """Mean loss of the amplitude's logarithm per metre: half of the crossings along an axis hit each of its walls."""
     per_axis = -rooms.log_reflection.reshape(-1, 3, 2, len(BANDS_HZ)).mean(dim=2)  # (room, axis, band)
     swallowed: Tensor = (directions / rooms.size_m.unsqueeze(1)) @ per_axis
@@ -233,7 +236,7 @@ def _early_m() -> float:
     return EARLY_SAMPLES / SAMPLE_RATE_HZ * SPEED_OF_SOUND_M_S
 
 
-def _turned(view_m: Float[Tensor, "pair 3"], yaw_rad: Float[Tensor, "pair"]) -> Float[Tensor, "pair 3"]:
+def _turn(view_m: Float[Tensor, "pair 3"], yaw_rad: Float[Tensor, "pair"]) -> Float[Tensor, "pair 3"]:
     x, y, z = view_m.unbind(-1)
     cos, sin = yaw_rad.cos(), yaw_rad.sin()
     return torch.stack([cos * x - sin * y, sin * x + cos * y, z], dim=-1)

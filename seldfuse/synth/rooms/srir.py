@@ -14,7 +14,7 @@ from av.audio.frame import AudioFrame
 from jaxtyping import Float32, Float64
 
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.media.container import decoded, opened, probe, sound_stream
+from seldfuse.media.container import decode_stream, find_audio_stream, open_media, probe
 
 TABLE = "positions.csv"
 COLUMNS = ("file", "azimuth_deg", "elevation_deg", "distance_m")
@@ -34,7 +34,7 @@ Report = Callable[[str], None]
 Points = Float64[np.ndarray, "row 3"]
 
 
-class Place(NamedTuple):
+class SourcePosition(NamedTuple):
     """Where a source stood, seen from the microphone; azimuth is positive to the left."""
 
     azimuth_deg: float
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     distance_m: float
 
 
-class Recording(NamedTuple):
+class RoomRecording(NamedTuple):
     """W, Y, Z, X as they were measured."""
 
     foa: Float32[np.ndarray, "4 sample"]
@@ -51,9 +51,9 @@ class Recording(NamedTuple):
     def direct(self) -> slice:
         """The samples of the direct sound."""
         reach = round(DIRECT_S * self.sample_rate_hz)
-        return slice(max(0, self.onset() - reach), self.onset() + reach + 1)
+        return slice(max(0, self.find_onset() - reach), self.find_onset() + reach + 1)
 
-    def onset(self) -> int:
+    def find_onset(self) -> int:
         height = np.abs(self.foa[0])
         return int((height >= _ONSET * height.max()).argmax())
 
@@ -64,13 +64,13 @@ class SofaEntry:
 
     path: Path
     row: int
-    place: Place
+    place: SourcePosition
 
-    def read(self) -> Recording:
+    def read(self) -> RoomRecording:
         """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
         with _sofa(self.path) as file:
             foa = np.asarray(file["Data.IR"][self.row], dtype=np.float32)
-            return _usable(Recording(foa, _rate_hz(file, self.path)), f"{self.path}, measurement {self.row}")
+            return _usable(RoomRecording(foa, _rate_hz(file, self.path)), f"{self.path}, measurement {self.row}")
 
 
 @dataclass(frozen=True)
@@ -78,25 +78,25 @@ class WavEntry:
     """One file of four channels, known but not read."""
 
     path: Path
-    place: Place
+    place: SourcePosition
 
-    def read(self) -> Recording:
+    def read(self) -> RoomRecording:
         """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
         resampler = av.AudioResampler(format="fltp")
         damage: list[Exception] = []
-        with opened(self.path) as container:
-            stream = sound_stream(container)
-            frames = [] if stream is None else list(decoded(container, stream, AudioFrame, damage.append))
+        with open_media(self.path) as container:
+            stream = find_audio_stream(container)
+            frames = [] if stream is None else list(decode_stream(container, stream, AudioFrame, damage.append))
         if not frames or damage:
             raise MediaError(f"the response cannot be decoded; export it anew: {self.path}")
         parts = [part.to_ndarray() for frame in frames for part in resampler.resample(frame)]
-        return _usable(Recording(np.concatenate(parts, axis=1), float(frames[0].sample_rate)), str(self.path))
+        return _usable(RoomRecording(np.concatenate(parts, axis=1), float(frames[0].sample_rate)), str(self.path))
 
 
 Entry = SofaEntry | WavEntry
 
 
-def _usable(recording: Recording, name: str) -> Recording:
+def _usable(recording: RoomRecording, name: str) -> RoomRecording:
     if not np.isfinite(recording.foa).all():
         raise MediaError(f"the response holds NaN or Inf: {name}")
     if not recording.foa[0].any():
@@ -105,7 +105,7 @@ def _usable(recording: Recording, name: str) -> Recording:
 
 
 @contextmanager
-def passing_over(on_problem: Report | None) -> Iterator[None]:
+def report_and_skip(on_problem: Report | None) -> Iterator[None]:
     """Reports what a user can mend and goes on behind the block; raises it where nobody listens."""
     try:
         yield
@@ -115,20 +115,20 @@ def passing_over(on_problem: Report | None) -> Iterator[None]:
         on_problem(f"passed over: {error}")
 
 
-def wav_room(table: Path, on_problem: Report | None) -> dict[str, Entry]:
+def read_wav_room(table: Path, on_problem: Report | None) -> dict[str, Entry]:
     """The files that a `positions.csv` names, by the names it gives them.
 
     Raises UsageError for the table and its lines, MediaError for a file; with `on_problem` a bad line is passed over.
     """
     entries: dict[str, Entry] = {}
     for line, row in _rows(table):
-        with passing_over(on_problem):
+        with report_and_skip(on_problem):
             name, entry = _wav_entry(table, line, row)
             if name in entries:
                 raise UsageError(f"line {line} names {name!r} a second time: {table}")
             entries[name] = entry
     if entries:
-        _check(_listen(list(entries.values()), table, on_problem), table)
+        _check(_measure(list(entries.values()), table, on_problem), table)
     return entries
 
 
@@ -167,15 +167,15 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-def _place(azimuth_deg: float, elevation_deg: float, distance_m: float) -> Place | None:
+def _place(azimuth_deg: float, elevation_deg: float, distance_m: float) -> SourcePosition | None:
     """A place, if these numbers are one."""
     finite = all(map(math.isfinite, (azimuth_deg, elevation_deg, distance_m)))
     if not finite or abs(elevation_deg) > 90.0 or distance_m <= 0.0:
         return None
-    return Place((azimuth_deg + 180.0) % 360.0 - 180.0, elevation_deg, distance_m)
+    return SourcePosition((azimuth_deg + 180.0) % 360.0 - 180.0, elevation_deg, distance_m)
 
 
-def sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
+def read_sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
     """The measurements of a SOFA file (AES69), by their numbers.
 
     The standard counts places from the origin; some files give the source's from the listener, and the listener's
@@ -195,7 +195,7 @@ def sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
     rooms = [entries for entries in rooms if entries]
     if not rooms:
         return {}
-    heard = [_listen(list(entries.values()), path, on_problem) for entries in rooms]
+    heard = [_measure(list(entries.values()), path, on_problem) for entries in rooms]
     nearest = min(range(len(rooms)), key=lambda number: heard[number].beside_deg)
     _check(heard[nearest], path)
     return rooms[nearest]
@@ -204,7 +204,7 @@ def sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
 def _sofa_entries(path: Path, points_m: Points, on_problem: Report | None) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for row, (x, y, z) in enumerate(points_m.tolist()):
-        with passing_over(on_problem):
+        with report_and_skip(on_problem):
             distance_m = math.hypot(x, y, z)
             place = _place(math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y))), distance_m)
             if place is None:
@@ -279,41 +279,41 @@ def _sofa(path: Path) -> Iterator[Any]:
         raise MediaError(f"expected a SOFA file, which is netCDF-4 ({error}): {path}") from error
 
 
-class _Heard(NamedTuple):
+class _DirectSound(NamedTuple):
     """What a direct sound says: how far beside the stated direction it is, and how strong Y, Z, X are beside W."""
 
     beside_deg: float
     strength: float
 
 
-def _listen(entries: Sequence[Entry], path: Path, on_problem: Report | None) -> _Heard:
+def _measure(entries: Sequence[Entry], path: Path, on_problem: Report | None) -> _DirectSound:
     """Medians over a few responses, spread evenly."""
-    heard: list[_Heard] = []
+    heard: list[_DirectSound] = []
     for number in np.linspace(0, len(entries) - 1, min(len(entries), _LISTENED_TO)).astype(int):
-        with passing_over(on_problem):
-            heard.append(_heard(entries[number]))
+        with report_and_skip(on_problem):
+            heard.append(_measure_direct(entries[number]))
     if not heard:
         raise MediaError(f"none of the responses that were tried can be read: {path}")
-    return _Heard(*np.median(heard, axis=0).tolist())
+    return _DirectSound(*np.median(heard, axis=0).tolist())
 
 
-def _heard(entry: Entry) -> _Heard:
+def _measure_direct(entry: Entry) -> _DirectSound:
     """By the intensity vector, the mean of W·(X, Y, Z), around the onset."""
     recording = entry.read()
     w, y, z, x = recording.foa[:, recording.direct()].astype(np.float64)
     intensity = np.array([w @ x, w @ y, w @ z]) / (w @ w)
     strength = float(np.linalg.norm(intensity))
     cosine = float(intensity @ _unit(entry.place)) / max(strength, 1e-9)
-    return _Heard(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))), strength)
+    return _DirectSound(math.degrees(math.acos(min(1.0, max(-1.0, cosine)))), strength)
 
 
-def _unit(place: Place) -> Float64[np.ndarray, "3"]:
+def _unit(place: SourcePosition) -> Float64[np.ndarray, "3"]:
     azimuth, elevation = math.radians(place.azimuth_deg), math.radians(place.elevation_deg)
     flat = math.cos(elevation)
     return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
 
 
-def _check(heard: _Heard, path: Path) -> None:
+def _check(heard: _DirectSound, path: Path) -> None:
     if heard.strength > _STRONGEST:
         raise MediaError(
             f"in the direct sound Y, Z and X are {heard.strength:.1f} times as strong as W, expected at most 1 (SN3D); "

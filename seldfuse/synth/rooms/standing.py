@@ -8,17 +8,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.clip import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms.noise import octave
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.rooms.noise import draw_octave
 from seldfuse.synth.rooms.shoebox import (
     BANDS_HZ,
     EARLY_SAMPLES,
     LATE_STEP_S,
     LATE_STEPS,
     SPEED_OF_SOUND_M_S,
-    Rooms,
-    early,
-    late_power,
+    ShoeboxRooms,
+    compute_early,
+    compute_late_power,
 )
 
 RESPONSE_SAMPLES = round((LATE_STEPS - 1) * LATE_STEP_S * SAMPLE_RATE_HZ) + 1
@@ -28,7 +28,7 @@ HALF_WIDTH = 32
 _FFT_SAMPLES = 2 * EARLY_SAMPLES
 
 
-def direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2 sample"]:
+def compute_direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2 sample"]:
     """The direct sound in W and Y': a pulse at the distance's delay, a windowed sinc, weakened by 1 / distance."""
     distance_m = view_m.norm(dim=-1, keepdim=True)
     delay = distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S)
@@ -40,24 +40,26 @@ def direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2 sample"
     return torch.stack([response, response * (view_m[:, 1:2] / distance_m)], dim=1)
 
 
-def reflections(
-    rooms: Rooms, of: Int[Tensor, "source"], view_m: Float[Tensor, "source 3"]
+def compute_reflections(
+    rooms: ShoeboxRooms, of: Int[Tensor, "source"], view_m: Float[Tensor, "source 3"]
 ) -> Float[Tensor, "source 2 sample"]:
     """The early reflections in W and Y'."""
-    response = torch.fft.irfft(early(rooms, of, view_m, _FFT_SAMPLES), _FFT_SAMPLES)
+    response = torch.fft.irfft(compute_early(rooms, of, view_m, _FFT_SAMPLES), _FFT_SAMPLES)
     return F.pad(response[..., :EARLY_SAMPLES], (0, RESPONSE_SAMPLES - EARLY_SAMPLES))
 
 
-def late(rooms: Rooms, of: Int[Tensor, "source"], starts: Sequence[int]) -> Float[Tensor, "source 2 sample"]:
+def compute_late(
+    rooms: ShoeboxRooms, of: Int[Tensor, "source"], starts: Sequence[int]
+) -> Float[Tensor, "source 2 sample"]:
     """The late room in W and Y': noise that begins where the reflections are cut and decays as the walls say.
 
     `starts` picks the noise of each source. It is diffuse whatever the room.
     """
     envelope = F.interpolate(
-        late_power(rooms).sqrt(), size=RESPONSE_SAMPLES, mode="linear", align_corners=True
+        compute_late_power(rooms).sqrt(), size=RESPONSE_SAMPLES, mode="linear", align_corners=True
     )  # (room, band, sample)
     response = envelope.new_zeros(len(of), 2, RESPONSE_SAMPLES)
     for band in range(len(BANDS_HZ)):
-        noise = octave(band, starts, RESPONSE_SAMPLES, str(of.device))
+        noise = draw_octave(band, starts, RESPONSE_SAMPLES, str(of.device))
         response.addcmul_(noise, envelope[of, band].unsqueeze(1))
     return response

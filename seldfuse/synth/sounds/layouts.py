@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
-from seldfuse.labels import LabelSet
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
 
@@ -21,7 +21,7 @@ HELD_OUT = {"train": False, "held": True, "fit": False}
 Report = Callable[[str], None]
 
 
-class Found(NamedTuple):
+class SoundFile(NamedTuple):
     """A sound file: the id of its class, who or what made it, and its path inside the folder, with slashes.
 
     `held_out` is None where the collection does not say on which side of the split it stands.
@@ -33,7 +33,7 @@ class Found(NamedTuple):
     held_out: bool | None = None
 
 
-class Meaning(NamedTuple):
+class ClassSynonyms(NamedTuple):
     """What a class is called elsewhere.
 
     `names` are labels of FSD50K (AudioSet's names, with underscores) that mean the class. `along` are labels that
@@ -46,36 +46,36 @@ class Meaning(NamedTuple):
 
 
 MEANINGS = {
-    "female_speech": Meaning("Female_speech_and_woman_speaking", "Speech Human_voice"),
-    "male_speech": Meaning("Male_speech_and_man_speaking", "Speech Human_voice"),
-    "clapping": Meaning("Clapping Applause", "Hands Human_group_actions", "clapping"),
-    "telephone": Meaning("Telephone Ringtone", "Alarm Bell"),
-    "laughter": Meaning("Laughter Giggle Chuckle_and_chortle", "Human_voice", "laughing"),
-    "domestic_sounds": Meaning(
+    "female_speech": ClassSynonyms("Female_speech_and_woman_speaking", "Speech Human_voice"),
+    "male_speech": ClassSynonyms("Male_speech_and_man_speaking", "Speech Human_voice"),
+    "clapping": ClassSynonyms("Clapping Applause", "Hands Human_group_actions", "clapping"),
+    "telephone": ClassSynonyms("Telephone Ringtone", "Alarm Bell"),
+    "laughter": ClassSynonyms("Laughter Giggle Chuckle_and_chortle", "Human_voice", "laughing"),
+    "domestic_sounds": ClassSynonyms(
         "Vacuum_cleaner Mechanical_fan Air_conditioning Boiling Frying_(food) Microwave_oven Blender Hair_dryer "
         "Washing_machine Toilet_flush Dishes_and_pots_and_pans Cutlery_and_silverware",
         "Domestic_sounds_and_home_sounds Mechanisms Glass Chink_and_clink Liquid Water",
         "vacuum_cleaner washing_machine toilet_flush",
     ),
-    "footsteps": Meaning("Walk_and_footsteps", "Run", "footsteps"),
-    "door": Meaning(
+    "footsteps": ClassSynonyms("Walk_and_footsteps", "Run", "footsteps"),
+    "door": ClassSynonyms(
         "Door Sliding_door Slam Cupboard_open_or_close Drawer_open_or_close",
         "Domestic_sounds_and_home_sounds Squeak Wood Thump_and_thud",
         "door_wood_creaks",
     ),
-    "music": Meaning("Music"),
-    "musical_instrument": Meaning(
+    "music": ClassSynonyms("Music"),
+    "musical_instrument": ClassSynonyms(
         "Musical_instrument Accordion Acoustic_guitar Bass_drum Bass_guitar Bowed_string_instrument Brass_instrument "
         "Cowbell Crash_cymbal Cymbal Drum Drum_kit Electric_guitar Glockenspiel Gong Guitar Harmonica Harp Hi-hat "
         "Keyboard_(musical) Mallet_percussion Marimba_and_xylophone Organ Percussion Piano Plucked_string_instrument "
         "Rattle_(instrument) Snare_drum Strum Tabla Tambourine Trumpet Wind_instrument_and_woodwind_instrument",
         "Music Bell",
     ),
-    "water_tap": Meaning(
+    "water_tap": ClassSynonyms(
         "Water_tap_and_faucet Sink_(filling_or_washing)", "Domestic_sounds_and_home_sounds Water Liquid"
     ),
-    "bell": Meaning("Bell Church_bell Bicycle_bell Chime Wind_chime", "Alarm Bicycle Vehicle", "church_bells"),
-    "knock": Meaning("Knock", "Door Domestic_sounds_and_home_sounds Tap Wood", "door_wood_knock"),
+    "bell": ClassSynonyms("Bell Church_bell Bicycle_bell Chime Wind_chime", "Alarm Bicycle Vehicle", "church_bells"),
+    "knock": ClassSynonyms("Knock", "Door Domestic_sounds_and_home_sounds Tap Wood", "door_wood_knock"),
 }
 """The DCASE classes in the words of FSD50K (doi:10.1109/TASLP.2021.3133208, after the AudioSet ontology) and ESC-50.
 
@@ -84,7 +84,7 @@ neither a door nor quite a bell, and stays out.
 """
 
 
-def find(folder: Path, labels: LabelSet, on_problem: Report | None = None) -> Iterator[Found]:
+def find_sounds(folder: Path, labels: LabelSet, on_problem: Report | None = None) -> Iterator[SoundFile]:
     """The sounds of a folder, without opening one.
 
     Raises UsageError where the folder is none, a table lacks columns, a class or a side is unknown, or a group is on
@@ -101,7 +101,7 @@ def find(folder: Path, labels: LabelSet, on_problem: Report | None = None) -> It
     return _folders(folder, labels, on_problem)
 
 
-def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Found]:
+def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[SoundFile]:
     table = folder / "manifest.csv"
     class_of = cache(lambda word: _class_of(word, labels, table, on_problem))
     listed: set[str] = set()
@@ -118,7 +118,7 @@ def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iter
                 f"expected each group on one side, got {group!r} with held and with another in line {line}: {table}"
             )
         if cls is not None:
-            yield Found(cls, group, key, held_out)
+            yield SoundFile(cls, group, key, held_out)
 
 
 def _held_out(row: Mapping[str, str], line: int, table: Path) -> bool | None:
@@ -131,7 +131,7 @@ def _held_out(row: Mapping[str, str], line: int, table: Path) -> bool | None:
     return HELD_OUT[word]
 
 
-def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[Found]:
+def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[SoundFile]:
     """A file's group is the sub-folder it stands in, or itself where it stands in the class folder."""
     for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
         cls = _class_of(place.name.lstrip("0123456789_- "), labels, place, on_problem)
@@ -140,7 +140,7 @@ def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Itera
         for path in sorted(place.rglob("*")):
             if path.suffix.lower() in SUFFIXES:
                 group = path.parent if path.parent != place else path
-                yield Found(cls, str(group.relative_to(folder)), path.relative_to(folder).as_posix())
+                yield SoundFile(cls, str(group.relative_to(folder)), path.relative_to(folder).as_posix())
 
 
 def _class_of(word: str, labels: LabelSet, where: Path, on_problem: Report | None) -> int | None:
@@ -153,7 +153,7 @@ def _class_of(word: str, labels: LabelSet, where: Path, on_problem: Report | Non
         return None
 
 
-def _fsd50k(folder: Path, labels: LabelSet) -> Iterator[Found]:
+def _fsd50k(folder: Path, labels: LabelSet) -> Iterator[SoundFile]:
     """FSD50K as it is unpacked; a file's group is its uploader where the metadata is there, else itself.
 
     A part whose sounds are not there (`FSD50K.dev_audio`, `FSD50K.eval_audio`) is passed over.
@@ -162,10 +162,10 @@ def _fsd50k(folder: Path, labels: LabelSet) -> Iterator[Found]:
         if (folder / f"FSD50K.{part}_audio").is_dir():
             uploader = _uploaders(folder / "FSD50K.metadata" / f"{part}_clips_info_FSD50K.json")
             for _, row in _rows(folder / "FSD50K.ground_truth" / f"{part}.csv", {"fname", "labels"}):
-                name = meant(frozenset(row["labels"].split(",")))
+                name = match_class(frozenset(row["labels"].split(",")))
                 if name in labels.names:
                     group = uploader.get(row["fname"], row["fname"])
-                    yield Found(labels.index(name), group, f"FSD50K.{part}_audio/{row['fname']}.wav")
+                    yield SoundFile(labels.index(name), group, f"FSD50K.{part}_audio/{row['fname']}.wav")
 
 
 def _uploaders(path: Path) -> dict[str, str]:
@@ -180,7 +180,7 @@ def _uploaders(path: Path) -> dict[str, str]:
 
 
 @cache
-def meant(words: frozenset[str]) -> str | None:
+def match_class(words: frozenset[str]) -> str | None:
     """The one class that a set of FSD50K's labels means: a name of it is there, and nothing but what goes along.
 
     None where none or several would do. A label that belongs to no class is something else that is heard.
@@ -193,13 +193,13 @@ def meant(words: frozenset[str]) -> str | None:
     return classes[0] if len(classes) == 1 else None
 
 
-def _esc50(folder: Path, labels: LabelSet) -> Iterator[Found]:
+def _esc50(folder: Path, labels: LabelSet) -> Iterator[SoundFile]:
     """ESC-50; files that were cut from one recording are a group."""
     classes = {category: name for name, meaning in MEANINGS.items() for category in meaning.esc50.split()}
     for _, row in _rows(folder / "meta" / "esc50.csv", {"filename", "category", "src_file"}):
         name = classes.get(row["category"])
         if name in labels.names:
-            yield Found(labels.index(name), row["src_file"], f"audio/{row['filename']}")
+            yield SoundFile(labels.index(name), row["src_file"], f"audio/{row['filename']}")
 
 
 def _rows(table: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str]]]:

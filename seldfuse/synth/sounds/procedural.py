@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy.signal import butter, lfilter, sosfilt
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
-from seldfuse.labels import LabelSet
-from seldfuse.synth.sounds.soundbank import Sound, SoundBank, heard
+from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, normalize_sound
 
 PEAK = 0.7
 SHORTEST_S, LONGEST_S = 1.0, 5.0
@@ -40,30 +40,30 @@ class ModelEntry:
     def group(self) -> str:
         return f"procedural/{self.name}/{self.seed}"
 
-    def read(self) -> Sound:
-        return heard(self.cls, self.group, procedural(self.name, self.seed))
+    def read(self) -> BankSound:
+        return normalize_sound(self.cls, self.group, synthesize(self.name, self.seed))
 
-    def digest(self) -> str:
-        return hashlib.sha256(procedural(self.name, self.seed).tobytes()).hexdigest()
+    def hash_content(self) -> str:
+        return hashlib.sha256(synthesize(self.name, self.seed).tobytes()).hexdigest()
 
 
-def procedural_bank(labels: LabelSet, held_out: bool, count: int = 40) -> SoundBank:
+def build_procedural_bank(labels: LabelSet, held_out: bool, count: int = 40) -> SoundBank:
     """A bank that needs no files: `count` sounds of each class that has a model. Raises UsageError where none has."""
-    return SoundBank(labels, _entries(labels, _modelled(labels), count, held_out), held_out)
+    return SoundBank(labels, _entries(labels, _count_modelled(labels), count, held_out), held_out)
 
 
-def with_procedural(bank: SoundBank, count: int, classes: Sequence[int] | None = None) -> SoundBank:
+def add_procedural(bank: SoundBank, count: int, classes: Sequence[int] | None = None) -> SoundBank:
     """The bank with `count` procedural sounds more of each of `classes`, every one a group of its own.
 
     By default these are the classes that have a model and fewer than 12 groups (3 on the side that is held out). The
     sides never share a seed. Raises UsageError where a class has no model.
     """
     if classes is None:
-        classes = [cls for cls in _modelled(bank.labels) if len(bank.classes[cls]) < FEW_GROUPS[bank.held_out]]
-    return bank.with_entries(_entries(bank.labels, classes, count, bank.held_out))
+        classes = [cls for cls in _count_modelled(bank.labels) if len(bank.classes[cls]) < FEW_GROUPS[bank.held_out]]
+    return bank.add_entries(_entries(bank.labels, classes, count, bank.held_out))
 
 
-def _modelled(labels: LabelSet) -> list[int]:
+def _count_modelled(labels: LabelSet) -> list[int]:
     return [cls for cls, name in enumerate(labels.names) if name in MODELS]
 
 
@@ -80,7 +80,7 @@ def _model(name: str) -> Callable[[Rng], Wave]:
     return MODELS[name]
 
 
-def procedural(name: str, seed: int) -> Float32[np.ndarray, "sample"]:
+def synthesize(name: str, seed: int) -> Float32[np.ndarray, "sample"]:
     """One to five seconds of a sound of the class `name` at 24 kHz, the same for the same seed. Raises UsageError."""
     samples = _model(name)(np.random.default_rng([*name.encode(), seed]))
     samples = samples[: _count(LONGEST_S)]
@@ -133,11 +133,11 @@ def _band(low_hz: Number, high_hz: Number) -> Float[np.ndarray, "section 6"]:
 
 
 def _burst(rng: Rng, decay_s: Number, low_hz: Number, high_hz: Number) -> Wave:
-    """Noise in a band that falls by 60 dB in `decay_s`."""
+    """Noise in a band that falls by 60 dB in `compute_decay_s`."""
     return _noise(rng, decay_s, low_hz, high_hz) * np.exp(-6.91 * _time_s(decay_s) / decay_s)
 
 
-def _laid(pieces: Iterable[tuple[float, Wave]], seconds: Number) -> Wave:
+def _place_at(pieces: Iterable[tuple[float, Wave]], seconds: Number) -> Wave:
     """Pieces laid over each other, each from its start in seconds on; what reaches beyond the end is cut off."""
     track = np.zeros(_count(seconds))
     for start_s, piece in pieces:
@@ -167,7 +167,7 @@ def _one(rng: Rng, low: Number, high: Number) -> float:
     return float(_log_uniform(rng, low, high, 1)[0])
 
 
-def _either(rng: Rng, *models: Callable[[Rng], Wave]) -> Wave:
+def _pick_either(rng: Rng, *models: Callable[[Rng], Wave]) -> Wave:
     return models[rng.integers(len(models))](rng)
 
 
@@ -180,38 +180,38 @@ BAR_RATIOS = np.array([1.0, 2.76, 5.40, 8.93])
 
 
 def bell(rng: Rng) -> Wave:
-    return _either(rng, _church_bell, _hand_bell, _chime, _bicycle_bell)
+    return _pick_either(rng, _church_bell, _hand_bell, _chime, _bicycle_bell)
 
 
 def _church_bell(rng: Rng) -> Wave:
-    ring = _rung(rng, CHURCH_RATIOS, _one(rng, 180, 700), rng.uniform(2.5, 6.0), 3.5)
+    ring = _ring(rng, CHURCH_RATIOS, _one(rng, 180, 700), rng.uniform(2.5, 6.0), 3.5)
     return _struck(rng, ring, int(rng.integers(1, 4)), rng.uniform(0.9, 1.6))
 
 
 def _hand_bell(rng: Rng) -> Wave:
     ratios = np.sort(np.concatenate([[1.0], rng.uniform(1.8, 9.0, rng.integers(4, 8))]))
-    ring = _rung(rng, ratios, _one(rng, 500, 2000), rng.uniform(0.8, 3.0), 2.5)
+    ring = _ring(rng, ratios, _one(rng, 500, 2000), rng.uniform(0.8, 3.0), 2.5)
     return _struck(rng, ring, int(rng.integers(1, 9)), rng.uniform(0.15, 0.6))
 
 
 def _chime(rng: Rng) -> Wave:
     scale = 2 ** (rng.choice([0, 2, 4, 7, 9, 12], 5) / 12)
     lowest_hz, decay_s = _one(rng, 400, 1500), rng.uniform(1.0, 3.0)
-    rings = [_rung(rng, BAR_RATIOS, lowest_hz * ratio, decay_s, 2.5) for ratio in scale]
+    rings = [_ring(rng, BAR_RATIOS, lowest_hz * ratio, decay_s, 2.5) for ratio in scale]
     times_s = np.sort(rng.uniform(0, 2.5, rng.integers(2, 9)))
-    return _laid(((time_s - times_s[0], rings[rng.integers(5)] * rng.uniform(0.3, 1.0)) for time_s in times_s), 5.0)
+    return _place_at(((time_s - times_s[0], rings[rng.integers(5)] * rng.uniform(0.3, 1.0)) for time_s in times_s), 5.0)
 
 
 def _bicycle_bell(rng: Rng) -> Wave:
     ratios = np.sort(np.concatenate([[1.0], rng.uniform(1.5, 4.0, 5)]))
-    ring = _rung(rng, ratios, _one(rng, 1500, 3500), rng.uniform(0.5, 1.5), 1.5)
+    ring = _ring(rng, ratios, _one(rng, 1500, 3500), rng.uniform(0.5, 1.5), 1.5)
     trill_s, strikes = 1 / rng.uniform(10, 28), int(rng.integers(2, 12))
     again_s = 0.3 + trill_s * strikes + rng.uniform(0.0, 0.6)
     once = _struck(rng, ring, strikes, trill_s)
-    return _laid([(again_s * turn, once) for turn in range(rng.integers(1, 4))], 4.0)
+    return _place_at([(again_s * turn, once) for turn in range(rng.integers(1, 4))], 4.0)
 
 
-def _rung(
+def _ring(
     rng: Rng, ratios: Float[np.ndarray, "mode"], fundamental_hz: Number, decay_s: Number, seconds: Number
 ) -> Wave:
     """One stroke. Every mode is a pair that beats, since no bell is quite round; high ones die first."""
@@ -226,36 +226,36 @@ def _rung(
 def _struck(rng: Rng, ring: Wave, strikes: int, interval_s: Number) -> Wave:
     times_s = _beats(rng, strikes, interval_s, 0.06)
     seconds = times_s[-1] + ring.size / SAMPLE_RATE_HZ
-    return _laid(((time_s, ring * rng.uniform(0.6, 1.0)) for time_s in times_s), seconds)
+    return _place_at(((time_s, ring * rng.uniform(0.6, 1.0)) for time_s in times_s), seconds)
 
 
 # Telephones
 
 
 def telephone(rng: Rng) -> Wave:
-    return _either(rng, _ringing_gongs, _warble, _melody, _buzzing)
+    return _pick_either(rng, _ringing_gongs, _warble, _melody, _buzzing)
 
 
-def _cadenced(rng: Rng, on: Callable[[float], Wave]) -> Wave:
+def _apply_cadence(rng: Rng, on: Callable[[float], Wave]) -> Wave:
     """A ring, silence, a ring: once or twice, as telephones do."""
     on_s, off_s, seconds = rng.uniform(0.4, 2.0), rng.uniform(0.2, 2.0), rng.uniform(1.5, LONGEST_S)
     ring = on(on_s)
     starts_s = np.arange(0, seconds, on_s + off_s)
-    return _laid([(start_s, ring) for start_s in starts_s], seconds)
+    return _place_at([(start_s, ring) for start_s in starts_s], seconds)
 
 
 def _ringing_gongs(rng: Rng) -> Wave:
     """A clapper that beats two gongs in turn."""
     ratios = np.array([1.0, 1.6, 2.3, 3.1, 4.2])
     low_hz = _one(rng, 700, 1600)
-    gongs = [_rung(rng, ratios, low_hz * ratio, 0.6, 0.7) for ratio in (1.0, rng.uniform(1.1, 1.3))]
+    gongs = [_ring(rng, ratios, low_hz * ratio, 0.6, 0.7) for ratio in (1.0, rng.uniform(1.1, 1.3))]
     beat_s = 1 / rng.uniform(18, 28)
 
     def ring(seconds: Number) -> Wave:
         starts_s = np.arange(0, seconds, beat_s)
-        return _laid(((start_s, gongs[turn % 2]) for turn, start_s in enumerate(starts_s)), seconds + 0.5)
+        return _place_at(((start_s, gongs[turn % 2]) for turn, start_s in enumerate(starts_s)), seconds + 0.5)
 
-    return _cadenced(rng, ring)
+    return _apply_cadence(rng, ring)
 
 
 def _warble(rng: Rng) -> Wave:
@@ -268,7 +268,7 @@ def _warble(rng: Rng) -> Wave:
         phase = 2 * np.pi * np.cumsum(low_hz * np.where(high, ratio, 1.0)) / SAMPLE_RATE_HZ
         return np.asarray(np.tanh(drive * np.sin(phase)))
 
-    return _cadenced(rng, ring)
+    return _apply_cadence(rng, ring)
 
 
 def _melody(rng: Rng) -> Wave:
@@ -285,7 +285,7 @@ def _melody(rng: Rng) -> Wave:
 
     played = [note(frequency_hz) for frequency_hz in notes]
     starts_s = np.arange(0, seconds, note_s)
-    return _laid(((start_s, played[turn % len(played)]) for turn, start_s in enumerate(starts_s)), seconds)
+    return _place_at(((start_s, played[turn % len(played)]) for turn, start_s in enumerate(starts_s)), seconds)
 
 
 def _buzzing(rng: Rng) -> Wave:
@@ -297,7 +297,7 @@ def _buzzing(rng: Rng) -> Wave:
         touches = np.maximum(0, np.sin(phase)) ** 8
         return np.asarray(np.sin(phase) + 0.4 * np.sin(3 * phase) + rattle * touches * _noise(rng, seconds, 400, 6000))
 
-    return _cadenced(rng, ring)
+    return _apply_cadence(rng, ring)
 
 
 # Hits: knocks, claps, steps, doors
@@ -313,10 +313,10 @@ def knock(rng: Rng) -> Wave:
 
     def hit() -> Wave:
         ring = _modes(wood_hz, decays_s, gains * rng.uniform(0.7, 1.3, 8), 0.2)
-        return rng.uniform(0.6, 1.0) * (ring + hardness * _laid([(0.0, _burst(rng, 0.015, *click))], 0.2))
+        return rng.uniform(0.6, 1.0) * (ring + hardness * _place_at([(0.0, _burst(rng, 0.015, *click))], 0.2))
 
     times_s = _beats(rng, count, rng.uniform(0.13, 0.35), 0.07)
-    return _laid(((time_s, hit()) for time_s in times_s), times_s[-1] + 0.25)
+    return _place_at(((time_s, hit()) for time_s in times_s), times_s[-1] + 0.25)
 
 
 def clapping(rng: Rng) -> Wave:
@@ -332,11 +332,11 @@ def _clapper(rng: Rng, seconds: Number) -> Wave:
 
     def clap() -> Wave:
         body = _burst(rng, decay_s, hollow_hz / width, hollow_hz * width)
-        crack = _laid([(0.0, _burst(rng, 0.012, 2000, 9000))], decay_s)
+        crack = _place_at([(0.0, _burst(rng, 0.012, 2000, 9000))], decay_s)
         return rng.uniform(0.6, 1.0) * (body + brightness * crack)
 
     times_s = _beats(rng, int(seconds / interval_s) + 1, interval_s, 0.05) + rng.uniform(0, interval_s)
-    return _laid(((time_s, clap()) for time_s in times_s), seconds)
+    return _place_at(((time_s, clap()) for time_s in times_s), seconds)
 
 
 def footsteps(rng: Rng) -> Wave:
@@ -347,7 +347,7 @@ def footsteps(rng: Rng) -> Wave:
     times_s = _beats(rng, int(seconds / interval_s) + 1, interval_s, 0.03)
     heels = [(time_s, limp[turn % 2] * rng.uniform(0.7, 1.0) * floor()) for turn, time_s in enumerate(times_s)]
     toes = [(time_s + roll_s, toe * limp[turn % 2] * floor()) for turn, time_s in enumerate(times_s)]
-    return _laid(heels + toes, seconds)
+    return _place_at(heels + toes, seconds)
 
 
 def _wooden_step(rng: Rng) -> Callable[[], Wave]:
@@ -357,14 +357,14 @@ def _wooden_step(rng: Rng) -> Callable[[], Wave]:
 
     def step() -> Wave:
         thump = _modes(boards_hz, decays_s, rng.uniform(0.2, 1.0, 6), 0.2)
-        return _laid([(0.0, thump), (0.0, 0.5 * _burst(rng, 0.03, 300, tap_hz))], 0.2)
+        return _place_at([(0.0, thump), (0.0, 0.5 * _burst(rng, 0.03, 300, tap_hz))], 0.2)
 
     return step
 
 
 def _stone_step(rng: Rng) -> Callable[[], Wave]:
     heel_hz, decay_s, thump = _one(rng, 1200, 4000), rng.uniform(0.015, 0.05), rng.uniform(0.1, 0.6)
-    return lambda: _laid(
+    return lambda: _place_at(
         [(0.0, _burst(rng, decay_s, heel_hz / 2, heel_hz * 2)), (0.0, thump * _burst(rng, 0.06, 60, 250))], 0.1
     )
 
@@ -374,14 +374,16 @@ def _gravel_step(rng: Rng) -> Callable[[], Wave]:
 
     def step() -> Wave:
         times_s = rng.beta(1.5, 3.0, grains) * 0.2
-        return _laid(((time_s, rng.exponential() * _burst(rng, 0.008, low_hz, 9000)) for time_s in times_s), 0.22)
+        return _place_at(((time_s, rng.exponential() * _burst(rng, 0.008, low_hz, 9000)) for time_s in times_s), 0.22)
 
     return step
 
 
 def _carpet_step(rng: Rng) -> Callable[[], Wave]:
     high_hz, rustle = _one(rng, 200, 600), rng.uniform(0.02, 0.2)
-    return lambda: _laid([(0.0, _burst(rng, 0.12, 40, high_hz)), (0.0, rustle * _burst(rng, 0.15, 1500, 8000))], 0.15)
+    return lambda: _place_at(
+        [(0.0, _burst(rng, 0.12, 40, high_hz)), (0.0, rustle * _burst(rng, 0.15, 1500, 8000))], 0.15
+    )
 
 
 def door(rng: Rng) -> Wave:
@@ -393,7 +395,7 @@ def door(rng: Rng) -> Wave:
     closed = [(0.0, creak), (creak_s, slam), (creak_s + rng.uniform(0.0, 0.03), latch)]
     slammed = [(0.0, latch), (0.25, slam), (0.25 + rng.uniform(0.0, 0.05), latch)]
     pieces = (opened, closed, slammed, opened + [(creak_s + 0.6 + start_s, piece) for start_s, piece in slammed])
-    return _laid(pieces[rng.integers(len(pieces))], creak_s + 1.8)
+    return _place_at(pieces[rng.integers(len(pieces))], creak_s + 1.8)
 
 
 def _creak(rng: Rng, seconds: Number) -> Wave:
@@ -403,13 +405,13 @@ def _creak(rng: Rng, seconds: Number) -> Wave:
     slips = np.diff(np.floor(turns), prepend=0.0) * rng.uniform(0.4, 1.0, turns.size)
     pulses = slips * _wandering(rng, seconds, 5, 0.1, 1.0)
     ringing = sum(
-        rng.uniform(0.2, 1.0) * _resonated(pulses, mode_hz, mode_hz / rng.uniform(15, 60))
+        rng.uniform(0.2, 1.0) * _resonate(pulses, mode_hz, mode_hz / rng.uniform(15, 60))
         for mode_hz in _log_uniform(rng, 250, 4500, 7)
     )
     return np.asarray(ringing / np.abs(ringing).max())
 
 
-def _resonated(samples: Wave, frequency_hz: Number, width_hz: Number) -> Wave:
+def _resonate(samples: Wave, frequency_hz: Number, width_hz: Number) -> Wave:
     """Samples through one resonance, which rings with a peak of about 1 at each pulse."""
     radius = np.exp(-np.pi * width_hz / SAMPLE_RATE_HZ)
     angle = 2 * np.pi * frequency_hz / SAMPLE_RATE_HZ
@@ -418,14 +420,14 @@ def _resonated(samples: Wave, frequency_hz: Number, width_hz: Number) -> Wave:
 
 def _slam(rng: Rng) -> Wave:
     boom = _modes(_log_uniform(rng, 45, 350, 7), rng.uniform(0.15, 0.6, 7), rng.uniform(0.2, 1.0, 7), 0.6)
-    return _laid([(0.0, boom), (0.0, rng.uniform(0.3, 1.0) * _burst(rng, rng.uniform(0.05, 0.25), 100, 4000))], 0.6)
+    return _place_at([(0.0, boom), (0.0, rng.uniform(0.3, 1.0) * _burst(rng, rng.uniform(0.05, 0.25), 100, 4000))], 0.6)
 
 
 def _latch(rng: Rng) -> Wave:
     """Two clicks of metal."""
     metal_hz, decays_s = _log_uniform(rng, 1200, 7000, 6), rng.uniform(0.01, 0.05, 6)
     clicks = [_modes(metal_hz, decays_s, rng.uniform(0.2, 1.0, 6), 0.06) for _ in range(2)]
-    return _laid([(0.0, clicks[0]), (rng.uniform(0.03, 0.12), rng.uniform(0.3, 1.0) * clicks[1])], 0.2)
+    return _place_at([(0.0, clicks[0]), (rng.uniform(0.03, 0.12), rng.uniform(0.3, 1.0) * clicks[1])], 0.2)
 
 
 # Water and machines
@@ -445,12 +447,12 @@ def _bubbles(rng: Rng, seconds: Number, per_s: Number, low_hz: Number, high_hz: 
     hits, count = np.zeros((12, _count(seconds))), 1 + rng.poisson(per_s * seconds)
     hits[rng.integers(12, size=count), rng.integers(hits.shape[1], size=count)] = rng.exponential(1.0, count)
     sizes_hz = _log_uniform(rng, low_hz, high_hz, 12)
-    bubbles = sum(_resonated(row, size_hz, size_hz / 12) for row, size_hz in zip(hits, sizes_hz, strict=True))
+    bubbles = sum(_resonate(row, size_hz, size_hz / 12) for row, size_hz in zip(hits, sizes_hz, strict=True))
     return np.asarray(bubbles / np.std(bubbles))
 
 
 def domestic_sounds(rng: Rng) -> Wave:
-    return _either(rng, _vacuum_cleaner, _fan, _kettle, _frying, _dishes)
+    return _pick_either(rng, _vacuum_cleaner, _fan, _kettle, _frying, _dishes)
 
 
 def _vacuum_cleaner(rng: Rng) -> Wave:
@@ -496,14 +498,14 @@ def _dishes(rng: Rng) -> Wave:
     seconds, dishes = rng.uniform(1.5, LONGEST_S), [_dish(rng) for _ in range(4)]
     times_s = np.sort(rng.uniform(0.0, seconds - 0.3, rng.integers(4, 20)))
     clinks = [(time_s, rng.uniform(0.2, 1.0) * dishes[rng.integers(4)]) for time_s in times_s]
-    return _laid(clinks, seconds)
+    return _place_at(clinks, seconds)
 
 
 def _dish(rng: Rng) -> Wave:
     ringing_hz = _log_uniform(rng, 900, 9000, 8)
     decay_s = _one(rng, 0.04, 0.6)
     ring = _modes(ringing_hz, decay_s * (ringing_hz / 1000) ** -0.6, rng.uniform(0.1, 1.0, 8), decay_s)
-    return _laid([(0.0, ring), (0.0, 0.5 * _burst(rng, 0.01, 1500, 10_000))], max(decay_s, 0.05))
+    return _place_at([(0.0, ring), (0.0, 0.5 * _burst(rng, 0.01, 1500, 10_000))], max(decay_s, 0.05))
 
 
 # Instruments and music
@@ -513,16 +515,16 @@ SCALES = (np.array([0, 2, 4, 5, 7, 9, 11, 12]), np.array([0, 2, 3, 5, 7, 8, 10, 
 
 def musical_instrument(rng: Rng) -> Wave:
     """A phrase of one instrument: strings that are plucked, bars that are struck, or pipes."""
-    voice = cache((_plucked, _barred, _piped)[rng.integers(3)](rng))
+    voice = cache((_pluck, _strike_bar, _blow_pipe)[rng.integers(3)](rng))
     scale, root_hz, note_s = SCALES[rng.integers(len(SCALES))], _one(rng, 110, 440), _one(rng, 0.15, 0.8)
     seconds = rng.uniform(2.0, LONGEST_S)
     starts_s = np.cumsum(note_s * rng.choice([0.0, 0.5, 1.0, 1.0, 2.0], round(seconds / note_s) + 1))
     starts_s = starts_s[starts_s < seconds] - starts_s[0]
     notes_hz = root_hz * 2 ** (rng.choice(scale, starts_s.size) / 12)
-    return _laid(((start_s, voice(note_hz)) for start_s, note_hz in zip(starts_s, notes_hz, strict=True)), seconds)
+    return _place_at(((start_s, voice(note_hz)) for start_s, note_hz in zip(starts_s, notes_hz, strict=True)), seconds)
 
 
-def _plucked(rng: Rng) -> Callable[[float], Wave]:
+def _pluck(rng: Rng) -> Callable[[float], Wave]:
     """Overtones die the faster the higher they are; where the string is plucked, some are missing."""
     order = np.arange(1, 25)
     gains = np.abs(np.sin(np.pi * order * rng.uniform(0.08, 0.4))) / order ** rng.uniform(0.8, 1.8)
@@ -531,13 +533,13 @@ def _plucked(rng: Rng) -> Callable[[float], Wave]:
     return lambda note_hz: _modes(note_hz * stiff, decays_s, gains, 1.5)
 
 
-def _barred(rng: Rng) -> Callable[[float], Wave]:
+def _strike_bar(rng: Rng) -> Callable[[float], Wave]:
     ratios = np.array([1.0, rng.choice([2.76, 3.0, 4.0]), rng.uniform(5.4, 10.0)])
     decays_s, gains = _one(rng, 0.3, 2.0) / ratios, np.array([1.0, *rng.uniform(0.05, 0.5, 2)])
     return lambda note_hz: 2 * _modes(2 * note_hz * ratios, decays_s, gains, 1.0)
 
 
-def _piped(rng: Rng) -> Callable[[float], Wave]:
+def _blow_pipe(rng: Rng) -> Callable[[float], Wave]:
     """Organ, flute, reed: steady overtones, some breath, a vibrato."""
     gains = rng.uniform(0.0, 1.0, 10) / np.arange(1, 11) ** rng.uniform(0.5, 2.0)
     gains[0], depth, held_s, breath = 1.0, rng.uniform(0, 0.008), rng.uniform(0.3, 1.2), rng.uniform(0.0, 0.1)
@@ -554,7 +556,7 @@ def _piped(rng: Rng) -> Callable[[float], Wave]:
 
 def music(rng: Rng) -> Wave:
     """Four chords with a bass and drums, as from a loudspeaker."""
-    voice, bass = (cache((_plucked, _piped)[rng.integers(2)](rng)) for _ in range(2))
+    voice, bass = (cache((_pluck, _blow_pipe)[rng.integers(2)](rng)) for _ in range(2))
     beat_s, root_hz = 60 / rng.uniform(75, 150), _one(rng, 165, 330)
     degrees = [(0, 5, 7, 5), (0, 9, 5, 7), (9, 5, 0, 7), (0, 7, 9, 5)][rng.integers(4)]
     chords = [root_hz * 2 ** ((degree + np.array([0, 3 if degree == 9 else 4, 7])) / 12) for degree in degrees]
@@ -563,7 +565,7 @@ def music(rng: Rng) -> Wave:
         chord = chords[beat // 2 % 4]
         pieces += [(beat * beat_s, 0.4 * voice(float(note_hz))) for note_hz in chord]
         pieces += [(beat * beat_s, 0.8 * bass(float(chord[0]) / 2))]
-    return _laid(pieces + _drums(rng, beat_s), LONGEST_S)
+    return _place_at(pieces + _drums(rng, beat_s), LONGEST_S)
 
 
 def _drums(rng: Rng, beat_s: float) -> list[tuple[float, Wave]]:

@@ -14,11 +14,11 @@ from av.error import FFmpegError
 from jaxtyping import Bool, Float32
 from scipy.signal import butter, sosfilt
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.labels import LabelSet
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.labels import LabelSet
-from seldfuse.synth.sounds.jitter import played
-from seldfuse.synth.sounds.layouts import Found, find
+from seldfuse.synth.sounds.layouts import SoundFile, find_sounds
+from seldfuse.synth.sounds.speed_and_pitch import change_speed_and_pitch
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
 HOP_SAMPLES = SAMPLE_RATE_HZ // 100
@@ -39,7 +39,7 @@ RECENT = 64
 
 
 @dataclass(frozen=True)
-class Sound:
+class BankSound:
     """One isolated sound: mono at 24 kHz and the reference level, and the 100 ms frames in which it is heard."""
 
     cls: int
@@ -49,7 +49,7 @@ class Sound:
 
 
 @runtime_checkable
-class Entry(Protocol):
+class SoundEntry(Protocol):
     """A sound that is known but not read: its class, and who or what made it."""
 
     @property
@@ -58,11 +58,11 @@ class Entry(Protocol):
     @property
     def group(self) -> str: ...
 
-    def read(self) -> Sound:
+    def read(self) -> BankSound:
         """Raises MediaError."""
         ...
 
-    def digest(self) -> str:
+    def hash_content(self) -> str:
         """SHA-256 of what the sound is made from. Raises MediaError."""
         ...
 
@@ -75,11 +75,11 @@ class FileEntry:
     group: str
     path: Path
 
-    def read(self) -> Sound:
+    def read(self) -> BankSound:
         """Its first minute. Raises MediaError, which names the file, where it cannot be read or is silent."""
         return read_sound(self.cls, self.group, self.path)
 
-    def digest(self) -> str:
+    def hash_content(self) -> str:
         try:
             return hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as error:
@@ -90,7 +90,7 @@ class FileEntry:
 class HeldEntry:
     """A sound that is in memory already."""
 
-    sound: Sound
+    sound: BankSound
 
     @property
     def cls(self) -> int:
@@ -100,10 +100,10 @@ class HeldEntry:
     def group(self) -> str:
         return self.sound.group
 
-    def read(self) -> Sound:
+    def read(self) -> BankSound:
         return self.sound
 
-    def digest(self) -> str:
+    def hash_content(self) -> str:
         return hashlib.sha256(self.sound.samples.tobytes()).hexdigest()
 
 
@@ -111,15 +111,15 @@ class _Memory:
     """What a process has read of a bank of late, and which broken sounds it has reported; a new process starts anew."""
 
     def __init__(self) -> None:
-        self.sounds: OrderedDict[str, Sound] = OrderedDict()
+        self.sounds: OrderedDict[str, BankSound] = OrderedDict()
         self.seconds = 0.0
         self.reported: set[str] = set()
-        self.played: OrderedDict[tuple[str, float, float], Sound] = OrderedDict()
+        self.played: OrderedDict[tuple[str, float, float], BankSound] = OrderedDict()
 
     def __reduce__(self) -> "tuple[type[_Memory], tuple[()]]":
         return _Memory, ()
 
-    def read(self, key: str, entry: Entry) -> Sound:
+    def read(self, key: str, entry: SoundEntry) -> BankSound:
         if key not in self.sounds:
             self.sounds[key] = entry.read()
             self.seconds += self.sounds[key].samples.size / SAMPLE_RATE_HZ
@@ -139,7 +139,7 @@ class SoundBank:
     """
 
     labels: LabelSet
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, SoundEntry]
     held_out: bool = False
     on_problem: Callable[[str], None] | None = None
     _memory: _Memory = field(default_factory=_Memory, repr=False)
@@ -151,7 +151,7 @@ class SoundBank:
             raise UsageError(f"there is no sound for any class of {self.labels.name}{side}")
 
     @classmethod
-    def of_sounds(cls, labels: LabelSet, sounds: Mapping[str, Sound]) -> "SoundBank":
+    def from_sounds(cls, labels: LabelSet, sounds: Mapping[str, BankSound]) -> "SoundBank":
         """A bank of sounds that are in memory, by their keys."""
         return cls(labels, {key: HeldEntry(sound) for key, sound in sounds.items()})
 
@@ -182,7 +182,7 @@ class SoundBank:
 
     def draw_alike(self, key: str, rng: np.random.Generator) -> str:
         """As `draw`, one of the class and group of a sound."""
-        return self._draw((self.same_group(key),), rng)
+        return self._draw((self.is_same_group(key),), rng)
 
     def _draw(self, groups: Sequence[Sequence[str]], rng: np.random.Generator) -> str:
         failed = 0
@@ -190,7 +190,7 @@ class SoundBank:
             group = groups[int(rng.integers(len(groups)))]
             key = group[int(rng.integers(len(group)))]
             try:
-                self.sound(key)
+                self.read_sound(key)
                 return key
             except MediaError as error:
                 failed += 1
@@ -200,7 +200,7 @@ class SoundBank:
                     self._memory.reported.add(key)
                     self.on_problem(f"passed over: {error}")
 
-    def sound(self, key: str, speed: float = 1.0, semitones: float = 0.0) -> Sound:
+    def read_sound(self, key: str, speed: float = 1.0, semitones: float = 0.0) -> BankSound:
         """A sound, played as `jitter.played` does and brought to the reference level again.
 
         Raises MediaError where it cannot be read, UsageError where the bank does not hold it.
@@ -211,25 +211,27 @@ class SoundBank:
         # Planned, then rendered: most are asked for twice in a row.
         recent = self._memory.played
         if (key, speed, semitones) not in recent:
-            recent[key, speed, semitones] = heard(sound.cls, sound.group, played(sound.samples, speed, semitones))
+            recent[key, speed, semitones] = normalize_sound(
+                sound.cls, sound.group, change_speed_and_pitch(sound.samples, speed, semitones)
+            )
             if len(recent) > RECENT:
                 recent.popitem(last=False)
         return recent[key, speed, semitones]
 
-    def same_group(self, key: str) -> tuple[str, ...]:
+    def is_same_group(self, key: str) -> tuple[str, ...]:
         """All sounds of the class and group of a sound, itself among them."""
         return next(group for group in self.classes[self._entry(key).cls] if key in group)
 
-    def digest(self, key: str) -> str:
+    def hash_sound(self, key: str) -> str:
         """SHA-256 of the sound's file, or of its samples where it has none. Raises MediaError or UsageError."""
-        return self._entry(key).digest()
+        return self._entry(key).hash_content()
 
-    def _entry(self, key: str) -> Entry:
+    def _entry(self, key: str) -> SoundEntry:
         if key not in self.entries:
             raise UsageError(f"expected a sound of the bank, which holds {len(self.entries)}, got {key!r}")
         return self.entries[key]
 
-    def with_entries(self, entries: Mapping[str, Entry]) -> "SoundBank":
+    def add_entries(self, entries: Mapping[str, SoundEntry]) -> "SoundBank":
         """The same bank with more sounds."""
         return replace(self, entries={**self.entries, **entries}, _memory=_Memory())
 
@@ -250,15 +252,15 @@ def load_bank(
     or a side is unknown, or a group is on both sides. With `on_problem` unknown classes, and later sounds that cannot
     be read, are reported and passed over.
     """
-    grouped: dict[int, dict[str, list[Found]]] = defaultdict(lambda: defaultdict(list))
-    for found in find(folder, labels, on_problem):
+    grouped: dict[int, dict[str, list[SoundFile]]] = defaultdict(lambda: defaultdict(list))
+    for found in find_sounds(folder, labels, on_problem):
         grouped[found.cls][found.group].append(found)
     if not grouped:
         raise UsageError(
             f"there is no sound for any class of {labels.name}; expected sub-folders named after the classes, "
             f"manifest.csv, or FSD50K or ESC-50 as they are unpacked: {folder}"
         )
-    entries: dict[str, Entry] = {}
+    entries: dict[str, SoundEntry] = {}
     for cls in range(len(labels)) if only is None else only:
         for group in _side(grouped[cls], held_out):
             keys = sorted(found.key for found in grouped[cls][group])
@@ -266,7 +268,7 @@ def load_bank(
     return SoundBank(labels, entries, held_out, on_problem)
 
 
-def _side(groups: Mapping[str, Sequence[Found]], held_out: bool) -> list[str]:
+def _side(groups: Mapping[str, Sequence[SoundFile]], held_out: bool) -> list[str]:
     # The order of the hashes is as good as a draw, and stays the same when other groups come or go.
     shuffled = sorted(groups, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
     # A table names the side of all its groups or of none, and all sounds of a group are on one side.
@@ -277,10 +279,10 @@ def _side(groups: Mapping[str, Sequence[Found]], held_out: bool) -> list[str]:
     return shuffled[:count] if held_out else shuffled[count:]
 
 
-def read_sound(cls: int, group: str, path: Path) -> Sound:
+def read_sound(cls: int, group: str, path: Path) -> BankSound:
     """The first minute of a file at the reference level. Raises MediaError."""
     try:
-        return heard(cls, group, _without_rumble(_decode(path)))
+        return normalize_sound(cls, group, _without_rumble(_decode(path)))
     except MediaError as error:
         raise MediaError(f"{error}: {path}") from error
 
@@ -291,7 +293,7 @@ def _without_rumble(samples: Float32[np.ndarray, "sample"]) -> Float32[np.ndarra
     return filtered.astype(np.float32)
 
 
-def heard(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> Sound:
+def normalize_sound(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> BankSound:
     """Samples as a sound: silence cut off at both ends, brought to the reference level, filled up to whole frames.
 
     Heard is what is less than 35 dB below the loudest 100 ms. Raises MediaError where that is silence.
@@ -304,7 +306,7 @@ def heard(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> Sound
     power = _power(filled, FRAME_SAMPLES)
     active = power > power.max() * ACTIVE_SHARE
     gain = REFERENCE_RMS / np.sqrt(power[active].mean())
-    return Sound(cls, group, (filled * gain).astype(np.float32), active)
+    return BankSound(cls, group, (filled * gain).astype(np.float32), active)
 
 
 def _power(samples: Float32[np.ndarray, "sample"], window: int) -> Float32[np.ndarray, "window"]:

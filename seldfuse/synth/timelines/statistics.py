@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
-from seldfuse.labels import DCASE2025, LabelSet
 from seldfuse.synth.scene import FRAME_S, SCENE_FRAMES
-from seldfuse.synth.timelines.windows import Stretches, Table, Tracks, cut, stretches
+from seldfuse.synth.timelines.windows import ActiveStretches, Table, WindowTracks, cut_recordings, find_stretches
 
 MOST_SOURCES = 6
 """The most sources of a scene; larger casts are too rare to be drawn."""
@@ -42,7 +42,7 @@ Quantiles = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class RhythmStatistics:
     """How a source alternates between sound and silence, seen through windows.
 
     `rest_s` is how long one that sounds when the window starts goes on, `onset_s` when another one begins, both cut by
@@ -57,7 +57,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class Habits:
+class SourceStatistics:
     """How the sources of one class behave.
 
     Who is alone in a window sounds for more of it than who is in company. `takes_turns` says that two of the class
@@ -68,8 +68,8 @@ class Habits:
     """
 
     seen: int
-    alone: Rhythm
-    company: Rhythm
+    alone: RhythmStatistics
+    company: RhythmStatistics
     takes_turns: bool
     movers: float
     turn_deg: Quantiles
@@ -94,7 +94,7 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class SceneStatistics:
     """What is kept of a set of recordings.
 
     `casts` are the classes of a window's sources, sorted, and in how many windows they were met. `habits` follow
@@ -103,33 +103,33 @@ class Statistics:
 
     classes: tuple[str, ...]
     casts: tuple[tuple[tuple[int, ...], int], ...]
-    habits: tuple[Habits, ...]
+    habits: tuple[SourceStatistics, ...]
     distances: Distances
     described: dict[str, float]
 
     @classmethod
-    def fit(cls, files: Sequence[Path], labels: LabelSet = DCASE2025) -> "Statistics":
+    def fit(cls, files: Sequence[Path], labels: LabelSet = DCASE2025) -> "SceneStatistics":
         """Counts label files in any of the challenges' formats.
 
         Raises UsageError that names a file which is none, or where no file holds an event.
         """
-        tables = [dcase.read_places(path, labels) for path in files]
+        tables = [dcase.read_positions(path, labels) for path in files]
         if not sum(map(len, tables)):
             raise UsageError(f"expected label files with events to fit, got {len(files)} files without any")
-        tracks = cut(tables)
+        tracks = cut_recordings(tables)
         return cls(
             classes=labels.names,
             casts=_casts(tracks),
             habits=_habits(tracks, len(labels)),
             distances=_distances(tracks),
-            described=_described(tracks, labels),
+            described=_describe(tracks, labels),
         )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Statistics":
+    def from_json(cls, text: str) -> "SceneStatistics":
         """Reads what `to_json` wrote. Raises UsageError where it is nothing of the kind."""
         try:
             data = json.loads(text)
@@ -144,7 +144,7 @@ class Statistics:
             raise UsageError(f"expected statistics as Statistics.to_json writes them, got {text!r:.100}") from error
 
     @classmethod
-    def load(cls) -> "Statistics":
+    def load(cls) -> "SceneStatistics":
         """The table that comes with the package: folds 3 and 4 of STARSS22, whose files give no distances."""
         return cls.from_json(resources.files("seldfuse.synth.timelines").joinpath("statistics.json").read_text("utf-8"))
 
@@ -155,11 +155,11 @@ def describe(tables: Sequence[Table], labels: LabelSet = DCASE2025) -> dict[str,
     Units stand in names; what has none is a count or a share from 0 to 1. A number that nothing was found for is left
     out: speeds where nobody moves, elevations and distances where the tables have none.
     """
-    return _described(cut(tables), labels)
+    return _describe(cut_recordings(tables), labels)
 
 
-def _described(tracks: Tracks, labels: LabelSet) -> dict[str, float]:
-    heard = stretches(tracks.active)
+def _describe(tracks: WindowTracks, labels: LabelSet) -> dict[str, float]:
+    heard = find_stretches(tracks.active)
     numbers = {
         "windows": tracks.windows,
         **_crowd(tracks, len(labels)),
@@ -170,7 +170,7 @@ def _described(tracks: Tracks, labels: LabelSet) -> dict[str, float]:
     return {name: round(float(number), 4) for name, number in numbers.items() if np.isfinite(number)}
 
 
-def _crowd(tracks: Tracks, classes: int) -> dict[str, float]:
+def _crowd(tracks: WindowTracks, classes: int) -> dict[str, float]:
     """How many sources there are, in windows and in frames."""
     of_kind = np.zeros((tracks.windows, classes), dtype=np.int64)
     np.add.at(of_kind, (tracks.window, tracks.cls), 1)
@@ -187,7 +187,7 @@ def _crowd(tracks: Tracks, classes: int) -> dict[str, float]:
     }
 
 
-def _course(tracks: Tracks, heard: Stretches) -> dict[str, float]:
+def _course(tracks: WindowTracks, heard: ActiveStretches) -> dict[str, float]:
     """How sounds follow each other; events are counted by their onsets, which no window's start cuts off."""
     minutes = tracks.windows * (SCENE_FRAMES - 1) * FRAME_S / 60
     same = heard.track[1:] == heard.track[:-1]
@@ -201,18 +201,18 @@ def _course(tracks: Tracks, heard: Stretches) -> dict[str, float]:
     }
 
 
-def _place(tracks: Tracks, heard: Stretches) -> dict[str, float]:
+def _place(tracks: WindowTracks, heard: ActiveStretches) -> dict[str, float]:
     turn_deg, time_s, followed = _turns(tracks, heard)
     moving = followed & (turn_deg >= MOVED_DEG)
     return {
         "movers": _mean(moving[followed]),
         **_spread("speed_deg_s", turn_deg[moving] / time_s[moving]),
-        **_spread("elevation_deg", _known(tracks.elevation_deg)),
-        **_spread("distance_m", _known(tracks.distance_m)),
+        **_spread("elevation_deg", _list_known(tracks.elevation_deg)),
+        **_spread("distance_m", _list_known(tracks.distance_m)),
     }
 
 
-def _by_class(tracks: Tracks, heard: Stretches, labels: LabelSet) -> dict[str, float]:
+def _by_class(tracks: WindowTracks, heard: ActiveStretches, labels: LabelSet) -> dict[str, float]:
     turn_deg, _, followed = _turns(tracks, heard)
     active = tracks.active.sum(axis=1)
     begun = tracks.cls[heard.track[heard.begin > 0]]
@@ -226,44 +226,44 @@ def _by_class(tracks: Tracks, heard: Stretches, labels: LabelSet) -> dict[str, f
             f"heard_in.{name}": len(places) / tracks.windows,
             f"twice_in.{name}": _mean(places > 1),
             f"movers.{name}": _mean(turn_deg[mine & followed] >= MOVED_DEG),
-            f"elevation_deg.{name}": _mean(_known(tracks.elevation_deg[mine])),
+            f"elevation_deg.{name}": _mean(_list_known(tracks.elevation_deg[mine])),
         }
     return numbers
 
 
-def _casts(tracks: Tracks) -> tuple[tuple[tuple[int, ...], int], ...]:
+def _casts(tracks: WindowTracks) -> tuple[tuple[tuple[int, ...], int], ...]:
     """Commonest first."""
     ends = np.cumsum(np.bincount(tracks.window, minlength=tracks.windows))
     seen = Counter(tuple(cast.tolist()) for cast in np.split(tracks.cls, ends[:-1]) if len(cast) <= MOST_SOURCES)
     return tuple(sorted(seen.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _habits(tracks: Tracks, classes: int) -> tuple[Habits, ...]:
-    heard = stretches(tracks.active)
+def _habits(tracks: WindowTracks, classes: int) -> tuple[SourceStatistics, ...]:
+    heard = find_stretches(tracks.active)
     turn_deg, time_s, followed = _turns(tracks, heard)
     moving = followed & (turn_deg >= MOVED_DEG)
     all_of_them = np.ones(len(tracks.cls), dtype=bool)
 
-    def habits(position: int) -> Habits:
+    def habits(position: int) -> SourceStatistics:
         own = tracks.cls == position
         movers = _enough(own & moving, moving)
-        elevations_deg = _known(tracks.elevation_deg[_enough(own, all_of_them)])
-        return Habits(
+        elevations_deg = _list_known(tracks.elevation_deg[_enough(own, all_of_them)])
+        return SourceStatistics(
             seen=int(own.sum()),
             alone=_rhythm(tracks, heard, _enough(own & tracks.alone, own, all_of_them)),
             company=_rhythm(tracks, heard, _enough(own & ~tracks.alone, own, all_of_them)),
             takes_turns=_takes_turns(tracks, own),
-            movers=_rounded(moving[_enough(own & followed, followed)].mean() if followed.any() else 0.0),
+            movers=_round(moving[_enough(own & followed, followed)].mean() if followed.any() else 0.0),
             turn_deg=_quantiles(turn_deg[movers]),
-            fastest_deg_s=_rounded(np.quantile(turn_deg[movers] / time_s[movers], 0.99) if movers.any() else 0.0),
-            elevation_deg=_rounded(elevations_deg.mean() if len(elevations_deg) else 0.0),
-            elevation_std_deg=_rounded(elevations_deg.std() if len(elevations_deg) else 0.0),
+            fastest_deg_s=_round(np.quantile(turn_deg[movers] / time_s[movers], 0.99) if movers.any() else 0.0),
+            elevation_deg=_round(elevations_deg.mean() if len(elevations_deg) else 0.0),
+            elevation_std_deg=_round(elevations_deg.std() if len(elevations_deg) else 0.0),
         )
 
     return tuple(habits(position) for position in range(classes))
 
 
-def _rhythm(tracks: Tracks, heard: Stretches, mine: Bool[np.ndarray, "track"]) -> Rhythm:
+def _rhythm(tracks: WindowTracks, heard: ActiveStretches, mine: Bool[np.ndarray, "track"]) -> RhythmStatistics:
     """The rhythm of some of the tracks. Whole events are those that begin in a window, gaps those that do; where there
     are none, any that are heard.
     """
@@ -273,8 +273,8 @@ def _rhythm(tracks: Tracks, heard: Stretches, mine: Bool[np.ndarray, "track"]) -
     begun = _enough(all_of_them & (heard.begin > 0), all_of_them, least=1)
     ended = _enough(all_of_them & (heard.end < SCENE_FRAMES), all_of_them, least=1)
     whole, pause = tracks.whole[heard.track, heard.begin], tracks.pause[heard.track, heard.begin]
-    return Rhythm(
-        sounding_at_start=_rounded(at_start.sum() / mine.sum()),
+    return RhythmStatistics(
+        sounding_at_start=_round(at_start.sum() / mine.sum()),
         rest_s=_quantiles(heard.end[at_start] * FRAME_S),
         onset_s=_quantiles(heard.begin[later] * FRAME_S),
         duration_s=_quantiles(whole[begun] * FRAME_S),
@@ -282,7 +282,7 @@ def _rhythm(tracks: Tracks, heard: Stretches, mine: Bool[np.ndarray, "track"]) -
     )
 
 
-def _takes_turns(tracks: Tracks, own: Bool[np.ndarray, "track"]) -> bool:
+def _takes_turns(tracks: WindowTracks, own: Bool[np.ndarray, "track"]) -> bool:
     """Compares how long pairs of a class sound together with how long they would if neither minded the other."""
     second = np.flatnonzero(own[1:] & own[:-1] & (np.diff(tracks.window) == 0)) + 1
     if len(second) < FEW:
@@ -293,7 +293,7 @@ def _takes_turns(tracks: Tracks, own: Bool[np.ndarray, "track"]) -> bool:
 
 
 def _turns(
-    tracks: Tracks, heard: Stretches
+    tracks: WindowTracks, heard: ActiveStretches
 ) -> tuple[Float64[np.ndarray, "track"], Float64[np.ndarray, "track"], Bool[np.ndarray, "track"]]:
     """How far each track's azimuth turns from the first to the last frame of its longest stretch, in what time, and
     whether that is long enough to tell.
@@ -307,15 +307,15 @@ def _turns(
     return np.abs(turned_deg[track, last] - turned_deg[track, begin]), time_s, last - begin >= MOVED_FRAMES
 
 
-def _distances(tracks: Tracks) -> Distances:
+def _distances(tracks: WindowTracks) -> Distances:
     """Fitted between the percentiles 1 and 99."""
-    distance_m = _known(tracks.distance_m)
+    distance_m = _list_known(tracks.distance_m)
     distance_m = distance_m[distance_m > 0]
     if not len(distance_m):
         return Distances()
     least_m, median_m, most_m = np.quantile(distance_m, [0.01, 0.5, 0.99]).tolist()
     log_std = np.log(distance_m).std()
-    return Distances(_rounded(median_m), _rounded(log_std), _rounded(least_m), _rounded(most_m), fitted=True)
+    return Distances(_round(median_m), _round(log_std), _round(least_m), _round(most_m), fitted=True)
 
 
 def _enough(*pools: Bool[np.ndarray, "any"], least: int = FEW) -> Bool[np.ndarray, "any"]:
@@ -323,7 +323,7 @@ def _enough(*pools: Bool[np.ndarray, "any"], least: int = FEW) -> Bool[np.ndarra
     return next((pool for pool in pools if pool.sum() >= least), pools[-1])
 
 
-def _known(values: Float64[np.ndarray, "track frame"]) -> Float64[np.ndarray, "known"]:
+def _list_known(values: Float64[np.ndarray, "track frame"]) -> Float64[np.ndarray, "known"]:
     return np.asarray(values[np.isfinite(values)])
 
 
@@ -331,7 +331,7 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else np.nan
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return round(float(value), 4)
 
 
@@ -352,9 +352,9 @@ def _quantiles(values: Float[np.ndarray, "value"]) -> Quantiles:
     return tuple(np.quantile(values, LEVELS).round(2).tolist()) if len(values) else ()
 
 
-def _habits_from_json(entry: Mapping[str, Any]) -> Habits:
-    rhythms = {name: Rhythm(**_tuples(entry[name])) for name in ("alone", "company")}
-    return Habits(**{**_tuples(entry), **rhythms})
+def _habits_from_json(entry: Mapping[str, Any]) -> SourceStatistics:
+    rhythms = {name: RhythmStatistics(**_tuples(entry[name])) for name in ("alone", "company")}
+    return SourceStatistics(**{**_tuples(entry), **rhythms})
 
 
 def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from seldfuse.synth.scene import FRAME_S, SCENE_FRAMES
-from seldfuse.synth.timelines.statistics import MOVED_FRAMES, Habits, Quantiles, Rhythm, Statistics
+from seldfuse.synth.timelines.statistics import (
+    MOVED_FRAMES,
+    Quantiles,
+    RhythmStatistics,
+    SceneStatistics,
+    SourceStatistics,
+)
 from seldfuse.synth.timelines.windows import Table
 
 TRIES = 4
@@ -24,7 +30,7 @@ Stretch = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Part:
+class SourceTimeline:
     """What one source does: its stretches of sound in their order, which do not touch, and where it is.
 
     `azimuth_deg` is that of the scene's start; `angular_speed_deg_s` turns it to the left, and is 0 for who stands.
@@ -38,12 +44,12 @@ class Part:
 
 
 def draw_timeline(
-    statistics: Statistics,
+    statistics: SceneStatistics,
     classes: Sequence[int],
     rng: np.random.Generator,
     frames: int = SCENE_FRAMES,
     evenness: float = 0.0,
-) -> tuple[Part, ...]:
+) -> tuple[SourceTimeline, ...]:
     """The parts of one scene, each with a stretch at least; none where the scene is an empty one.
 
     `classes` are those that have sounds. `evenness` is the chance that a class of the real cast gives way to one that
@@ -67,7 +73,7 @@ def draw_timeline(
     return tuple(parts)
 
 
-def label_table(parts: Sequence[Part], frames: int = SCENE_FRAMES) -> Table:
+def build_label_table(parts: Sequence[SourceTimeline], frames: int = SCENE_FRAMES) -> Table:
     """The parts as labels in the columns of `dcase.read_places`, distances unknown, no stretch with a silence in it.
 
     A frame is active where its middle sounds.
@@ -81,7 +87,9 @@ def label_table(parts: Sequence[Part], frames: int = SCENE_FRAMES) -> Table:
     return np.concatenate(rows)
 
 
-def _cast(statistics: Statistics, classes: Sequence[int], rng: np.random.Generator, evenness: float) -> tuple[int, ...]:
+def _cast(
+    statistics: SceneStatistics, classes: Sequence[int], rng: np.random.Generator, evenness: float
+) -> tuple[int, ...]:
     """The class of each source: a real cast, some of whose classes are played by others."""
     met = np.cumsum([windows for _, windows in statistics.casts])
     cast = statistics.casts[np.searchsorted(met, rng.integers(met[-1]), side="right")][0]
@@ -93,7 +101,7 @@ def _cast(statistics: Statistics, classes: Sequence[int], rng: np.random.Generat
 
 
 def _stretches(
-    habits: Habits, alone: bool, talk: Bool[np.ndarray, "frame"], rng: np.random.Generator
+    habits: SourceStatistics, alone: bool, talk: Bool[np.ndarray, "frame"], rng: np.random.Generator
 ) -> tuple[Stretch, ...]:
     """When a source sounds, beside those who talk already."""
     rhythm = habits.alone if alone else habits.company
@@ -102,7 +110,7 @@ def _stretches(
     return max(offers, key=lambda offer: int(np.where(talk, -1, 1) @ _active(offer, len(talk))))
 
 
-def _alternation(rhythm: Rhythm, end_s: float, rng: np.random.Generator) -> Iterator[Stretch]:
+def _alternation(rhythm: RhythmStatistics, end_s: float, rng: np.random.Generator) -> Iterator[Stretch]:
     """Sound and silence in turn, from how the scene starts to its end."""
     if rng.random() < rhythm.sounding_at_start:
         start_s, duration_s = 0.0, _draw(rhythm.rest_s, rng)
@@ -114,13 +122,15 @@ def _alternation(rhythm: Rhythm, end_s: float, rng: np.random.Generator) -> Iter
         duration_s = _draw(rhythm.duration_s, rng)
 
 
-def _part(cls: int, habits: Habits, stretches: tuple[Stretch, ...], rng: np.random.Generator) -> Part:
+def _part(
+    cls: int, habits: SourceStatistics, stretches: tuple[Stretch, ...], rng: np.random.Generator
+) -> SourceTimeline:
     elevation_deg = float(np.clip(rng.normal(habits.elevation_deg, habits.elevation_std_deg), -90, 90))
     speed_deg_s = _angular_speed_deg_s(habits, stretches, rng) if rng.random() < habits.movers else 0.0
-    return Part(cls, stretches, rng.uniform(-180, 180), elevation_deg, speed_deg_s)
+    return SourceTimeline(cls, stretches, rng.uniform(-180, 180), elevation_deg, speed_deg_s)
 
 
-def _angular_speed_deg_s(habits: Habits, stretches: tuple[Stretch, ...], rng: np.random.Generator) -> float:
+def _angular_speed_deg_s(habits: SourceStatistics, stretches: tuple[Stretch, ...], rng: np.random.Generator) -> float:
     longest_s = max(duration_s for _, duration_s in stretches)
     # Turns were counted from the middle of a stretch's first frame to that of its last, over some frames at least.
     turning_s = max(longest_s - FRAME_S, MOVED_FRAMES * FRAME_S)

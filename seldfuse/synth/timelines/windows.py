@@ -19,7 +19,7 @@ Table = Float64[np.ndarray, "_ 6"]
 
 
 @dataclass(frozen=True)
-class Tracks:
+class WindowTracks:
     """One entry per source and window in which it sounds, sorted by window and class; NaN where it is silent.
 
     `windows` counts the windows with and without sources, `window` says which one a track belongs to. Places are NaN
@@ -44,7 +44,7 @@ class Tracks:
 
 
 @dataclass(frozen=True)
-class Stretches:
+class ActiveStretches:
     """Uninterrupted stretches of sound in windows: the track, its first frame and the frame after its last."""
 
     track: Int64[np.ndarray, "stretch"]
@@ -56,7 +56,7 @@ class Stretches:
         return np.asarray(self.end - self.begin)
 
 
-def cut(tables: Sequence[Table]) -> Tracks:
+def cut_recordings(tables: Sequence[Table]) -> WindowTracks:
     """The windows of recordings of any length, at every `STEP_FRAMES`.
 
     A recording ends with its last row, since label files do not say how long they are; one that is shorter than a
@@ -76,11 +76,11 @@ def cut(tables: Sequence[Table]) -> Tracks:
     return _tracks(np.concatenate(pieces), windows)
 
 
-def stretches(active: Bool[np.ndarray, "track frame"]) -> Stretches:
+def find_stretches(active: Bool[np.ndarray, "track frame"]) -> ActiveStretches:
     """Where tracks sound without a break, in the order of tracks and time."""
     edges = np.diff(np.pad(active.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     track, begin = np.nonzero(edges == 1)
-    return Stretches(track, begin, np.nonzero(edges == -1)[1])
+    return ActiveStretches(track, begin, np.nonzero(edges == -1)[1])
 
 
 def _lifetimes(table: Table) -> Float64[np.ndarray, "row 2"]:
@@ -99,7 +99,7 @@ def _lifetimes(table: Table) -> Float64[np.ndarray, "row 2"]:
     return found
 
 
-def _tracks(rows: Float64[np.ndarray, "row 9"], windows: int) -> Tracks:
+def _tracks(rows: Float64[np.ndarray, "row 9"], windows: int) -> WindowTracks:
     """Tracks of rows: the columns of a table, two lifetimes, the number of the window."""
     frame, cls, source, window = rows[:, [FRAME, CLS, SOURCE, -1]].astype(np.int64).T
     sources, classes = source.max(initial=0) + 1, cls.max(initial=0) + 1
@@ -108,4 +108,4 @@ def _tracks(rows: Float64[np.ndarray, "row 9"], windows: int) -> Tracks:
     active[track, frame] = True
     values = np.full((5, len(keys), SCENE_FRAMES), np.nan)
     values[:, track, frame] = rows[:, AZIMUTH:-1].T
-    return Tracks(windows, keys // sources // classes, keys // sources % classes, active, *values)
+    return WindowTracks(windows, keys // sources // classes, keys // sources % classes, active, *values)

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from seldfuse.features.stack import channels_of
-from seldfuse.train.augment.chance import chosen
+from seldfuse.features.stack import find_channel_slices
 from seldfuse.train.augment.gain import FLOOR_DB, HEARD_DB
-from seldfuse.train.batch import Batch
+from seldfuse.train.augment.rows import draw_rows
+from seldfuse.train.batch import TrainingBatch
 
 MOST_DB = 6.0
 EDGES = (3, 6)
@@ -18,16 +18,16 @@ EDGES = (3, 6)
 NARROWEST_MELS = 6
 
 
-def filters(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+def filter_bands(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
     """Adds a random piecewise linear gain over mel bands to the log-mel of a share of the clips.
 
     Both channels get the same, so that their level difference stays; the other features do not depend on it. No cell
     falls below the floor, and silence stays there. Source: Nam, Kim and Park, FilterAugment, ICASSP 2022 (linear type).
     """
-    rows = chosen(len(batch), share, rng, batch.features.device)
+    rows = draw_rows(len(batch), share, rng, batch.features.device)
     if not len(rows) or "logmel" not in batch.names:
         return batch
-    place = channels_of(batch.names)["logmel"]
+    place = find_channel_slices(batch.names)["logmel"]
     level_db = batch.features[rows, place]  # (row, 2, time, mel)
     curve_db = torch.from_numpy(_curves(len(rows), level_db.shape[-1], rng)).to(level_db)
     # Where the softer channel has no room left, both stop: to clamp it alone would move the sound.

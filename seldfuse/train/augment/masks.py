@@ -6,30 +6,30 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from seldfuse.clip import SAMPLE_RATE_HZ
+from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.features.spectrum import HOP_SAMPLES
-from seldfuse.features.stack import mel_channels
-from seldfuse.train.augment.chance import chosen
-from seldfuse.train.batch import Batch
+from seldfuse.features.stack import find_mel_channels
+from seldfuse.train.augment.rows import draw_rows
+from seldfuse.train.batch import TrainingBatch
 
 WIDEST_MELS = 8
 LONGEST_S = 0.6
 
 
-def masks(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+def mask_bands_and_time(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
     """Blanks out one to eight mel bands and up to 0.6 s in a share of the clips, alike in all channels.
 
     Masked cells get the mean of their clip's channel. Features without mel bands lose the moment alone. Labels stay: a
     sound goes on behind a short mask. Source: Park et al., SpecAugment, Interspeech 2019.
     """
-    rows = chosen(len(batch), share, rng, batch.features.device)
+    rows = draw_rows(len(batch), share, rng, batch.features.device)
     if not len(rows):
         return batch
     features = batch.features[rows]
     _, channels, columns, mels = features.shape
     moment = _stretches(len(rows), columns, round(LONGEST_S * SAMPLE_RATE_HZ / HOP_SAMPLES), rng)
     bands = _stretches(len(rows), mels, WIDEST_MELS, rng)
-    has_mels = np.isin(np.arange(channels), mel_channels(batch.names))
+    has_mels = np.isin(np.arange(channels), find_mel_channels(batch.names))
     masked = moment[:, None, :, None] | (bands[:, None, None, :] & has_mels[:, None, None])
     mean = features.mean(dim=(2, 3), keepdim=True)
     filled = torch.where(torch.from_numpy(masked).to(rows.device), mean, features)

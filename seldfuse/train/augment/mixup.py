@@ -7,16 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.features.embedding import mapped
-from seldfuse.posterior import Posterior
-from seldfuse.train.augment.chance import chosen
-from seldfuse.train.augment.together import put, together
-from seldfuse.train.batch import Batch
+from seldfuse.core.posterior import Posterior
+from seldfuse.encoders.tokens import map_tokens
+from seldfuse.train.augment.merge_tracks import merge_tracks, replace_rows
+from seldfuse.train.augment.rows import draw_rows
+from seldfuse.train.batch import TrainingBatch
 
 BETA = 0.5
 
 
-def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+def mix_clips(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
     """Mixes a share of the clips with another clip of the batch: features and activities become weighted means.
 
     The clip itself has the weight λ ≥ ½, from Beta(½, ½) folded at ½. Tracks of both scenes are kept, the most active
@@ -27,7 +27,7 @@ def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     A batch of one clip stays as it is. Source: Zhang et al., "mixup", ICLR 2018, on inputs and targets as in the recipe
     of NERC-SLIP, DCASE 2025 Task 3.
     """
-    rows = chosen(len(batch), share, rng, batch.features.device)
+    rows = draw_rows(len(batch), share, rng, batch.features.device)
     if not len(rows) or len(batch) < 2:
         return batch
     beside = torch.from_numpy(rng.integers(1, len(batch), len(rows))).to(rows)
@@ -35,20 +35,20 @@ def mixup(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     drawn = rng.beta(BETA, BETA, len(rows))
     weight = torch.from_numpy(np.maximum(drawn, 1.0 - drawn)).reshape(-1, 1, 1, 1).to(batch.features)
     mixed = weight * batch.features[rows] + (1.0 - weight) * batch.features[others]
-    own = _weighted(batch.truth.map(lambda tensor: tensor[rows]), weight)
-    other = _weighted(batch.truth.map(lambda tensor: tensor[others]), 1.0 - weight)
-    both = together(own, other)
+    own = _weight_activity(batch.target.map(lambda tensor: tensor[rows]), weight)
+    other = _weight_activity(batch.target.map(lambda tensor: tensor[others]), 1.0 - weight)
+    both = merge_tracks(own, other)
     both["activity"][..., 0] = own.activity.amax(dim=3) + other.activity.amax(dim=3)
-    embeddings = mapped(batch.embeddings, lambda tokens: _exposed(tokens, rows, others, weight))
+    embeddings = map_tokens(batch.embeddings, lambda tokens: _mix_tokens(tokens, rows, others, weight))
     features = batch.features.index_copy(0, rows, mixed)
-    return replace(batch, features=features, truth=put(batch.truth, rows, both), embeddings=embeddings)
+    return replace(batch, features=features, target=replace_rows(batch.target, rows, both), embeddings=embeddings)
 
 
-def _exposed(
+def _mix_tokens(
     tokens: Float[Tensor, "batch picture token channel"], rows: Tensor, others: Tensor, weight: Tensor
 ) -> Float[Tensor, "batch picture token channel"]:
     return tokens.index_copy(0, rows, weight * tokens[rows] + (1.0 - weight) * tokens[others])
 
 
-def _weighted(truth: Posterior, weight: Float[Tensor, "batch 1 1 1"]) -> Posterior:
+def _weight_activity(truth: Posterior, weight: Float[Tensor, "batch 1 1 1"]) -> Posterior:
     return replace(truth, activity=weight.to(truth.activity) * truth.activity)

@@ -7,18 +7,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seldfuse.features.embedding import Embedding
-from seldfuse.features.spectrum import mel_centres_hz
-from seldfuse.features.stack import channels_of
-from seldfuse.posterior import Posterior
-from seldfuse.train.augment.chance import chosen
-from seldfuse.train.augment.together import put, together
-from seldfuse.train.batch import Batch
+from seldfuse.core.posterior import Posterior
+from seldfuse.encoders.tokens import EncoderTokens
+from seldfuse.features.spectrum import get_mel_centers_hz
+from seldfuse.features.stack import find_channel_slices
+from seldfuse.train.augment.merge_tracks import merge_tracks, replace_rows
+from seldfuse.train.augment.rows import draw_rows
+from seldfuse.train.batch import TrainingBatch
 
 MOST_DB = 6.0
 
 
-def overlay(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+def overlay_clips(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
     """Adds to a share of the clips another clip of the batch, about as loud: powers add up, and each keeps its place.
 
     The other clip is the one whose sounds coincide most with the clip's own, class by class, for only such scenes teach
@@ -28,20 +28,20 @@ def overlay(batch: Batch, share: float, rng: np.random.Generator) -> Batch:
     """
     if len(batch) < 2 or "logmel" not in batch.names:
         return batch
-    rows = chosen(len(batch), share, rng, batch.features.device)
+    rows = draw_rows(len(batch), share, rng, batch.features.device)
     if not len(rows):
         return batch
-    others = _companions(batch.truth, rows)
+    others = _companions(batch.target, rows)
     change_db = torch.from_numpy(rng.uniform(-MOST_DB, MOST_DB, len(rows))).reshape(-1, 1, 1, 1).to(batch.features)
-    mixed = _added(batch.features[rows], batch.features[others], change_db, batch.names)
-    own = batch.truth.map(lambda tensor: tensor[rows])
-    both = together(own, _unseen(batch.truth.map(lambda tensor: tensor[others])))
+    mixed = _add(batch.features[rows], batch.features[others], change_db, batch.names)
+    own = batch.target.map(lambda tensor: tensor[rows])
+    both = merge_tracks(own, _set_offscreen(batch.target.map(lambda tensor: tensor[others])))
     features = batch.features.index_copy(0, rows, mixed)
-    embeddings = {name: _heard(embedding, rows, others) for name, embedding in batch.embeddings.items()}
-    return replace(batch, features=features, truth=put(batch.truth, rows, both), embeddings=embeddings)
+    embeddings = {name: _mix_audio_tokens(embedding, rows, others) for name, embedding in batch.embeddings.items()}
+    return replace(batch, features=features, target=replace_rows(batch.target, rows, both), embeddings=embeddings)
 
 
-def _heard(embedding: Embedding, rows: Tensor, others: Tensor) -> Embedding:
+def _mix_audio_tokens(embedding: EncoderTokens, rows: Tensor, others: Tensor) -> EncoderTokens:
     """Only what is heard has no other side; what is seen stays."""
     if embedding.flipped is not None:
         return embedding
@@ -55,11 +55,11 @@ def _companions(truth: Posterior, rows: Int[Tensor, "row"]) -> Int[Tensor, "row"
     return shared.scatter(1, rows.unsqueeze(1), -1.0).argmax(dim=1)
 
 
-def _unseen(truth: Posterior) -> Posterior:
+def _set_offscreen(truth: Posterior) -> Posterior:
     return truth if truth.onscreen is None else replace(truth, onscreen=torch.zeros_like(truth.onscreen))
 
 
-def _added(
+def _add(
     first: Tensor, second: Tensor, change_db: Tensor, names: tuple[str, ...]
 ) -> Float[Tensor, "batch channel time mel"]:
     """The features of both sounds at once, the second as loud as the first on the whole, but for the change.
@@ -67,7 +67,7 @@ def _added(
     Sounds are taken to be independent, so that powers add up. Each scene's level difference is that of its own powers;
     autocorrelations add up with the power of their moment.
     """
-    places = channels_of(names)
+    places = find_channel_slices(names)
     one, two = (10.0 ** (features[:, places["logmel"]] / 10.0) for features in (first, second))  # (batch, 2, time, mel)
     whole = [power.mean(dim=(1, 2, 3), keepdim=True) for power in (one, two)]
     gain = whole[0] / whole[1] * 10.0 ** (change_db / 10.0)
@@ -76,7 +76,7 @@ def _added(
     mixed[:, places["logmel"]] = 10.0 * (one + two).log10()
     powers = [power.sum(dim=1, keepdim=True) for power in (one, two)]
     # Each band holds the mean density of its width.
-    width_hz = torch.from_numpy(np.gradient(mel_centres_hz())).to(first)
+    width_hz = torch.from_numpy(np.gradient(get_mel_centers_hz())).to(first)
     moments = [(power * width_hz).sum(dim=3, keepdim=True) for power in powers]
     for name in names:
         if name != "logmel":

@@ -6,13 +6,13 @@ from seldfuse.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Augment:
+class AugmentationSettings:
     """Shares of the clips, from 0 to 1, to which each augmentation happens; and a gain in dB, which happens to all.
 
     Raises UsageError for a share outside 0 to 1 and for a gain that is negative or no number.
     """
 
-    swap: float = 0.5
+    channel_swap: float = 0.5
     """Left and right change places."""
     mixup: float = 0.0
     """Another clip of the batch sounds along."""
@@ -20,15 +20,15 @@ class Augment:
     """Another clip, one with the same classes, sounds at the same time out of the picture."""
     gain_db: float = 0.0
     """Every clip gets louder or softer by up to this much."""
-    masks: float = 0.0
+    spec_mask: float = 0.0
     """A few mel bands and a moment are blanked out."""
-    filters: float = 0.0
+    band_filter: float = 0.0
     """Mel bands get louder or softer by up to 6 dB, as in another room or through another microphone."""
     band_limit: float = 0.0
     """Above a random frequency from 3 to 10 kHz there is nothing."""
-    shift: float = 0.0
+    band_shift: float = 0.0
     """The spectrum moves up or down by up to four mel bands."""
-    blind: float = 0.0
+    drop_picture: float = 0.0
     """There is no picture."""
     codec: float = 0.0
     """The sound goes through a lossy codec before features are made of it."""

@@ -11,22 +11,22 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from seldfuse.core.events import Events
+from seldfuse.core.labels import LabelSet
+from seldfuse.encoders.tokens import EncoderTokens, concat_tokens
 from seldfuse.errors import UsageError
-from seldfuse.events import Events
 from seldfuse.features import ClipBatch
-from seldfuse.features.embedding import Embedding, joined
-from seldfuse.features.stack import stack
+from seldfuse.features.stack import stack_features
 from seldfuse.formats import dcase
-from seldfuse.labels import LabelSet
 from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.metrics.rows import COLUMNS
-from seldfuse.train.augment.wear import worn_by_codec
-from seldfuse.train.batch import Batch
-from seldfuse.train.data.looks import Looks
-from seldfuse.train.data.pairs import Pair
-from seldfuse.train.data.source import Share
-from seldfuse.train.data.truths import FRAME, Tracks, tracks_of, truth_of_windows, within
-from seldfuse.train.data.windows import Recordings, Window, cut
+from seldfuse.train.augment.codec import encode_lossy
+from seldfuse.train.batch import TrainingBatch
+from seldfuse.train.data.file_windows import FileWindow, WindowReader, cut_files
+from seldfuse.train.data.labelled_files import LabelledFile
+from seldfuse.train.data.source import ProcessShare
+from seldfuse.train.data.targets import FRAME, TargetTracks, build_target, convert_rows, cut_tracks
+from seldfuse.train.data.window_tokens import WindowTokens
 
 READERS = 4
 """Threads that read while the network learns."""
@@ -37,11 +37,11 @@ WEAR = 1
 
 class _Scene(NamedTuple):
     audio: Float[Tensor, "2 sample"]
-    tracks: Tracks
-    seen: dict[str, Embedding]
+    tracks: TargetTracks
+    seen: dict[str, EncoderTokens]
 
 
-class FolderScenes:
+class FolderSource:
     """The windows of 5 s of recordings on disk, over and over, each time in another order.
 
     Of every step's scenes this process takes its block: with n windows, the p-th scene of all processes together is
@@ -53,23 +53,23 @@ class FolderScenes:
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[LabelledFile],
         labels: LabelSet,
         features: Sequence[str],
         seed: int,
-        share: Share,
+        share: ProcessShare,
         codec_share: float,
         device: torch.device,
-        looks: Looks,
+        looks: WindowTokens,
     ) -> None:
         if not pairs:
             raise UsageError("expected sounds with labels to train on, got none; choose other folds, or other folders")
         self.labels, self.names, self.device = labels, tuple(features), device
         self.seed, self.share, self.codec_share = seed, share, codec_share
-        self.windows = cut(pairs)
+        self.windows = cut_files(pairs)
         self.drawn = 0
         self._shelf = _Shelf(labels, looks)
-        self._order = lru_cache(maxsize=2)(partial(order, seed, len(self.windows)))
+        self._order = lru_cache(maxsize=2)(partial(shuffle_epoch, seed, len(self.windows)))
         self._readers = ThreadPoolExecutor(READERS, "scenes")
         self._ahead: dict[int, Future[_Scene]] = {}
 
@@ -82,7 +82,7 @@ class FolderScenes:
         """What was wrong with the files read so far, but did not stop the training."""
         return list(self._shelf.problems)
 
-    def draw(self, count: int) -> Batch:
+    def draw(self, count: int) -> TrainingBatch:
         """The next `count` scenes of this process, features `(count, channel, 250, mel)`.
 
         Raises MediaError where a sound cannot be read or is mono, UsageError where a label file cannot be read.
@@ -122,7 +122,7 @@ class FolderScenes:
         if self.codec_share == 0:
             return scene
         rng = np.random.default_rng([self.seed, position, WEAR])
-        return scene._replace(audio=worn_by_codec(scene.audio[None], self.codec_share, rng)[0])
+        return scene._replace(audio=encode_lossy(scene.audio[None], self.codec_share, rng)[0])
 
 
 class FolderValidation:
@@ -134,15 +134,15 @@ class FolderValidation:
 
     def __init__(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[LabelledFile],
         labels: LabelSet,
         features: Sequence[str],
         device: torch.device,
         batch: int,
-        looks: Looks,
+        looks: WindowTokens,
     ) -> None:
         self.labels, self.names, self.device, self.batch = labels, tuple(features), device, batch
-        self.windows = cut(pairs)
+        self.windows = cut_files(pairs)
         self._shelf = _Shelf(labels, looks)
         self.references = list(self._references())
 
@@ -151,7 +151,7 @@ class FolderValidation:
         """What was wrong with the files read so far, but did not keep them from being read."""
         return list(self._shelf.problems)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[TrainingBatch]:
         """All windows, `batch` at a time; the last batch may be smaller. Raises MediaError."""
         parts = [self.windows[first : first + self.batch] for first in range(0, len(self.windows), self.batch)]
         readers = ThreadPoolExecutor(READERS, "validation")
@@ -168,7 +168,7 @@ class FolderValidation:
         events = Events.empty(self.labels)
         for window in self.windows:
             if window.start_frame == 0:
-                events = dcase.read(window.pair.labels, self.labels)
+                events = dcase.read_events(window.pair.labels, self.labels)
                 self._shelf.keep(window, events.table[COLUMNS].to_numpy(np.float64))
             yield _part(events, window)
 
@@ -176,25 +176,25 @@ class FolderValidation:
 class _Shelf:
     """Recordings and what is seen in them, and their labels, which are small and kept once they have been read."""
 
-    def __init__(self, labels: LabelSet, looks: Looks) -> None:
+    def __init__(self, labels: LabelSet, looks: WindowTokens) -> None:
         self.labels, self.looks = labels, looks
         # A dictionary, for threads meet the same problem again.
         self.problems: dict[str, None] = {}
-        self._recordings = Recordings(self._note)
-        self._tracks: dict[Path, Tracks] = {}
+        self._recordings = WindowReader(self._note)
+        self._tracks: dict[Path, TargetTracks] = {}
 
-    def read(self, window: Window) -> _Scene:
+    def read(self, window: FileWindow) -> _Scene:
         path = window.pair.labels
         if path not in self._tracks:
             self.keep(window, dcase.read_rows(path, self.labels))
         sound = self._recordings.read(window)
-        tracks = within(self._tracks[path], window.start_frame, sound.frames)
+        tracks = cut_tracks(self._tracks[path], window.start_frame, sound.frames)
         return _Scene(torch.from_numpy(sound.samples), tracks, self.looks.read(window, self._note))
 
-    def keep(self, window: Window, rows: Float64[np.ndarray, "row 6"]) -> None:
+    def keep(self, window: FileWindow, rows: Float64[np.ndarray, "row 6"]) -> None:
         """Keeps the labels of the window's recording, up to its end."""
         path, end = window.pair.labels, window.recording_frames
-        tracks = tracks_of(rows, path)
+        tracks = convert_rows(rows, path)
         late = tracks[:, FRAME] >= end
         if late.any():
             self._note(
@@ -207,12 +207,12 @@ class _Shelf:
         self.problems[problem] = None
 
 
-def order(seed: int, windows: int, epoch: int) -> Int64[np.ndarray, " windows"]:
+def shuffle_epoch(seed: int, windows: int, epoch: int) -> Int64[np.ndarray, " windows"]:
     """The order in which an epoch goes through the windows."""
     return np.random.default_rng([seed, epoch]).permutation(windows)
 
 
-def _part(events: Events, window: Window) -> Events:
+def _part(events: Events, window: FileWindow) -> Events:
     """The events within a window, none behind the recording's end."""
     frame = events.table["frame"].to_numpy() - window.start_frame
     frames = min(WINDOW_FRAMES, window.recording_frames - window.start_frame)
@@ -222,8 +222,8 @@ def _part(events: Events, window: Window) -> Events:
     return Events(events.table[chosen].assign(frame=frame[chosen]), events.labels, events.hop_s)
 
 
-def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> Batch:
+def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> TrainingBatch:
     audio = torch.stack([scene.audio for scene in scenes]).to(device)
-    truth = truth_of_windows([scene.tracks for scene in scenes], labels)
-    seen = joined([scene.seen for scene in scenes])
-    return Batch(stack(ClipBatch(audio), names), names, truth, seen).to(device)
+    truth = build_target([scene.tracks for scene in scenes], labels)
+    seen = concat_tokens([scene.seen for scene in scenes])
+    return TrainingBatch(stack_features(ClipBatch(audio), names), names, truth, seen).to(device)

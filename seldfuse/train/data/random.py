@@ -2,19 +2,19 @@
 
 import torch
 
-from seldfuse.synth.bank import SceneBank, SceneStream, Supply
-from seldfuse.train.batch import Batch
-from seldfuse.train.data.source import Share
+from seldfuse.synth.bank import SceneBank, SceneStream, SceneSupply
+from seldfuse.train.batch import TrainingBatch
+from seldfuse.train.data.source import ProcessShare
 
 
-class RandomScenes:
+class RandomSource:
     """Scenes from a bank, or, on a GPU, rendered as they are drawn.
 
     A GPU renders sound alone: pictures are drawn by CPUs, so scenes that are seen come from a bank there, too, and so
     do those that a folder keeps.
     """
 
-    def __init__(self, supply: Supply, on_hand: int, uses: int, share: Share, device: torch.device) -> None:
+    def __init__(self, supply: SceneSupply, on_hand: int, uses: int, share: ProcessShare, device: torch.device) -> None:
         self.names = supply.features
         self.scenes: SceneBank | SceneStream = (
             SceneStream(supply, str(device), *share)
@@ -22,10 +22,10 @@ class RandomScenes:
             else SceneBank(supply, on_hand, uses, *share)
         )
 
-    def draw(self, count: int) -> Batch:
+    def draw(self, count: int) -> TrainingBatch:
         """The next `count` scenes. Raises MediaError where no sound of a class can be read."""
         piece = self.scenes.draw(count)
-        return Batch(piece.features, self.names, piece.truth, piece.embeddings)
+        return TrainingBatch(piece.features, self.names, piece.truth, piece.embeddings)
 
     def seek(self, drawn: int) -> None:
         self.scenes.seek(drawn)

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from seldfuse.train.batch import Batch
+from seldfuse.train.batch import TrainingBatch
 
 
-class Share(NamedTuple):
+class ProcessShare(NamedTuple):
     """This process among those that train together: each takes its own part of every step's scenes."""
 
     rank: int = 0
@@ -13,10 +13,10 @@ class Share(NamedTuple):
 
 
 @runtime_checkable
-class Source(Protocol):
+class SceneSource(Protocol):
     """Scenes without end. What comes depends on the seed and on how much was drawn before, on nothing else."""
 
-    def draw(self, count: int) -> Batch:
+    def draw(self, count: int) -> TrainingBatch:
         """The next `count` scenes of this process."""
         ...
 

@@ -1,10 +1,10 @@
-from seldfuse.plugin import BackendSpec, PostProcessorSpec, hookimpl
+from seldfuse.catalogue import Backend, Detector, hookimpl
 
 
 @hookimpl
 def seldfuse_register_backends(register):
     register(
-        BackendSpec(
+        Backend(
             name="laser",
             api_version=1,
             summary="",
@@ -18,6 +18,4 @@ def seldfuse_register_backends(register):
 
 @hookimpl
 def seldfuse_register_postprocessors(register):
-    register(
-        PostProcessorSpec(name="radar", api_version=1, summary="", load="acme:load", requires=("acme_radar.antenna",))
-    )
+    register(Detector(name="radar", api_version=1, summary="", load="acme:load", requires=("acme_radar.antenna",)))

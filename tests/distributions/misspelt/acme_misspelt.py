@@ -1,6 +1,6 @@
-from seldfuse.plugin import BackendSpec, hookimpl
+from seldfuse.catalogue import Backend, hookimpl
 
 
 @hookimpl
 def seldfuse_register_backend(register):
-    register(BackendSpec(name="misspelt", api_version=1, summary="", load="acme:load", provides=("activity",)))
+    register(Backend(name="misspelt", api_version=1, summary="", load="acme:load", provides=("activity",)))

@@ -1,7 +1,7 @@
-from seldfuse.plugin import BackendSpec, hookimpl
+from seldfuse.catalogue import Backend, hookimpl
 
 
 @hookimpl
 def seldfuse_register_backends(register):
-    register(BackendSpec(name="before-the-fall", api_version=1, summary="", load="acme:load", provides=("activity",)))
+    register(Backend(name="before-the-fall", api_version=1, summary="", load="acme:load", provides=("activity",)))
     raise RuntimeError("no more backends today")

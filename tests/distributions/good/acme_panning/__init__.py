@@ -1,12 +1,12 @@
 """What seldfuse reads when it lists plugins. Nothing heavy is imported here."""
 
-from seldfuse.plugin import BackendSpec, hookimpl
+from seldfuse.catalogue import Backend, hookimpl
 
 
 @hookimpl
 def seldfuse_register_backends(register):
     register(
-        BackendSpec(
+        Backend(
             name="panning",
             aliases=("acme",),
             api_version=1,

@@ -1,11 +1,11 @@
 """A backend without a network: it hears where a concert plays, and when."""
 
 import torch
-
 from seldfuse.directions import direction_from_azimuth
-from seldfuse.features import ClipBatch
 from seldfuse.labels import DCASE2025
 from seldfuse.posterior import Posterior
+
+from seldfuse.features import ClipBatch
 
 AUDIBLE_DB = -50.0
 

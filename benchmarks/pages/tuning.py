@@ -1,0 +1,107 @@
+"""What tuning is worth as the tables and pictures of `docs/tuning.md`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.pages.results import ABOVE, TITLES, Row, spread, table
+from seldfuse.tune import report
+from seldfuse.tune.explain import EnsembleReport
+
+GAINS = ("f20_1", "f20", "f1", "doae_deg", "rde")
+PICTURES = ("members.svg", "reliability.svg")
+
+
+def draw(worth: EnsembleReport, folder: Path) -> None:
+    """The pictures of `seldfuse tune --explain`."""
+    with TemporaryDirectory() as place:
+        report.write_report(worth, Path(place))
+        for name in PICTURES:
+            (folder / f"tuning-{name}").write_bytes((Path(place) / name).read_bytes())
+
+
+def tables(result: Mapping[str, Any]) -> str:
+    """All that was measured, as Markdown."""
+    return "\n\n".join(_blocks(result)) + "\n"
+
+
+def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
+    members = ", ".join(result["members"])
+    yield (
+        "`python -m benchmarks tuning --sounds DIR`, the last step of `make results`, made what follows: the bundled\n"
+        f"{members}, fitted on {result['clips']} scenes of held-out sounds in seldfuse's own rooms, classes half\n"
+        "evened out, and judged on the [frozen scenes](synthesis.md#frozen-scenes). Strict counting; all numbers are\n"
+        "in [tuning.json](../benchmarks/results/tuning.json)."
+    )
+    yield "### On the scenes fitted on"
+    yield "F20/1 of each preset and each way to combine activities, nothing fitted:"
+    yield table(("preset", "arithmetic", "log-odds", "geometric"), _starts(result))
+    chosen = result["chosen"]
+    yield f"From {chosen['preset']}, {chosen['combine']}, cross-validated by recording, against `mean` as it is:"
+    yield table(("fitted", "F20/1", "over `mean`", "on what was fitted on"), _candidates(result))
+    if result["ahead"]:
+        yield f"Ensembles as they are, less one member, with {ABOVE} where the whole interval lies above 0:"
+        yield table(("ensemble", "less", "score", "difference", ""), _ahead(result))
+    yield "### On other scenes"
+    yield table(("scenes", "fusion", *TITLES.values()), _scores(result))
+    yield f"Tuned less preset, with {ABOVE} where the whole interval lies above 0:"
+    first, *rest = (TITLES[score] for score in GAINS)
+    yield table(("scenes", "less", first, "", *rest), _gains(result))
+    yield "How many of the true values lie in the intervals, in percent:"
+    yield table(("scenes", "of", "50 %", "80 %", "90 %", "95 %"), _coverage(result))
+    yield "Expected calibration error of the activities, as they are and as fitted on the other scenes:"
+    yield table(("scenes", "of", "before", "after"), _errors(result))
+    yield "### What the members are worth"
+    yield "F20/1 that is lost where one member is left out:"
+    yield table(("left out", "lost"), ((name, spread("f20_1", lost, "+")) for name, lost in result["loss"].items()))
+    steps = ", ".join(f"{name} ({score:.3f})" for name, score in result["growth"])
+    yield f"Added one by one, the best first: {steps}."
+    yield "![scores alone, loss when left out, gain when added, correlation of errors](images/tuning-members.svg)"
+    yield "![reliability of each member, before and after calibration](images/tuning-reliability.svg)"
+
+
+def _starts(result: Mapping[str, Any]) -> Iterator[Row]:
+    presets = dict.fromkeys(preset for preset, _, _ in result["starts"])
+    for preset in presets:
+        yield preset, *(f"{score:.4f}" for name, _, score in result["starts"] if name == preset)
+
+
+def _candidates(result: Mapping[str, Any]) -> Iterator[Row]:
+    for one in result["candidates"]:
+        again = f"{one['resubstituted']:.3f}"
+        name = ", ".join(one["parts"]) or "doubts alone"
+        mark = "**" if one["parts"] == result["chosen"]["parts"] else ""
+        yield f"{mark}{name}{mark}", spread("f20_1", one["cross_validated"]), spread("f20_1", one["gain"], "+"), again
+
+
+def _ahead(result: Mapping[str, Any]) -> Iterator[Row]:
+    for one in result["ahead"]:
+        mark = ABOVE if (one["difference"]["low"] or 0) > 0 else ""
+        yield one["system"], one["minus"], TITLES[one["score"]], spread(one["score"], one["difference"], "+"), mark
+
+
+def _scores(result: Mapping[str, Any]) -> Iterator[Row]:
+    for title, found in result["frozen"].items():
+        for name, scores in found["scores"].items():
+            yield title, name, *(spread(score, scores[score]) for score in TITLES)
+
+
+def _gains(result: Mapping[str, Any]) -> Iterator[Row]:
+    for title, found in result["frozen"].items():
+        for preset, gain in found["gain"].items():
+            mark = ABOVE if (gain["f20_1"]["low"] or 0) > 0 else ""
+            first, *rest = (spread(score, gain[score], "+") for score in GAINS)
+            yield title, preset, first, mark, *rest
+
+
+def _coverage(result: Mapping[str, Any]) -> Iterator[Row]:
+    for title, found in result["frozen"].items():
+        for field, shares in found["coverage"].items():
+            yield title, {"direction": "azimuth"}.get(field, field), *(f"{share:.1f}" for share in shares.values())
+
+
+def _errors(result: Mapping[str, Any]) -> Iterator[Row]:
+    for title, found in result["frozen"].items():
+        for name, (before, after) in found["expected_error"].items():
+            yield title, name, f"{before:.4f}", f"{after:.4f}"

@@ -1,0 +1,69 @@
+"""The frozen sets as sound and labels, on disk: rendered once, for all that is measured on them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.sets import yardstick
+from benchmarks.sets.pra_scenes import write_scenes
+from seldfuse.cli.commands.synth import synth
+from seldfuse.core.labels import DCASE2025
+from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.synth.sounds.soundbank import load_bank
+
+
+class FrozenSet(NamedTuple):
+    """The name of a set's plans, that of its split on disk, and what renders it from plans, sounds and jobs."""
+
+    plans: str
+    split: str
+    render: Callable[[Path, DatasetSplit, Path, int], None]
+
+
+def _in_our_rooms(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -> None:
+    synth(split.out, split=split.name, sounds=sounds, held_out=True, plans=plans, jobs=jobs)
+
+
+def _in_their_rooms(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -> None:
+    for clip in write_scenes(plans, split, sounds, jobs):
+        print(clip)
+
+
+SETS = {
+    "validation-v1": FrozenSet("audio", "dev-test-v1", _in_our_rooms),
+    "validation-v1-pra": FrozenSet("pra", "dev-test-pra", _in_their_rooms),
+}
+
+
+AUDIO_VISUAL = "dev-test-v1-av"
+
+
+def render_seen(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSplit:
+    """Renders what is missing of the audio-visual scenes, with videos, into a data set in `out`.
+
+    Raises ValueError where plans or sounds are not the frozen ones, and what `seldfuse synth` raises.
+    """
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
+    yardstick.read_plans("audio-visual")
+    plans = yardstick.FOLDER / "audio-visual.jsonl.gz"
+    synth(out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=sprites, held_out=True, plans=plans, jobs=jobs)
+    return DatasetSplit(out, AUDIO_VISUAL)
+
+
+def render_sets(out: Path, sounds: Path, jobs: int) -> dict[str, DatasetSplit]:
+    """Renders what is missing of each set into a data set in `out`; gives the splits by the names of the sets.
+
+    Raises ValueError where plans or sounds are not the frozen ones, or a split holds other clips; and what `seldfuse
+    synth` and `write_scenes` raise.
+    """
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
+    splits = {}
+    for title, frozen in SETS.items():
+        splits[title] = DatasetSplit(out, frozen.split)
+        expected = set(yardstick.read_plans(frozen.plans))
+        frozen.render(yardstick.FOLDER / f"{frozen.plans}.jsonl.gz", splits[title], sounds, jobs)
+        found = {path.stem for path in splits[title].get_folder("wav").glob("*.wav")}
+        if found != expected:
+            example = min(found ^ expected)
+            raise ValueError(f"expected the {len(expected)} clips of {title} and no other ({example}): {out}")
+    return splits

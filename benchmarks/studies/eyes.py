@@ -1,0 +1,212 @@
+"""What pictures are worth: networks with their own picture, none, a black one, and that of another clip.
+
+CMC is also tried without its tokens of sound.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from benchmarks.studies.hearing import said_of
+from benchmarks.studies.results import bound
+from benchmarks.studies.two_sources import both_found, two_at_once
+from seldfuse.catalogue import BackendModel
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.registry import BackendRequest
+from seldfuse.core.clip import Clip, Frame
+from seldfuse.core.events import Events
+from seldfuse.core.posterior import Posterior
+from seldfuse.formats import dcase
+from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.inference.clips import LoadedBackends
+from seldfuse.inference.network_backend import NetworkBackend
+from seldfuse.media.inputs import find_clips
+from seldfuse.metrics.counts import Counts, Mode, count_matches
+from seldfuse.metrics.jackknife import compare_systems, compute_intervals
+from seldfuse.metrics.rows import Scene
+from seldfuse.metrics.scores import Average
+from seldfuse.pipeline import load_backends
+from seldfuse.run_manifest import describe_run
+from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse_cmc.network import Cmc
+
+SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
+OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
+DEAF, NEITHER = "own, no tokens of sound", "none, no tokens of sound"
+CONTROLS = (BLACK, FOREIGN, OFF)
+FROZEN, ADDED = "as they are", "two at once"
+POOLED = "pooled"
+"""Scores of all classes' sounds together; a mean over classes hangs on those that hardly ever sound."""
+
+ASKED = ("f20_1_on", "osa")
+"""What a network that looks has more of with its own picture than in every control."""
+
+
+@dataclass(frozen=True)
+class BlackFrames:
+    """As many pictures as another source has, all black."""
+
+    clip: Clip
+
+    def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
+        assert self.clip.video is not None
+        for frame in self.clip.video.frames(rate_hz, start_s, end_s):
+            yield Frame(frame.time_s, np.zeros_like(frame.rgb))
+
+
+@dataclass(frozen=True)
+class System:
+    """Members by their names, merged by `mean`, and what picture they are shown."""
+
+    members: tuple[str, ...]
+    picture: str = OWN
+
+    @property
+    def name(self) -> str:
+        return self.members[0] if len(self.members) == 1 else f"mean of {', '.join(self.members)}"
+
+
+PUBLISHED = ("mvanet", "mvanet@mvanet-small-plain", "sce")
+"""The members of NERC-SLIP's audio-visual ensemble."""
+
+
+def measure(split: DatasetSplit, requests: Sequence[BackendRequest]) -> dict[str, Any]:
+    """The whole result as JSON values. Raises the first clip's error, and what `load_backends` raises."""
+    recipe = describe_run(requests, (), load_registry())
+    ears = load_backends(requests, "auto")
+    clips = find_clips(sorted(split.get_folder("wav").glob("*.wav")))
+    truth = dcase.read_many([split.get_path(clip.path.stem, "csv") for clip in clips if clip.path is not None])
+    said = _said(clips, requests, ears)
+    with_eyes = list(said[BLACK])
+    tried = list(_systems([request.instance for request in requests], with_eyes, list(said[DEAF])))
+    events = {system: _decided(system, said) for system in tried}
+    counted = {
+        mode: {system: count_matches(truth, found, mode=mode) for system, found in events.items()}
+        for mode in get_args(Mode)
+    }
+    return {
+        "seldfuse": recipe["seldfuse"],
+        "backends": {request.instance: entry for request, entry in zip(requests, recipe["backends"], strict=True)},
+        "systems": [{**asdict(system), "name": system.name, "members": list(system.members)} for system in tried],
+        "clips": len(truth),
+        "twins": [
+            {"scenes": scenes, "system": system.name, **dict(zip(("both", "of"), both_found(true, found), strict=True))}
+            for scenes, true, decided in ((FROZEN, truth, events), _at_once(clips, truth, ears, tried))
+            for system, found in decided.items()
+            if system.picture == OWN
+        ],
+        **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
+    }
+
+
+def _systems(instances: Sequence[str], with_eyes: Sequence[str], with_tokens: Sequence[str]) -> Iterator[System]:
+    for name in instances:
+        yield System((name,))
+        if name in with_eyes:
+            yield from (System((name,), picture) for picture in (NONE, *CONTROLS))
+        if name in with_tokens:
+            yield from (System((name,), picture) for picture in (DEAF, NEITHER))
+    ensembles = [tuple(name for name in PUBLISHED if name in instances), tuple(instances)]
+    yield from (System(members) for members in dict.fromkeys(ensembles) if len(members) > 1)
+
+
+def _at_once(
+    clips: Sequence[Clip], truth: Sequence[Scene], ears: LoadedBackends, tried: Sequence[System]
+) -> tuple[str, Sequence[Scene], dict[System, list[Events]]]:
+    """What is found where two scenes sound at once, which no system sees."""
+    added, true = two_at_once(clips, truth)
+    said = {OWN: said_of(added, ears)}
+    return ADDED, true, {system: _decided(system, said) for system in tried if system.picture == OWN}
+
+
+def _said(
+    clips: Sequence[Clip], requests: Sequence[BackendRequest], ears: LoadedBackends
+) -> dict[str, dict[str, Posterior]]:
+    """By picture and member: a batch of all clips. Who has no eyes is asked once."""
+    seeing = {request.instance: ears.backends[request.instance] for request in requests if request.spec.needs_video}
+    deaf = {name: _deaf(backend) for name, backend in seeing.items() if _takes_tokens(backend)}
+    shown = {
+        NONE: [replace(clip, video=None) for clip in clips],
+        BLACK: [replace(clip, video=BlackFrames(clip)) for clip in clips],
+        FOREIGN: [replace(clip, video=other.video) for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True)],
+    }
+    only, without = replace(ears, backends=seeing), replace(ears, backends=deaf)
+    return {
+        OWN: said_of(clips, ears),
+        **{name: said_of(other, only) for name, other in shown.items()},
+        DEAF: said_of(clips, without) if deaf else {},
+        NEITHER: said_of(shown[NONE], without) if deaf else {},
+    }
+
+
+def _takes_tokens(backend: BackendModel) -> bool:
+    return isinstance(backend, NetworkBackend) and isinstance(backend.network, Cmc)
+
+
+def _deaf(backend: BackendModel) -> BackendModel:
+    """The same network, which is given no tokens of sound."""
+    other = deepcopy(backend)
+    assert isinstance(other, NetworkBackend)
+    assert isinstance(other.network, Cmc)
+    other.network.heard = replace(other.network.heard, encoder="nobody")
+    return other
+
+
+def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
+    members = said[OWN if system.picture == OFF else system.picture]
+    fused = fuse({name: members[name] for name in system.members}, FusionSettings("mean"))
+    if system.picture == OFF:
+        assert fused.onscreen is not None
+        fused = replace(fused, onscreen=torch.zeros_like(fused.onscreen))
+    return decode_events(fused)
+
+
+def _scored(counts: Mapping[System, Counts], with_eyes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "scores": [
+            {
+                "system": system.name,
+                "picture": system.picture,
+                **{name: bound(score) for name, score in compute_intervals(counted).items() if name in SCORES},
+                POOLED: {
+                    name: bound(score) for name, score in compute_intervals(counted, "micro").items() if name in ASKED
+                },
+            }
+            for system, counted in counts.items()
+        ],
+        "controls": [
+            {"system": name, "picture": picture, **_with_own(counts, name, picture)}
+            for name in with_eyes
+            for picture in (NONE, *CONTROLS, DEAF, NEITHER)
+            if System((name,), picture) in counts
+        ],
+        "members": list(_against(counts)),
+    }
+
+
+def _with_own(counts: Mapping[System, Counts], name: str, picture: str) -> dict[str, Any]:
+    """What a network has more of with all that it can have."""
+    own, other = System((name,)), System((name,), picture)
+    return {**_more(counts, own, other, ASKED), POOLED: _more(counts, own, other, ASKED, "micro")}
+
+
+def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
+    """Each ensemble less each of its members, and the first network less the others."""
+    whole = [system for system in counts if system.picture == OWN]
+    alone = [system for system in whole if len(system.members) == 1]
+    for system in [*(system for system in whole if len(system.members) > 1), alone[0]]:
+        for other in alone:
+            if other != system and (other.members[0] in system.members or system == alone[0]):
+                pooled = {POOLED: _more(counts, system, other, ASKED, "micro")}
+                yield {"system": system.name, "less": other.name, **_more(counts, system, other, SCORES), **pooled}
+
+
+def _more(
+    counts: Mapping[System, Counts], one: System, other: System, names: Sequence[str], average: Average = "macro"
+) -> dict[str, Any]:
+    found = compare_systems(counts[one], counts[other], average)
+    return {name: bound(found[name]) for name in names}

@@ -1,0 +1,271 @@
+"""What looking is worth once everything was heard: no post-processing, exact and worse detections, real engines."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from benchmarks.studies.hearing import Hearing, hear
+from benchmarks.studies.results import bound
+from seldfuse.catalogue.host import load_registry
+from seldfuse.core.clip import Clip
+from seldfuse.core.detections import KEYPOINTS, PERSON, UNTRACKED, Detections
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.run_stats import RunStats
+from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.media.inputs import find_clips
+from seldfuse.metrics.counts import Counts, count_matches
+from seldfuse.metrics.jackknife import compare_systems, compute_intervals
+from seldfuse.metrics.scores import Average, compute_scores
+from seldfuse.pipeline import load_detectors
+from seldfuse.run_manifest import describe_run
+from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.synth.pictures.cutout_set import CutoutSet
+from seldfuse.synth.pictures.film import CAMERA, compute_detections
+from seldfuse.synth.scene import ScenePlan
+from seldfuse.vision.recorded import SUFFIX
+from seldfuse.vision.refine import ClipDetections, refine_posterior
+from seldfuse.vision.settings import MODES, VisionSettings
+
+SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
+RATE_HZ = 2.0
+MISSED, FALSE_PEOPLE, JITTER_PX = 0.2, 0.5, 8.0
+"""Of degraded detections: the share that is missed, false people per picture, and the jitter of all pixels."""
+
+THINGS_AT_RANDOM = 2.0
+"""Per clip, in the mean."""
+
+SEED = 20261126
+EXACT = "exact"
+REAL = "real engines"
+POSTS = ("keypoint", "gdino", "keypoint,gdino")
+
+PLAIN, TAUGHT = "mvanet@mvanet-small-plain", "mvanet"
+BACKENDS = (TAUGHT, PLAIN, "sce", "cmc", "doa", "sde")
+AUDIO, PUBLISHED, OURS = "audio models", "as published", "ours"
+SYSTEMS = {
+    "SED-SCE-ONS": (PLAIN,),
+    "TS-SED-SCE-ONS": (TAUGHT,),
+    "CMC": ("cmc",),
+    AUDIO: ("doa", "sde", "sce"),
+    PUBLISHED: (PLAIN, TAUGHT, "sce"),
+    OURS: BACKENDS,
+}
+"""Who is corrected, and who is to be compared; of several members the mean."""
+
+
+def measure(
+    split: DatasetSplit,
+    plans: Mapping[str, ScenePlan],
+    sprites: CutoutSet,
+    engines: Mapping[str, str],
+    folder: Path,
+    watch: Callable[[str], None],
+) -> dict[str, Any]:
+    """The whole result as JSON values. `engines` are real ones by post-processor, which look where there are two;
+    `folder` takes what is seen.
+
+    Raises what `hear` and `load_detectors` raise.
+    """
+    watch("listening")
+    requests = load_registry().find_backends(",".join(BACKENDS))
+    heard = hear(split, requests)
+    clips = find_clips(sorted(split.get_folder("wav").glob("*.wav")))
+    watch("asking the plans what is to be seen")
+    names = [clip.name for clip in clips]
+    write_recorded(folder, names, plans, sprites)
+    real, recorded = list(_real(engines)), list(_recorded(folder))
+    tried = {AUDIO: real, PUBLISHED: [*recorded, *real], OURS: real}
+    empty = np.array([_nobody(folder / EXACT / f"{name}{SUFFIX}") for name in names])
+    study = Study(clips, heard, empty, folder / "kept", watch)
+    return {
+        "seldfuse": describe_run(requests, (), load_registry())["seldfuse"],
+        "clips": len(clips),
+        "without_people": int(empty.sum()),
+        "settings": VisionSettings.resolve("bayes").to_json(),
+        "systems": [
+            {"name": name, "members": list(members), **study.of(name, members, tried.get(name, ()))}
+            for name, members in SYSTEMS.items()
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Study:
+    """Clips that were listened to once, which of them show nobody, and the folder in which detections are kept."""
+
+    clips: Sequence[Clip]
+    heard: Hearing
+    empty: Bool[np.ndarray, "clip"]
+    kept: Path
+    watch: Callable[[str], None]
+
+    def of(self, name: str, members: Sequence[str], tried: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+        """Some members together as they heard it, and corrected in all ways that are to be tried."""
+        said = fuse({member: self.heard.said[member] for member in members}, FusionSettings())
+        base, official = self._counted(said)
+        seen, over_rules, looked = [], [], {}
+        for title, post, who in tried:
+            self.watch(f"{name}, {title}: {post}")
+            looks, pictures = looked_at(self.clips, said, who, self.kept)
+            looked[f"{title}: {post}"] = pictures / len(self.clips)
+            counts = {}
+            for mode in MODES:
+                counts[mode], counted = self._counted(corrected(self.clips, said, looks, VisionSettings.resolve(mode)))
+                gained = _gained(counts[mode], counted, base, self.empty)
+                seen.append({"detections": title, "post": post, "mode": mode, **gained})
+            over_rules.append({"detections": title, "post": post, **_gain(counts["bayes"], counts["rules"])})
+        heard = _gained(base, official, base, self.empty)
+        return {"heard": heard, "looked": looked, "seen": seen, "bayes_over_rules": over_rules}
+
+    def _counted(self, said: Posterior) -> tuple[Counts, Counts]:
+        """Strictly and officially."""
+        events = decode_events(told(said))
+        return count_matches(self.heard.truth, events, mode="strict"), count_matches(
+            self.heard.truth, events, mode="official"
+        )
+
+
+def _nobody(path: Path) -> bool:
+    return PERSON not in set(Detections.load(path).table["phrase"])
+
+
+def told(said: Posterior) -> Posterior:
+    """Where nobody tells of on-screen, nothing is."""
+    nothing = torch.zeros_like(said.activity)
+    return replace(said, onscreen=nothing if said.onscreen is None else said.onscreen.nan_to_num(0.0))
+
+
+def looked_at(
+    clips: Sequence[Clip], said: Posterior, post: str, folder: Path
+) -> tuple[list[list[ClipDetections]], int]:
+    """What is seen in each clip, and at how many pictures that took a look; none at what is kept already."""
+    eyes, watch = load_detectors(post, "auto", {}, VisionSettings(), RATE_HZ, folder, True), RunStats()
+    return [eyes.detect(*asked, watch)[0] for asked in one_by_one(clips, said)], sum(watch.frames_detected.values())
+
+
+def corrected(
+    clips: Sequence[Clip], said: Posterior, looks: Sequence[Sequence[ClipDetections]], settings: VisionSettings
+) -> Posterior:
+    """What is believed once the clips were looked at."""
+    asked = zip(one_by_one(clips, said), looks, strict=True)
+    return Posterior.concat(
+        [
+            told(refine_posterior(one, seen, clip.camera, 1 / RATE_HZ, settings).posterior)
+            for (clip, _, one), seen in asked
+        ]
+    )
+
+
+def one_by_one(clips: Sequence[Clip], said: Posterior) -> Iterator[tuple[Clip, str, Posterior]]:
+    """Each clip, a key for what is kept of it, and what was heard in it."""
+    for number, clip in enumerate(clips):
+        yield clip, clip.name, said.map(lambda value, number=number: value[number : number + 1])
+
+
+def write_recorded(folder: Path, names: Sequence[str], plans: Mapping[str, ScenePlan], sprites: CutoutSet) -> None:
+    """Folders of detections for `@recorded`: exact ones and those that are worse in some way."""
+    rng = np.random.default_rng(SEED)
+    times_s = {name: np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ for name in names}
+    exact = {name: compute_detections(plans[name], sprites, CAMERA, times_s[name]) for name in names}
+    others = dict(zip(names, [*names[1:], names[0]], strict=True))
+    for name, seen in exact.items():
+        worse = {
+            EXACT: seen,
+            "degraded": degraded(seen, times_s[name], rng),
+            "random": at_random(times_s[name], rng),
+            "of another clip": exact[others[name]],
+        }
+        for title, found in worse.items():
+            found.save(folder / title / f"{name}{SUFFIX}")
+
+
+def degraded(seen: Detections, times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """Some missed, all jittered, and people where nobody is."""
+    kept = seen.select(rng.random(len(seen)) >= MISSED)
+    table, points = kept.table.copy(), kept.keypoints.copy()
+    edges = ["left_px", "top_px", "right_px", "bottom_px"]
+    table[edges] += rng.normal(0.0, JITTER_PX, (len(table), 4))
+    points[..., :2] += rng.normal(0.0, JITTER_PX, points[..., :2].shape)
+    false_s = np.repeat(times_s, rng.poisson(FALSE_PEOPLE, len(times_s)))
+    return Detections.concat([Detections(table, points), _people(false_s, rng)])
+
+
+def at_random(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """People and things that stand somewhere throughout a clip."""
+    things = ("telephone", "door", "water tap", "guitar", "bell", "loudspeaker", "washing machine")
+    found = []
+    for _ in range(rng.poisson(THINGS_AT_RANDOM)):
+        one = _people(times_s[:1], rng)
+        phrase = PERSON if rng.random() < 0.5 else str(rng.choice(things))
+        points = one.keypoints if phrase == PERSON else np.full_like(one.keypoints, np.nan)
+        found += [Detections(one.table.assign(time_s=time_s, phrase=phrase), points) for time_s in times_s]
+    return Detections.concat(found)
+
+
+def _people(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """One at each of the times, anywhere."""
+    people = len(times_s)
+    left, top, wide = rng.uniform(0, 600, people), rng.uniform(0, 200, people), rng.uniform(30, 120, people)
+    right, bottom = np.minimum(left + wide, CAMERA.width_px), np.minimum(top + 2.5 * wide, CAMERA.height_px)
+    points = rng.uniform(0.0, 1.0, (people, len(KEYPOINTS), 3))
+    points[..., 0] = left[:, None] + points[..., 0] * (right - left)[:, None]
+    points[..., 1] = top[:, None] + points[..., 1] * (bottom - top)[:, None]
+    rows = zip(times_s, [PERSON] * people, [0.6] * people, left, top, right, bottom, [UNTRACKED] * people, strict=True)
+    return Detections.from_rows(list(rows), list(points))
+
+
+def _recorded(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """What is seen, by which post-processors, and what to type for them: detections of several kinds."""
+    for title in (EXACT, "degraded", "random", "of another clip"):
+        for post in POSTS if title == EXACT else POSTS[-1:]:
+            yield title, post, ",".join(f"{name}@recorded:{folder / title}" for name in post.split(","))
+
+
+def _real(engines: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The same of real engines."""
+    if set(engines) == set(POSTS[-1].split(",")):
+        for post in POSTS:
+            yield REAL, post, ",".join(f"{name}@{engines[name]}" for name in post.split(","))
+
+
+def _gained(counts: Counts, official: Counts, base: Counts, empty: Bool[np.ndarray, "clip"]) -> dict[str, Any]:
+    """Scores and gains, also in clips that show nobody; `closed` is the share of what was wrong that no longer is, by
+    classes alike and pooled.
+    """
+    return {
+        **_scored(counts),
+        "official": _scored(official),
+        "gain": _gain(counts, base),
+        "without_people": _gain(*(one.map(lambda value: value[empty]) for one in (counts, base)))["pooled"],
+        "closed": {"alike": _closed(counts, base, "macro"), "pooled": _closed(counts, base, "micro")},
+    }
+
+
+def _scored(counts: Counts) -> dict[str, Any]:
+    """Scores of classes alike, and pooled."""
+    found, pooled = compute_intervals(counts), compute_intervals(counts, "micro")
+    return {
+        "scores": {name: bound(found[name]) for name in SCORES},
+        "pooled": {name: bound(pooled[name]) for name in SCORES},
+    }
+
+
+def _closed(counts: Counts, base: Counts, average: Average) -> dict[str, float | None]:
+    """None where nothing was wrong."""
+    after, before = compute_scores(counts, average), compute_scores(base, average)
+    gained = {"osa": after.osa - before.osa, "f20_1_on": after.f20_1_on - before.f20_1_on}
+    gaps = {"osa": 1 - before.osa, "f20_1_on": before.f20_1 - before.f20_1_on}
+    return {name: gained[name] / gap if gap > 0 else None for name, gap in gaps.items()}
+
+
+def _gain(counts: Counts, base: Counts) -> dict[str, Any]:
+    alike, pooled = compare_systems(counts, base), compare_systems(counts, base, "micro")
+    return {
+        **{name: bound(alike[name]) for name in SCORES},
+        "pooled": {name: bound(pooled[name]) for name in SCORES},
+    }

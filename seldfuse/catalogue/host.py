@@ -1,0 +1,147 @@
+"""Finds installed plugins and takes in what they register; what fails is kept as data, and the rest goes on.
+
+pluggy calls a hook for all plugins in one sweep, and the first that raises ends it; so each plugin gets a manager of
+its own.
+"""
+
+import functools
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+import seldfuse
+from seldfuse.catalogue import hooks
+from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry, Stage, is_same_name
+from seldfuse.catalogue.values import API_VERSION, Backend, CatalogueValue, Detector, Feature, Writer
+from seldfuse.errors import PluginError
+
+GROUP = "seldfuse"
+HOOKS: dict[str, type[CatalogueValue]] = {
+    "seldfuse_register_backends": Backend,
+    "seldfuse_register_postprocessors": Detector,
+    "seldfuse_register_features": Feature,
+    "seldfuse_register_writers": Writer,
+}
+TYPEABLE = re.compile(r"[A-Za-z0-9][\w.-]*")
+"""Names stand in comma lists, before an `@`, and in file names."""
+
+
+@functools.cache
+def load_registry() -> Registry:
+    """Everything that the installed plugins register, seldfuse's own first, then by entry point.
+
+    Read once per process. Never raises for a plugin's fault: `failures` of the result tells them.
+    """
+    entries: list[CatalogueEntry[Any]] = []
+    failures: list[PluginFailure] = []
+    for point in sorted(entry_points(group=GROUP), key=_order):
+        _register_plugin(point, entries, failures)
+    return Registry(tuple(entries), tuple(failures))
+
+
+def _order(point: EntryPoint) -> tuple[bool, str, str]:
+    distribution, _ = _origin(point)
+    return (not is_same_name(distribution, "seldfuse"), point.name, distribution)
+
+
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+
+
+def _register_plugin(point: EntryPoint, entries: list[CatalogueEntry[Any]], failures: list[PluginFailure]) -> None:
+    stage: Stage = "import"
+    try:
+        plugin = point.load()
+        stage = "hook"
+        manager = _manager_of(plugin)
+        stage = "call"
+        for hook, kind in HOOKS.items():
+            getattr(manager.hook, hook)(register=_register(kind, point, entries, failures))
+    # A module that is a script in truth may call sys.exit.
+    except (Exception, SystemExit) as error:
+        failures.append(PluginFailure(*_origin(point), point.name, stage, error))
+
+
+def _manager_of(plugin: object) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hooks)
+    manager.register(plugin)
+    try:
+        # `register` takes a misspelt hook in silence.
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"expected the hooks {', '.join(HOOKS)}: {error}") from error
+    if not manager.get_hookcallers(plugin):
+        raise PluginError(f"expected one of the hooks {', '.join(HOOKS)}, marked with @hookimpl, found none")
+    return manager
+
+
+def _register(
+    kind: type[CatalogueValue], point: EntryPoint, entries: list[CatalogueEntry[Any]], failures: list[PluginFailure]
+) -> Callable[[Any], None]:
+    distribution, version = _origin(point)
+
+    def register(spec: Any) -> None:
+        try:
+            _check(spec, kind, distribution, entries)
+            entries.append(CatalogueEntry(spec, distribution, version, _missing(spec)))
+        except PluginError as error:
+            name = spec.name if isinstance(spec, kind) else ""
+            failures.append(PluginFailure(distribution, version, point.name, "register", error, name))
+
+    return register
+
+
+def _check(spec: Any, kind: type[CatalogueValue], distribution: str, entries: list[CatalogueEntry[Any]]) -> None:
+    if not isinstance(spec, kind):
+        raise PluginError(
+            f"register expected a {kind.__name__}, got {type(spec).__name__}; tell the makers of {distribution}"
+        )
+    what = f"{spec.kind} {spec.name!r}"
+    _check_api(spec.api_version, what, distribution)
+    _check_form(spec, what, distribution)
+    for entry in entries:
+        taken = [name for name in (spec.name, *spec.aliases) if entry.matches(name)]
+        if isinstance(entry.spec, kind) and taken:
+            raise PluginError(
+                f"{what}: the name {taken[0]!r} is taken by {entry.distribution} {entry.version}; "
+                f"to be rid of the newcomer, `pip uninstall {distribution}`"
+            )
+
+
+def _check_api(version: int, what: str, distribution: str) -> None:
+    if version == API_VERSION:
+        return
+    older = distribution if version < API_VERSION else "seldfuse"
+    raise PluginError(
+        f"{what} is written for plugin API {version}, seldfuse {seldfuse.__version__} expects {API_VERSION}; "
+        f"upgrade with `pip install -U {older}`"
+    )
+
+
+def _check_form(spec: CatalogueValue, what: str, distribution: str) -> None:
+    loose = [field.name for field in fields(spec) if _is_loose(getattr(spec, field.name), field.type)]
+    if loose:
+        raise PluginError(
+            f"{what} must give tuples for {', '.join(loose)}: ('one',), not 'one'; tell the makers of {distribution}"
+        )
+    for name in (spec.name, *spec.aliases):
+        if not TYPEABLE.fullmatch(name):
+            raise PluginError(
+                f"{what}: a name may hold letters, digits, '.', '-' and '_', got {name!r}; "
+                f"tell the makers of {distribution}"
+            )
+
+
+def _is_loose(value: object, annotation: object) -> bool:
+    return annotation == tuple[str, ...] and not isinstance(value, tuple)
+
+
+def _missing(spec: CatalogueValue) -> tuple[str, ...]:
+    # `find_spec` of a dotted name would import the parent.
+    return tuple(name for name in spec.requires if importlib.util.find_spec(name.partition(".")[0]) is None)

@@ -1,0 +1,76 @@
+"""Counts what becomes of the clips of a data set and says it."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from seldfuse.cli.console import print_error, print_note
+from seldfuse.errors import SeldfuseError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from seldfuse.synth.dataset.split_manifest import SplitManifest
+
+CLIP_S = 5.0
+
+
+class ClipCounter:
+    """Of `due` clips that are to be made, those that are and those that cannot be."""
+
+    def __init__(self, due: int, fail_fast: bool) -> None:
+        self.due, self.made, self.fail_fast = due, 0, fail_fast
+        self.failures: list[tuple[str, SeldfuseError]] = []
+        self.started_s = time.perf_counter()
+        self._noted: set[str] = set()
+
+    def report(self, problem: str) -> None:
+        """Says what is wrong with an input, once: every process meets bad input anew."""
+        if problem not in self._noted:
+            self._noted.add(problem)
+            print_note(problem)
+
+    def add(self, line: Mapping[str, Any], ledger: "SplitManifest") -> None:
+        """A clip is made."""
+        ledger.add(line)
+        self.made += 1
+
+    def add_failure(self, name: str, error: SeldfuseError) -> None:
+        """A clip cannot be made. Raises the error where the first one is to stop everything."""
+        if self.fail_fast:
+            raise error
+        print_error(f"{name}: {error}")
+        self.failures.append((name, error))
+
+    @property
+    def exit_codes(self) -> set[int]:
+        return {error.exit_code for _, error in self.failures}
+
+    @property
+    def spent_s(self) -> float:
+        return time.perf_counter() - self.started_s
+
+    @property
+    def speed(self) -> str:
+        return f"{self.made * CLIP_S / self.spent_s:.0f} × real time"
+
+    def failures_to_json(self) -> list[dict[str, Any]]:
+        return [{"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures]
+
+    def to_table(self) -> "RenderableType":
+        """A bar, how many clips are done, how quickly, and how long the others will take."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        done = self.made + len(self.failures)
+        left_s = self.spent_s / done * (self.due - done) if done else 0.0
+        left = f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
+        table = Table.grid(padding=(0, 2))
+        table.add_row(
+            ProgressBar(self.due, done, width=40), f"{done}/{self.due} clips", self.speed, left if done else ""
+        )
+        return table
+
+
+def format_count(clips: int) -> str:
+    return "1 clip" if clips == 1 else f"{clips} clips"

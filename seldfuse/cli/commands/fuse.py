@@ -1,0 +1,29 @@
+"""`seldfuse fuse`: merges what other runs or other systems wrote."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seldfuse.cli.output import OutputWriter
+
+
+def fuse(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="One per member: posteriors, or DCASE CSV files.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
+    fusion: Annotated[str, typer.Option(help="Merges members: mean, nercslip, tuned, or a TOML file.")] = "mean",
+    formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
+    from seldfuse.catalogue.host import load_registry
+    from seldfuse.inference.member_folders import open_members
+    from seldfuse.pipeline import fuse_members
+
+    members = open_members(folders)
+    delivery = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json)
+    for result in fuse_members(members, fusion):
+        delivery.write_result(result)
+    delivery.finish()

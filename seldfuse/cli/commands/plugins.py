@@ -1,0 +1,104 @@
+"""`seldfuse plugins`: what is installed, what of it is ready, and what failed."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seldfuse.cli.console import print_json, print_result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry
+
+COLUMNS = ("kind", "name", "aliases", "state", "provides", "distribution", "version", "summary")
+COLOURS = {"ready": "green", "planned": "dim", "needs extra": "yellow", "failed": "red"}
+
+
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List what plugins bring.
+
+    Backends, post-processors, features and writers, each with its state, and plugins that failed with the cause.
+    """
+    from seldfuse.catalogue.host import load_registry
+
+    registry = load_registry()
+    if as_json:
+        print_json({"plugins": _rows(registry), "failures": [_failure(failure) for failure in registry.failures]})
+    else:
+        print_result(
+            _table(_rows(registry) + [_failed_row(failure) for failure in registry.failures]), *_notes(registry)
+        )
+
+
+def _rows(registry: "Registry") -> list[dict[str, Any]]:
+    return [_row(entry) for entry in sorted(registry.entries, key=lambda entry: (entry.spec.kind, entry.spec.name))]
+
+
+def _row(entry: "CatalogueEntry[Any]") -> dict[str, Any]:
+    spec = entry.spec
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "aliases": list(spec.aliases),
+        "state": entry.state,
+        "provides": list(getattr(spec, "provides", ())),
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "summary": spec.summary,
+        "missing": list(entry.missing),
+        "remedy": entry.remedy,
+    }
+
+
+def _failure(failure: "PluginFailure") -> dict[str, Any]:
+    return {
+        "distribution": failure.distribution,
+        "version": failure.version,
+        "entry_point": failure.entry_point,
+        "stage": failure.stage,
+        "cause": failure.cause,
+        "remedy": failure.remedy,
+        "name": failure.name,
+    }
+
+
+def _failed_row(failure: "PluginFailure") -> dict[str, Any]:
+    return {
+        "kind": "plugin",
+        "name": failure.name or failure.entry_point,
+        "aliases": [],
+        "state": "failed",
+        "provides": [],
+        "distribution": failure.distribution,
+        "version": failure.version,
+        "summary": f"failed at the stage {failure.stage!r}; see below",
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*COLUMNS, box=None, pad_edge=False)
+    for row in rows:
+        cells = (", ".join(row[column]) if isinstance(row[column], list) else row[column] for column in COLUMNS)
+        styles = (COLOURS[row["state"]] if column == "state" else "" for column in COLUMNS)
+        table.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
+    return table
+
+
+def _notes(registry: "Registry") -> list[str]:
+    wanting = [
+        f"\n{entry.spec.kind} {entry.spec.name} needs an extra: {entry.remedy}"
+        for entry in registry.entries
+        if entry.state == "needs extra"
+    ]
+    failed = [
+        f"\n{failure.distribution} {failure.version}, entry point {failure.entry_point}, failed at the stage "
+        f"{failure.stage!r}: {failure.report}"
+        for failure in registry.failures
+    ]
+    return wanting + failed

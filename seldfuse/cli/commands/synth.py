@@ -1,0 +1,191 @@
+"""`seldfuse synth`: a data set of random scenes."""
+
+import os
+import shlex
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seldfuse.cli.clip_counter import CLIP_S, ClipCounter, format_count
+from seldfuse.cli.console import print_error, print_json, print_note, show_progress
+from seldfuse.core.labels import DCASE2025
+from seldfuse.errors import UsageError
+
+if TYPE_CHECKING:
+    from seldfuse.synth.dataset.folder import DatasetSplit
+    from seldfuse.synth.dataset.split_manifest import SplitManifest
+    from seldfuse.synth.dataset.workers import ClipOutcome, ProblemLog
+    from seldfuse.synth.sounds.soundbank import SoundBank
+    from seldfuse.synth.timelines.statistics import SceneStatistics
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the data set.", show_default=False)],
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Number of clips of 5 s; with --plans, the most that are made.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Name of the split.")] = "dev-train-synth",
+    video: Annotated[bool, typer.Option("--video", help="Make videos too.")] = False,
+    sounds: Annotated[
+        Path | None,
+        typer.Option(help="Isolated sounds: sub-folders named after classes, manifest.csv, FSD50K or ESC-50."),
+    ] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Use the sounds and sprites that are held out for validation.")
+    ] = False,
+    sprites: Annotated[
+        Path | None, typer.Option(help="Cut-outs (PNG) for videos, in sub-folders named person or after classes.")
+    ] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Pictures for the background of videos.")] = None,
+    srir: Annotated[Path | None, typer.Option(help="Measured room responses: SOFA, or WAV and positions.csv.")] = None,
+    srir_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of the clips that stand in measured rooms.")
+    ] = 1.0,
+    evenness: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="0: classes as often as in real scenes; 1: all equally often.")
+    ] = 0.0,
+    statistics: Annotated[
+        Path | None, typer.Option(help="Folder of label files whose statistics the scenes follow.")
+    ] = None,
+    plans: Annotated[
+        Path | None, typer.Option(help="Make the scenes of this file (JSON lines, may be .gz) instead of random ones.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Makes the clips repeatable.")] = 12332,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the split and make it anew.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first bad input.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
+) -> None:
+    """Make a data set of random scenes, in the challenge's layout.
+
+    The same command goes on where it was stopped; with more --clips it adds some. A clip depends on the options and its
+    number, not on how many there are or on --jobs. `seldfuse synth from-foa` makes one of recordings instead.
+    """
+    from seldfuse.synth.dataset.folder import DatasetSplit
+    from seldfuse.synth.dataset.plans import check_plans, read_plans
+    from seldfuse.synth.dataset.split_manifest import SplitManifest, describe_dataset
+    from seldfuse.synth.dataset.workers import ClipOrder, ProblemLog, SceneClipMaker, run_workers
+    from seldfuse.synth.draw import SceneIngredients
+    from seldfuse.synth.pictures.background import load_backgrounds
+    from seldfuse.synth.pictures.cutout_set import load_cutouts
+    from seldfuse.synth.rooms.measured import load_responses
+
+    if clips is None and plans is None:
+        raise UsageError("expected the number of clips; add --clips 1000")
+    if not video and (sprites or backgrounds):
+        raise UsageError("--sprites and --backgrounds are for videos; add --video")
+    place = DatasetSplit(out, split)
+    problems = ProblemLog()
+    report = None if fail_fast else problems
+    try:
+        stage = SceneIngredients(
+            _bank(sounds, held_out, report),
+            _statistics(statistics, report),
+            evenness,
+            load_responses(srir, report) if srir else None,
+            srir_share,
+            load_cutouts(sprites, DCASE2025, held_out, report) if video else None,
+            load_backgrounds(backgrounds, report) if video else None,
+        )
+    finally:
+        for problem in problems.pop_all():
+            print_note(problem)
+    frozen = list(read_plans(plans).items())[:clips] if plans else []
+    check_plans(dict(frozen), stage, video)
+    recipe = describe_dataset(
+        stage,
+        {"sounds": sounds, "sprites": sprites, "backgrounds": backgrounds, "srir": srir, "plans": plans},
+        seed=seed,
+        video=video,
+        held_out=held_out,
+    )
+    ledger = SplitManifest(place, recipe, overwrite)
+    orders = [ClipOrder(number, *plan) for number, plan in enumerate(frozen)] or map(ClipOrder, range(clips or 0))
+    due = [order for order in orders if not ledger.is_finished(order.number)]
+    tally = ClipCounter(len(due), fail_fast)
+    crew = run_workers(
+        due, SceneClipMaker(place, stage, seed, video, problems), min(jobs or os.cpu_count() or 1, len(due) or 1)
+    )
+    try:
+        with show_progress(tally.to_table), closing(crew):
+            for made in crew:
+                _take(made, tally, ledger)
+    except KeyboardInterrupt:
+        print_note("stopped; the same command goes on from here")
+        raise
+    _close(tally, place, ledger, as_json)
+
+
+def _bank(folder: Path | None, held_out: bool, report: "ProblemLog | None") -> "SoundBank":
+    from seldfuse.synth.sounds.procedural import build_procedural_bank
+    from seldfuse.synth.sounds.soundbank import load_bank
+
+    if folder is not None:
+        return load_bank(folder, DCASE2025, held_out, on_problem=report)
+    bank = build_procedural_bank(DCASE2025, held_out)
+    names = ", ".join(DCASE2025.names[cls] for cls in bank.present)
+    print_note(f"without --sounds all sounds are computed, and there are some for these classes only: {names}")
+    return bank
+
+
+def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStatistics":
+    """Those of the user's label files; of files that are none, those that can be read are left."""
+    from seldfuse.formats.dcase import read_positions
+    from seldfuse.synth.timelines.statistics import SceneStatistics
+
+    if folder is None:
+        return SceneStatistics.load()
+    if not folder.is_dir():
+        raise UsageError(f"--statistics expects a folder of label files: {folder}")
+    files = []
+    for path in sorted(folder.rglob("[!.]*.csv")):
+        try:
+            read_positions(path, DCASE2025)
+            files.append(path)
+        except UsageError as error:
+            if report is None:
+                raise
+            report(f"passed over: {error}")
+    return SceneStatistics.fit(files, DCASE2025)
+
+
+def _take(made: "ClipOutcome", tally: ClipCounter, ledger: "SplitManifest") -> None:
+    """Raises the clip's error where the first one is to stop everything."""
+    for problem in made.problems:
+        tally.report(problem)
+    if made.line is not None:
+        tally.add(made.line, ledger)
+    elif made.error is not None:
+        tally.add_failure(made.order.name or f"clip {made.order.number}", made.error)
+
+
+def _close(tally: ClipCounter, split: "DatasetSplit", ledger: "SplitManifest", as_json: bool) -> None:
+    """Says what there is now, and leaves with the exit code."""
+    skipped, hours = ledger.clips - tally.made, ledger.clips * CLIP_S / 3600
+    if as_json:
+        print_json(
+            {
+                "made": tally.made,
+                "clips": ledger.clips,
+                "hours": hours,
+                "seconds": ledger.seconds,
+                "failures": tally.failures_to_json(),
+                "manifest": str(split.manifest),
+            }
+        )
+    if tally.made:
+        made = f"made {format_count(tally.made)} in {tally.spent_s:.0f} s, {tally.speed}"
+        print_note(f"{made}; wrote them to {split.get_folder('wav')}/")
+    if skipped:
+        print_note(f"there already: {format_count(skipped)}; --overwrite makes all anew")
+    seconds = ", ".join(f"{name} {total:.0f}" for name, total in ledger.seconds.items())
+    print_note(f"the split holds {format_count(ledger.clips)}, {hours:.2f} h; seconds by class: {seconds or 'none'}")
+    if tally.failures:
+        print_error(f"{format_count(len(tally.failures))} failed")
+        codes = tally.exit_codes
+        raise typer.Exit(codes.pop() if ledger.clips == 0 and len(codes) == 1 else 1)
+    out, reference = shlex.quote(str(split.out)), shlex.quote(str(split.get_folder("csv")))
+    print_note(f"to score a system on it: seldfuse run {out} --split {split.name} -o predictions")
+    print_note(f"and then: seldfuse eval predictions/{split.name} {reference}")

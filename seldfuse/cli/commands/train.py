@@ -1,0 +1,126 @@
+"""`seldfuse train`: teaches a backend."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seldfuse.cli.console import print_note
+
+if TYPE_CHECKING:
+    from seldfuse.train.progress import StepReport
+
+SHOWN = ("f20_1", "f20_1_on", "f20", "f1", "doae_deg", "rde", "osa")
+"""Scores that are told at each validation, where a network tells what they count."""
+
+
+def train(
+    backend: Annotated[str, typer.Argument(help="Name of the backend: doa, sde, sce, baseline, or a plugin's.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of labelled clips, or synth (random scenes); with =WEIGHT several are mixed."),
+    ] = None,
+    sounds: Annotated[
+        Path | None, typer.Option(help="Isolated sounds for synth: sub-folders named after classes, or manifest.csv.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for checkpoint, card, log and state.")] = None,
+    preset: Annotated[str, typer.Option(help="The backend's recipe: small, or base as published.")] = "small",
+    recipe: Annotated[Path | None, typer.Option(help="A recipe of your own, TOML, in place of a preset.")] = None,
+    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: its name, its folder or none.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Audio checkpoint that teaches beside the labels; none takes the recipe's away.")
+    ] = None,
+    sprites: Annotated[Path | None, typer.Option(help="Cut-outs for the pictures of synth.")] = None,
+    bank: Annotated[
+        Path | None, typer.Option(help="Folder that keeps random scenes, for several trainings of one seed.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Clips of 5 s in a step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes scenes and weights repeatable.")] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of the recipe, such as augment.mixup=0.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training that stands in the folder.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe and do nothing.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+) -> None:
+    """Train a backend; the best checkpoint ends up in the folder given with -o."""
+    from seldfuse.catalogue.host import load_registry
+    from seldfuse.catalogue.registry import load_reference
+    from seldfuse.core.device import resolve_device
+    from seldfuse.core.labels import DCASE2025
+    from seldfuse.errors import UsageError
+    from seldfuse.train.loop import train_network as train_at_once
+    from seldfuse.train.recipe import apply_assignments, parse_recipe, read_table
+    from seldfuse.train.recipe import read_preset as of_preset
+    from seldfuse.train.stages import train_in_stages
+
+    spec = load_registry().find_backend(backend).spec
+    if spec.task is None:
+        raise UsageError(f"the backend {spec.name} cannot be trained here: its plugin brings no trainer")
+    task = load_reference(spec.task)()
+    out = out or Path("runs") / f"{spec.name}-{recipe.stem if recipe else preset}"
+    if resume:
+        table = read_table(out / "recipe.toml")
+    else:
+        table = apply_assignments(read_table(recipe) if recipe else of_preset(task.recipes, preset), assign or [])
+        given: dict[str, dict[str, Any]] = {
+            "run": {"steps": steps, "batch_size": batch, "seed": seed},
+            "optimizer": {"peak_learning_rate": learning_rate},
+            "synth": {
+                "sounds": sounds and str(sounds.resolve()),
+                "cutouts": sprites and str(sprites.resolve()),
+                "scene_bank": bank and str(bank.resolve()),
+            },
+        }
+        for section, values in given.items():
+            table.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
+        if init is not None:
+            table["init"] = _prefix_names(init)
+        if teacher is not None:
+            table["teacher"] = _prefix_names(teacher)
+        if data:
+            table["data"] = [_part(text) for text in data]
+    resolved = parse_recipe(table)
+    if dry_run:
+        typer.echo(resolved.to_toml(), nl=False)
+        return
+    learn = train_in_stages if resolved.stages else train_at_once
+    best = learn(task, DCASE2025, resolved, out, resolve_device(device), _report, print_note, resume)
+    print_note(f"best {task.criterion} {best[task.criterion]:.3f}; wrote {out}")
+
+
+def _prefix_names(checkpoint: str) -> str:
+    """`none` stands for no checkpoint."""
+    return "" if checkpoint == "none" else checkpoint
+
+
+def _part(text: str) -> dict[str, Any]:
+    """`FOLDER`, `synth`, or either with `=WEIGHT`."""
+    source, equals, weight = text.rpartition("=")
+    try:
+        return {"source": source, "weight": float(weight)} if equals else {"source": text}
+    except ValueError:
+        return {"source": text}
+
+
+def _report(progress: "StepReport") -> None:
+    if progress.scores is None and progress.step % 20:
+        return
+    scores = ""
+    if progress.scores is not None:
+        known = progress.scores.to_dict()
+        scores = ", ".join(f"{name} {known[name]:.3f}" for name in SHOWN if name in known)
+    print_note(
+        f"step {progress.step}/{progress.steps}, loss {progress.loss:.4f}, {_clock(progress.left_s)} left, "
+        f"{progress.waited:.0%} of the time waiting for scenes" + (f"; {scores}" if scores else "")
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"

@@ -1,0 +1,133 @@
+"""`seldfuse tune`: fits fusion and decoding on held-out data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from seldfuse.cli.commands.tune_vision import tune_vision
+from seldfuse.cli.console import print_json, print_note, print_result
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from seldfuse.metrics.jackknife import Interval
+    from seldfuse.tune.fusion import TuneResult
+
+
+def tune(
+    folders: Annotated[list[Path], typer.Argument(help="A folder of posteriors for each member.", show_default=False)],
+    reference: Annotated[Path, typer.Option(help="Folder of label files of the same clips.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The settings: fusion.toml, or with --post vision.toml."),
+    ] = None,
+    criterion: Annotated[
+        Literal["f20_1", "f20_1_on"], typer.Option(help="The score to fit to; the second asks for on-screen, too.")
+    ] = "f20_1",
+    mode: Annotated[
+        Literal["official", "strict"],
+        typer.Option(help="Count like the challenge's scorer, or every frame of every clip."),
+    ] = "strict",
+    preset: Annotated[str, typer.Option(help="The preset to be better than: mean or nercslip.")] = "mean",
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
+    post: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DETECTIONS",
+            help="Fit how far eyes are believed instead, to what a run with --post kept in this folder.",
+            show_default=False,
+        ),
+    ] = None,
+    fusion: Annotated[str, typer.Option(help="With --post: how members are merged, as for seldfuse run.")] = "mean",
+    fov: Annotated[
+        float, typer.Option(metavar="DEG", help="With --post: horizontal field of view of the pictures.")
+    ] = 100.0,
+    explain: Annotated[
+        Path | None, typer.Option(help="Folder for what each member is worth: JSON and pictures.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Fit fusion and its doubts; what is better on recordings not fitted on is written."""
+    import tomli_w
+
+    from seldfuse.fusion import FusionSettings
+    from seldfuse.storage.atomic import write_atomically
+    from seldfuse.tune.fit import Objective
+    from seldfuse.tune.fusion import tune_fusion as fitted
+    from seldfuse.tune.tuning_data import read_tuning_data
+
+    if post is not None:
+        tune_vision(folders, reference, post, fusion, fov, folds, out or Path("vision.toml"), as_json)
+        return
+    out = out or Path("fusion.toml")
+    if explain is not None:
+        from seldfuse.tune.report import check_matplotlib
+
+        check_matplotlib()
+    material = read_tuning_data(folders, reference, print_note)
+    objective = Objective(criterion, mode)
+    result = fitted(material, FusionSettings(preset), objective, folds, lambda parts: print_note(f"fitting {parts}"))
+    with write_atomically(out) as draft:
+        draft.write_text(tomli_w.dumps(result.settings.to_json()), encoding="utf-8")
+    if explain is not None:
+        from seldfuse.tune.explain import explain_ensemble
+        from seldfuse.tune.report import write_report
+
+        for path in write_report(explain_ensemble(result, objective, folds, print_note), explain):
+            print_note(f"wrote {path}")
+    if as_json:
+        print_json(_document(result))
+    else:
+        print_result(_starts(result))
+        print_result(_candidates(result))
+    parts = " and ".join(result.winner.candidate.parts)
+    found = (
+        f"fitted {parts}" if parts else "nothing that was fitted is better than the preset, which, with fitted doubts,"
+    )
+    print_note(
+        f"{result.settings.preset}, {result.settings.combine}: {found} stands in {out}; hear it with --fusion {out}"
+    )
+
+
+def _starts(result: "TuneResult") -> "Table":
+    from rich.table import Table
+
+    view = Table("preset", "activities combined by", f"score on {len(result.compared)} clips, nothing fitted")
+    for preset, combine, score in result.starts:
+        view.add_row(preset, combine, f"{score:.3f}")
+    return view
+
+
+def _candidates(result: "TuneResult") -> "Table":
+    from rich.table import Table
+
+    view = Table("fitted", "cross-validated", "over the preset", "on what was fitted on")
+    for candidate in result.candidates:
+        gain, again = _spread(candidate.gain, "+"), f"{candidate.resubstituted:.3f}"
+        view.add_row(", ".join(candidate.parts) or "doubts alone", _spread(candidate.cross_validated), gain, again)
+    view.add_row("preset", _spread(result.preset), "", "")
+    return view
+
+
+def _spread(found: "Interval", sign: str = "") -> str:
+    return f"{found.value:{sign}.3f} ({found.low:{sign}.3f} to {found.high:{sign}.3f})"
+
+
+def _document(result: "TuneResult") -> dict[str, Any]:
+    return {
+        "chosen": list(result.winner.candidate.parts),
+        "clips": len(result.compared),
+        "preset": vars(result.preset),
+        "starts": [dict(zip(("preset", "combine", "score"), start, strict=True)) for start in result.starts],
+        "candidates": [
+            {
+                "parts": list(candidate.parts),
+                "cross_validated": vars(candidate.cross_validated),
+                "resubstituted": candidate.resubstituted,
+                "gain": vars(candidate.gain),
+            }
+            for candidate in result.candidates
+        ],
+        "settings": result.settings.to_json(),
+    }

@@ -1,0 +1,1 @@
+"""The values that everything speaks of: labels, clips, posteriors, events, detections, results."""

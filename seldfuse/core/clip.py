@@ -1,0 +1,78 @@
+"""A recording: its sound, its picture, its camera. Nothing is decoded before it is asked for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from seldfuse.core.geometry import Camera
+
+SAMPLE_RATE_HZ = 24_000
+"""The challenge's rate, which every model here works at."""
+
+
+@runtime_checkable
+class AudioSource(Protocol):
+    """Sound at 24 kHz, decoded piece by piece, from the beginning each time it is asked.
+
+    It is stereo, or mono where the user wants to know what sounds in a recording of one channel.
+    """
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length as the container states it, for progress only; None where it does not."""
+        ...
+
+    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "channel sample"]]:
+        """Consecutive pieces of any length; `on_warning` hears of damage. Raises MediaError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video: RGB `(height, width, 3)` and the time at which it is shown."""
+
+    time_s: float
+    rgb: UInt8[np.ndarray, "height width 3"]
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Pictures of a video, decoded on demand."""
+
+    def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
+        """The picture shown at `start_s`, `start_s + 1 / rate_hz`, … up to `end_s` or the end. Raises MediaError."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayAudio:
+    """Sound that is in memory already."""
+
+    samples: Float32[np.ndarray, "2 sample"]
+
+    @property
+    def duration_s(self) -> float:
+        return float(self.samples.shape[1] / SAMPLE_RATE_HZ)
+
+    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "2 sample"]]:  # noqa: ARG002
+        yield self.samples
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording under one name (the stem of its outputs, with the folders above it)."""
+
+    name: str
+    audio: AudioSource
+    video: FrameSource | None = None
+    camera: Camera = field(default_factory=Camera)
+    path: Path | None = None
+
+    @property
+    def video_path(self) -> Path | None:
+        """The file that the pictures come from, as far as they come from one."""
+        return getattr(self.video, "path", None)

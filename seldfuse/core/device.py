@@ -1,0 +1,25 @@
+"""Which device computes."""
+
+import torch
+
+from seldfuse.errors import UsageError
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """The device that `name` stands for: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises UsageError where a device that was asked for is missing: nobody falls back to the CPU unasked.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"--device expects auto, cpu, cuda, cuda:N or mps, got {name!r}") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name}: this machine shows {torch.cuda.device_count()} CUDA devices; use --device cpu"
+        )
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: no Metal device here; use --device cpu")
+    return device

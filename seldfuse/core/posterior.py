@@ -1,0 +1,142 @@
+"""What a model believes: activity, direction, distance and on-screen, ten times a second."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.errors import UsageError
+from seldfuse.storage.atomic import write_atomically
+
+FORMAT = "seldfuse-posterior"
+FORMAT_VERSION = 1
+HOP_S = 0.1
+"""The challenge's frame: 100 ms."""
+
+OPTIONAL = ("direction", "distance", "onscreen", "azimuth_std_deg", "distance_log_std")
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A belief on the axes `batch frame cls track`; `batch` counts clips (or windows) of equal length.
+
+    `activity` is the probability that the track sounds. `direction` holds unit vectors (x front, y left, z up),
+    `distance` metres, `onscreen` the probability of being in the picture given that the track sounds. All but activity
+    are None where the model does not estimate them, and without meaning where nothing sounds. `azimuth_std_deg` and
+    `distance_log_std` (of the natural logarithm of the distance) tell the doubt. `provenance` holds JSON values.
+
+    Raises ValueError where shapes, devices or the number of classes do not fit together.
+    """
+
+    activity: Float[Tensor, "batch frame cls track"]
+    direction: Float[Tensor, "batch frame cls track 3"] | None = None
+    distance: Float[Tensor, "batch frame cls track"] | None = None
+    onscreen: Float[Tensor, "batch frame cls track"] | None = None
+    azimuth_std_deg: Float[Tensor, "batch frame cls track"] | None = None
+    distance_log_std: Float[Tensor, "batch frame cls track"] | None = None
+    labels: LabelSet = DCASE2025
+    hop_s: float = HOP_S
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = self.activity.shape
+        if len(shape) != 4:
+            raise ValueError(f"activity must be (batch, frame, cls, track), got {tuple(shape)}")
+        if shape[2] != len(self.labels):
+            raise ValueError(f"activity has {shape[2]} classes, the label set {self.labels.name} {len(self.labels)}")
+        for name, tensor in self.tensors().items():
+            expected = (*shape, 3) if name == "direction" else shape
+            if tensor.shape != expected or tensor.device != self.activity.device:
+                raise ValueError(
+                    f"{name} must be {tuple(expected)} on {self.activity.device}, "
+                    f"got {tuple(tensor.shape)} on {tensor.device}"
+                )
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Names of the fields that are there, activity first."""
+        return tuple(self.tensors())
+
+    @property
+    def frames(self) -> int:
+        return self.activity.shape[1]
+
+    @property
+    def tracks(self) -> int:
+        return self.activity.shape[3]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields that are there, by name."""
+        found = {name: getattr(self, name) for name in ("activity", *OPTIONAL)}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+    def map(self, function: Any) -> "Posterior":
+        """Every tensor passed through `function` (a slice of the batch, a move to a device, …)."""
+        return replace(self, **{name: function(tensor) for name, tensor in self.tensors().items()})
+
+    @classmethod
+    def concat(cls, parts: "Sequence[Posterior]") -> "Posterior":
+        """The clips of several posteriors that provide the same fields, one after the other."""
+        first = parts[0]
+        joined: dict[str, Any] = {name: torch.cat([part.tensors()[name] for part in parts]) for name in first.provides}
+        return replace(first, **joined)
+
+    def to(self, device: torch.device | str) -> "Posterior":
+        return self.map(lambda tensor: tensor.to(device))
+
+    def save(self, path: Path) -> None:
+        """Writes a safetensors file: tensors by field name, everything else as JSON in its metadata.
+
+        Half precision is kept as it is. Raises UsageError where `path` cannot be written.
+        """
+        header = {
+            "format": FORMAT,
+            "version": str(FORMAT_VERSION),
+            "labels": json.dumps(self.labels.to_json()),
+            "hop_s": repr(self.hop_s),
+            "provenance": json.dumps(dict(self.provenance)),
+        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors().items()}
+        # safetensors' own writing does not tell a full disk as an OSError.
+        with write_atomically(path) as draft:
+            draft.write_bytes(safetensors.torch.save(tensors, metadata=header))
+
+    @classmethod
+    def load(cls, path: Path) -> "Posterior":
+        """Reads what `save` wrote. Raises UsageError that names what is wrong with the file."""
+        try:
+            with safetensors.safe_open(path, framework="pt") as file:
+                header = file.metadata() or {}
+                _check_header(header, path)
+                known = {entry.name for entry in fields(cls)}
+                tensors = {name: file.get_tensor(name) for name in file.keys() if name in known}  # noqa: SIM118
+            return cls(
+                **tensors,
+                labels=LabelSet.from_json(json.loads(header["labels"])),
+                hop_s=float(header["hop_s"]),
+                provenance=json.loads(header["provenance"]),
+            )
+        except FileNotFoundError as error:
+            raise UsageError(f"there is no such posterior file: {path}") from error
+        except (safetensors.SafetensorError, OSError) as error:
+            raise UsageError(f"expected a safetensors file, but it cannot be read ({error}): {path}") from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise UsageError(f"not a whole posterior ({error}): {path}") from error
+
+
+def _check_header(header: Mapping[str, str], path: Path) -> None:
+    if header.get("format") != FORMAT:
+        raise UsageError(f"expected a posterior written by seldfuse, the file says {header.get('format')!r}: {path}")
+    if int(header["version"]) > FORMAT_VERSION:
+        raise UsageError(
+            f"posterior format {header['version']} is newer than this seldfuse reads ({FORMAT_VERSION}); "
+            f"update with `pip install -U seldfuse`: {path}"
+        )

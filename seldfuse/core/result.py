@@ -1,0 +1,44 @@
+"""What a run says of one clip."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from seldfuse.core.events import Events
+from seldfuse.core.posterior import Posterior
+
+CHANGE_COLUMNS = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_deg_before": "float64",
+           "azimuth_deg": "float64", "onscreen_before": "float64", "onscreen": "float64", "postprocessor": "object",
+           "phrase": "object", "thing": "int64", "common_cause": "float64"}  # fmt: skip
+"""What a visual correction changed: a row for each frame and track, with the types of its columns."""
+
+
+def build_empty_changes() -> pd.DataFrame:
+    """Build a table of no changes."""
+    return pd.DataFrame({column: [] for column in CHANGE_COLUMNS}).astype(CHANGE_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The events of one clip, and how they were found.
+
+    `posterior` is the fused posterior `[1, frame, cls, track]` after any visual correction, `members` holds each
+    backend's own. `intervals` are half-widths by percent of the fitted uncertainties (`seldfuse.fusion.uncertainty`),
+    empty where none were fitted. `changes` lists what the visual correction changed (`seldfuse.vision.refine`).
+    """
+
+    name: str
+    events: Events
+    posterior: Posterior
+    members: Mapping[str, Posterior]
+    duration_s: float
+    fusion: str
+    device: str
+    notes: tuple[str, ...] = field(default=())
+    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    changes: pd.DataFrame = field(default_factory=build_empty_changes)
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        return tuple(self.members)

@@ -1,0 +1,32 @@
+"""How long each stage took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RunStats:
+    """Adds up seconds by stage while a run goes on; whoever shows progress reads it.
+
+    `audio_s` is how much sound has been decoded, `clips` how many clips are done, `looked` how many pictures each
+    post-processor looked at.
+    """
+
+    stage_s: dict[str, float] = field(default_factory=dict)
+    audio_s: float = 0.0
+    clips: int = 0
+    frames_detected: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_s[name] = self.stage_s.get(name, 0.0) + time.perf_counter() - started
+
+    def compute_real_time_factor(self, name: str) -> float:
+        """Seconds of sound per second of the stage."""
+        return self.audio_s / max(self.stage_s[name], 1e-9)

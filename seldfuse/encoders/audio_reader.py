@@ -1,0 +1,98 @@
+"""What an encoder of sound hears in a clip, window by window."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import soxr
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from seldfuse.core.clip import SAMPLE_RATE_HZ, AudioSource, Clip
+from seldfuse.encoders.audio_models import FRAMES_PER_S, AudioEncoderModel
+from seldfuse.encoders.token_cache import TokenCache, get_or_compute, hash_content
+from seldfuse.encoders.tokens import EncoderTokens
+from seldfuse.errors import MediaError
+from seldfuse.media.sound import FileAudio, ignore_warning
+
+
+class AudioTokenReader:
+    """Tokens of one clip's sound on the grid of 100 ms frames.
+
+    An encoder hears the very windows that networks hear, the mean of both channels: in training they are the same, and
+    no window has a seam. Files are heard at the encoder's own rate, for they may hold more than 12 kHz; what is in
+    memory at 24 kHz is brought to it. `kept` is asked before anything is decoded. `note` hears of sound that cannot be
+    decoded, whose tokens are NaN.
+    """
+
+    def __init__(
+        self, audio: AudioSource, encoder: AudioEncoderModel, kept: TokenCache | None, note: Callable[[str], None]
+    ) -> None:
+        self.audio = replace(audio, rate_hz=encoder.sample_rate_hz) if isinstance(audio, FileAudio) else audio
+        self.encoder, self.kept, self.note = encoder, kept, note
+        self.sound = _Mono(self.audio)
+
+    @classmethod
+    def from_clip(
+        cls, clip: Clip, encoder: AudioEncoderModel, kept: TokenCache | None, note: Callable[[str], None]
+    ) -> "AudioTokenReader":
+        return cls(clip.audio, encoder, kept, note)
+
+    def read_window(self, start_frame: int, frames: int) -> Float[Tensor, "frame 1 channel"]:
+        """What is heard in some frames, silence behind the end; windows are best asked for in the order of time."""
+        encoder = self.encoder
+        try:
+            return get_or_compute(self.kept, self._key(start_frame, frames), lambda: self._encode(start_frame, frames))
+        except MediaError as error:
+            # Decoding that broke off would go on as if the sound had ended.
+            self.sound = _Mono(self.audio)
+            self.note(f"no sound at {encoder.sample_rate_hz} Hz: it was done without tokens of {encoder.name}; {error}")
+            return torch.full((frames, 1, encoder.channels + encoder.whole_channels), torch.nan)
+
+    def _encode(self, start_frame: int, frames: int) -> Float[Tensor, "frame 1 channel"]:
+        hop = self.sound.rate_hz // FRAMES_PER_S
+        if start_frame * hop < self.sound.first:
+            self.sound = _Mono(self.audio)
+        samples = self.sound.read(start_frame * hop, frames * hop)
+        return _tokens(samples[None], self.sound.rate_hz, self.encoder)[0]
+
+    def _key(self, start_frame: int, frames: int) -> str | None:
+        """What the tokens depend on; None where that is not known."""
+        audio, encoder = self.audio, self.encoder
+        if not isinstance(audio, FileAudio) or (sound := hash_content(audio.path)) is None:
+            return None
+        rate_hz, pair = encoder.sample_rate_hz, audio.channels.pair
+        return f"{sound} {encoder.name} {encoder.version} {rate_hz} {pair} {start_frame} {frames}"
+
+
+class _Mono:
+    """The mean of a sound's channels, read in the order of time; `held` begins at the sample `first`."""
+
+    def __init__(self, audio: AudioSource) -> None:
+        self.rate_hz = audio.rate_hz if isinstance(audio, FileAudio) else SAMPLE_RATE_HZ
+        self.blocks = audio.blocks(ignore_warning)
+        self.first, self.held = 0, np.zeros(0, np.float32)
+
+    def read(self, start: int, count: int) -> Float32[np.ndarray, " count"]:
+        """Zeros behind the end. Raises MediaError."""
+        while self.first + len(self.held) < start + count and (block := next(self.blocks, None)) is not None:
+            self.held = np.concatenate([self.held, block.mean(axis=0)])
+            passed = max(0, start - self.first)
+            self.first, self.held = self.first + min(passed, len(self.held)), self.held[passed:]
+        found = self.held[start - self.first :][:count]
+        return np.pad(found, (0, count - len(found)))
+
+
+def encode_audio(audio: Float[Tensor, "scene 2 sample"], encoder: AudioEncoderModel) -> EncoderTokens:
+    """Tokens of scenes at 24 kHz that are no files: their sound ends at 12 kHz."""
+    return EncoderTokens(_tokens(audio.mean(dim=1).cpu().numpy(), SAMPLE_RATE_HZ, encoder))
+
+
+def _tokens(
+    sound: Float32[np.ndarray, "window sample"], rate_hz: int, encoder: AudioEncoderModel
+) -> Float[Tensor, "window frame 1 channel"]:
+    wanted_hz = encoder.sample_rate_hz
+    if rate_hz != wanted_hz:
+        sound = np.stack([soxr.resample(window, rate_hz, wanted_hz) for window in sound])
+    return encoder.encode(torch.from_numpy(sound)).to_frames().cpu()

@@ -1,0 +1,33 @@
+"""The weights of the encoders that ship, once for all checkpoints that stand on them."""
+
+import hashlib
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from seldfuse.checkpoint import BUNDLED
+from seldfuse.errors import CheckpointError
+
+FOLDER = "compact-encoders"
+HASH_DIGITS = 16
+
+
+def load_bundled_weights(name: str) -> tuple[dict[str, Tensor], str]:
+    """Weights in single precision, and the beginning of their file's SHA-256. Raises CheckpointError."""
+    path = _find(f"{name}.safetensors")
+    data = path.read_bytes()
+    try:
+        weights = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"the encoder's weights are damaged ({error}); install seldfuse anew: {path}") from error
+    floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
+    return floats, hashlib.sha256(data).hexdigest()[:HASH_DIGITS]
+
+
+def _find(file: str) -> Path:
+    places = [root / FOLDER / file for root in BUNDLED]
+    for path in places:
+        if path.is_file():
+            return path
+    raise CheckpointError(f"the encoders that come with seldfuse are missing; install it anew: {places[-1]}")

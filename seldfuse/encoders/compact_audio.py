@@ -1,0 +1,98 @@
+"""The small audio tagger that ships: what kind of sound, moment by moment, wherever it comes from.
+
+It hears the mean power of both channels, so that left and right do not matter to it, and it hears it from the log-mel
+spectrogram, so that what is done to that in training is done to what it hears.
+"""
+
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seldfuse.encoders.bundled import load_bundled_weights
+from seldfuse.features.spectrum import SPECTRA_PER_FRAME
+
+if TYPE_CHECKING:
+    from seldfuse.features.batch import ClipBatch
+
+NAME = "compact-audio"
+CHANNELS = 64
+WIDTHS = (24, 48, 72, 96)
+KERNEL_FRAMES, DILATIONS = 5, (1, 2, 4)
+MEAN_DB, DEVIATION_DB = -50.0, 20.0
+
+
+class TaggerNetwork(nn.Module):
+    """Level in dB, 20 ms by 64 mel bands, to 64 values for each 100 ms frame, which know a second and more around."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(1, WIDTHS[0], 3, padding=1, bias=False), nn.BatchNorm2d(WIDTHS[0])]
+        layers += [nn.ReLU(), nn.MaxPool2d((SPECTRA_PER_FRAME, 2))]
+        for before, width in pairwise(WIDTHS):
+            layers += [_separable(before, width), nn.MaxPool2d((1, 2))]
+        self.bands = nn.Sequential(*layers)
+        self.into = nn.Linear(WIDTHS[-1] * 4, CHANNELS)
+        self.around = nn.ModuleList([_Around(dilation) for dilation in DILATIONS])
+        self.norm = nn.LayerNorm(CHANNELS)
+
+    def forward(self, level_db: Float[Tensor, "batch time mel"]) -> Float[Tensor, "batch frame 64"]:
+        x = self.bands(((level_db - MEAN_DB) / DEVIATION_DB).unsqueeze(1))  # (batch, 96, frame, 4)
+        x = self.into(x.transpose(1, 2).flatten(2))
+        for block in self.around:
+            x = block(x)
+        return self.norm(x)  # type: ignore[no-any-return]
+
+
+class _Around(nn.Module):
+    """What was before and what comes, farther and farther away."""
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        padding = dilation * (KERNEL_FRAMES // 2)
+        self.norm = nn.LayerNorm(CHANNELS)
+        self.body = nn.Sequential(
+            nn.Conv1d(CHANNELS, CHANNELS, KERNEL_FRAMES, padding=padding, dilation=dilation, groups=CHANNELS),
+            nn.Conv1d(CHANNELS, 2 * CHANNELS, 1),
+            nn.ReLU(),
+            nn.Conv1d(2 * CHANNELS, CHANNELS, 1),
+        )
+
+    def forward(self, x: Float[Tensor, "batch frame 64"]) -> Float[Tensor, "batch frame 64"]:
+        return x + self.body(self.norm(x).transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+def compute_compact_audio(batch: "ClipBatch") -> Float[Tensor, "batch frame 1 64"]:
+    """`compact-audio`: one token for each frame. Raises CheckpointError where the weights are missing."""
+    return encode_logmel(batch["logmel"][:, :, : batch.frames * SPECTRA_PER_FRAME])
+
+
+@torch.no_grad()
+def encode_logmel(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 64"]:
+    """The tokens of a log-mel spectrogram, however it came about. Raises CheckpointError."""
+    return _load(str(logmel.device))(compute_mean_level_db(logmel)).unsqueeze(2)  # type: ignore[no-any-return]
+
+
+def compute_mean_level_db(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch time 64"]:
+    """That of the mean power of both channels."""
+    return 10.0 * torch.pow(10.0, 0.1 * logmel).mean(dim=1).log10()
+
+
+@lru_cache(maxsize=4)
+def _load(device: str) -> TaggerNetwork:
+    """The network, once for each device."""
+    network = TaggerNetwork()
+    network.load_state_dict(load_bundled_weights("audio")[0])
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _separable(channels_in: int, channels_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False),
+        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )

@@ -1,0 +1,54 @@
+"""The small picture encoder that ships: the beginning of an EfficientNet-Lite0, its map pooled to columns."""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from seldfuse.encoders.bundled import load_bundled_weights
+from seldfuse.nn.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
+
+HEIGHT_PX, WIDTH_PX = 126, 224
+TOKENS = WIDTH_PX // STRIDE
+KEPT_CHANNELS = 64
+GREY = 127.0
+"""The published weights were trained on pictures from −1 to 1."""
+
+
+class ColumnNetwork(nn.Module):
+    """Each column of a picture as the mean and the maximum of the map over rows, projected to few channels.
+
+    The projection is that to the strongest principal components of pictures of the synthetic world, at unit variance.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = EfficientNetLite()
+        self.projection = nn.Linear(2 * CHANNELS, KEPT_CHANNELS)
+
+    def forward(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column channel"]:
+        return self.projection(self.compute_columns(pictures))  # type: ignore[no-any-return]
+
+    def compute_columns(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column 224"]:
+        """What the projection is fitted on."""
+        values = ((pictures.float() - GREY) / 128.0).contiguous(memory_format=torch.channels_last)
+        found = self.trunk(values)  # (picture, 112, 8, 14)
+        return torch.cat([found.mean(dim=2), found.amax(dim=2)], dim=1).transpose(1, 2)
+
+
+class CompactImage:
+    """`compact-image`: 14 columns of 64 values, five times a second."""
+
+    name = "compact-image"
+    height_px, width_px, rate_hz = HEIGHT_PX, WIDTH_PX, 5
+    tokens, channels = TOKENS, KEPT_CHANNELS
+
+    def __init__(self, device: torch.device) -> None:
+        weights, self.version = load_bundled_weights("image")
+        network = ColumnNetwork()
+        network.load_state_dict(weights)
+        self.network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.device = device
+
+    @torch.inference_mode()
+    def encode(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column channel"]:
+        return self.network(pictures.to(self.device))  # type: ignore[no-any-return]

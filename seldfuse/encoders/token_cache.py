@@ -1,0 +1,110 @@
+"""A folder of embeddings that have been computed once, shared by runs and trainings.
+
+Its size is bounded: what was not asked for longest goes first. Several processes may use it at the same time: files
+are whole or not there, and a file that another process removed is computed anew.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from seldfuse.storage.digest import hash_file
+
+EMBEDDINGS = "embeddings"
+"""The part of the cache folder for them."""
+
+LIMIT_BYTES = 4 * 2**30
+SUFFIX = ".safetensors"
+LOOKED_EVERY = 64
+"""New files between two looks at the folder's size."""
+
+
+@dataclass
+class TokenCache:
+    """Tensors by text keys, in half precision, in `folder`, up to `limit_bytes` in all (and a few files more).
+
+    A folder that cannot be written keeps nothing, and everything is computed each time.
+    """
+
+    folder: Path
+    limit_bytes: int = LIMIT_BYTES
+    _written: int = 0
+
+    def get(self, key: str) -> Tensor | None:
+        """What was put there under this key, in single precision; None where there is nothing, or it is damaged."""
+        path = self._path(key)
+        try:
+            found = safetensors.torch.load_file(path)["tokens"]
+            os.utime(path)
+        except (OSError, KeyError, safetensors.SafetensorError):
+            return None
+        return found.float()
+
+    def add(self, key: str, tokens: Tensor) -> None:
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A name of its own for each process: two may write the same entry.
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as draft:
+                draft.write(safetensors.torch.save({"tokens": tokens.half().contiguous().cpu()}))
+            os.replace(draft.name, path)
+        except OSError:
+            return
+        self._written += 1
+        if self._written % LOOKED_EVERY == 0:
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Removes the files that were not asked for longest, until the rest is within the limit."""
+        found = sorted((stat.st_mtime, stat.st_size, path) for path, stat in self._files())
+        surplus = sum(size for _, size, _ in found) - self.limit_bytes
+        for _, size, path in found:
+            if surplus <= 0:
+                return
+            path.unlink(missing_ok=True)
+            surplus -= size
+
+    def _files(self) -> list[tuple[Path, os.stat_result]]:
+        found = []
+        for path in self.folder.rglob(f"*{SUFFIX}"):
+            try:
+                found.append((path, path.stat()))
+            except FileNotFoundError:
+                # Another process tidies too.
+                continue
+        return found
+
+    def _path(self, key: str) -> Path:
+        digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        return self.folder / digest[:2] / f"{digest[2:]}{SUFFIX}"
+
+
+def get_or_compute(kept: TokenCache | None, key: str | None, make: Callable[[], Tensor]) -> Tensor:
+    """What is kept under a key, else made and kept; without a folder, or a key, it is made each time."""
+    if kept is None or key is None:
+        return make()
+    found = kept.get(key)
+    if found is None:
+        found = make()
+        kept.add(key, found)
+    return found
+
+
+def hash_content(path: Path | None) -> str | None:
+    """What is in a file, as the beginning of a key; None where there is none."""
+    if path is None or not path.is_file():
+        return None
+    return _content(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _content(path: Path, changed_ns: int) -> str:  # noqa: ARG001
+    return hash_file(path)

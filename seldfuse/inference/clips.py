@@ -1,0 +1,234 @@
+"""From clips to what each backend says of them.
+
+Windows of several clips share a batch, so that a folder of short clips is no slower than one long recording. Sound is
+read piece by piece and forgotten once it has been heard.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from seldfuse.catalogue import BackendModel
+from seldfuse.core.clip import SAMPLE_RATE_HZ, Clip
+from seldfuse.core.member_posteriors import MemberPosteriors
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.run_stats import RunStats
+from seldfuse.encoders.audio_models import AudioEncoderModel
+from seldfuse.encoders.audio_reader import AudioTokenReader
+from seldfuse.encoders.load import EncoderModel
+from seldfuse.encoders.token_cache import TokenCache
+from seldfuse.encoders.video_reader import VideoTokenReader
+from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
+from seldfuse.features import ClipBatch
+from seldfuse.features.batch import FeatureFunction
+from seldfuse.fusion.aggregate import WindowAggregator
+from seldfuse.fusion.conform import match_classes
+from seldfuse.media.stereo import StereoCheck
+from seldfuse.media.windows import OVERLAP_FRAMES, WINDOW_FRAMES, cut_windows
+
+BATCH_WINDOWS = 16
+
+MONO = "a mono recording has no directions: what was heard is which classes sound"
+
+NO_PICTURE = "no picture: backends with eyes went by sound alone"
+
+SHORTER_S = 0.5
+"""A picture that ends so little before the sound is not worth a word."""
+
+OnFailure = Callable[[Clip, SeldfuseError], None]
+
+
+@dataclass(frozen=True)
+class LoadedBackends:
+    """Loaded backends by instance name, what they need, and where they compute.
+
+    `encoders`, by the names by which backends ask for what they give, make embeddings of each window's pictures or
+    sound, once for all backends; `kept` holds those of former runs.
+    """
+
+    backends: Mapping[str, BackendModel]
+    features: tuple[str, ...]
+    device: torch.device
+    features_by_name: Mapping[str, FeatureFunction] = field(default_factory=dict)
+    encoders: Mapping[str, EncoderModel] = field(default_factory=dict)
+    token_cache: TokenCache | None = None
+
+
+def infer_clips(
+    clips: Iterable[Clip], ears: LoadedBackends, watch: RunStats, on_failure: OnFailure
+) -> Iterator[MemberPosteriors]:
+    """What the backends say of each clip, in order. `on_failure` hears of clips that cannot be read; they are left out.
+
+    Raises PluginError where a backend fails or breaks a promise, CheckpointError where one has no class of the first.
+    """
+    pending: deque[_Recording] = deque()
+    cut = _cut(clips, ears, pending, watch, on_failure)
+    while batch := list(islice(cut, BATCH_WINDOWS)):
+        posteriors = _infer(batch, ears, watch)
+        with watch.measure("stitching"):
+            _distribute(batch, posteriors)
+        yield from _pop_finished(pending, watch)
+    yield from _pop_finished(pending, watch)
+
+
+class _Recording:
+    """A clip on its way: how much of it has been read, and what has been said of it so far."""
+
+    def __init__(self, clip: Clip, ears: LoadedBackends) -> None:
+        self.clip = clip
+        self.stitchers = {name: WindowAggregator(OVERLAP_FRAMES) for name in ears.backends}
+        self.check = StereoCheck()
+        self.notes: list[str] = []
+        self.senses = {name: self._make_reader(encoder, ears.token_cache) for name, encoder in ears.encoders.items()}
+        self.samples = 0
+        self.frames = 0
+        self.read = False
+        self.failed = False
+        self.mono = False
+
+    def _make_reader(self, encoder: EncoderModel, kept: TokenCache | None) -> VideoTokenReader | AudioTokenReader:
+        if isinstance(encoder, AudioEncoderModel):
+            return AudioTokenReader.from_clip(self.clip, encoder, kept, self._note)
+        return VideoTokenReader.from_clip(self.clip, encoder, kept, self._note)
+
+    def blocks(self, watch: RunStats) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        return self.check.pass_through(self._pairs(watch))
+
+    def _pairs(self, watch: RunStats) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        blocks = self.clip.audio.blocks(self.notes.append)
+        while True:
+            with watch.measure("decoding"):
+                block = next(blocks, None)
+            if block is None:
+                return
+            self.samples += block.shape[1]
+            watch.audio_s += block.shape[1] / SAMPLE_RATE_HZ
+            self.mono = len(block) == 1
+            yield np.broadcast_to(block, (2, block.shape[1]))
+
+    def tokens(self, start_frame: int, watch: RunStats) -> dict[str, Tensor]:
+        """What every encoder makes of a window."""
+        found = {}
+        for name, sense in self.senses.items():
+            with watch.measure(name):
+                found[name] = sense.read_window(start_frame, WINDOW_FRAMES)
+        return found
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.notes:
+            self.notes.append(problem)
+
+    def heard(self) -> MemberPosteriors:
+        posteriors = {
+            name: self._drop_impossible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()
+        }
+        about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
+        duration_s = self.samples / SAMPLE_RATE_HZ
+        notes = (*self.notes, *about, *self._note_missing_picture(duration_s))
+        return MemberPosteriors(self.clip.name, posteriors, duration_s, notes, self.clip)
+
+    def _note_missing_picture(self, duration_s: float) -> tuple[str, ...]:
+        """From when on backends with eyes had nothing but sound."""
+        ends_s = [sense.end_s for sense in self.senses.values() if isinstance(sense, VideoTokenReader)]
+        end_s = min(ends_s, default=duration_s)
+        if end_s > duration_s - SHORTER_S:
+            return ()
+        return (NO_PICTURE if end_s == 0.0 else f"the picture ends at {end_s:.1f} s; from there on it was sound alone",)
+
+    def _drop_impossible(self, posterior: Posterior) -> Posterior:
+        """What can be true of this recording: networks may hear things in zeros, or directions in one channel."""
+        activity = torch.zeros_like(posterior.activity) if self.check.silent else posterior.activity
+        if self.mono:
+            return Posterior(activity, labels=posterior.labels, hop_s=posterior.hop_s, provenance=posterior.provenance)
+        return replace(posterior, activity=activity)
+
+
+class _Window(NamedTuple):
+    recording: _Recording
+    samples: Float32[np.ndarray, "2 sample"]
+    start_frame: int
+    tokens: dict[str, Tensor]
+
+
+def _cut(
+    clips: Iterable[Clip], ears: LoadedBackends, pending: deque[_Recording], watch: RunStats, on_failure: OnFailure
+) -> Iterator[_Window]:
+    """Windows of all clips, one after the other; every clip begun is entered in `pending`."""
+    for clip in clips:
+        recording = _Recording(clip, ears)
+        pending.append(recording)
+        try:
+            for cut in cut_windows(recording.blocks(watch), batch_size=1):
+                recording.frames = cut.end_frame
+                start_frame = cut.start_frame[0]
+                yield _Window(recording, cut.samples[0], start_frame, recording.tokens(start_frame, watch))
+        except MediaError as error:
+            recording.failed = True
+            on_failure(clip, error)
+        recording.read = True
+
+
+def _infer(batch: list[_Window], ears: LoadedBackends, watch: RunStats) -> dict[str, Posterior]:
+    audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(ears.device)
+    tokens = {name: torch.stack([window.tokens[name] for window in batch]).to(ears.device) for name in ears.encoders}
+    features = ClipBatch(audio, ears.features_by_name, tokens)
+    with watch.measure("features"):
+        for name in ears.features:
+            features[name]
+    posteriors = {}
+    for name, backend in ears.backends.items():
+        with watch.measure(name):
+            try:
+                posteriors[name] = backend.infer(features)
+            except SeldfuseError:
+                raise
+            except Exception as error:
+                cause = f"{type(error).__name__}: {error}"
+                raise PluginError(f"the backend {name} failed ({cause}); leave it out of --backends") from error
+            _check(name, posteriors[name], features)
+    _check_classes(posteriors)
+    return posteriors
+
+
+def _check(name: str, posterior: Posterior, batch: ClipBatch) -> None:
+    expected, found = (len(batch), batch.frames), tuple(posterior.activity.shape[:2])
+    if found != expected:
+        raise PluginError(f"the backend {name} must give (windows, frames) = {expected}, gave {found}")
+    for field_name, tensor in posterior.tensors().items():
+        if not tensor.isfinite().all():
+            raise PluginError(f"the backend {name} gave values of {field_name} that are not numbers")
+
+
+def _check_classes(posteriors: Mapping[str, Posterior]) -> None:
+    (first, reference), *others = posteriors.items()
+    for name, posterior in others:
+        if all(place is None for place in match_classes(reference.labels, posterior.labels)):
+            raise CheckpointError(
+                f"the checkpoints know different classes: {first} has {', '.join(reference.labels.names)}; "
+                f"{name} has {', '.join(posterior.labels.names)}; run them apart, or name checkpoints of one label set"
+            )
+
+
+def _distribute(batch: list[_Window], posteriors: Mapping[str, Posterior]) -> None:
+    """Gives each recording its rows of every posterior."""
+    numbered = enumerate(batch)
+    for _, group in groupby(numbered, key=lambda pair: id(pair[1].recording)):
+        rows, cuts = zip(*group, strict=True)
+        for name, stitcher in cuts[0].recording.stitchers.items():
+            part = posteriors[name].map(lambda tensor, rows=rows: tensor[rows[0] : rows[-1] + 1])
+            stitcher.add(part, [cut.start_frame for cut in cuts])
+
+
+def _pop_finished(pending: deque[_Recording], watch: RunStats) -> Iterator[MemberPosteriors]:
+    while pending and pending[0].read:
+        recording = pending.popleft()
+        if not recording.failed:
+            yield recording.heard()
+        watch.clips += 1

@@ -1,0 +1,180 @@
+"""Folders of posteriors or of plain event tables, as members of an ensemble."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seldfuse.core.events import Events
+from seldfuse.core.member_posteriors import MemberPosteriors
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
+from seldfuse.formats import dcase
+from seldfuse.fusion.conform import TargetGrid, conform_members
+from seldfuse.fusion.votes import build_vote_posterior
+
+SUFFIXES = (".safetensors", ".csv")
+FIELDS_OF_EVENTS = ("activity", "direction", "distance", "onscreen")
+CLIPS_NAMED = 3
+"""Clips that a message names."""
+LENGTH_TOLERANCE = 0.1
+"""How far a direction may be from length 1 where something sounds; half precision needs a hundredth of that."""
+
+
+@dataclass(frozen=True)
+class MemberFolders:
+    """The files of each member, by member and clip."""
+
+    files: Mapping[str, Mapping[str, Path]]
+
+    def list_fields(self) -> set[str]:
+        """Fields that at least one member gives, by the first file of each. Raises UsageError."""
+        return set().union(*(_fields(found) for found in self._first().values()))
+
+    def read_clips(self) -> Iterator[MemberPosteriors]:
+        """What each member says of every clip, in the order of names, with the classes and frames of one grid.
+
+        The grid is that of the first files (`TargetGrid.from_members`), the same for all clips. A member abstains where
+        it lacks the clip or its posterior is NaN throughout, which a note tells. Raises UsageError where members do not
+        fit.
+        """
+        first = self._first()
+        grid = TargetGrid.from_members(list(first.values()))
+        fields = {member: _fields(found) for member, found in first.items()}
+        absent = {clip: self._absent(clip) for clip in sorted(set().union(*self.files.values()))}
+        alike = Counter(absent.values())
+        for clip, members in absent.items():
+            # Where many clips lack the same, one sentence serves them all, so that it can be counted.
+            subject = f"{clip} is missing" if alike[members] == 1 else "missing"
+            notes = (f"{subject} from {', '.join(members)}, which abstain",) if members else ()
+            yield _read_clip(
+                clip, {m: paths[clip] for m, paths in self.files.items() if clip in paths}, grid, fields, notes
+            )
+
+    def _first(self) -> dict[str, Posterior | Events]:
+        return {member: _read(next(iter(paths.values()))) for member, paths in self.files.items()}
+
+    def _absent(self, clip: str) -> tuple[str, ...]:
+        return tuple(member for member, paths in self.files.items() if clip not in paths)
+
+
+def open_members(folders: Sequence[Path]) -> MemberFolders:
+    """The members that folders stand for; a folder's name is its member's name.
+
+    Raises UsageError where a folder holds no posteriors and no events, two folders have one name, or a member has no
+    clip that another has.
+    """
+    files = {_name(folder): _by_clip(folder) for folder in folders}
+    if len(files) < len(folders):
+        raise UsageError(
+            f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}"
+        )
+    for member, mine in files.items():
+        others = set().union(*(paths for other, paths in files.items() if other != member))
+        if len(files) > 1 and others.isdisjoint(mine):
+            raise UsageError(
+                f"{member} has no clip in common with the others: it has {_format_some(mine)}, "
+                f"they have {_format_some(others)}; "
+                "a clip's name is its file's path below the folder, without suffix"
+            )
+    return MemberFolders(files)
+
+
+def _fields(found: Posterior | Events) -> tuple[str, ...]:
+    return found.provides if isinstance(found, Posterior) else FIELDS_OF_EVENTS
+
+
+def _format_some(clips: Collection[str]) -> str:
+    return ", ".join(sorted(clips)[:CLIPS_NAMED]) + (", …" if len(clips) > CLIPS_NAMED else "")
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name
+
+
+def _by_clip(folder: Path) -> dict[str, Path]:
+    """Files by clip name: the path below the folder, without its suffix."""
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder of posteriors or of DCASE CSV files: {folder}")
+    for suffix in SUFFIXES:
+        paths = [path for path in folder.rglob(f"*{suffix}") if not path.name.startswith(".")]
+        found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+        if found:
+            return dict(sorted(found.items()))
+    raise UsageError(f"the folder holds neither posteriors ({SUFFIXES[0]}) nor events ({SUFFIXES[1]}): {folder}")
+
+
+def _read_clip(
+    clip: str, paths: Mapping[str, Path], grid: TargetGrid, fields: Mapping[str, Sequence[str]], notes: tuple[str, ...]
+) -> MemberPosteriors:
+    """What all members, which `fields` names, say of a clip; those who say nothing say that they do not know."""
+    read = {member: _read(path) for member, path in paths.items()}
+    mute = [member for member, found in read.items() if isinstance(found, Posterior) and found.activity.isnan().all()]
+    if len(mute) < len(read):
+        read = {member: found for member, found in read.items() if member not in mute}
+    said, left_out = _conform_all(read, grid)
+    blank = next(iter(said.values()))
+    posteriors = {member: said[member] if member in said else _make_unknown(blank, fields[member]) for member in fields}
+    notes += tuple(f"{member} says nothing but NaN, and abstains" for member in mute)
+    return MemberPosteriors(clip, posteriors, blank.frames * grid.hop_s, (*notes, *left_out))
+
+
+def _conform_all(
+    read: Mapping[str, Posterior | Events], grid: TargetGrid
+) -> tuple[dict[str, Posterior], tuple[str, ...]]:
+    """Posteriors on the grid, and events as votes that are as long."""
+    posteriors, notes = conform_members(
+        {name: found for name, found in read.items() if isinstance(found, Posterior)}, grid
+    )
+    tables = {name: found for name, found in read.items() if isinstance(found, Events)}
+    ends = {name: 1 + int(table.table["frame"].max()) if len(table) else 1 for name, table in tables.items()}
+    frames = max((posterior.frames for posterior in posteriors.values()), default=max(ends.values(), default=1))
+    # Votes get one number of tracks, so that a system that heard nothing votes against the second event too.
+    tracks = max(map(_tracks, tables.values()), default=1)
+    # A table that goes beyond the posteriors keeps its length, by which it is refused.
+    votes = {name: build_vote_posterior(table, max(frames, ends[name]), tracks) for name, table in tables.items()}
+    fitted, more = conform_members(votes, grid)
+    said = posteriors | fitted
+    return {name: said[name] for name in read}, (*notes, *more)
+
+
+def _make_unknown(like: Posterior, fields: Sequence[str]) -> Posterior:
+    """A posterior that gives `fields` and knows none of them anywhere."""
+    cell = torch.full_like(like.activity[..., :1], torch.nan)
+    values: dict[str, Tensor] = dict.fromkeys(fields, cell)
+    if "direction" in values:
+        values["direction"] = cell.unsqueeze(-1).expand(*cell.shape, 3)
+    return Posterior(**values, labels=like.labels, hop_s=like.hop_s, provenance={"absent": True})
+
+
+def _read(path: Path) -> Posterior | Events:
+    return dcase.read_events(path) if path.suffix == ".csv" else _read_posterior(path)
+
+
+def _read_posterior(path: Path) -> Posterior:
+    posterior = Posterior.load(path)
+    if posterior.activity.shape[0] != 1:
+        raise UsageError(f"expected the posterior of one clip, got a batch of {posterior.activity.shape[0]}: {path}")
+    _check_values(posterior, path)
+    return posterior
+
+
+def _check_values(posterior: Posterior, path: Path) -> None:
+    """Finds the two slips that other systems are likely to make: logits, and directions as long as the activity."""
+    activity = posterior.activity
+    outside = (activity < 0) | (activity > 1)
+    if outside.any():
+        raise UsageError(f"expected activity from 0 to 1, got {activity[outside][0].item():g}: {path}")
+    if posterior.direction is None:
+        return
+    length = posterior.direction.float().norm(dim=-1)
+    wrong = (activity > 0.5) & ((length - 1).abs() > LENGTH_TOLERANCE)
+    if wrong.any():
+        raise UsageError(f"expected unit vectors as direction, got one of length {length[wrong][0].item():g}: {path}")
+
+
+def _tracks(events: Events) -> int:
+    return int(events.table.groupby(["frame", "cls"]).size().max()) if len(events) else 1

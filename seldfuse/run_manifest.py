@@ -1,0 +1,147 @@
+"""Which clips of an output folder are finished: from what input, and how they were made.
+
+`manifest.jsonl` has one line of JSON for each recipe and for each finished clip. Lines are only ever added, so a run of
+many thousand clips writes each of them once, and the newest line of a clip counts. A line that a killed run left torn
+is passed over.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import seldfuse
+from seldfuse.catalogue.registry import BackendRequest, CatalogueEntry, Registry
+from seldfuse.catalogue.values import Writer
+from seldfuse.checkpoint import BUNDLED
+from seldfuse.core.clip import Clip
+from seldfuse.errors import UsageError
+from seldfuse.storage.digest import blake2b_128, hash_file
+
+NAME = "manifest.jsonl"
+
+
+class RunManifest:
+    """The finished clips of `folder`; `recipe` holds, as JSON values, all that results depend on but the input.
+
+    Raises UsageError where the folder or the manifest in it cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, recipe: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._path = folder / NAME
+        self._recipe = blake2b_128(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        self._inputs: dict[str, dict[str, Any] | None] = {}
+        lines = self._read()
+        self._finished = {line["clip"]: line for line in lines if "clip" in line}
+        if not any("clip" not in line and line.get("recipe") == self._recipe for line in lines):
+            self._add({"recipe": self._recipe, **recipe})
+
+    def find_finished(self, clip: Clip) -> list[Path]:
+        """The files of a clip that is finished: made from this input by this recipe, and all there. Else none."""
+        found = self._inputs[clip.name] = _input(clip)
+        line = self._finished.get(clip.name, {})
+        if found is None or (line.get("input"), line.get("recipe")) != (found, self._recipe):
+            return []
+        files = [self._folder / name for name in line["files"]]
+        return files if all(file.is_file() for file in files) else []
+
+    def begin(self, name: str) -> None:
+        """To be called before the files of a clip are written: from then on the manifest's line is not true of them."""
+        if self._finished.pop(name, None):
+            self._add({"clip": name})
+
+    def finish(self, name: str, files: Iterable[Path]) -> None:
+        """Enters a clip whose files are written; `finished` was asked about it before it was heard."""
+        names = [file.relative_to(self._folder).as_posix() for file in files]
+        self._add({"clip": name, "input": self._inputs.pop(name), "recipe": self._recipe, "files": names})
+
+    def _read(self) -> list[dict[str, Any]]:
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._refusal(error) from error
+        return [line for line in map(_parse, text.splitlines()) if line is not None]
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a+b") as file:
+                file.write(text if _ends_whole(file) else b"\n" + text)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> UsageError:
+        return UsageError(f"cannot write here ({error.strerror}); choose another folder with -o: {self._path}")
+
+
+def describe_run(
+    backends: Sequence[BackendRequest], writers: Sequence[CatalogueEntry[Writer]], registry: Registry, **options: Any
+) -> dict[str, Any]:
+    """All that results depend on but the input: versions, weights by their content, and options, as JSON values."""
+    return {
+        "seldfuse": seldfuse.__version__,
+        "backends": [
+            {
+                "name": request.instance,
+                "from": _origin(registry.backends[request.spec.name]),
+                "checkpoint": _checkpoint(request.checkpoint),
+            }
+            for request in backends
+        ],
+        "formats": [{"name": entry.spec.name, "from": _origin(entry)} for entry in writers],
+        **options,
+    }
+
+
+def _origin(entry: CatalogueEntry[Any]) -> str:
+    return f"{entry.distribution} {entry.version}"
+
+
+def _checkpoint(reference: str | None) -> dict[str, str]:
+    """A digest of each file of a checkpoint; none where the reference is no file or folder of this machine."""
+    places = [] if reference is None else [*(root / reference for root in BUNDLED), Path(reference)]
+    place = next((place for place in places if place.exists()), None)
+    if place is None:
+        return {}
+    files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+    return {file.relative_to(place.parent).as_posix(): hash_file(file) for file in files}
+
+
+def _input(clip: Clip) -> dict[str, Any] | None:
+    """What a clip is made of: one file, or in the challenge's data set two."""
+    found, picture = _identity(clip.path), clip.video_path
+    if found is None or picture is None or picture == clip.path:
+        return found
+    return {**found, "picture": _identity(picture)}
+
+
+def _identity(path: Path | None) -> dict[str, Any] | None:
+    """Size and digest of an input; None where it cannot be read, which decoding will tell."""
+    try:
+        # A pipe never ends.
+        if path is None or not path.is_file():
+            return None
+        return {"size": path.stat().st_size, "blake2b": hash_file(path)}
+    except OSError:
+        return None
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None where it was torn."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _ends_whole(file: IO[bytes]) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

@@ -1,0 +1,1 @@
+"""Settings in TOML files: reading, checking, and old names of keys."""

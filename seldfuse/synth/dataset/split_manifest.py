@@ -1,0 +1,136 @@
+"""How a split of synthetic scenes was made, and which of its clips are finished.
+
+`manifest-<split>.jsonl` begins with a line for the recipe, which holds all that clips depend on. Then each finished
+clip adds a line: its number and name, the SHA-256 of its files, how long each class sounds, and its plan. A line that
+a killed run left torn is cut off.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import seldfuse
+from seldfuse.errors import UsageError
+from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.synth.draw import SceneIngredients
+
+Line = Mapping[str, Any]
+
+
+class SplitManifest:
+    """The finished clips of a split.
+
+    Raises UsageError where the folder cannot be written or read, where another recipe made what is there, or where
+    files are there and no manifest. With `overwrite`, a split that has a manifest is deleted.
+    """
+
+    def __init__(self, split: DatasetSplit, recipe: Line, overwrite: bool = False) -> None:
+        self._split = split
+        self._finished: dict[int, tuple[tuple[Path, ...], Mapping[str, float]]] = {}
+        try:
+            begun = split.manifest.exists() and _cut_torn_line(split.manifest)
+            if begun and not overwrite:
+                self._go_on(recipe)
+            else:
+                self._begin(recipe, split.list_files() if begun else ())
+        except OSError as error:
+            raise UsageError(
+                f"cannot write here ({error.strerror}); choose another folder for OUT: {split.manifest}"
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"expected a manifest of seldfuse synth ({error!r}); start anew with --overwrite: {split.manifest}"
+            ) from error
+
+    def is_finished(self, number: int) -> bool:
+        """Whether a clip has its line, and its files are there."""
+        return number in self._finished and all(path.is_file() for path in self._finished[number][0])
+
+    @property
+    def clips(self) -> int:
+        return len(self._finished)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each class sounds in all finished clips, the most frequent first."""
+        total: defaultdict[str, float] = defaultdict(float)
+        for _, seconds in self._finished.values():
+            for name, of_clip in seconds.items():
+                total[name] += of_clip
+        return {name: round(total[name], 1) for name in sorted(total, key=lambda name: -total[name])}
+
+    def add(self, line: Line) -> None:
+        """Enters a clip whose files are written. Raises UsageError where that fails."""
+        try:
+            with self._split.manifest.open("ab") as file:
+                file.write(_encode_line(line))
+        except OSError as error:
+            raise UsageError(f"writing failed ({error.strerror}): {self._split.manifest}") from error
+        self._remember(line)
+
+    def _begin(self, recipe: Line, outdated: Sequence[Path]) -> None:
+        for path in outdated:
+            path.unlink()
+        strangers = self._split.list_files()
+        if strangers:
+            raise UsageError(
+                f"the split {self._split.name} holds files that seldfuse synth did not make; "
+                f"choose another split, or another folder for OUT: {strangers[0]}"
+            )
+        self._split.out.mkdir(parents=True, exist_ok=True)
+        self._split.manifest.write_bytes(_encode_line({"recipe": recipe}))
+
+    def _go_on(self, recipe: Line) -> None:
+        with self._split.manifest.open("rb") as file:
+            made = json.loads(file.readline()).get("recipe", {})
+            differing = [name for name in {**recipe, **made} if recipe.get(name) != made.get(name)]
+            if differing:
+                raise UsageError(
+                    f"another recipe made what is here (different: {', '.join(differing)}); choose another folder or "
+                    f"another split, or delete the split and start anew with --overwrite: {self._split.manifest}"
+                )
+            for text in file:
+                self._remember(json.loads(text))
+
+    def _remember(self, line: Line) -> None:
+        self._finished[line["number"]] = self._files(line), line["seconds"]
+
+    def _files(self, line: Line) -> tuple[Path, ...]:
+        return tuple(self._split.out / name for name in line["files"])
+
+
+def describe_dataset(stage: SceneIngredients, inputs: Mapping[str, Path | None], **options: Any) -> dict[str, Any]:
+    """All that clips depend on but their number: version, options, digests of input files and folders."""
+    return {
+        "seldfuse": seldfuse.__version__,
+        **options,
+        "evenness": stage.evenness,
+        "statistics": _sha256(stage.statistics.to_json().encode()),
+        "srir_share": stage.measured_share,
+        **{name: path and _digest(path) for name, path in inputs.items()},
+    }
+
+
+def _digest(path: Path) -> str:
+    """Of a file, SHA-256 of its bytes; of a folder, of the paths and sizes of all files in it."""
+    if path.is_file():
+        return _sha256(path.read_bytes())
+    sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
+    return _sha256(json.dumps(sizes, sort_keys=True).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _encode_line(line: Line) -> bytes:
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Cuts off what stands behind the last whole line, and says how much is left."""
+    with path.open("rb+") as file:
+        return file.truncate(file.read().rfind(b"\n") + 1)

@@ -1,0 +1,130 @@
+"""What stands behind the figures: a room seen from the microphone, drawn or from a picture of the user's."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from av.error import FFmpegError
+from jaxtyping import Float, UInt8
+
+from seldfuse.core.geometry import Camera
+from seldfuse.errors import MediaError, UsageError
+from seldfuse.synth.pictures.interior import draw_interior
+from seldfuse.synth.pictures.still import SUFFIXES, read_still
+from seldfuse.synth.scene import MeasuredRoom, Room, ScenePlan
+
+DRAWN = "room"
+SEEDS = 2**31
+PANORAMA_COLUMNS = 4096
+"""Wider panoramas are made smaller: a picture of the challenge shows them at 1,700 columns."""
+
+
+@dataclass(frozen=True)
+class BackgroundSet:
+    """Backgrounds by key: the path of a picture inside `folder`, or `room:<seed>`, a room drawn anew."""
+
+    folder: Path | None = None
+    files: tuple[str, ...] = ()
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """The key of one of the pictures, of a drawn room where there are none."""
+        return self.files[rng.integers(len(self.files))] if self.files else f"{DRAWN}:{rng.integers(SEEDS)}"
+
+    def read_picture(self, key: str, scene: ScenePlan, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
+        """The background as the camera sees it; takes tens of milliseconds, so keep it.
+
+        A picture twice as wide as high is a panorama (equirectangular, its middle where the room's x axis points),
+        which is turned with the scene; any other one is cut to fill. Raises UsageError for an unknown key, MediaError.
+        """
+        kind, _, seed = key.partition(":")
+        if kind == DRAWN and seed.isdecimal():
+            return draw_interior(estimate_room(key, scene.room), camera, np.random.default_rng(int(seed)))
+        if self.folder is None or key not in self.files:
+            raise UsageError(
+                f"expected a background of the folder or 'room:SEED', got {key!r}; "
+                "give the folder that the scene was planned with"
+            )
+        picture = read_still(self.folder / key)
+        if picture.width == 2 * picture.height:
+            return _looked_into(picture, camera, scene.room.yaw_deg if scene.room else 0.0)
+        return _filling(picture, camera)
+
+
+def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | None = None) -> BackgroundSet:
+    """The pictures of a folder and its sub-folders; no folder leaves drawn rooms.
+
+    `on_problem` is told of files that are no pictures, and the rest goes on; without it MediaError is raised. Raises
+    UsageError where no picture is left.
+    """
+    if folder is None:
+        return BackgroundSet()
+    if not folder.is_dir():
+        raise UsageError(f"--backgrounds expects a folder of pictures: {folder}")
+    files = []
+    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+        try:
+            _check(path)
+            files.append(path.relative_to(folder).as_posix())
+        except MediaError as error:
+            if on_problem is None:
+                raise
+            on_problem(f"passed over: {error}")
+    if not files:
+        raise UsageError(f"expected pictures ({', '.join(SUFFIXES)}), found none: {folder}")
+    return BackgroundSet(folder, tuple(files))
+
+
+def estimate_room(key: str, room: Room | MeasuredRoom | None) -> Room:
+    """The room that the background shows: the scene's, or one made up from the key where its walls are unknown."""
+    if isinstance(room, Room):
+        return room
+    rng = np.random.default_rng([len(key), *key.encode()])
+    size_m = (float(rng.uniform(6, 10)), float(rng.uniform(6, 10)), float(rng.uniform(2.6, 3.4)))
+    middle_m = (size_m[0] * float(rng.uniform(0.3, 0.7)), size_m[1] * float(rng.uniform(0.3, 0.7)))
+    yaw_deg = room.yaw_deg if room else float(rng.uniform(0, 360))
+    return Room(size_m, (*middle_m, float(rng.uniform(1.2, 1.6))), yaw_deg, ())
+
+
+def _check(path: Path) -> None:
+    """Reads the header alone: panoramas are large."""
+    try:
+        with av.open(str(path)) as file:
+            sides = [min(stream.width, stream.height) for stream in file.streams.video]
+    except (FFmpegError, OSError) as error:
+        raise MediaError(f"expected a picture that FFmpeg reads ({error}): {path}") from error
+    if not sides or sides[0] < 1:
+        raise MediaError(f"expected a picture that FFmpeg reads: {path}")
+
+
+def _filling(picture: av.VideoFrame, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
+    scale = max(camera.width_px / picture.width, camera.height_px / picture.height)
+    width, height = math.ceil(picture.width * scale), math.ceil(picture.height * scale)
+    rgb = picture.reformat(width, height, format="rgb24", interpolation="AREA").to_ndarray()
+    left, top = (width - camera.width_px) // 2, (height - camera.height_px) // 2
+    return np.ascontiguousarray(rgb[top : top + camera.height_px, left : left + camera.width_px])
+
+
+def _looked_into(picture: av.VideoFrame, camera: Camera, yaw_deg: float) -> UInt8[np.ndarray, "height width 3"]:
+    width = min(picture.width, PANORAMA_COLUMNS)
+    rgb = picture.reformat(width, width // 2, format="rgb24", interpolation="AREA").to_ndarray()
+    # The seam at the rear: a column of the other side on both sides.
+    wrapped = np.concatenate([rgb[:, -1:], rgb, rgb[:, :1]], axis=1)
+    azimuth_deg, elevation_deg = _directions(camera)
+    columns = (0.5 - (azimuth_deg + yaw_deg) / 360) % 1.0 * width + 1
+    grid = np.stack([columns / (width + 2) * 2 - 1, -elevation_deg / 90], axis=-1).astype(np.float32)
+    source = torch.from_numpy(wrapped).permute(2, 0, 1)[None].float()
+    seen = F.grid_sample(source, torch.from_numpy(grid)[None], padding_mode="border", align_corners=False)
+    return np.ascontiguousarray(seen[0].permute(1, 2, 0).round().to(torch.uint8).numpy())
+
+
+def _directions(camera: Camera) -> tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width"]]:
+    """Azimuth (from the microphone's front) and elevation of every pixel's middle, in degrees."""
+    x_px, y_px = np.meshgrid(np.arange(camera.width_px) + 0.5, np.arange(camera.height_px) + 0.5)
+    left, up = camera.width_px / 2 - x_px, camera.height_px / 2 - y_px
+    elevation_deg = np.degrees(np.arctan2(up, np.hypot(left, camera.focal_px)))
+    return camera.azimuth_from_x(x_px), elevation_deg

@@ -1,0 +1,84 @@
+"""What cheap equipment does to a scene: too much gain, a narrow band, a lossy codec."""
+
+import zlib
+from collections.abc import Sequence
+
+import av
+import numpy as np
+import scipy.fft
+import torch
+from av.audio.frame import AudioFrame
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.synth.codec import apply_codec
+from seldfuse.synth.scene import RecordingChain
+
+AAC_DELAY = 1024
+"""Samples by which what was decoded comes late."""
+
+_STEEPNESS = 4
+"""Order of the band limits: 24 dB an octave."""
+
+_RINGING = SAMPLE_RATE_HZ // 10
+
+
+def apply_chain(
+    audio: Float[Tensor, "batch 2 sample"], wears: Sequence[RecordingChain]
+) -> Float[Tensor, "batch 2 sample"]:
+    """Scenes at 24 kHz as their equipment hands them on: gain, clipping at ±1, band limits, then a codec's doing.
+
+    The codec is `codec.coded`; what chance does in it depends on the scene's wear alone. What overshoots in the end is
+    clipped, as a player does. Raises ValueError for a bit rate that `codec.RATES` does not hold.
+    """
+    gain_db = torch.tensor([wear.gain_db for wear in wears], device=audio.device).reshape(-1, 1, 1)
+    audio = (audio * 10 ** (gain_db / 20)).clamp_(-1.0, 1.0)
+    limited = [row for row, wear in enumerate(wears) if wear.highpass_hz is not None or wear.lowpass_hz is not None]
+    if limited:
+        audio[limited] = _limit_bandwidth(audio[limited], [wears[row] for row in limited])
+    lossy = {row: wear.codec_kbps for row, wear in enumerate(wears) if wear.codec_kbps is not None}
+    if lossy:
+        starts = [zlib.crc32(repr(wears[row]).encode()) for row in lossy]
+        audio[list(lossy)] = apply_codec(audio[list(lossy)], list(lossy.values()), starts)
+    return audio.clamp_(-1.0, 1.0)
+
+
+def _limit_bandwidth(
+    audio: Float[Tensor, "batch 2 sample"], wears: Sequence[RecordingChain]
+) -> Float[Tensor, "batch 2 sample"]:
+    """Butterworth's magnitudes without their phases, on the spectrum of the whole scene."""
+    samples = audio.shape[-1]
+    fft_samples = scipy.fft.next_fast_len(samples + _RINGING, real=True)
+    frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ, device=audio.device)
+    low_hz = _corners(wears, "highpass_hz", 0.0, audio.device)
+    high_hz = _corners(wears, "lowpass_hz", float("inf"), audio.device)
+    order = 2 * _STEEPNESS
+    damping = (1 + (low_hz / frequency_hz.clamp_min(1e-3)) ** order) * (1 + (frequency_hz / high_hz) ** order)
+    limited: Tensor = torch.fft.irfft(torch.fft.rfft(audio, fft_samples) * damping.rsqrt(), fft_samples)
+    return limited[..., :samples]
+
+
+def _corners(
+    wears: Sequence[RecordingChain], name: str, absent_hz: float, device: torch.device
+) -> Float[Tensor, "batch 1 1"]:
+    corners_hz = [getattr(wear, name) for wear in wears]
+    return torch.tensor([absent_hz if hz is None else hz for hz in corners_hz], device=device).reshape(-1, 1, 1)
+
+
+def encode_aac(audio: Float32[np.ndarray, "2 sample"], kbps: int) -> Float32[np.ndarray, "2 sample"]:
+    """A scene at 24 kHz after real AAC, encoded and decoded in memory, of the same length and in time with it.
+
+    The encoder is FFmpeg's own at its default settings, with intensity stereo and noise substitution as in most videos;
+    `kbps` is for both channels together.
+    """
+    encoder = av.CodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = SAMPLE_RATE_HZ, "stereo", "fltp"
+    encoder.bit_rate = 1000 * kbps
+    frame = AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout="stereo")
+    frame.sample_rate = SAMPLE_RATE_HZ
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    decoder = av.CodecContext.create("aac", "r")
+    decoder.extradata = encoder.extradata
+    decoded = [piece.to_ndarray() for packet in (*packets, None) for piece in decoder.decode(packet)]
+    return np.concatenate(decoded, axis=1)[:, AAC_DELAY : AAC_DELAY + audio.shape[1]]

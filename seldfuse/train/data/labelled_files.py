@@ -1,0 +1,178 @@
+"""Sounds on disk and the label files that belong to them."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from seldfuse.core.labels import LabelSet
+from seldfuse.errors import UsageError
+from seldfuse.formats.dcase import read_many
+from seldfuse.media.inputs import MEDIA_SUFFIXES, VIDEO_SUFFIXES
+
+TRAIN_FOLDS = (1, 2, 3)
+VALIDATE_FOLDS = (4,)
+"""As the challenge's baseline has it: folds 1 and 2 are synthetic scenes, 3 its training and 4 its test recordings."""
+
+LOOKED_INTO = 200
+"""Label files that are read before a training begins, so that a wrong folder is told at once."""
+
+SHOWN = 3
+
+LAYOUTS = (
+    "give a folder that holds stereo_dev/<split>/<clip>.wav and metadata_dev/<split>/<clip>.csv, or one in which "
+    "each sound has a CSV file of the same name beside it"
+)
+
+# The folders of a data set that are apart only because of what kind of file is in them.
+_PART = re.compile(r"(stereo|metadata|video)_(dev|eval)")
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """A sound and its labels.
+
+    `name` is the sound's path inside of the folder without suffix, `fold` the number in a name such as
+    `fold3_room21_mix001`, `split` the name of the folder that the sound is in. `of_challenge` tells a file of
+    the challenge's layout, which lasts 5 s. `video` is the file with the picture, if there is one.
+    """
+
+    name: str
+    sound: Path
+    labels: Path
+    fold: int | None
+    split: str
+    of_challenge: bool
+    video: Path | None = None
+
+
+def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> list[LabelledFile]:
+    """The sounds in a folder and below it that have a label file of their name, sorted by name.
+
+    Files pair that lie side by side, or in the same split of `stereo_dev` and `metadata_dev`. Where a name has a sound
+    and a video, the sound is taken. Hidden files are not looked at; files without a partner are passed over and
+    told to `problems`. Some label files are read.
+
+    Raises UsageError where there is no folder, no sound, no pair, no event at all, or a label file that is none.
+    """
+    if not folder.is_dir():
+        found = "got a file" if folder.exists() else "there is none"
+        raise UsageError(f"expected a folder of sounds and label files, {found}; {LAYOUTS}: {folder}")
+    sounds, tables = _files(folder)
+    if not sounds:
+        raise UsageError(f"expected sounds, found none and {_format_count(tables, 'label file')}; {LAYOUTS}: {folder}")
+    names = sorted(sounds.keys() & tables.keys())
+    if not names:
+        raise UsageError(
+            f"expected a label file for each sound, found {_format_count(sounds, 'sound')} and "
+            f"{_format_count(tables, 'label file')}, but no name that both have; {LAYOUTS}: {folder}"
+        )
+    problems += _strays(folder, sounds, tables)
+    pairs = [_pair(name, sounds[name], tables[name]) for name in names]
+    _look_into([pair.labels for pair in pairs], labels, folder)
+    return pairs
+
+
+def split_by_fold(
+    pairs: Sequence[LabelledFile],
+    train_folds: Collection[int] = TRAIN_FOLDS,
+    validate_folds: Collection[int] = VALIDATE_FOLDS,
+) -> tuple[list[LabelledFile], list[LabelledFile]]:
+    """The pairs that train and those that validate, by fold; either may be none.
+
+    Without a fold in its name, a sound validates where its split is one for tests (`dev-test-tau`, `test`); all other
+    such sounds train.
+    """
+    numbered = [pair for pair in pairs if pair.fold is not None]
+    others = [pair for pair in pairs if pair.fold is None]
+    train = [pair for pair in numbered if pair.fold in train_folds] + [pair for pair in others if not _tests(pair)]
+    validate = [pair for pair in numbered if pair.fold in validate_folds] + [pair for pair in others if _tests(pair)]
+    return sorted(train, key=_name), sorted(validate, key=_name)
+
+
+def _files(folder: Path) -> tuple[dict[str, list[Path]], dict[str, Path]]:
+    """Sounds (and videos) and label files by the name that pairs them."""
+    sounds: defaultdict[str, list[Path]] = defaultdict(list)
+    tables: dict[str, Path] = {}
+    for here, files in _folders(folder):
+        place = "/".join(part for part in here.relative_to(folder).parts if not _PART.fullmatch(part))
+        for file in files:
+            stem, suffix = os.path.splitext(file)
+            name = f"{place}/{stem}" if place else stem
+            if suffix.lower() == ".csv":
+                tables[name] = here / file
+            elif suffix.lower() in MEDIA_SUFFIXES:
+                sounds[name].append(here / file)
+    return dict(sounds), tables
+
+
+def _folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folder and those below it, each with its files, hidden ones left out. Links are followed, circles not."""
+    seen: set[str] = set()
+    for here, below, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
+        if real not in seen:
+            yield Path(here), sorted(name for name in files if not name.startswith("."))
+        seen.add(real)
+
+
+def _pair(name: str, sounds: Sequence[Path], labels: Path) -> LabelledFile:
+    path, sound = PurePosixPath(name), min(sounds, key=_preference)
+    video = next((file for file in sorted(sounds) if file.suffix.lower() in VIDEO_SUFFIXES), None)
+    found = re.match(r"fold(\d+)_", path.name)
+    of_challenge = sound.suffix.lower() == ".wav" and sound.parent.parent.name == "stereo_dev"
+    return LabelledFile(name, sound, labels, int(found[1]) if found else None, path.parent.name, of_challenge, video)
+
+
+def _preference(path: Path) -> tuple[bool, bool, str]:
+    """A sound rather than a video, and a WAV file rather than a lossy one."""
+    return path.suffix.lower() in VIDEO_SUFFIXES, path.suffix.lower() != ".wav", str(path)
+
+
+def _name(pair: LabelledFile) -> str:
+    return pair.name
+
+
+def _tests(pair: LabelledFile) -> bool:
+    return "test" in re.split(r"[-_. ]", pair.split.lower())
+
+
+def _strays(folder: Path, sounds: dict[str, list[Path]], tables: dict[str, Path]) -> Iterator[str]:
+    silent, deaf = sorted(tables.keys() - sounds.keys()), sorted(sounds.keys() - tables.keys())
+    if deaf:
+        yield f"passed over {_format_count(deaf, 'sound')} without a label file of the same name: {folder}"
+    if silent:
+        yield f"passed over {_format_count(silent, 'label file')} without a sound of the same name: {folder}"
+    doubles = [name for name, paths in sounds.items() if name in tables and len(_drop_videos(paths)) > 1]
+    if doubles:
+        yield f"took one sound each, WAV first, where a name has several: {_examples(doubles)}: {folder}"
+
+
+def _drop_videos(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix.lower() not in VIDEO_SUFFIXES]
+
+
+def _look_into(paths: Sequence[Path], labels: LabelSet, folder: Path) -> None:
+    """Reads some files from all over the list, and the others only where no event was found."""
+    step = -(-len(paths) // LOOKED_INTO)
+    for chosen in (paths[::step], paths):
+        if any(len(rows) for rows in read_many(chosen, labels)):
+            return
+    raise UsageError(
+        f"expected labelled events, found no event in any of {_format_count(paths, 'label file')}; a label file holds "
+        f"one line for each source and frame of 100 ms, frame,class,source,azimuth,distance,onscreen: {folder}"
+    )
+
+
+def _format_count(found: Collection[object], noun: str) -> str:
+    examples = [name for name in found if isinstance(name, str)]
+    such = f" ({_examples(examples)})" if examples else ""
+    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}{such}"
+
+
+def _examples(names: Collection[str]) -> str:
+    shown = sorted(names)[:SHOWN]
+    return ", ".join(shown) + (", …" if len(names) > SHOWN else "")

@@ -1,0 +1,67 @@
+"""From the rows of label files to what networks learn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64
+
+from seldfuse.core.directions import direction_from_azimuth
+from seldfuse.core.geometry import fold_azimuth
+from seldfuse.core.labels import LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
+from seldfuse.media.windows import WINDOW_FRAMES
+from seldfuse.synth.truth import TRACKS
+
+TargetTracks = Float32[np.ndarray, "_ 6"]
+"""Frame, class, track, azimuth folded to the front in degrees, distance in metres and on-screen, sorted by frame."""
+
+FRAME, CLASS, TRACK, AZIMUTH, DISTANCE, ONSCREEN = range(6)
+
+
+def convert_rows(rows: Float64[np.ndarray, "row 6"], path: Path) -> TargetTracks:
+    """Sources of `formats.dcase.read_rows` as tracks: of a frame and class, the first three in order of their numbers.
+
+    On-screen is 0 where `path` leaves it out, as in the files of audio-only systems. Raises UsageError where it leaves
+    out distances.
+    """
+    if np.isnan(rows[:, DISTANCE]).any():
+        raise UsageError(
+            "expected the distance of every event, which networks learn, but the file has none; add a column, with the "
+            f"header frame,class,source,azimuth,distance,onscreen: {path}"
+        )
+    rows = rows[np.lexsort((rows[:, TRACK], rows[:, CLASS], rows[:, FRAME]))]
+    position = np.arange(len(rows))
+    another = np.ones(len(rows), dtype=bool)
+    another[1:] = (rows[1:, : CLASS + 1] != rows[:-1, : CLASS + 1]).any(axis=1)
+    rows[:, TRACK] = position - np.maximum.accumulate(np.where(another, position, 0))
+    rows[:, AZIMUTH] = fold_azimuth(rows[:, AZIMUTH])
+    rows[:, ONSCREEN] = np.nan_to_num(rows[:, ONSCREEN])
+    return rows[rows[:, TRACK] < TRACKS].astype(np.float32)
+
+
+def cut_tracks(tracks: TargetTracks, start_frame: int, frames: int) -> TargetTracks:
+    """What sounds in so many frames, which are counted from `start_frame` on."""
+    first, last = np.searchsorted(tracks[:, FRAME], [start_frame, start_frame + frames])
+    found = tracks[first:last].copy()
+    found[:, FRAME] -= start_frame
+    return found
+
+
+def build_target(windows: Sequence[TargetTracks], labels: LabelSet) -> Posterior:
+    """The truth of windows of 5 s: activity 0 or 1 on three tracks filled from the first, zeros where none sounds."""
+    whose = np.repeat(np.arange(len(windows)), [len(tracks) for tracks in windows])
+    tracks = np.concatenate([np.zeros((0, 6), np.float32), *windows])
+    cell = (whose, *(tracks[:, column].astype(np.int64) for column in (FRAME, CLASS, TRACK)))
+    shape = (len(windows), WINDOW_FRAMES, len(labels), TRACKS)
+    activity, azimuth_deg, distance_m, onscreen = (torch.zeros(shape) for _ in range(4))
+    for tensor, values in (
+        (activity, np.ones(len(tracks), np.float32)),
+        (azimuth_deg, tracks[:, AZIMUTH]),
+        (distance_m, tracks[:, DISTANCE]),
+        (onscreen, tracks[:, ONSCREEN]),
+    ):
+        tensor.numpy()[cell] = values
+    return Posterior(activity, direction_from_azimuth(azimuth_deg), distance_m, onscreen, labels=labels)

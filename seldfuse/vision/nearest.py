@@ -1,0 +1,51 @@
+"""The plain way, `rules`: what is seen near where something is heard is its source."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from seldfuse.vision.bayes import AudioEvidence, CauseEstimate, CauseParameters, VisualEvidence
+
+
+def match_nearest(
+    heard: AudioEvidence, seen: VisualEvidence, belief: CauseParameters, tolerance_deg: float, margin_deg: float
+) -> CauseEstimate:
+    """On-screen and where the nearest candidate is, within a tolerance; else off-screen, but near the picture's edge.
+
+    Pairs are taken from the nearest on, each candidate for one event of its rivals. Events below `activity` 0.5 claim
+    nothing. Where nobody looked, what was heard stays; beyond the picture's edge nothing is on-screen.
+    """
+    apart_deg = torch.where(seen.there, seen.azimuth_deg - heard.azimuth_deg.unsqueeze(-1), torch.inf)
+    pairs = _nearest_first(apart_deg.abs(), (heard.activity > 0.5), tolerance_deg, seen.rivals)
+    paired = pairs.any(-1)
+    from_middle_deg = (heard.azimuth_deg - belief.yaw_deg).abs() - belief.fov_deg / 2
+    onscreen = torch.where(from_middle_deg.abs() > margin_deg, 0.0, heard.onscreen)
+    onscreen = torch.where(seen.looked, torch.where(paired, 1.0, onscreen), heard.onscreen)
+    moved = torch.where(pairs, apart_deg, 0.0).sum(-1)
+    return CauseEstimate(onscreen, heard.azimuth_deg + moved, pairs.to(onscreen))
+
+
+def _nearest_first(
+    apart_deg: Float[Tensor, "frame event lane"],
+    loud: Bool[Tensor, "frame event"],
+    tolerance_deg: float,
+    rivals: Float[Tensor, "event event"],
+) -> Bool[Tensor, "frame event lane"]:
+    """One pair after the other, in all frames at once; whoever has a partner is out, as are its rivals there."""
+    frames, events, lanes = apart_deg.shape
+    pairs = torch.zeros_like(apart_deg, dtype=torch.bool)
+    if lanes == 0:
+        return pairs
+    left_deg = torch.where(loud.unsqueeze(-1), apart_deg, torch.inf)
+    frame = torch.arange(frames, device=apart_deg.device)
+    for _ in range(events):
+        nearest_deg, place = left_deg.flatten(1).min(1)
+        near = nearest_deg <= tolerance_deg
+        if not near.any():
+            break
+        event, lane = place // lanes, place % lanes
+        pairs[frame[near], event[near], lane[near]] = True
+        left_deg[frame[near], event[near]] = torch.inf
+        taken = (rivals[event] > 0).unsqueeze(-1) & (torch.arange(lanes, device=lane.device) == lane[:, None, None])
+        left_deg = torch.where(near[:, None, None] & taken, torch.inf, left_deg)
+    return pairs

@@ -1,0 +1,190 @@
+"""Fetching weights from a hub: the only thing in seldfuse that downloads, and only when it is asked to."""
+
+import hashlib
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+
+import seldfuse
+from seldfuse.errors import CheckpointError, UsageError
+from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.cache import CACHE_VARIABLE
+from seldfuse.weights.find import (
+    CONFIG,
+    HUB_NAME,
+    PUBLISHED,
+    SETTINGS,
+    VOCABULARY,
+    WEIGHT_FILES,
+    find_published,
+    find_weights_folder,
+)
+
+HUB = "https://huggingface.co"
+HUB_VARIABLE = "SELDFUSE_HUB"
+TIMEOUT_S = 30.0
+PIECE_BYTES = 2**20
+
+Listener = Callable[[str, int, int | None], None]
+"""Hears of a file: its name, the bytes that have come, and how many will have come at the end if that is known."""
+
+
+@dataclass(frozen=True)
+class DownloadedFile:
+    """A file that is there now, and what it holds."""
+
+    path: Path
+    sha256: str
+
+
+def download(reference: str, on_bytes: Listener) -> Iterator[DownloadedFile]:
+    """Brings the files of a hub's name into the cache, one after another; those that are there stay.
+
+    Each file is whole or not there. Raises UsageError for what is no hub's name, CheckpointError where the hub cannot
+    be reached, does not have a file, or sends something else.
+    """
+    if not HUB_NAME.fullmatch(reference):
+        raise UsageError(
+            f"expected a hub's name such as {PUBLISHED[0].reference}; `seldfuse checkpoints` lists more; "
+            f"got {reference!r}"
+        )
+    folder = find_weights_folder(reference)
+    _make(folder)
+    settings, weights = _names(reference)
+    for name in settings:
+        yield _file(reference, name, folder, on_bytes)
+    if find_published(reference) is None and _reads_words(folder):
+        yield from _vocabulary(reference, folder, on_bytes)
+    there = [folder / name for name in weights if (folder / name).is_file()]
+    yield _describe(there[0]) if there else _weights(reference, folder, on_bytes)
+
+
+class _AbsentError(CheckpointError):
+    """The hub was reached and does not have the file."""
+
+
+def _names(reference: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files that belong to weights, and the names that their own can have."""
+    entry = find_published(reference)
+    return (entry.settings, entry.weights) if entry else (SETTINGS, WEIGHT_FILES)
+
+
+def _reads_words(folder: Path) -> bool:
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return isinstance(config, dict) and "text_config" in config
+
+
+def _vocabulary(reference: str, folder: Path, on_bytes: Listener) -> Iterator[DownloadedFile]:
+    """Of a network that reads words; some split them by other files, which nothing here reads."""
+    with suppress(_AbsentError):
+        yield _file(reference, VOCABULARY, folder, on_bytes)
+
+
+def _weights(reference: str, folder: Path, on_bytes: Listener) -> DownloadedFile:
+    """The first of the names that weights can have that the hub knows."""
+    best, *others = _names(reference)[1]
+    try:
+        return _file(reference, best, folder, on_bytes)
+    except _AbsentError as error:
+        for name in others:
+            try:
+                return _file(reference, name, folder, on_bytes)
+            except _AbsentError:
+                continue
+        raise error
+
+
+def _file(reference: str, name: str, folder: Path, on_bytes: Listener) -> DownloadedFile:
+    path = folder / name
+    if path.is_file():
+        return _describe(path)
+    with write_atomically(path) as draft:
+        sha256 = hashlib.sha256()
+        with draft.open("wb") as file:
+            for piece in _pieces(reference, name, folder, on_bytes):
+                sha256.update(piece)
+                file.write(piece)
+        _check(draft, name, reference)
+    return DownloadedFile(path, sha256.hexdigest())
+
+
+def _pieces(reference: str, name: str, folder: Path, on_bytes: Listener) -> Iterator[bytes]:
+    url = f"{_hub()}/{reference}/resolve/main/{name}"
+    come = 0
+    try:
+        request = urllib.request.Request(url, headers={"User-Agent": f"seldfuse/{seldfuse.__version__}"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            size = _size(answer)
+            on_bytes(name, 0, size)
+            while piece := answer.read(PIECE_BYTES):
+                come += len(piece)
+                on_bytes(name, come, size)
+                yield piece
+    except urllib.error.HTTPError as error:
+        # It holds the connection.
+        error.close()
+        kind = _AbsentError if error.code == http.HTTPStatus.NOT_FOUND else CheckpointError
+        raise kind(_failure(url, f"{error.code} {error.reason}", reference, folder)) from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", None) or error
+        raise CheckpointError(_failure(url, str(cause), reference, folder)) from error
+    # A connection that ends early looks like the end of the file.
+    if size is not None and come < size:
+        raise CheckpointError(_failure(url, f"it ended after {come} of {size} bytes", reference, folder))
+
+
+def _failure(url: str, cause: str, reference: str, folder: Path) -> str:
+    settings, weights = _names(reference)
+    *others, last = [*settings, weights[0]]
+    files = f"{', '.join(others)} and {last}" if others else last
+    return (
+        f"{url} cannot be fetched ({cause}); try again, or put {files} of "
+        f"{_hub()}/{reference}/tree/main by hand into {folder}"
+    )
+
+
+def _size(answer: Any) -> int | None:
+    stated = answer.headers.get("Content-Length")
+    return int(stated) if stated and stated.isdecimal() else None
+
+
+def _check(draft: Path, name: str, reference: str) -> None:
+    """A proxy's page of HTML would come as readily as the file."""
+    try:
+        if name.endswith(".json"):
+            json.loads(draft.read_text(encoding="utf-8"))
+        elif name.endswith(".safetensors"):
+            with safetensors.safe_open(draft, "pt"):
+                pass
+    except (ValueError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"what came as {name} of {reference} from {_hub()} is something else ({error}); is a proxy in between?"
+        ) from error
+
+
+def _describe(path: Path) -> DownloadedFile:
+    with path.open("rb") as file:
+        return DownloadedFile(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the cache cannot be written ({error.strerror}); name another folder in {CACHE_VARIABLE}: {folder}"
+        ) from error
+
+
+def _hub() -> str:
+    """Where files come from; SELDFUSE_HUB can hold another address, that of a mirror."""
+    return (os.environ.get(HUB_VARIABLE) or HUB).rstrip("/")

@@ -1,0 +1,456 @@
+"""`make results`: what is measured on the frozen scenes, and the page that is made of it."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional as F
+from worlds import THREE, noise, plain_room, save_random, standing
+
+from benchmarks.__main__ import DOCS, RESULTS
+from benchmarks.pages import results
+from benchmarks.sets import yardstick
+from benchmarks.studies.hearing import Hearing, decided, hear
+from benchmarks.studies.results import PAPERS, SCORES, System, chosen, groups_of, measure, mode_scores, scored, systems
+from seldfuse.core.events import Events
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
+from seldfuse.formats import dcase
+from seldfuse.media.encode import write_wav
+from seldfuse.metrics.counts import count_matches
+from seldfuse.synth.dataset import workers
+from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.synth.scene import ScenePlan, ScenePlanSource, SoundTake
+from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, load_bank
+
+CLASSES = len(DCASE2025)
+
+
+def spread(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": value, "low": low, "high": high}
+
+
+# What is measured
+
+
+def said(tracks: int, fields: Sequence[str], seed: int, clips: int = 4) -> Posterior:
+    """Random beliefs of a backend."""
+    torch.manual_seed(seed)
+    shape = (clips, 10, CLASSES, tracks)
+    return Posterior(
+        activity=torch.rand(shape) ** (2 * tracks),
+        direction=F.normalize(torch.randn(*shape, 3), dim=-1) if "direction" in fields else None,
+        distance=1 + torch.rand(shape) if "distance" in fields else None,
+    )
+
+
+def everybody() -> dict[str, Posterior]:
+    return {
+        "baseline": said(3, ("direction", "distance"), 0),
+        "doa": said(1, ("direction",), 1),
+        "sde": said(1, ("distance",), 2),
+        "sce": said(1, ("direction", "distance"), 3),
+    }
+
+
+def hearing(beliefs: dict[str, Posterior]) -> Hearing:
+    """The truth is what the first of them decides when it is less sure of itself."""
+    first = next(iter(beliefs))
+    sure = {first: replace(beliefs[first], activity=beliefs[first].activity * 0.8)}
+    return Hearing(decided(sure, [first]), beliefs)
+
+
+def test_the_systems_are_each_backend_alone_the_ensembles_of_the_three_and_that_of_all() -> None:
+    assert [system.name for system in systems(["baseline", "doa", "sde", "sce"])] == [
+        "baseline",
+        "doa",
+        "sde",
+        "sce",
+        "mean of doa, sde, sce",
+        "nercslip of doa, sde, sce",
+        "tuned of doa, sde, sce",
+        "mean of baseline, doa, sde, sce",
+    ]
+    assert [system.name for system in systems(["sce", "doa"])] == ["sce", "doa"]
+
+
+@pytest.mark.parametrize("system", systems(list(everybody())), ids=lambda system: system.name)
+def test_all_clips_at_once_give_what_each_gives_alone(system: System) -> None:
+    beliefs = everybody()
+    each = [
+        {name: belief.map(lambda field, clip=clip: field[clip : clip + 1]) for name, belief in beliefs.items()}
+        for clip in range(4)
+    ]
+    together = {name: Posterior.concat([clip[name] for clip in each]) for name in beliefs}
+    found = decided(together, system.members, system.fusion)
+    alone = [events for clip in each for events in decided(clip, system.members, system.fusion)]
+    assert sum(map(len, found)) > 20
+    for one, other in zip(found, alone, strict=True):
+        # What was fitted passes through logistic functions, whose last bit depends on how many go through at once.
+        pd.testing.assert_frame_equal(one.table, other.table, rtol=1e-5)
+
+
+def test_every_system_has_its_scores_in_both_ways_of_counting_and_every_question_its_answer() -> None:
+    groups = {name: 5 + number % 2 for number, name in enumerate(DCASE2025.names)}
+    result = scored(hearing(everybody()), systems(list(everybody())), groups)
+    assert result["clips"] == 4
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    for mode in ("strict", "official"):
+        found = result[mode]
+        assert list(found["scores"]) == [system.name for system in systems(list(everybody()))]
+        assert found["scores"] == found["scores_of_many_groups"]
+        assert found["scores"]["doa"]["f20_1"] == spread(None, None, None)
+        assert found["scores"]["sde"]["doae_deg"]["value"] is None
+        assert found["scores"]["baseline"]["f20_1"]["value"] > found["scores"]["sce"]["f20_1"]["value"]
+        assert all(len(found["classes"]["sce"][score]) == CLASSES for score in SCORES)
+        asked = [(answer["system"], answer["minus"], answer["score"]) for answer in found["differences"]]
+        assert asked == [
+            (f"{preset} of doa, sde, sce", minus, score)
+            for preset in ("mean", "nercslip", "tuned")
+            for minus, score in (
+                ("doa", "f20"),
+                ("sde", "f1"),
+                ("sce", "f20_1"),
+                ("baseline", "f20_1"),
+                ("baseline", "f20"),
+                ("baseline", "f1"),
+            )
+        ]
+        for answer in found["differences"]:
+            mine, other = (
+                found["scores"][name][answer["score"]]["value"] for name in (answer["system"], answer["minus"])
+            )
+            assert answer["difference"]["value"] == pytest.approx(mine - other, abs=2e-5)
+    assert sum(result["strict"]["frames"]) > sum(result["official"]["frames"])
+
+
+def test_comparisons_whose_systems_are_absent_are_left_out() -> None:
+    three = {name: belief for name, belief in everybody().items() if name in PAPERS}
+    groups = dict.fromkeys(DCASE2025.names, 5)
+    found = scored(hearing(three), systems(list(three)), groups)["strict"]["differences"]
+    assert [answer["minus"] for answer in found] == ["doa", "sde", "sce"] * 3
+    two = {name: three[name] for name in ("doa", "sce")}
+    assert scored(hearing(two), systems(list(two)), groups)["strict"]["differences"] == []
+
+
+def rows(*events: tuple[int, int]) -> np.ndarray:
+    """Frame and class of events at 10° and 1 m."""
+    return np.array([[frame, cls, 0, 10.0, 1.0, np.nan] for frame, cls in events]).reshape(-1, 6)
+
+
+def test_the_mean_without_classes_of_few_groups_is_over_the_others_alone() -> None:
+    truth = [rows((0, 0), (1, 0), (0, 1), (0, 2))] * 2
+    heard = [rows((0, 0), (0, 2), (1, 2))] * 2
+    counts = {System(("sce",)): count_matches(truth, heard, THREE, "strict")}
+    found = mode_scores(counts, np.array([True, True, False]))
+    assert found["frames"] == [4, 2, 2]
+    # One hit and one miss; nothing but a miss; one hit and one false alarm.
+    assert found["classes"]["sce"]["f20_1"] == pytest.approx([2 / 3, 0, 2 / 3], abs=1e-5)
+    assert found["scores"]["sce"]["f20_1"]["value"] == pytest.approx(4 / 9, abs=1e-5)
+    assert found["scores_of_many_groups"]["sce"]["f20_1"] == pytest.approx(spread(1 / 3, 1 / 3, 1 / 3), abs=1e-5)
+
+
+def bank_of(sounds: Sequence[tuple[int, str]]) -> SoundBank:
+    """Sounds of some classes and groups."""
+    samples, active = np.ones(2_400, dtype=np.float32), np.ones(1, dtype=bool)
+    entries = {str(number): BankSound(cls, group, samples, active) for number, (cls, group) in enumerate(sounds)}
+    return SoundBank.from_sounds(DCASE2025, entries)
+
+
+def test_groups_are_the_speakers_or_recordings_of_each_class() -> None:
+    groups = groups_of(bank_of([(0, "ann"), (0, "ann"), (0, "bea"), (2, "ann")]))
+    assert list(groups) == list(DCASE2025.names)
+    assert list(groups.values())[:4] == [2, 0, 1, 0]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> DatasetSplit:
+    """Three clips of noise."""
+    made = DatasetSplit(tmp_path_factory.mktemp("data"), "dev-test-noise")
+    for number in range(3):
+        write_wav(made.get_path(f"clip{number}", "wav"), noise(5.0, number))
+        table = {"frame": [number, 20], "cls": [0, 1], "azimuth_deg": [10.0, -20.0], "distance_m": [1.0, 2.0]}
+        dcase.write_events(Events(pd.DataFrame(table)), made.get_path(f"clip{number}", "csv"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for backend in PAPERS:
+        save_random(folder / backend, backend, DCASE2025)
+    return folder
+
+
+def test_backends_listen_to_every_clip_of_a_split_in_its_order(split: DatasetSplit, checkpoints: Path) -> None:
+    heard = hear(split, f"doa@{checkpoints}/doa")
+    assert [table[0, 0] for table in heard.truth] == [0, 1, 2]
+    (posterior,) = heard.said.values()
+    assert posterior.activity.shape == (3, 50, CLASSES, 1)
+    assert not posterior.activity[0].equal(posterior.activity[1])
+
+
+def test_a_short_measurement_holds_what_is_promised_and_makes_a_page(split: DatasetSplit, checkpoints: Path) -> None:
+    requests = chosen(",".join(f"{name}@{checkpoints / name}" for name in PAPERS))
+    bank = bank_of([(3, group) for group in "abcde"] + [(4, "a")])
+    result = json.loads(json.dumps(measure({"noise": split}, requests, bank), allow_nan=False))
+    assert list(result["backends"]) == list(PAPERS)
+    assert set(result["backends"]["doa"]["checkpoint"]) == {"doa/config.json", "doa/model.safetensors"}
+    assert (
+        result["backends"]["doa"]["checkpoint"]["doa/model.safetensors"]
+        == hashlib.blake2b((checkpoints / "doa" / "model.safetensors").read_bytes(), digest_size=16).hexdigest()
+    )
+    assert result["groups"]["telephone"] == 5
+    assert result["sets"]["noise"]["clips"] == 3
+    assert "### noise: ensembles less one backend" in results.tables(result)
+
+
+def test_a_backend_is_chosen_once() -> None:
+    with pytest.raises(UsageError, match="--backends expects each backend once, got doa, doa"):
+        chosen("doa,doa@runs/doa")
+
+
+# What is rendered
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """Two groups of one class, of which one is held out."""
+    for number, name in enumerate("ab"):
+        path = tmp_path / "sounds" / "knock" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(path, np.random.default_rng(number).uniform(-0.5, 0.5, (1, 12_000)).astype(np.float32))
+    return tmp_path / "sounds"
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two scenes in each of the frozen sets."""
+    folder = tmp_path / "validation"
+    folder.mkdir()
+    bank = load_bank(sounds, DCASE2025, held_out=True)
+    (held_out,) = bank.keys
+    scene = ScenePlan(
+        (ScenePlanSource(12, (SoundTake(held_out, 0.2, 0.5),), standing(27.0)),), plain_room(0.2), frames=20
+    )
+    sums = {}
+    for name in ("audio", "pra"):
+        lines = [
+            json.dumps({"name": f"{name}{number}", "plan": json.loads(scene.to_json())}) + "\n" for number in range(2)
+        ]
+        packed = gzip.compress("".join(lines).encode())
+        (folder / f"{name}.jsonl.gz").write_bytes(packed)
+        sums[f"{name}.jsonl.gz"] = hashlib.sha256(packed).hexdigest()
+    (folder / yardstick.SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+    (folder / yardstick.SOUND_SUMS).write_text(f"{bank.hash_sound(held_out)}  {held_out}\n")
+    monkeypatch.setattr(yardstick, "FOLDER", folder)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Scenes are made here and now, those of pyroomacoustics in word only; takes down which clips are made."""
+    pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
+    from benchmarks.sets import results
+
+    made: list[str] = []
+
+    def here(
+        orders: Sequence[workers.ClipOrder], maker: workers.SceneClipMaker, _jobs: int
+    ) -> Iterator[workers.ClipOutcome]:
+        for order in orders:
+            made.append(str(order.name))
+            yield maker.make(order)
+
+    def in_word_only(plans: Path, split: DatasetSplit, _sounds: Path, _jobs: int) -> Iterator[str]:
+        for clip in yardstick.plans.read_plans(plans):
+            if not split.get_path(clip, "wav").exists():
+                write_wav(split.get_path(clip, "wav"), noise(0.1))
+                made.append(clip)
+                yield clip
+
+    monkeypatch.setattr(workers, "run_workers", here)
+    monkeypatch.setattr(results, "write_scenes", in_word_only)
+    return made
+
+
+@pytest.mark.usefixtures("frozen")
+def test_the_frozen_sets_are_rendered_once(tmp_path: Path, sounds: Path, alone: list[str]) -> None:
+    from benchmarks.sets.results import render_sets
+
+    splits = render_sets(tmp_path / "out", sounds, jobs=1)
+    assert {name: split.name for name, split in splits.items()} == {
+        "validation-v1": "dev-test-v1",
+        "validation-v1-pra": "dev-test-pra",
+    }
+    assert alone == ["audio0", "audio1", "pra0", "pra1"]
+    assert dcase.read_rows(splits["validation-v1"].get_path("audio0", "csv"))[:, 0].tolist() == [2, 3, 4, 5, 6]
+    splits["validation-v1"].get_path("audio1", "wav").unlink()
+    render_sets(tmp_path / "out", sounds, jobs=1)
+    assert alone[4:] == ["audio1"]
+
+
+@pytest.mark.usefixtures("frozen")
+def test_what_is_not_the_frozen_set_is_refused(tmp_path: Path, sounds: Path, alone: list[str]) -> None:
+    from benchmarks.sets.results import render_sets
+
+    splits = render_sets(tmp_path / "out", sounds, jobs=1)
+    write_wav(splits["validation-v1-pra"].get_path("stranger", "wav"), noise(0.1))
+    with pytest.raises(ValueError, match=r"expected the 2 clips of validation-v1-pra and no other \(stranger\)"):
+        render_sets(tmp_path / "out", sounds, jobs=1)
+    (held_out,) = load_bank(sounds, DCASE2025, held_out=True).keys
+    write_wav(sounds / held_out, noise(0.1)[:1])
+    with pytest.raises(ValueError, match="expected the sound with SHA-256"):
+        render_sets(tmp_path / "out", sounds, jobs=1)
+
+
+# The page
+
+
+def document() -> dict[str, Any]:
+    """Two classes, of which one has few groups; two backends and an ensemble on one set."""
+    unknown = spread(None, None, None)
+    doa = {
+        "f20_1": unknown,
+        "f20": spread(0.4, 0.35, 0.45),
+        "f1": unknown,
+        "f_class": spread(0.5, 0.4, 0.6),
+        "doae_deg": spread(15.04, 14.96, 20.0),
+        "rde": unknown,
+    }
+    mean = dict.fromkeys(SCORES, unknown) | {"f20_1": spread(0.3, None, None), "rde": spread(0.25, 0.2, 0.3)}
+    by_class = {score: [0.1234, 0.5] for score in SCORES}
+    answers = [
+        {"system": "mean of doa, sce", "minus": "doa", "score": "f20", "difference": spread(0.05, 0.001, 0.1)},
+        {"system": "mean of doa, sce", "minus": "sce", "score": "f20_1", "difference": spread(-0.02, -0.1, 0.06)},
+    ]
+    measured = {
+        "frames": [1200, 0],
+        "scores": {"doa": doa, "mean of doa, sce": mean},
+        "scores_of_many_groups": {"doa": doa | {"f20": spread(0.6, 0.5, 0.7)}, "mean of doa, sce": mean},
+        "classes": {"doa": by_class | {"rde": [None, None]}, "mean of doa, sce": by_class},
+        "differences": answers,
+    }
+    official = measured | {
+        "scores": {"doa": doa | {"f20": spread(0.48, 0.47, 0.49)}, "mean of doa, sce": mean},
+        "differences": [answers[0] | {"difference": spread(0.02, -0.03, 0.07)}, answers[1]],
+    }
+    return {
+        "seldfuse": "9.9.9",
+        "backends": {
+            "doa": {"checkpoint": {"doa-x/README.md": "ff" * 16, "doa-x/model.safetensors": "0123456789ab" * 3}}
+        },
+        "systems": [
+            {"name": "doa", "members": ["doa"], "fusion": "mean"},
+            {"name": "mean of doa, sce", "members": ["doa", "sce"], "fusion": "mean"},
+        ],
+        "groups": {"door": 7, "knock": 4},
+        "fewest_groups": 5,
+        "sets": {"tiny": {"clips": 2, "strict": measured, "official": official}},
+    }
+
+
+PAGE = """\
+`python -m benchmarks results --sounds DIR`, a step of `make results`, made these tables with
+seldfuse 9.9.9; all numbers are in [results.json](../benchmarks/results/results.json).
+
+| backend | checkpoint | BLAKE2b of the weights |
+| --- | --- | --- |
+| doa | doa-x | `0123456789ab` |
+
+### tiny: strict counting
+
+| system | F20/1 | F20 | F1 | F of class | DOAE (°) | RDE |
+| --- | --- | --- | --- | --- | --- | --- |
+| doa | – | 0.400 (0.350 to 0.450) | – | 0.500 (0.400 to 0.600) | 15.0 (15.0 to 20.0) | – |
+| mean of doa, sce | 0.300 | – | – | – | – | 0.250 (0.200 to 0.300) |
+| **without knock** |  |  |  |  |  |  |
+| doa | – | 0.600 (0.500 to 0.700) | – | 0.500 (0.400 to 0.600) | 15.0 (15.0 to 20.0) | – |
+| mean of doa, sce | 0.300 | – | – | – | – | 0.250 (0.200 to 0.300) |
+
+### tiny: official counting
+
+| system | F20/1 | F20 | F1 | F of class | DOAE (°) | RDE |
+| --- | --- | --- | --- | --- | --- | --- |
+| doa | – | 0.480 (0.470 to 0.490) | – | 0.500 (0.400 to 0.600) | 15.0 (15.0 to 20.0) | – |
+| mean of doa, sce | 0.300 | – | – | – | – | 0.250 (0.200 to 0.300) |
+| **without knock** |  |  |  |  |  |  |
+| doa | – | 0.600 (0.500 to 0.700) | – | 0.500 (0.400 to 0.600) | 15.0 (15.0 to 20.0) | – |
+| mean of doa, sce | 0.300 | – | – | – | – | 0.250 (0.200 to 0.300) |
+
+### tiny: ensembles less one backend
+
+✓ where the whole interval lies above 0.
+
+| ensemble | less | score | strict |  | official |  |
+| --- | --- | --- | --- | --- | --- | --- |
+| mean of doa, sce | doa | F20 | +0.050 (+0.001 to +0.100) | ✓ | +0.020 (-0.030 to +0.070) |  |
+| mean of doa, sce | sce | F20/1 | -0.020 (-0.100 to +0.060) |  | -0.020 (-0.100 to +0.060) |  |
+
+### tiny: by class
+
+Strict counting. *Groups* are held-out speakers or recordings, *frames* those in which a source of the class
+sounds, counted once for each source.
+*Ensemble* is mean of doa, sce, of all the one with the highest F20/1 on tiny.
+\\* fewer than 5 groups: what the scores say is of these more than of the class.
+
+| class | groups | frames | F20/1, ensemble | F20, doa | DOAE (°), ensemble | RDE, ensemble |
+| --- | --- | --- | --- | --- | --- | --- |
+| door | 7 | 1,200 | 0.123 | 0.123 | 0.1 | 0.123 |
+| knock \\* | 4 | 0 | – | – | – | – |
+"""
+
+
+def test_the_tables_of_a_small_result() -> None:
+    assert results.tables(document()) == PAGE
+
+
+def test_what_people_wrote_survives_and_old_tables_do_not() -> None:
+    page = "# Title\n\nBefore.\n\n<!-- made by make results -->\nold\n<!-- end -->\n\nAfter | all.\n"
+    new = results.renewed(page, results.tables(document()))
+    assert new.startswith("# Title\n\nBefore.\n\n<!-- made by make results -->\n\n`python -m benchmarks results")
+    assert new.endswith("\n<!-- end -->\n\nAfter | all.\n")
+    assert "old" not in new
+    assert results.renewed(new, results.tables(document())) == new
+
+
+@pytest.mark.parametrize("page", ["# Title\n", "<!-- made by make results -->\n", "<!-- end -->\n"])
+def test_a_page_without_its_marks_is_refused(page: str) -> None:
+    with pytest.raises(
+        ValueError, match="expected the lines <!-- made by make results --> and <!-- end --> in the page"
+    ):
+        results.renewed(page, results.tables(document()))
+
+
+@pytest.mark.parametrize(("low", "marked"), [(0.001, True), (0.0, False), (-0.1, False), (None, False)])
+def test_only_intervals_above_nothing_are_marked(low: float | None, marked: bool) -> None:
+    result = document()
+    measured = result["sets"]["tiny"]["strict"]
+    measured["differences"][0]["difference"] = spread(0.05, low, low and 0.1)
+    (line,) = [
+        line for line in results.tables(result).splitlines() if line.startswith("| mean of doa, sce | doa | F20")
+    ]
+    assert (line.split("|")[5].strip() == "✓") == marked
+
+
+def test_without_ensembles_or_classes_of_few_groups_the_page_does_without_them() -> None:
+    result = document() | {"groups": {"door": 7, "knock": 5}}
+    result["systems"] = result["systems"][:1]
+    tables = results.tables(result)
+    assert "**without" not in tables
+    assert "\\*" not in tables
+    assert "| class | groups | frames | F20, doa |" in tables
+
+
+def test_the_page_that_ships_shows_the_result_that_ships() -> None:
+    page = (DOCS / "results.md").read_text(encoding="utf-8")
+    result = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    assert results.renewed(page, results.tables(result)) == page

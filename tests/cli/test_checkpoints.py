@@ -1,0 +1,255 @@
+"""`seldfuse checkpoints` and its fetching, from a hub on this machine."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from seldfuse.cli import main
+from seldfuse.weights.find import PUBLISHED, find_weights
+
+REFERENCE = "acme/tiny"
+FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
+
+
+class Hub(SimpleHTTPRequestHandler):
+    """Files of a folder, of which some are cut short; asked paths are kept."""
+
+    asked: list[str]
+    short: set[str]
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        whole = source.read()
+        outputfile.write(whole[: len(whole) // 2] if Path(self.path).name in self.short else whole)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    """A hub that has one small model; its address stands in SELDFUSE_HUB."""
+    folder = tmp_path / "hub" / REFERENCE / "resolve" / "main"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "preprocessor_config.json").write_text("{}")
+    safetensors.torch.save_file({"weight": torch.ones(1000)}, folder / "model.safetensors")
+    handler = type("ThisHub", (Hub,), {"asked": [], "short": set()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path / "hub")))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("SELDFUSE_HUB", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(["checkpoints", *arguments])
+    assert isinstance(stop.value.code, int)
+    return stop.value.code
+
+
+def source(tmp_path: Path) -> Path:
+    return tmp_path / "hub" / REFERENCE / "resolve" / "main"
+
+
+def target(cache: Path) -> Path:
+    return cache / "weights" / "acme--tiny"
+
+
+# The list
+
+
+def test_the_list_says_what_ships_and_what_can_be_fetched(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
+    assert run("--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["checkpoints"]}
+    assert rows["doa-small"]["state"] == "bundled"
+    assert rows["doa-small"]["for"] == ["doa"]
+    assert 1 < rows["doa-small"]["size_mb"] < 100
+    assert rows["compact-encoders"]["for"] == ["encoders"]
+    assert rows["microsoft/resnet-50"] == {
+        "name": "microsoft/resnet-50",
+        "for": ["resnet50", "resnet50-map"],
+        "licence": "Apache-2.0",
+        "size_mb": 103,
+        "state": "not fetched",
+        "folder": str(cache / "weights" / "microsoft--resnet-50"),
+    }
+    assert {known.reference for known in PUBLISHED} < set(rows)
+
+
+def test_the_table_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["name", "for", "licence", "MB", "state"]
+    assert ["google/owlvit-base-patch32", "owlvit", "Apache-2.0", "about", "613", "not", "fetched"] in lines
+
+
+def test_the_list_knows_what_was_put_there(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
+    folder = cache / "weights" / "microsoft--resnet-50"
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_bytes(b"x" * 500_000)
+    assert run("--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["checkpoints"]}
+    assert (rows["microsoft/resnet-50"]["state"], rows["microsoft/resnet-50"]["size_mb"]) == ("fetched", 1.5)
+
+
+# Fetching
+
+
+def test_fetching_puts_every_file_where_it_is_looked_for(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("fetch", REFERENCE) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"{hashlib.sha256((source(tmp_path) / name).read_bytes()).hexdigest()}  {target(cache) / name}"
+        for name in FILES
+    ]
+    assert "note: fetching model.safetensors, 0.0 MB\n" in err
+    assert sorted(path.name for path in target(cache).iterdir()) == sorted(FILES)
+    found = find_weights(REFERENCE, FILES[:2])
+    assert found.read_tensors()["weight"].sum() == 1000
+    assert found.hash_version() == out.splitlines()[2][:16]
+
+
+def test_a_network_that_reads_words_brings_its_vocabulary_where_it_has_one(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source(tmp_path) / "config.json").write_text('{"text_config": {}}')
+    assert run("fetch", REFERENCE) == 0
+    assert not (target(cache) / "vocab.txt").exists()
+    (source(tmp_path) / "vocab.txt").write_text("[PAD]\n")
+    assert run("fetch", REFERENCE) == 0
+    assert (target(cache) / "vocab.txt").read_text() == "[PAD]\n"
+    assert len(capsys.readouterr().out.splitlines()) == 3 + 4
+
+
+def test_known_weights_of_another_layout_are_fetched_by_it(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "hub" / "ShilongLiu" / "GroundingDINO" / "resolve" / "main"
+    folder.mkdir(parents=True)
+    assert run("fetch", "ShilongLiu/GroundingDINO") == 5
+    assert "; try again, or put groundingdino_swint_ogc.pth of " in capsys.readouterr().err
+    (folder / "groundingdino_swint_ogc.pth").write_bytes(b"weights")
+    assert run("fetch", "ShilongLiu/GroundingDINO") == 0
+    kept = cache / "weights" / "ShilongLiu--GroundingDINO" / "groundingdino_swint_ogc.pth"
+    assert capsys.readouterr().out == f"{hashlib.sha256(b'weights').hexdigest()}  {kept}\n"
+    assert hub.asked == ["/ShilongLiu/GroundingDINO/resolve/main/groundingdino_swint_ogc.pth"] * 2
+    assert run("--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["checkpoints"]}
+    assert rows["ShilongLiu/GroundingDINO"]["state"] == "fetched"
+    assert rows["google-bert/bert-base-uncased"]["state"] == "not fetched"
+
+
+def test_what_is_there_is_not_fetched_again(hub: type[Hub], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fetch", REFERENCE) == 0
+    first = capsys.readouterr().out
+    hub.asked.clear()
+    assert run("fetch", REFERENCE) == 0
+    assert (hub.asked, capsys.readouterr().out) == ([], first)
+
+
+def test_a_fetch_that_broke_off_goes_on_with_the_file_it_stopped_at(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.short.add("model.safetensors")
+    assert run("fetch", REFERENCE) == 5
+    size = (source(tmp_path) / "model.safetensors").stat().st_size
+    assert f"(it ended after {size // 2} of {size} bytes); try again, or put " in capsys.readouterr().err
+    assert sorted(path.name for path in target(cache).iterdir()) == sorted(FILES[:2])
+    hub.short.clear()
+    hub.asked.clear()
+    assert run("fetch", REFERENCE) == 0
+    assert hub.asked == [f"/{REFERENCE}/resolve/main/model.safetensors"]
+
+
+def test_a_hub_without_safetensors_is_asked_for_the_older_file(hub: type[Hub], tmp_path: Path, cache: Path) -> None:
+    (source(tmp_path) / "model.safetensors").unlink()
+    torch.save({"weight": torch.ones(3)}, source(tmp_path) / "pytorch_model.bin")
+    assert run("fetch", REFERENCE) == 0
+    assert find_weights(REFERENCE).file == target(cache) / "pytorch_model.bin"
+
+
+def test_a_file_that_the_hub_does_not_have_is_told_with_what_to_do_by_hand(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source(tmp_path) / "model.safetensors").unlink()
+    assert run("fetch", REFERENCE) == 5
+    address = os.environ["SELDFUSE_HUB"].rstrip("/")
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {address}/acme/tiny/resolve/main/model.safetensors cannot be fetched (404 File not found); try again, "
+        "or put config.json, preprocessor_config.json and model.safetensors of "
+        f"{address}/acme/tiny/tree/main by hand into {target(cache)}"
+    )
+
+
+def test_a_page_in_place_of_a_file_is_recognised(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source(tmp_path) / "model.safetensors").write_text("<html>Please log in to this network</html>")
+    assert run("fetch", REFERENCE) == 5
+    assert "what came as model.safetensors of acme/tiny from " in capsys.readouterr().err
+    assert sorted(path.name for path in target(cache).iterdir()) == sorted(FILES[:2])
+
+
+def test_no_network_is_exit_code_5_and_what_to_do_by_hand(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Port 9 is that of the discard service, which nobody runs.
+    monkeypatch.setenv("SELDFUSE_HUB", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert run("fetch", "microsoft/resnet-50") == 5
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: http://127.0.0.1:9/microsoft/resnet-50/resolve/main/config.json cannot be fetched (")
+    assert err.endswith(
+        "; try again, or put config.json, preprocessor_config.json and model.safetensors of "
+        f"http://127.0.0.1:9/microsoft/resnet-50/tree/main by hand into {cache}/weights/microsoft--resnet-50\n"
+    )
+
+
+@pytest.mark.parametrize("reference", ["resnet-50", "../etc/passwd", "https://acme.org/tiny", "/tmp", "a/b/c", "../x"])
+def test_what_is_no_hubs_name_is_refused(reference: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fetch", reference) == 2
+    assert capsys.readouterr().err == (
+        "error: expected a hub's name such as microsoft/resnet-50; `seldfuse checkpoints` lists more; "
+        f"got {reference!r}\n"
+    )
+    assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    hub: type[Hub], cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache.write_text("a file where the folder should be")
+    assert run("fetch", REFERENCE) == 2
+    assert capsys.readouterr().err == (
+        "error: the cache cannot be written (Not a directory); "
+        f"name another folder in SELDFUSE_CACHE: {target(cache)}\n"
+    )

@@ -1,0 +1,54 @@
+"""Rules that users edit: read, and told apart from what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.rules import Rule, Rules
+from seldfuse.errors import UsageError
+
+
+def read(folder: Path, text: str) -> Rules:
+    path = folder / "rules.toml"
+    path.write_text(text)
+    return Rules.read(path, DCASE2025)
+
+
+def test_a_class_gets_its_rule(tmp_path: Path) -> None:
+    rules = read(
+        tmp_path, '[clapping]\npoints = ["left_wrist"]\n[bell]\nprompts = ["Bell", "hand bell"]\nplace = [0.5, 1]'
+    )
+    assert rules.by_class["clapping"] == Rule(keypoints=("left_wrist",))
+    assert rules.by_class["bell"] == Rule(("bell", "hand bell"), (), (0.5, 1.0), ("bell", "hand bell"))
+
+
+def test_thresholds_stand_before_the_classes(tmp_path: Path) -> None:
+    rules = read(tmp_path, 'box_above = 0.4\n[bell]\nprompts = ["bell"]')
+    assert (rules.box_threshold, rules.text_threshold) == (0.4, 0.25)
+    assert list(rules.by_class) == ["bell"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[yodel]", "classes that are unknown: yodel"),
+        ('[bell]\npoints = ["tail"]', "unknown points tail; expected some of nose"),
+        ("[bell]\nprompts = ['']", "bell.prompts must be a list of words that are not empty"),
+        ("[bell]\nplace = [0.5, 2]", "bell.place must be two numbers from 0 to 1"),
+        ("[bell]\nplace = 3", "bell.place must be two numbers from 0 to 1"),
+        ("[bell]\ncolour = 1", "bell: unknown colour; a rule may have phrases, points, place, prompts"),
+        ("box_above = 2", "box_above must be a number from 0 to 1, got 2"),
+        ("text_above = true", "text_above must be a number from 0 to 1, got True"),
+        ("bell = 1", "the rule for bell must be a table"),
+        ("[bell", "expected a TOML file of rules"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        read(tmp_path, text)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file of rules"):
+        Rules.read(tmp_path / "none.toml", DCASE2025)

@@ -1,0 +1,92 @@
+"""Intervals, against recounting and against the textbook."""
+
+import math
+
+import numpy as np
+import pytest
+
+from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.jackknife import compare_systems, compute_intervals, estimate_interval
+from seldfuse.metrics.scores import NAMES, compute_scores
+
+
+def clips(seed: int, number: int = 6, right: float = 0.7) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """References, and predictions that hold a share of them and scatter around them."""
+    rng = np.random.default_rng(seed)
+    references, predictions = [], []
+    for _ in range(number):
+        cls = rng.integers(0, 3, 40)
+        table = np.stack(
+            [np.arange(40), cls, np.zeros(40), rng.uniform(-60, 60, 40), rng.uniform(1, 4, 40), cls % 2], axis=1
+        )
+        noise = np.stack([rng.normal(0, 15, 40), rng.normal(0, 0.3, 40)], axis=1)
+        found = table.copy()
+        found[:, 3:5] += noise
+        references.append(table)
+        predictions.append(found[rng.random(40) < right])
+    return references, predictions
+
+
+@pytest.mark.parametrize("average", ["macro", "micro"])
+def test_leaving_one_out_by_subtraction_is_counting_the_others_again(average: str) -> None:
+    references, predictions = clips(0)
+    got = compute_intervals(count_matches(references, predictions), average)
+    whole = compute_scores(count_matches(references, predictions), average)
+    others = [
+        compute_scores(
+            count_matches(references[:i] + references[i + 1 :], predictions[:i] + predictions[i + 1 :]), average
+        )
+        for i in range(len(references))
+    ]
+    for name in NAMES:
+        expected = estimate_interval(getattr(whole, name), np.array([getattr(other, name) for other in others]))
+        assert got[name].low == pytest.approx(expected.low)
+        assert got[name].high == pytest.approx(expected.high)
+
+
+def test_the_interval_of_a_mean_is_that_of_student() -> None:
+    sample = np.array([1.0, 4.0, 2.0, 8.0, 5.0])
+    got = estimate_interval(sample.mean(), (sample.sum() - sample) / 4)
+    reach = 2.7764451 * sample.std(ddof=1) / math.sqrt(5)
+    assert (got.value, got.estimate) == (pytest.approx(4.0), pytest.approx(4.0))
+    assert (got.low, got.high) == (pytest.approx(4 - reach), pytest.approx(4 + reach))
+
+
+def test_the_estimate_takes_out_the_bias_of_a_variance() -> None:
+    sample = np.array([1.0, 4.0, 2.0, 8.0, 5.0])
+    partial = np.array([np.delete(sample, i).var() for i in range(5)])
+    assert estimate_interval(sample.var(), partial).estimate == pytest.approx(sample.var(ddof=1))
+
+
+def test_one_clip_has_no_interval() -> None:
+    references, predictions = clips(1, number=1)
+    got = compute_intervals(count_matches(references, predictions))["f_class"]
+    assert got.value > 0
+    assert math.isnan(got.low)
+    assert math.isnan(got.high)
+
+
+def test_intervals_narrow_with_more_clips() -> None:
+    few, many = (compute_intervals(count_matches(*clips(2, number)))["f20_1"] for number in (5, 80))
+    assert few.high - few.low > 2 * (many.high - many.low)
+
+
+def test_a_system_does_not_differ_from_itself() -> None:
+    counts = count_matches(*clips(3))
+    for difference in compare_systems(counts, counts).values():
+        assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+
+
+def test_paired_differences_are_sharper_than_the_intervals_of_each() -> None:
+    references, predictions = clips(4, number=30)
+    worse = [table[: int(0.8 * len(table))] for table in predictions]
+    better, other = count_matches(references, predictions), count_matches(references, worse)
+    paired, alone = compare_systems(better, other)["f_class"], compute_intervals(better)["f_class"]
+    assert paired.value == pytest.approx(compute_scores(better).f_class - compute_scores(other).f_class)
+    assert 0 < paired.low < paired.high
+    assert paired.high - paired.low < alone.high - alone.low
+
+
+def test_differences_need_the_same_clips() -> None:
+    with pytest.raises(ValueError, match="expected counts of the same clips"):
+        compare_systems(count_matches(*clips(5, number=2)), count_matches(*clips(5, number=3)))

@@ -1,0 +1,241 @@
+"""The keypoint post-processor: how it is named, what it falls back to, and what it gives."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seldfuse.catalogue import DetectorModel
+from seldfuse.catalogue.host import load_registry
+from seldfuse.core.clip import ArrayAudio, Clip, Frame
+from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.rules import Rules
+from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
+from seldfuse_keypoint.people import select_people
+from seldfuse_keypoint.places import PersonBoxes
+from seldfuse_keypoint.postprocessor import RULES, load
+
+CPU = torch.device("cpu")
+SILENCE = ArrayAudio(np.zeros((2, 2400), dtype=np.float32))
+FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+
+
+@pytest.fixture(autouse=True)
+def nothing_at_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No weights in variables or the cache."""
+    for variable in ("SELDFUSE_MOVENET", "SELDFUSE_MMPOSE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
+
+
+def frames(*times_s: float, height: int = 90, width: int = 160) -> list[Frame]:
+    return [Frame(time_s, np.zeros((height, width, 3), dtype=np.uint8)) for time_s in times_s]
+
+
+def clip_with(folder: Path, seen: Detections | None) -> Clip:
+    if seen is not None:
+        seen.save(folder / "talk.detections.parquet")
+    return Clip("talk", SILENCE, path=folder / "talk.wav")
+
+
+def seen(*rows: tuple[float, str, float, tuple[float, float, float, float]]) -> Detections:
+    return Detections.from_rows([(time_s, phrase, score, *box_px, 7) for time_s, phrase, score, box_px in rows])
+
+
+def refused(engine: str, kind: type[SeldfuseError]) -> str:
+    with pytest.raises(kind) as error:
+        load(engine, CPU, None)
+    return str(error.value)
+
+
+# Names, and what is there
+
+
+def test_seldfuse_finds_it_by_its_name() -> None:
+    (request,) = load_registry().find_detectors("keypoint@recorded")
+    assert request.load(CPU).engine_id == "recorded detections beside the clip"
+
+
+def test_its_own_rules_say_which_points_speak_for_which_class() -> None:
+    rules = Rules.read(RULES, DCASE2025).by_class
+    assert {name: rule.keypoints for name, rule in rules.items()} == {
+        **dict.fromkeys(("female_speech", "male_speech", "laughter"), FACE),
+        **dict.fromkeys(("clapping", "knock"), ("left_wrist", "right_wrist")),
+        "footsteps": ("left_ankle", "right_ankle"),
+    }
+    assert all(rule.phrases == ("person",) for rule in rules.values())
+    assert rules["laughter"].position[1] < rules["knock"].position[1] < rules["footsteps"].position[1]
+
+
+def test_a_file_of_rules_takes_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text('[bell]\npoints = ["left_wrist"]')
+    assert list(load(None, CPU, path).rules.by_class) == ["bell"]
+    path.write_text('[bell]\npoints = ["tail"]')
+    with pytest.raises(UsageError, match="bell: unknown points tail"):
+        load(None, CPU, path)
+
+
+def test_an_unknown_engine_is_told_the_known_ones() -> None:
+    assert refused("openpose:weights", UsageError) == (
+        "no engine of keypoint is called 'openpose'; there is auto, mmpose, movenet, vitpose, recorded"
+    )
+    assert refused("movenet:", UsageError) == (
+        "expected a file or folder after the colon, got 'movenet:'; `keypoint@movenet` without one"
+    )
+
+
+def test_a_package_that_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert refused("movenet", CheckpointError) == 'movenet needs onnxruntime; `pip install "seldfuse[keypoint]"`'
+    assert refused("mmpose:folder", CheckpointError) == (
+        'mmpose needs mmcv and mmengine and mmpose; `pip install "seldfuse[keypoint]"` and '
+        "`pip install --no-deps mmpose==1.3.2`"
+    )
+
+
+@pytest.fixture
+def all_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: object())
+
+
+@pytest.mark.usefixtures("all_packages")
+def test_weights_that_are_missing_say_where_they_belong(tmp_path: Path) -> None:
+    assert refused("movenet", CheckpointError) == (
+        "movenet needs a file of MoveNet MultiPose in ONNX; name it, `keypoint@movenet:FILE`, or set SELDFUSE_MOVENET"
+    )
+    assert refused("movenet:none.onnx", CheckpointError) == "there is no such file of MoveNet: none.onnx"
+    assert refused("mmpose", CheckpointError) == (
+        "mmpose needs a folder with a config (.py) and its checkpoint (.pth); "
+        "name it, `keypoint@mmpose:FOLDER`, or set SELDFUSE_MMPOSE"
+    )
+    assert refused("mmpose:none", CheckpointError).endswith("there is none: none")
+    assert refused(f"mmpose:{tmp_path}", CheckpointError) == (
+        f"expected one file *.py of OpenMMLab's, found none: {tmp_path}"
+    )
+    for name in ("one.py", "one.pth", "other.pth"):
+        (tmp_path / name).touch()
+    assert refused(f"mmpose:{tmp_path}", CheckpointError) == (
+        f"expected one file *.pth of OpenMMLab's, found one.pth, other.pth: {tmp_path}"
+    )
+    assert refused("recorded:none", CheckpointError) == "there is no such folder of recorded detections: none"
+
+
+# Recorded people, and nothing at all
+
+
+def test_without_engines_recorded_people_speak(tmp_path: Path) -> None:
+    box = (1.0, 2.0, 30.0, 40.0)
+    clip = clip_with(tmp_path, seen((0.0, "person", 0.9, box), (0.0, "bell", 0.9, box), (0.5, "person", 0.8, box)))
+    for engine in (None, "auto", "recorded"):
+        looker = load(engine, CPU, None)
+        assert isinstance(looker, DetectorModel)
+        assert looker.engine_id == "recorded detections beside the clip"
+        found = looker.detect(clip, frames(0.0, 0.5), None)
+        assert found.table[["time_s", "phrase", "score"]].values.tolist() == [
+            [0.0, "person", 0.9],
+            [0.5, "person", 0.8],
+        ]
+        assert (found.table["track"] == UNTRACKED).all()
+    in_folder = load(f"recorded:{tmp_path}", CPU, None)
+    assert in_folder.engine_id == f"recorded detections in {tmp_path}"
+    assert len(in_folder.detect(clip, frames(0.0), None)) == 1
+
+
+def test_with_nothing_at_all_the_message_says_what_each_engine_needs(tmp_path: Path) -> None:
+    looker = load(None, CPU, None)
+    with pytest.raises(CheckpointError) as error:
+        looker.detect(clip_with(tmp_path, None), frames(0.0), None)
+    text = str(error.value)
+    assert text.startswith("there are no recorded detections of talk; expected ")
+    assert re.search(r"no engine is ready that could look \(mmpose: .*; movenet: .*; vitpose: .*\)$", text)
+    assert error.value.exit_code == 5
+
+
+def test_the_first_engine_that_is_ready_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="movenet needs onnxruntime")
+    monkeypatch.setenv("SELDFUSE_MOVENET", str(tmp_path / "movenet.onnx"))
+    assert load(None, CPU, None).engine_id.startswith("recorded")
+    (tmp_path / "movenet.onnx").write_text("no network")
+    with pytest.raises(CheckpointError, match=r"expected MoveNet MultiPose in ONNX \(.*movenet\.onnx"):
+        load(None, CPU, None)
+
+
+def test_no_frames_are_no_people() -> None:
+    assert len(load("recorded", CPU, None).detect(Clip("talk", SILENCE), [], None)) == 0
+
+
+# People in pixels
+
+
+def points(*places: tuple[float, float, float]) -> np.ndarray:
+    """The first points as given, the others in the middle of the picture."""
+    rest = [(80.0, 45.0, 0.5)] * (len(KEYPOINTS) - len(places))
+    return np.array([[*places, *rest]])
+
+
+def test_boxes_end_at_the_picture_and_points_outside_count_nothing() -> None:
+    boxes_px = np.array([[-5.0, 10.0, 170.0, 95.0]])
+    corners = points((-0.1, 5.0, 0.9), (0.0, 0.0, 0.9), (159.9, 89.9, 1.2), (160.0, 5.0, 0.9))
+    found = select_people(frames(0.0, 0.5), np.array([1]), boxes_px, np.array([1.1]), corners)
+    assert found.table.iloc[0].tolist() == [0.5, "person", 1.0, 0.0, 10.0, 160.0, 90.0, UNTRACKED]
+    assert found.keypoints[0, :4, 2].tolist() == [0.0, 0.9, 1.0, 0.0]
+    assert found.keypoints[0, 0, :2].tolist() == [-0.1, 5.0]
+
+
+def test_who_is_not_in_the_picture_is_dropped_and_what_is_nan_stays() -> None:
+    boxes_px = np.array([[170.0, 0.0, 190.0, 50.0], [np.nan, 0.0, 10.0, 50.0], [0.0, 0.0, 10.0, 50.0]])
+    found = select_people(
+        frames(0.0), np.zeros(3, dtype=int), boxes_px, np.array([0.9, 0.8, np.nan]), points().repeat(3, 0)
+    )
+    np.testing.assert_array_equal(found.table["score"], [0.8, np.nan])
+    assert np.isnan(found.table["left_px"][0])
+
+
+def test_nobody_is_an_empty_table() -> None:
+    found = select_people(frames(0.0), np.zeros(0, dtype=int), np.empty((0, 4)), np.empty(0), np.empty((0, 17, 3)))
+    assert len(found) == 0
+    assert found.table["phrase"].dtype == Detections.from_rows([]).table["phrase"].dtype
+
+
+# Where one person is looked for
+
+BOX = (10.0, 10.0, 50.0, 80.0)
+
+
+def test_places_are_the_people_seen_in_a_frame_or_the_whole_picture() -> None:
+    rows = [
+        (0.0, "bell", 0.9, BOX),
+        (0.25, "person", 0.9, BOX),
+        (0.5, "person", 0.7, BOX),
+        (0.5, "person", 0.9, (np.nan, 0.0, 1.0, 1.0)),
+        (0.5, "person", 0.6, (0.0, 0.0, 9.0, 9.0)),
+        (1.5, "person", 0.5, BOX),
+    ]
+    places = PersonBoxes.from_detections(frames(0.0, 0.5, 1.0, 1.5), seen(*rows))
+    assert places.looks.tolist() == [0, 1, 1, 2, 3]
+    assert places.whole.tolist() == [True, False, False, True, False]
+    assert places.scores.tolist() == [1.0, 0.7, 0.6, 1.0, 0.5]
+    whole = [0.0, 0.0, 160.0, 90.0]
+    assert places.boxes_px.tolist() == [whole, list(BOX), [0.0, 0.0, 9.0, 9.0], whole, list(BOX)]
+    assert PersonBoxes.from_detections(frames(0.0, 0.5), None).whole.tolist() == [True, True]
+
+
+def test_a_person_s_score_is_that_of_the_place_and_the_points() -> None:
+    places = PersonBoxes.from_detections(frames(0.0, 0.5), seen((0.0, "person", 0.7, BOX), (0.5, "person", 0.5, BOX)))
+    found = places.people(frames(0.0, 0.5), points((0.0, 0.0, 0.9)).repeat(2, 0))
+    assert found.table["score"].tolist() == pytest.approx([0.7 * (16 * 0.5 + 0.9) / 17, 0.5 * (16 * 0.5 + 0.9) / 17])
+    assert found.table[["left_px", "top_px", "right_px", "bottom_px"]].values.tolist() == [list(BOX), list(BOX)]
+
+
+def test_in_a_whole_picture_points_that_are_sure_make_a_person() -> None:
+    places = PersonBoxes.from_detections(frames(0.0, 0.5, 1.0), None)
+    sure, faint, broken = points((20.0, 30.0, 0.9), (60.0, 50.0, 0.9), (150.0, 80.0, 0.1)), points(), points((1, 1, 1))
+    faint[..., 2], broken[..., 2] = 0.2, np.nan
+    found = places.people(frames(0.0, 0.5, 1.0), np.concatenate([sure, faint, broken]))
+    assert found.table["time_s"].tolist() == [0.0, 1.0]
+    assert found.table[["left_px", "top_px", "right_px", "bottom_px"]].values[0].tolist() == [20.0, 30.0, 80.0, 50.0]
+    assert np.isnan(found.table["score"][1])

@@ -1,0 +1,318 @@
+"""Calibration, weights and the whole fit: they find what was put in, and do not promise what they have not seen."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from worlds import call
+
+from seldfuse.core.directions import direction_from_azimuth
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
+from seldfuse.formats.dcase import write_events
+from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion.calibrate import Calibration
+from seldfuse.fusion.smooth import SmoothSettings
+from seldfuse.fusion.smooth_activity import HmmSettings
+from seldfuse.fusion.smooth_tracks import RandomWalkSettings
+from seldfuse.fusion.uncertainty import UncertaintySettings
+from seldfuse.metrics.rows import to_rows
+from seldfuse.tune.fit import Objective, PooledMembers, fit, fit_all, fit_members
+from seldfuse.tune.fusion import CANDIDATES, tune_fusion
+from seldfuse.tune.reliability import Reliability
+from seldfuse.tune.tuning_data import TuningData, read_tuning_data
+from seldfuse.tune.weights import fit_weights
+
+FRAMES = 20
+
+
+def truth_of(clips: int, seed: int, share: float = 0.3) -> Posterior:
+    """Each class sounds in a stretch of ten frames of some clips, from one place."""
+    rng = np.random.default_rng(seed)
+    activity = torch.zeros(clips, FRAMES, 13, 3)
+    azimuth_deg = torch.zeros_like(activity)
+    for clip, cls in np.argwhere(rng.random((clips, 13)) < share):
+        start = int(rng.integers(0, FRAMES - 10))
+        activity[clip, start : start + 10, cls, 0] = 1.0
+        azimuth_deg[clip, :, cls, 0] = float(rng.uniform(-80, 80))
+    return Posterior(activity, direction_from_azimuth(azimuth_deg), 2.0 * torch.ones_like(activity))
+
+
+def said_of(truth: Posterior, seed: int, error_deg: float, temperature: float = 1.0, bias: float = 0.0) -> Posterior:
+    """A member that is right on average once its log-odds are divided by `temperature` and joined by `bias`."""
+    generator = torch.Generator().manual_seed(seed)
+    sounds = truth.activity[..., :1]
+    shape = sounds.shape
+    # Log-odds of a normal distribution per state, which logistic regression fits exactly: N(±2, 2²) has odds e^x.
+    evidence = (2 * sounds - 1) * 2.0 + 2.0 * torch.randn(shape, generator=generator)
+    prior = torch.logit(sounds.mean())
+    log_odds = (evidence + prior - bias) * temperature
+    wrong_deg = error_deg * torch.randn(shape, generator=generator)
+    azimuth_deg = torch.rad2deg(torch.atan2(truth.direction[..., :1, 1], truth.direction[..., :1, 0])) + wrong_deg
+    return Posterior(log_odds.sigmoid(), direction_from_azimuth(azimuth_deg), 2.0 * torch.ones(shape))
+
+
+def test_calibration_finds_the_temperature_and_the_bias_that_were_put_in() -> None:
+    truth = truth_of(400, 0)
+    said = said_of(truth, 1, 5.0, temperature=2.5, bias=-1.0)
+    found = Reliability.from_posteriors(said, truth).fit()
+    assert isinstance(found.temperature, Mapping)
+    assert isinstance(found.bias, Mapping)
+    assert list(found.temperature.values()) == pytest.approx([2.5] * 13, rel=0.12)
+    assert list(found.bias.values()) == pytest.approx([-1.0] * 13, abs=0.3)
+
+
+def test_calibration_lowers_the_expected_error_on_other_clips() -> None:
+    truth, other = truth_of(300, 0), truth_of(300, 5)
+    fitted = Reliability.from_posteriors(said_of(truth, 1, 5.0, 3.0), truth).fit()
+    there = Reliability.from_posteriors(said_of(other, 2, 5.0, 3.0), other)
+    assert there.compute_expected_error(Calibration()).mean() > 0.05
+    assert there.compute_expected_error(fitted).mean() < 0.03
+    mended = Reliability.from_posteriors(fitted.apply(said_of(other, 2, 5.0, 3.0)), other)
+    assert mended.compute_expected_error(Calibration()).mean() == pytest.approx(
+        float(there.compute_expected_error(fitted).mean()), abs=0.01
+    )
+
+
+def test_a_class_that_hardly_sounds_is_calibrated_as_the_others_are() -> None:
+    truth = truth_of(400, 0)
+    said = said_of(truth, 1, 5.0, temperature=2.0)
+    truth.activity[:, :, 4] = 0.0
+    truth.activity[:2, 3:6, 4, 0] = 1.0
+    said.activity[:, :, 4] = 0.4  # says nothing
+    found = Reliability.from_posteriors(said, truth).fit()
+    assert found.temperature["laughter"] == pytest.approx(2.0, rel=0.25)
+
+
+def test_a_calibration_of_nothing_changes_nothing_and_silence_stays() -> None:
+    said = said_of(truth_of(5, 0), 1, 5.0)
+    assert torch.allclose(Calibration().apply(said).activity, said.activity, atol=1e-6)
+    silent = replace(said, activity=torch.zeros_like(said.activity))
+    assert torch.equal(Calibration(2.0, 3.0).apply(silent).activity, silent.activity)
+
+
+def test_the_better_ear_gets_the_larger_weight() -> None:
+    truth = truth_of(200, 0)
+    members = {"sharp": said_of(truth, 1, 4.0), "blunt": said_of(truth, 2, 16.0)}
+    weights = fit_weights(members, truth)
+    ratios = [weights["sharp"]["direction"][name] / weights["blunt"]["direction"][name] for name in DCASE2025.names]
+    assert np.median(ratios) == pytest.approx(16.0, rel=0.4)
+    assert all(weights["sharp"]["distance"][name] == pytest.approx(1.0, abs=0.01) for name in DCASE2025.names)
+    alone = fit_weights({"sharp": members["sharp"], "deaf": replace(members["blunt"], direction=None)}, truth)
+    assert "direction" not in alone["sharp"]
+
+
+def test_activities_are_weighed_by_the_mixture_that_makes_the_truth_likeliest() -> None:
+    truth = truth_of(300, 0)
+    good, noise = said_of(truth, 1, 5.0), said_of(truth, 2, 5.0)
+    shuffled = replace(noise, activity=noise.activity[torch.randperm(300, generator=torch.Generator().manual_seed(0))])
+    weights = fit_weights({"good": good, "noise": shuffled}, truth)
+    assert all(weights["good"]["activity"][name] > 1.6 for name in DCASE2025.names)
+    even = fit_weights({"good": good, "as good": said_of(truth, 3, 5.0)}, truth)
+    assert np.mean(list(even["good"]["activity"].values())) == pytest.approx(1.0, abs=0.15)
+    # Of two mixtures none on a grid is likelier than the one that was found.
+    sounds, chance = truth.activity[..., 0] > 0.5, torch.stack([good.activity, shuffled.activity])[..., 0]
+    told = (chance > 0.05).any(0)
+
+    def surprise(share: float) -> float:
+        mixed = share * chance[0] + (1 - share) * chance[1]
+        return float(-torch.where(sounds, mixed, 1 - mixed).log()[told].mean())
+
+    found = np.mean(list(weights["good"]["activity"].values())) / 2
+    assert surprise(found) <= min(surprise(share) for share in np.linspace(0.05, 0.999, 30)) + 1e-3
+
+
+def test_on_screen_is_weighed_where_one_source_sounds() -> None:
+    truth = truth_of(200, 0)
+    seen = (truth.direction[..., 1] > 0).float()
+    truth = replace(truth, onscreen=seen)
+    good = replace(said_of(truth, 1, 5.0), onscreen=0.1 + 0.8 * seen[..., :1])
+    blind = replace(said_of(truth, 2, 5.0), onscreen=torch.full_like(seen[..., :1], 0.5))
+    weights = fit_weights({"good": good, "blind": blind}, truth)
+    assert all(weights["good"]["onscreen"][name] > 1.8 for name in DCASE2025.names)
+
+
+def material(clips: int = 120, seed: int = 0) -> TuningData:
+    truth = truth_of(clips, seed)
+    members = {"sharp": said_of(truth, 1, 6.0, 0.4, 1.5), "blunt": said_of(truth, 2, 25.0, 0.4, 1.5)}
+    return TuningData(members, truth, [to_rows(events) for events in decode_events(truth)], torch.arange(clips) // 2)
+
+
+def test_tuning_pays_on_recordings_that_it_has_not_seen() -> None:
+    result = tune_fusion(material(), FusionSettings(), folds=3)
+    best = max(result.candidates, key=lambda candidate: candidate.cross_validated.value)
+    assert result.winner.candidate == best
+    assert best.parts
+    assert best.gain.low > 0
+    assert best.cross_validated.value == pytest.approx(result.preset.value + best.gain.value)
+    scores = {candidate.parts: candidate.cross_validated.value for candidate in result.candidates}
+    assert scores["weights", "decoding"] > scores["decoding",]
+    assert scores["decoding",] > scores[()]
+    assert max(score for *_, score in result.starts) == pytest.approx(scores[()])
+    assert len(result.compared) == len(result.winner.said.activity) == 120
+
+
+def test_of_many_clips_candidates_are_compared_on_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seldfuse.tune import fusion
+
+    monkeypatch.setattr(fusion, "COMPARED_CLIPS", 60)
+    result = tune_fusion(material(), FusionSettings(), folds=3)
+    assert len(result.compared) == len(result.winner.said.activity) == 60
+    assert result.settings != result.winner.settings
+    assert result.settings == fit_all(material(), result.start, result.winner.candidate.parts, Objective())[0]
+
+
+def test_some_of_the_material_is_whole_recordings() -> None:
+    given = material()
+    some = given.sample_clips(31, 5)
+    assert len(some) == 32
+    assert some.recording.bincount().tolist() == [2] * 16
+    assert given.sample_clips(31, 5).truth.activity.equal(some.truth.activity)
+    assert given.sample_clips(120, 5) is given
+
+
+def test_the_preset_stays_where_nothing_is_to_be_learned() -> None:
+    truth = truth_of(60, 0)
+    perfect = replace(truth.map(lambda value: value[:, :, :, :1]), activity=0.02 + 0.96 * truth.activity[..., :1])
+    given = TuningData({"one": perfect}, truth, decode_events(truth), torch.arange(60))
+    result = tune_fusion(given, FusionSettings(), folds=3)
+    assert result.winner.candidate.parts == ()
+    assert replace(result.settings, uncertainty=UncertaintySettings()) == FusionSettings()
+
+
+def test_clips_of_one_recording_are_never_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seldfuse.tune import fusion
+
+    given, seen = material(), []
+    for name in ("members_fitted", "fit"):
+        real = getattr(fusion, name)
+
+        def spy(part: TuningData, *arguments, real=real):
+            seen.append(set(part.recording[arguments[-1]].tolist()))
+            assert not seen[-1] & set(part.recording[~arguments[-1]].tolist())
+            return real(part, *arguments)
+
+        monkeypatch.setattr(fusion, name, spy)
+    tune_fusion(given, FusionSettings(), folds=3)
+    everything = set(given.recording.tolist())
+    parts = [recordings for recordings in seen if recordings != everything]
+    assert len(parts) == 2 * 3 * len(CANDIDATES)
+    assert sum(len(everything - recordings) for recordings in parts[::2][:3]) == len(everything)
+
+
+def test_what_a_fold_is_fitted_to_does_not_depend_on_what_it_is_judged_by() -> None:
+    given = material()
+    seen = given.recording % 3 != 0
+    other = replace(given, truth=given.truth.map(torch.clone))
+    other.truth.activity[~seen] = other.truth.activity[~seen].flip(2)
+    found = []
+    for one in (given, other):
+        parts = CANDIDATES[-2]
+        upstream = fit_members(one, FusionSettings(), parts, seen)
+        found.append(fit(one, PooledMembers.from_members(one, upstream, Objective()), parts, Objective(), seen)[0])
+    assert found[0] == found[1]
+
+
+def test_what_is_smoothed_afterwards_is_as_if_pooled_so() -> None:
+    given = material()
+    smooth = SmoothSettings(HmmSettings(), RandomWalkSettings(), RandomWalkSettings())
+    later = PooledMembers.from_members(given, FusionSettings(), Objective()).smooth_with(smooth)
+    at_once = PooledMembers.from_members(given, FusionSettings(smooth=smooth), Objective())
+    assert later.settings == at_once.settings
+    for name, value in at_once.posterior.tensors().items():
+        assert torch.equal(later.posterior.tensors()[name], value)
+    assert torch.equal(later.evidence.log_odds, at_once.evidence.log_odds)
+    assert later.rows.hits.equal(at_once.rows.hits)
+
+
+def test_too_few_recordings_are_refused_with_a_reason() -> None:
+    given = material(30)
+    with pytest.raises(UsageError, match=r"expected at least 20 recordings to fit on.*got 15; fewer would fit"):
+        tune_fusion(given, FusionSettings())
+
+
+def test_a_score_that_nobody_can_have_is_refused() -> None:
+    given = material(60)
+    deaf = replace(given, members={"deaf": replace(given.members["sharp"], distance=None)})
+    with pytest.raises(UsageError, match="f20_1 asks for what no member, or no label, tells"):
+        tune_fusion(deaf, FusionSettings(), folds=3)
+
+
+def test_near_sources_of_one_class_become_one_where_that_scores() -> None:
+    truth = truth_of(60, 0)
+    twins_deg = torch.tensor([0.0, 20.0]) + torch.zeros(60, FRAMES, 13, 2)
+    azimuth_deg = torch.rad2deg(torch.atan2(truth.direction[..., :1, 1], truth.direction[..., :1, 0]))
+    said = Posterior(
+        0.02 + 0.9 * truth.activity[..., :1].repeat(1, 1, 1, 2),
+        direction_from_azimuth(azimuth_deg - 5 + twins_deg),
+        2.0 * torch.ones(60, FRAMES, 13, 2),
+    )
+    given = TuningData({"double": said}, truth, decode_events(truth), torch.arange(60))
+    everything = torch.ones(60, dtype=torch.bool)
+    pooled = PooledMembers.from_members(given, FusionSettings(), Objective())
+    settings, _ = fit(given, pooled, ("decoding",), Objective(), everything)
+    assert settings.decode.unify_angle_deg >= 25.0
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Two members and a reference of sixty challenge clips, two to a recording."""
+    given = material(60)
+    for clip, events in enumerate(decode_events(given.truth)):
+        name = f"fold4_room1_mix{clip // 2:03}_deg{clip % 2:03}_start0000"
+        write_events(replace(events, table=events.table.assign(onscreen=0.0)), tmp_path / "reference" / f"{name}.csv")
+        for member, said in given.members.items():
+            one = said.map(lambda value, clip=clip: value[clip : clip + 1])
+            (tmp_path / member).mkdir(exist_ok=True)
+            one.save(tmp_path / member / f"{name}.safetensors")
+    return tmp_path
+
+
+def test_the_command_writes_settings_that_fuse_takes(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    members = [str(folders / "sharp"), str(folders / "blunt")]
+    out = folders / "fusion.toml"
+    given = ["--reference", str(folders / "reference"), "-o", str(out), "--folds", "3"]
+    assert call("tune", *members, *given, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [tuple(candidate["parts"]) for candidate in told["candidates"]] == list(CANDIDATES)
+    assert told["chosen"]
+    settings = FusionSettings.read(out)
+    assert settings.to_json() == told["settings"] == tomllib.loads(out.read_text())
+    assert call("fuse", *members, "--fusion", str(out), "-o", str(folders / "merged")) == 0
+    read = read_tuning_data([folders / "sharp", folders / "blunt"], folders / "reference", print)
+    (first, *_) = decode_events(fuse(read.members, settings), settings.decode)
+    written = folders / "merged" / "fold4_room1_mix000_deg000_start0000.csv"
+    assert len(written.read_text().splitlines()) - 1 == len(first)
+
+
+def test_views_of_one_recording_count_as_one(folders: Path) -> None:
+    read = read_tuning_data([folders / "sharp"], folders / "reference", print)
+    assert read.recording.tolist() == [clip // 2 for clip in range(60)]
+
+
+def test_clips_that_are_not_everywhere_are_left_out_and_told(folders: Path) -> None:
+    next((folders / "sharp").glob("*_mix003_deg001*")).unlink()
+    next((folders / "reference").glob("*_mix004_deg000*")).unlink()
+    told: list[str] = []
+    read = read_tuning_data([folders / "sharp", folders / "blunt"], folders / "reference", told.append)
+    assert len(read) == 58
+    assert told == ["2 clips were left out: a member or the reference lacks them"]
+    for path in (folders / "reference").glob("*.csv"):
+        path.rename(path.with_name(f"other_{path.name}"))
+    with pytest.raises(UsageError, match="expected clips that all members and the reference have, found none"):
+        read_tuning_data([folders / "sharp"], folders / "reference", print)
+
+
+def test_official_scoring_leaves_out_what_the_scorer_does(folders: Path) -> None:
+    read = read_tuning_data([folders / "sharp"], folders / "reference", print)
+    scored = read.keep_scored(official=True)
+    for clip, rows in enumerate(read.references):
+        last = int(rows[:, 0].max()) if len(rows) else 0
+        assert scored[clip].tolist() == [frame < last for frame in range(read.truth.frames)]
+    assert read.keep_scored(official=False) is None
