@@ -19,8 +19,8 @@ from benchmarks.studies.material import BATCH, cut_clips, write_clips
 from benchmarks.studies.ways import seldfuse_way, shares
 from seldfuse.core.run_stats import RunStats
 from seldfuse.fusion.settings import TUNED
+from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
-from seldfuse.pipeline import load_backends
 
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24

@@ -23,7 +23,7 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.encoders.compact_audio import CHANNELS, TaggerNetwork, compute_mean_level_db
 from seldfuse.encoders.compact_image import HEIGHT_PX, KEPT_CHANNELS, WIDTH_PX, ColumnNetwork
 from seldfuse.encoders.resize import resize_to_encoder
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.pictures.background import BackgroundSet
 from seldfuse.synth.pictures.cutout_set import load_cutouts
@@ -137,7 +137,7 @@ def _heard(bank: SoundBank, yamnet: Path) -> tuple[Tensor, Tensor, Tensor]:
         truth[sounding, cls] = 1.0
         noise = rng.standard_normal(len(dry)).astype(np.float32) * dry.std() * 10 ** (-rng.uniform(5, 45) / 20)
         sound = torch.from_numpy((dry + noise) * 10 ** (-rng.uniform(0, 30) / 20))
-        levels.append(compute_mean_level_db(ClipBatch(sound.expand(1, 2, -1))["logmel"])[0, :250].half())
+        levels.append(compute_mean_level_db(make_batch(sound.expand(1, 2, -1))["logmel"])[0, :250].half())
         classes.append(torch.from_numpy(truth))
         scores.append(torch.from_numpy(_scores(teacher, dry)).half())
     return torch.stack(levels), torch.stack(classes), torch.stack(scores)

@@ -1,260 +1,244 @@
-"""The run, from files to events.
+"""The run, from recordings to events.
 
-file → clip → features (each once) → every backend → one fused posterior → eyes → events → writers
+file → clip → features (each once) → every backend → one fused posterior → visual correction → post-processors → events
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
+import numpy as np
+from torch import Tensor
 
-from seldfuse.catalogue import BackendModel
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.models import TokenBackendModel
-from seldfuse.catalogue.registry import BackendRequest, CatalogueEntry, DetectorRequest, load_reference
-from seldfuse.catalogue.values import Writer
-from seldfuse.core import device as devices
+from seldfuse.catalogue.registry import Registry
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
+from seldfuse.core.geometry import Camera
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result, build_empty_changes
 from seldfuse.core.run_stats import RunStats
-from seldfuse.encoders.load import EncoderModel, load_encoder
-from seldfuse.encoders.token_cache import EMBEDDINGS, TokenCache, hash_content
-from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
-from seldfuse.features.batch import BUILTIN
-from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.encoders.token_cache import hash_content
+from seldfuse.errors import CheckpointError, SeldfuseError
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
-from seldfuse.fusion.settings import PRESETS, TUNED
 from seldfuse.inference.clips import LoadedBackends, OnFailure, infer_clips
-from seldfuse.inference.member_folders import MemberFolders
+from seldfuse.inference.load import load_backends
+from seldfuse.inference.member_folders import open_members
+from seldfuse.inference.postprocess import LoadedPostProcessor, load_postprocessors, postprocess
+from seldfuse.media.array import make_clip
 from seldfuse.media.channels import ChannelSelection
-from seldfuse.media.inputs import find_clips
-from seldfuse.storage.atomic import write_atomically
-from seldfuse.storage.cache import cache_folder
+from seldfuse.media.inputs import find_clips, stands_for_one
 from seldfuse.vision.corrector import VisualCorrector
+from seldfuse.vision.load import load_detectors
 from seldfuse.vision.settings import VisionSettings
 
-DETECTIONS = "detections"
-"""The part of the output folder for what was seen."""
+Samples = np.ndarray | Tensor
+
+
+class Pipeline:
+    """Backends, fusion, visual correction and post-processors: loaded once, called many times.
+
+    `backends` are names separated by commas or in a list, each `name` or `name@checkpoint`; `post` names detectors and
+    post-processors likewise, each `name` or `name@engine`. `fusion` is `mean`, `nercslip` or `tuned`, a TOML file, a
+    dictionary or settings; `vision` is `bayes` or `rules`, or the like. Detectors look at `detector_fps` pictures a
+    second, with `rules` of the user's own by their names (TOML files), and what they detect is stored in the folder
+    `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises UsageError, PluginError or CheckpointError for what cannot be loaded.
+
+    >>> pipeline = Pipeline("baseline", device="cpu")
+    >>> pipeline("@demo").events.segments()["class"].tolist()[:1]
+    ['male_speech']
+    """
+
+    def __init__(
+        self,
+        backends: str | Sequence[str | BackendRequest] = "doa,sde,sce",
+        post: str | Sequence[str] = "",
+        fusion: str | Path | Mapping[str, Any] | FusionSettings = "mean",
+        vision: str | Path | Mapping[str, Any] | VisionSettings = "bayes",
+        device: str = "auto",
+        detector_fps: float = 2.0,
+        rules: Mapping[str, str | Path] | None = None,
+        detections: str | Path | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        registry = registry or load_registry()
+        self.fusion, self.vision = FusionSettings.resolve(fusion), VisionSettings.resolve(vision)
+        names = post if isinstance(post, str) else ",".join(post)
+        detectors, others = registry.find_post(names) if names else ((), ())
+        files = {name: Path(path) for name, path in (rules or {}).items()}
+        folder = None if detections is None else Path(detections)
+        self.backends: LoadedBackends = load_backends(backends, device, registry)
+        self.corrector: VisualCorrector | None = (
+            load_detectors(detectors, device, files, self.vision, detector_fps, folder) if detectors else None
+        )
+        self.postprocessors = load_postprocessors(others)
+
+    def __call__(
+        self,
+        inputs: str | Path | Clip | Samples | Sequence[str | Path | Clip],
+        *,
+        sample_rate_hz: int | None = None,
+        name: str = "clip",
+        split: str | None = None,
+        channels: ChannelSelection | None = None,
+        fov_deg: float = Camera.horizontal_fov_deg,
+        on_failure: OnFailure | None = None,
+        stats: RunStats | None = None,
+    ) -> Any:
+        """Run on one recording, which gives a Result, or on several, which gives an iterator in their order.
+
+        One recording is a file, a Clip, or samples `(2, sample)` with their `sample_rate_hz`, called `name`. A folder,
+        a pattern such as `"takes/*.wav"` or a list are several; `split` chooses a part of a data set. `channels` says
+        which two of several channels are left and right, and whether mono will do; `fov_deg` is the pictures'
+        horizontal field of view. Seconds are added up in `stats`.
+
+        Of several, one that cannot be read is given to `on_failure` and left out; without it the first one raises.
+        Raises UsageError or MediaError for an input that is not there or cannot be read, and what a plugin raises.
+        """
+        stats = stats or RunStats()
+        if isinstance(inputs, np.ndarray | Tensor):
+            clip = make_clip(inputs, sample_rate_hz, name, channels)
+            return self._run_one(clip, stats)
+        if isinstance(inputs, Clip):
+            return self._run_one(inputs, stats)
+        if isinstance(inputs, str | Path):
+            clips = find_clips([inputs], split, channels, fov_deg)
+            if stands_for_one(inputs) and on_failure is None:
+                return self._run_one(clips[0], stats)
+            return self.run_clips(clips, stats, on_failure)
+        texts = [one for one in inputs if not isinstance(one, Clip)]
+        found = find_clips(texts, split, channels, fov_deg) if texts else []
+        return self.run_clips([*(one for one in inputs if isinstance(one, Clip)), *found], stats, on_failure)
+
+    def run_clips(
+        self,
+        clips: Iterable[Clip],
+        stats: RunStats | None = None,
+        on_failure: OnFailure | None = None,
+        fail_fast: bool = False,
+    ) -> Iterator[Result]:
+        """Run on clips, one result each, in order; failures as in a call with several inputs.
+
+        A detector that fails is a note of its clip, unless `fail_fast`, or nobody to tell of failures, has it raise.
+        """
+        corrector = self.corrector and replace(self.corrector, fail_fast=fail_fast or on_failure is None)
+        yield from run_clips(
+            clips, self.backends, self.fusion, stats or RunStats(), on_failure or _raise, corrector, self.postprocessors
+        )
+
+    def _run_one(self, clip: Clip, stats: RunStats) -> Result:
+        (result,) = self.run_clips([clip], stats)
+        return result
 
 
 def run(
-    inputs: str | Path | Sequence[str | Path],
-    backends: str | Sequence[BackendRequest] = "doa,sde,sce",
-    fusion: str | Path | FusionSettings = "mean",
+    inputs: str | Path | Clip | Sequence[str | Path | Clip],
+    backends: str | Sequence[str | BackendRequest] = "doa,sde,sce",
+    *,
     split: str | None = None,
     channels: ChannelSelection | None = None,
-    fov_deg: float = 100.0,
-    device: str = "auto",
-    watch: RunStats | None = None,
+    fov_deg: float = Camera.horizontal_fov_deg,
     on_failure: OnFailure | None = None,
-    post: str | Sequence[DetectorRequest] = "",
-    rules: Mapping[str, Path] | None = None,
-    vision: str | Path | VisionSettings = "bayes",
-    detector_fps: float = 2.0,
-    detections: Path | None = None,
+    stats: RunStats | None = None,
+    **settings: Any,
 ) -> Iterator[Result]:
-    """Hears files, folders or patterns, one result per clip, in order.
+    """Run backends on recordings, one result each, in order: a Pipeline that is loaded for this call.
 
-    `fusion` is `mean`, `nercslip` or `tuned`, a TOML file or settings. `channels` says which two of several channels
-    are left and right, and whether mono will do; `fov_deg` is the pictures' horizontal field of view. A clip that
-    cannot be read is given to `on_failure` and left out; without it the first one raises. Everything else raises at
-    once: UsageError, PluginError, CheckpointError.
+    `inputs` and the options are those of `Pipeline.__call__`, `settings` those of `Pipeline`.
 
-    `post` names post-processors, which correct direction and on-screen by what is to be seen: with `rules` of the
-    user's own by their names, believed as `vision` says (`bayes`, `rules`, a TOML file or settings), looking at
-    `detector_fps` pictures a second. What they see is kept in the folder `detections`.
+    >>> [result.name for result in run("@demo", "baseline", device="cpu")]
+    ['demo']
     """
-    clips = find_clips([inputs] if isinstance(inputs, str | Path) else inputs, split, channels, fov_deg)
-    settings = read_fusion(fusion)
-    seeing = VisionSettings.resolve(vision)
-    eyes = (
-        load_detectors(post, device, rules or {}, seeing, detector_fps, detections, on_failure is None)
-        if post
-        else None
-    )
-    yield from run_clips(
-        clips, load_backends(backends, device), settings, watch or RunStats(), on_failure or _raise, eyes
-    )
+    several = [inputs] if isinstance(inputs, str | Path | Clip) else list(inputs)
+    pipeline = Pipeline(backends, **settings)
+    yield from pipeline(several, split=split, channels=channels, fov_deg=fov_deg, on_failure=on_failure, stats=stats)
 
 
 def run_clips(
     clips: Iterable[Clip],
-    ears: LoadedBackends,
+    backends: LoadedBackends,
     settings: FusionSettings,
-    watch: RunStats,
+    stats: RunStats,
     on_failure: OnFailure,
-    eyes: VisualCorrector | None = None,
+    corrector: VisualCorrector | None = None,
+    postprocessors: Sequence[LoadedPostProcessor] = (),
 ) -> Iterator[Result]:
-    """Hears clips, one result each, in order; `run` with everything found and loaded."""
-    for heard in infer_clips(clips, ears, watch, on_failure):
+    """Run what is loaded on clips, one result each, in order; `on_failure` is told of clips that cannot be read."""
+    for members in infer_clips(clips, backends, stats, on_failure):
         try:
-            yield fuse_and_decode(heard, settings, str(ears.device), watch, eyes)
+            yield fuse_and_decode(members, settings, str(backends.device), stats, corrector, postprocessors)
         except CheckpointError as error:
-            # A clip for which there is nothing to look with fails like one that cannot be read.
-            assert heard.clip is not None
-            on_failure(heard.clip, error)
+            # A clip for which a detector has no weights or recordings fails like one that cannot be read.
+            assert members.clip is not None
+            on_failure(members.clip, error)
 
 
-def fuse_members(members: MemberFolders, fusion: str | Path | FusionSettings = "mean") -> Iterator[Result]:
-    """Merges what other runs or other systems wrote, paired by clip name; one result per clip.
+def fuse(
+    folders: Sequence[str | Path], fusion: str | Path | Mapping[str, Any] | FusionSettings = "mean"
+) -> Iterator[Result]:
+    """Fuse what other runs or other systems wrote, paired by clip name: one result for each clip.
 
-    Events are votes. Classes and frames are those of `TargetGrid.from_members`, to which members are brought. A member
-    that lacks a clip abstains there, and a note says so. Raises UsageError where members do not fit together.
+    `folders` hold posteriors, or label files whose events count as votes. Classes and frames are those of
+    `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains there, and a note says
+    so. Raises UsageError where members do not fit together.
     """
-    settings = read_fusion(fusion)
-    for heard in members.read_clips():
-        yield fuse_and_decode(heard, settings, "cpu")
+    settings = FusionSettings.resolve(fusion)
+    for members in open_members([Path(folder) for folder in folders]).read_clips():
+        yield fuse_and_decode(members, settings, "cpu")
 
 
 def fuse_and_decode(
-    heard: MemberPosteriors,
+    members: MemberPosteriors,
     settings: FusionSettings,
     device: str,
-    watch: RunStats | None = None,
-    eyes: VisualCorrector | None = None,
+    stats: RunStats | None = None,
+    corrector: VisualCorrector | None = None,
+    postprocessors: Sequence[LoadedPostProcessor] = (),
 ) -> Result:
-    """Fuses what the members said of a clip, corrects it by what is to be seen, and decides what sounded.
+    """Fuse the posteriors of a clip, correct the result by what detectors find, and decode events.
 
     Classes are the first member's, frames those of labels (`TargetGrid.from_members`). Raises UsageError where members
-    do not fit, and what `Eyes.correct` raises.
+    do not fit, and what `VisualCorrector.correct` and post-processors raise.
     """
-    watch = watch or RunStats()
-    with watch.measure("fusion"):
-        posteriors, left_out = conform_members(
-            heard.posteriors, TargetGrid.from_members(list(heard.posteriors.values()))
-        )
-        posterior = fuse(posteriors, settings)
+    stats = stats or RunStats()
+    with stats.measure("fusion"):
+        grid = TargetGrid.from_members(list(members.posteriors.values()))
+        posteriors, left_out = conform_members(members.posteriors, grid)
+        uncorrected = posterior = fuse_posteriors(posteriors, settings)
     changes = build_empty_changes()
     said: tuple[str, ...] = ()
-    if eyes is not None and heard.clip is not None:
-        # Only what is kept needs to know what the file holds.
-        key = hash_content(heard.clip.video_path) if eyes.folder else None
-        corrected = eyes.correct(heard.clip, key, posterior, watch)
+    if corrector is not None and members.clip is not None:
+        # Only what is stored needs to know what the file holds.
+        key = hash_content(members.clip.video_path) if corrector.folder else None
+        corrected = corrector.correct(members.clip, key, posterior, stats)
         posterior, changes, said = corrected.refinement.posterior, corrected.refinement.changes, corrected.notes
-    with watch.measure("decoding events"):
+    posterior = postprocess(posterior, postprocessors, members.clip)
+    with stats.measure("decoding events"):
         (events,) = decode_events(posterior, settings.decode)
     events, notes = _with_typical_distance(events, posterior)
     return Result(
-        name=heard.name,
-        events=events,
+        name=members.name,
+        events=postprocess(events, postprocessors, members.clip),
         posterior=posterior,
-        members=heard.posteriors,
-        duration_s=heard.duration_s,
+        uncorrected=uncorrected,
+        members=members.posteriors,
+        duration_s=members.duration_s,
         fusion=settings.preset,
         device=device,
-        notes=(*heard.notes, *left_out, *said, *notes),
+        notes=(*members.notes, *left_out, *said, *notes),
         intervals=settings.uncertainty.intervals,
         changes=changes,
     )
 
 
-def write_result(result: Result, out: Path, writers: Sequence[CatalogueEntry[Writer]]) -> list[Path]:
-    """Writes `out/NAME` in every format.
-
-    Raises UsageError where a format needs what no backend gave or the disk is full, PluginError where a writer fails.
-    """
-    paths = []
-    for writer in writers:
-        path = out / f"{result.name}{writer.spec.suffix}"
-        try:
-            load_reference(writer.spec.load)(result, path)
-        except SeldfuseError:
-            raise
-        except Exception as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise PluginError(f"the format {writer.spec.name} failed ({cause}); leave it out of --formats") from error
-        paths.append(path)
-    return paths
-
-
-def save_members(result: Result, out: Path) -> list[Path]:
-    """Writes `out/posteriors/BACKEND/NAME.safetensors` for each backend. Raises UsageError."""
-    paths = []
-    for instance, posterior in result.members.items():
-        folder = instance.replace("/", "_").replace("\\", "_")
-        path = out / "posteriors" / folder / f"{result.name}.safetensors"
-        posterior.save(path)
-        paths.append(path)
-    return paths
-
-
-def load_backends(backends: str | Sequence[BackendRequest], device: str) -> LoadedBackends:
-    """Loads backends onto a device. Raises PluginError, CheckpointError or UsageError."""
-    registry = load_registry()
-    requests = registry.find_backends(backends) if isinstance(backends, str) else backends
-    place = devices.resolve_device(device)
-    features = tuple(dict.fromkeys(name for request in requests for name in request.spec.features))
-    functions = {
-        name: load_reference(registry.find_feature(name).spec.load) for name in features if name not in BUILTIN
-    }
-    opened = {request.instance: request.load(place) for request in requests}
-    kept = TokenCache(cache_folder() / EMBEDDINGS)
-    return LoadedBackends(opened, features, place, functions, load_encoders(opened, place), kept)
-
-
-def load_detectors(
-    post: str | Sequence[DetectorRequest],
-    device: str,
-    rules: Mapping[str, Path],
-    settings: VisionSettings,
-    rate_hz: float,
-    folder: Path | None,
-    fail_fast: bool,
-) -> VisualCorrector:
-    """Loads post-processors onto a device, with rules of the user's own by their names.
-
-    Raises UsageError for rules of one that does not run, and what loading raises: PluginError, CheckpointError.
-    """
-    requests = load_registry().find_detectors(post) if isinstance(post, str) else post
-    place = devices.resolve_device(device)
-    named = {request.spec.name for request in requests}
-    if unknown := [name for name in rules if name not in named]:
-        raise UsageError(f"--rules for {', '.join(unknown)}, but --post has {', '.join(sorted(named))}")
-    if not rate_hz > 0:
-        raise UsageError(f"--detector-fps expects more than 0 pictures a second, got {rate_hz:g}")
-    loaded = {request.instance: request.load(place, rules.get(request.spec.name)) for request in requests}
-    return VisualCorrector(loaded, settings, rate_hz, folder, fail_fast)
-
-
-def load_encoders(backends: Mapping[str, BackendModel], device: torch.device) -> dict[str, EncoderModel]:
-    """The encoders that backends ask for, each loaded once.
-
-    Raises CheckpointError where one is missing, or is not the one that a backend was trained with.
-    """
-    encoders: dict[str, EncoderModel] = {}
-    for instance, backend in backends.items():
-        wanted = backend.encoders if isinstance(backend, TokenBackendModel) else {}
-        for name, version in wanted.items():
-            if name not in encoders:
-                encoders[name] = load_encoder(name, device)
-            if encoders[name].version != version:
-                raise CheckpointError(
-                    f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "
-                    "get the weights, or the seldfuse, that the checkpoint came with, or train anew"
-                )
-    return encoders
-
-
-def read_fusion(fusion: str | Path | FusionSettings) -> FusionSettings:
-    """Settings from a preset's name, `tuned` for those that ship fitted, or a TOML file. Raises UsageError."""
-    if isinstance(fusion, FusionSettings):
-        return fusion
-    if str(fusion) in PRESETS:
-        return FusionSettings(preset=str(fusion))
-    if str(fusion) == TUNED.stem:
-        return FusionSettings.read(TUNED)
-    if not Path(fusion).is_file():
-        known = ", ".join([*PRESETS, TUNED.stem])
-        raise UsageError(f"--fusion expects {known}, or a TOML file, got {str(fusion)!r}")
-    return FusionSettings.read(Path(fusion))
-
-
 def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events, tuple[str, ...]]:
-    """Where backends tell directions alone, each class gets the distance that is typical of it, and a note says so."""
+    """Where backends give directions alone, each class gets the distance that is typical of it, and a note says so."""
     if posterior.distance is not None or posterior.direction is None or events.table.empty:
         return events, ()
     typical_m = [label.typical_distance_m for label in posterior.labels.classes]
@@ -264,26 +248,3 @@ def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events
 
 def _raise(_clip: Clip, error: SeldfuseError) -> None:
     raise error
-
-
-def write_changes(result: Result, path: Path) -> None:
-    """Writes what the eyes changed as CSV, classes by name. Raises UsageError."""
-    names = result.posterior.labels.names
-    table = result.changes.assign(cls=[names[cls] for cls in result.changes["cls"]]).rename(columns={"cls": "class"})
-    with write_atomically(path) as draft:
-        table.round(4).to_csv(draft, index=False)
-
-
-__all__ = [
-    "Result",
-    "fuse_and_decode",
-    "fuse_members",
-    "load_backends",
-    "load_detectors",
-    "read_fusion",
-    "run",
-    "run_clips",
-    "save_members",
-    "write_changes",
-    "write_result",
-]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import seldfuse
-from seldfuse.catalogue.registry import BackendRequest, CatalogueEntry, Registry
+from seldfuse.catalogue.registry import CatalogueEntry, Registry
+from seldfuse.catalogue.requests import BackendRequest, PostProcessorRequest
 from seldfuse.catalogue.values import Writer
 from seldfuse.checkpoint import BUNDLED
 from seldfuse.core.clip import Clip
@@ -88,14 +89,21 @@ def describe_run(
         "backends": [
             {
                 "name": request.instance,
-                "from": _origin(registry.backends[request.spec.name]),
+                "from": _origin(registry.backends[request.value.name]),
                 "checkpoint": _checkpoint(request.checkpoint),
             }
             for request in backends
         ],
-        "formats": [{"name": entry.spec.name, "from": _origin(entry)} for entry in writers],
+        "formats": [{"name": entry.value.name, "from": _origin(entry)} for entry in writers],
         **options,
     }
+
+
+def describe_origins(requests: Sequence[PostProcessorRequest], registry: Registry) -> list[dict[str, str]]:
+    """Describe post-processors by name and distribution, as JSON values."""
+    return [
+        {"name": request.instance, "from": _origin(registry.postprocessors[request.value.name])} for request in requests
+    ]
 
 
 def _origin(entry: CatalogueEntry[Any]) -> str:

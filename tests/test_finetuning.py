@@ -11,7 +11,7 @@ import torch
 from worlds import standing
 
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.registry import load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.core.events import Events
 from seldfuse.core.labels import DCASE2025
 from seldfuse.formats.dcase import write_events

@@ -15,9 +15,9 @@ from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
-from seldfuse.fusion import FusionSettings, fuse
+from seldfuse.fusion import FusionSettings, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends, infer_clips
-from seldfuse.pipeline import load_backends
+from seldfuse.inference.load import load_backends
 from seldfuse.synth.sounds.soundbank import BankSound
 
 SPEECH = [DCASE2025.index("female_speech"), DCASE2025.index("male_speech")]
@@ -50,7 +50,7 @@ def hear(ears: LoadedBackends, clips: list[torch.Tensor]) -> list[dict[str, Post
     """What each backend and the ensemble say of each clip."""
     named = [Clip(str(number), ArrayAudio(audio.numpy())) for number, audio in enumerate(clips)]
     heard = [said.posteriors for said in infer_clips(named, ears, RunStats(), _fail)]
-    return [{**said, "ensemble": fuse(said, FusionSettings())} for said in heard]
+    return [{**said, "ensemble": fuse_posteriors(said, FusionSettings())} for said in heard]
 
 
 def _fail(clip: Clip, error: Exception) -> None:

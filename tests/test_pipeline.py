@@ -70,7 +70,7 @@ def test_clips_that_share_a_batch_do_not_touch_each_other(three: str) -> None:
 
 
 def _hear(clips: list[Clip], backends: str):
-    from seldfuse.pipeline import load_backends
+    from seldfuse.inference.load import load_backends
 
     return infer_clips(clips, load_backends(backends, "cpu"), RunStats(), _fail)
 

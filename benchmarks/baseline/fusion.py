@@ -270,7 +270,7 @@ def spread(field: str, values: Sequence[Any], voices: Sequence[float]) -> float:
     """How far members are apart, each counting as far as it hears, whatever its weight."""
     middle = mean(values, voices)
     if field == "direction":
-        length = min(max(np.linalg.norm(middle), 1e-6), 1.0)
+        length = min(max(float(np.linalg.norm(middle)), 1e-6), 1.0)
         return min(math.degrees(math.sqrt(-2 * math.log(length))), 180.0)
     return math.sqrt(mean([(value - middle) ** 2 for value in values], voices))
 

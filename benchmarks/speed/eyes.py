@@ -20,9 +20,9 @@ from seldfuse.encoders.catalogue import load_image_encoder
 from seldfuse.encoders.deduplicate import STILL_LEVELS, encode_distinct, find_distinct
 from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.resize import resize_to_encoder
+from seldfuse.inference.load import load_backends
 from seldfuse.media.encode import write_video
 from seldfuse.media.inputs import find_clips
-from seldfuse.pipeline import load_backends
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.pictures.background import BackgroundSet
 from seldfuse.synth.pictures.cutout_set import CutoutSet

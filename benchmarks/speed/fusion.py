@@ -21,7 +21,7 @@ from seldfuse.core.directions import direction_from_azimuth, normalize
 from seldfuse.core.events import Events
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
-from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse
+from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.smooth_activity import HmmSettings
 from seldfuse.fusion.smooth_tracks import RandomWalkSettings
@@ -160,7 +160,7 @@ def draw_member(truth: Truth, tracks: int, fields: tuple[str, ...], generator: t
 
 def _run(members: Mapping[str, Posterior]) -> tuple[float, float, list[Events]]:
     """Seconds of fusing and of decoding, and the events."""
-    fuse_s, fused = _timed(lambda: fuse(members, SETTINGS))
+    fuse_s, fused = _timed(lambda: fuse_posteriors(members, SETTINGS))
     decode_s, events = _timed(lambda: decode_events(fused, SETTINGS.decode))
     return fuse_s, decode_s, events
 

@@ -18,14 +18,15 @@ from seldfuse.core.clip import Clip
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.jackknife import compare_systems
 from seldfuse.metrics.scores import Average
-from seldfuse.pipeline import load_backends, load_detectors
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.vision.corrector import VisualCorrector
+from seldfuse.vision.load import load_detectors
 from seldfuse.vision.settings import VisionSettings
 
 BACKENDS = "cmc,sce"
@@ -42,10 +43,12 @@ def measure(split: DatasetSplit, movenet: Path, clips: int, timed: int, rounds: 
     sounds = sorted(split.get_folder("wav").glob("*.wav"))[:clips]
     found, ears = find_clips(sounds), replace(load_backends(BACKENDS, "cpu"), token_cache=None)
     eyes = {rate_hz: _eyes(movenet, rate_hz) for rate_hz in (RATE_HZ, EVERY_FRAME_HZ)}
-    heard = fuse(said_of(found, ears), FusionSettings())
+    heard = fuse_posteriors(said_of(found, ears), FusionSettings())
     few = found[:timed]
     cases = [
-        Case("clip", lambda: _corrected(few, fuse(said_of(few, ears), FusionSettings()), eyes[RATE_HZ]), 1.0),
+        Case(
+            "clip", lambda: _corrected(few, fuse_posteriors(said_of(few, ears), FusionSettings()), eyes[RATE_HZ]), 1.0
+        ),
         *(Case(f"{rate_hz:g} Hz", partial(_corrected, few, heard, one), 1.0) for rate_hz, one in eyes.items()),
     ]
     times_s = {name: float(np.median(seconds)) / timed for name, seconds in interleaved(cases, rounds).items()}

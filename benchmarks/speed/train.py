@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.speed.timing import Case, interleaved
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.registry import load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
@@ -31,7 +31,7 @@ def measure(rounds: int) -> dict[str, Any]:
     registry = load_registry()
     cases: list[Case] = []
     for backend in BACKENDS:
-        reference = registry.find_backend(backend).spec.task
+        reference = registry.find_backend(backend).value.task
         assert reference is not None
         task: TrainingTask = load_reference(reference)()
         cases.append(Case(f"{backend} step", _step(task), BATCH * WINDOW_S))

@@ -22,12 +22,13 @@ from benchmarks.studies.material import (
     write_truth_and_guesses,
 )
 from benchmarks.studies.ways import FUSION, baseline_way, on_failure, seldfuse_way
+from seldfuse.catalogue.host import load_registry
+from seldfuse.core.clip_batch import FeatureFunction
 from seldfuse.core.run_stats import RunStats
-from seldfuse.features import ClipBatch
-from seldfuse.features.batch import BUILTIN
+from seldfuse.features.load import find_function, make_batch
 from seldfuse.formats import dcase
 from seldfuse.formats.folder import find_by_stem
-from seldfuse.fusion import decode_events, fuse
+from seldfuse.fusion import decode_events, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import count_matches
@@ -72,15 +73,19 @@ def _media(wav: Path) -> list[Case]:
 def _features(size: int) -> list[Case]:
     """Each feature by itself: what it builds on was computed before."""
     audio = cut_clips(size)
-    batch = ClipBatch(torch.from_numpy(audio))
-    own = [Case(f"{name}, batch {size}", partial(feature, batch), size * CLIP_S) for name, feature in BUILTIN.items()]
+    batch = make_batch(torch.from_numpy(audio))
+    own = [Case(f"{name}, batch {size}", partial(feature, batch), size * CLIP_S) for name, feature in _all_features()]
     theirs = Case(f"baseline log-mel, batch {size}", lambda: [features.logmel(clip) for clip in audio], size * CLIP_S)
     return [*own, theirs]
 
 
+def _all_features() -> list[tuple[str, FeatureFunction]]:
+    return [(name, find_function(name)) for name in (*load_registry().features, "compact-audio")]
+
+
 def _networks(ears: LoadedBackends, network: BaselineNetwork, size: int) -> list[Case]:
     """Each network by itself, from features to what it means."""
-    batch = ClipBatch(torch.from_numpy(cut_clips(size)), ears.features_by_name)
+    batch = make_batch(torch.from_numpy(cut_clips(size)))
     logmel = batch["logmel"]
     own = [
         Case(f"{name}, batch {size}", partial(backend.infer, batch), size * CLIP_S)
@@ -98,7 +103,7 @@ def _infer(network: BaselineNetwork, logmel: Float[Tensor, "batch 2 251 64"]) ->
 def _fusion(wav: Path, ears: LoadedBackends) -> list[Case]:
     (result,) = run_clips(find_clips([wav]), ears, FUSION, RunStats(), on_failure)
     return [
-        Case("fusion", partial(fuse, result.members, FUSION), CLIP_S),
+        Case("fusion", partial(fuse_posteriors, result.members, FUSION), CLIP_S),
         Case("decoding to events", partial(decode_events, result.posterior, FUSION.decode), CLIP_S),
     ]
 

@@ -14,22 +14,22 @@ import torch
 from benchmarks.studies.hearing import said_of
 from benchmarks.studies.results import bound
 from benchmarks.studies.two_sources import both_found, two_at_once
-from seldfuse.catalogue import BackendModel
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.registry import BackendRequest
+from seldfuse.catalogue.models import BackendModel
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends
+from seldfuse.inference.load import load_backends
 from seldfuse.inference.network_backend import NetworkBackend
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, Mode, count_matches
 from seldfuse.metrics.jackknife import compare_systems, compute_intervals
 from seldfuse.metrics.rows import Scene
 from seldfuse.metrics.scores import Average
-from seldfuse.pipeline import load_backends
 from seldfuse.run_manifest import describe_run
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse_cmc.network import Cmc
@@ -127,7 +127,7 @@ def _said(
     clips: Sequence[Clip], requests: Sequence[BackendRequest], ears: LoadedBackends
 ) -> dict[str, dict[str, Posterior]]:
     """By picture and member: a batch of all clips. Who has no eyes is asked once."""
-    seeing = {request.instance: ears.backends[request.instance] for request in requests if request.spec.needs_video}
+    seeing = {request.instance: ears.backends[request.instance] for request in requests if request.value.needs_video}
     deaf = {name: _deaf(backend) for name, backend in seeing.items() if _takes_tokens(backend)}
     shown = {
         NONE: [replace(clip, video=None) for clip in clips],
@@ -158,7 +158,7 @@ def _deaf(backend: BackendModel) -> BackendModel:
 
 def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
     members = said[OWN if system.picture == OFF else system.picture]
-    fused = fuse({name: members[name] for name in system.members}, FusionSettings("mean"))
+    fused = fuse_posteriors({name: members[name] for name in system.members}, FusionSettings("mean"))
     if system.picture == OFF:
         assert fused.onscreen is not None
         fused = replace(fused, onscreen=torch.zeros_like(fused.onscreen))

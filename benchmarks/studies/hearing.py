@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from seldfuse.catalogue.registry import BackendRequest
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import SeldfuseError
 from seldfuse.formats import dcase
-from seldfuse.fusion import decode_events, fuse
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends, infer_clips
+from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.rows import Scene
-from seldfuse.pipeline import load_backends, read_fusion
 from seldfuse.synth.dataset.folder import DatasetSplit
 
 
@@ -43,8 +43,8 @@ def said_of(clips: Sequence[Clip], ears: LoadedBackends) -> dict[str, Posterior]
 
 def decided(said: Mapping[str, Posterior], members: Sequence[str], preset: str = "mean") -> list[Events]:
     """Events of each clip, as some members together find them, merged as `seldfuse run --fusion` merges."""
-    settings = read_fusion(preset)
-    return decode_events(fuse({member: said[member] for member in members}, settings), settings.decode)
+    settings = FusionSettings.resolve(preset)
+    return decode_events(fuse_posteriors({member: said[member] for member in members}, settings), settings.decode)
 
 
 def _fail(_clip: Clip, error: SeldfuseError) -> None:

@@ -16,17 +16,17 @@ from seldfuse.core.clip import Clip
 from seldfuse.core.detections import KEYPOINTS, PERSON, UNTRACKED, Detections
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
-from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, count_matches
 from seldfuse.metrics.jackknife import compare_systems, compute_intervals
 from seldfuse.metrics.scores import Average, compute_scores
-from seldfuse.pipeline import load_detectors
 from seldfuse.run_manifest import describe_run
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.pictures.cutout_set import CutoutSet
 from seldfuse.synth.pictures.film import CAMERA, compute_detections
 from seldfuse.synth.scene import ScenePlan
+from seldfuse.vision.load import load_detectors
 from seldfuse.vision.recorded import SUFFIX
 from seldfuse.vision.refine import ClipDetections, refine_posterior
 from seldfuse.vision.settings import MODES, VisionSettings
@@ -106,7 +106,7 @@ class Study:
 
     def of(self, name: str, members: Sequence[str], tried: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
         """Some members together as they heard it, and corrected in all ways that are to be tried."""
-        said = fuse({member: self.heard.said[member] for member in members}, FusionSettings())
+        said = fuse_posteriors({member: self.heard.said[member] for member in members}, FusionSettings())
         base, official = self._counted(said)
         seen, over_rules, looked = [], [], {}
         for title, post, who in tried:

@@ -8,13 +8,13 @@ import torch
 
 from benchmarks.studies.hearing import hear
 from benchmarks.studies.post import POSTS, RATE_HZ, looked_at, write_recorded
-from seldfuse.catalogue.registry import BackendRequest
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.cli.commands.synth import synth
 from seldfuse.core.geometry import Camera
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, fuse
+from seldfuse.fusion import FusionSettings, fuse_posteriors
 from seldfuse.media.inputs import find_clips
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.dataset.plans import read_plans
@@ -61,7 +61,7 @@ def fitted(
     clips = find_clips(sorted(split.get_folder("wav").glob("*.wav")))
     names = [clip.name for clip in clips]
     said = hear(split, requests).said
-    heard = fuse(said, FusionSettings())
+    heard = fuse_posteriors(said, FusionSettings())
     material = TuningData.from_folders(said, [dcase.read_events(split.get_path(name, "csv")) for name in names], names)
     plans = read_plans(split.out / f"manifest-{split.name}.jsonl")
     write_recorded(folder, names, plans, load_cutouts(sprites, DCASE2025, held_out=True))

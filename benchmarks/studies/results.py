@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from benchmarks.studies.hearing import Hearing, decided, hear
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.registry import BackendRequest
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
 from seldfuse.metrics.counts import Counts, Mode, count_matches
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
@@ -60,7 +60,7 @@ def systems(backends: Sequence[str]) -> list[System]:
 def chosen(backends: str) -> tuple[BackendRequest, ...]:
     """Backends as for `seldfuse run`. Raises UsageError where one is named twice, PluginError as `find_backends`."""
     requests = load_registry().find_backends(backends)
-    names = [request.spec.name for request in requests]
+    names = [request.value.name for request in requests]
     if len(set(names)) < len(names):
         raise UsageError(f"--backends expects each backend once, got {', '.join(names)}")
     return requests
@@ -69,7 +69,7 @@ def chosen(backends: str) -> tuple[BackendRequest, ...]:
 def measure(splits: Mapping[str, DatasetSplit], requests: Sequence[BackendRequest], bank: SoundBank) -> dict[str, Any]:
     """The whole result as JSON values; `bank` holds the sounds that the sets are made of. Raises what `hear` raises."""
     # Each under the bare name of its backend, by which its results are found.
-    named = [replace(request, instance=request.spec.name) for request in requests]
+    named = [replace(request, instance=request.value.name) for request in requests]
     tried, groups = systems([request.instance for request in named]), groups_of(bank)
     recipe = describe_run(requests, (), load_registry())
     return {

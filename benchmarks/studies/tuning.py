@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.studies.hearing import decided, hear
 from benchmarks.studies.results import SCORES, answers, bound, systems
-from seldfuse.catalogue.registry import BackendRequest
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.cli.commands.synth import synth
 from seldfuse.core.posterior import Posterior
 from seldfuse.formats import dcase
@@ -43,7 +43,7 @@ def measure(
     watch: Callable[[str], None],
 ) -> tuple[dict[str, Any], EnsembleReport]:
     """The whole result as JSON values, and what the members are worth. Raises what `hear` raises."""
-    named = [replace(request, instance=request.spec.name) for request in requests]
+    named = [replace(request, instance=request.value.name) for request in requests]
     objective = Objective()
     material = heard(fit, named)
     tuned = tune_fusion(material, FusionSettings(), objective, FOLDS, lambda parts: watch(f"fitting {parts}"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Backend, hookimpl
+from seldfuse.sdk import Backend, hookimpl
 
 
 @hookimpl
@@ -11,13 +11,11 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
         Backend(
             name="baseline",
             aliases=("dcase2025-baseline",),
-            api_version=1,
+            api_version=2,
             summary="the baseline of DCASE 2025 Task 3: up to three sources of each class, from where and how far",
             load="seldfuse_baseline.infer:load",
             task="seldfuse_baseline.train:BaselineTask",
-            features=("logmel",),
             provides=("activity", "direction", "distance"),
-            tracks=3,
             default_checkpoint="baseline-small",
             license="Apache-2.0",
         )

@@ -14,11 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.checkpoint import check_network_settings
-from seldfuse.core.directions import fold_to_front
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.nn.accddoa import posterior_from_accddoa
+from seldfuse.sdk import LabelSet, Posterior, check_network_settings, fold_to_front, posterior_from_accddoa
 
 AUDIO_CHANNELS = 2
 MELS = 64

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Backend, hookimpl
+from seldfuse.sdk import Backend, hookimpl
 
 
 @hookimpl
@@ -10,14 +10,12 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
     register(
         Backend(
             name="cmc",
-            api_version=1,
+            api_version=2,
             summary="sound and picture through language-aligned embeddings, three tracks per class",
             load="seldfuse_cmc.infer:load",
             task="seldfuse_cmc.train:CmcTask",
-            features=("logmel", "ild", "stpacc"),
             provides=("activity", "direction", "distance", "onscreen"),
             default_checkpoint="cmc-small",
-            tracks=3,
             needs_video=True,
             license="Apache-2.0",
         )

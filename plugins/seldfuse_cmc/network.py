@@ -14,20 +14,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.checkpoint import check_network_settings
-from seldfuse.core.directions import fold_to_front
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.encoders import compact_audio
-from seldfuse.errors import UsageError
-from seldfuse.fusion import merge_duplicate_tracks
-from seldfuse.nn.accddoa import posterior_from_accddoa
-from seldfuse.nn.conformer import ConformerBlock
-from seldfuse.nn.cross_attention import GatedCrossAttention
-from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
-from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
+from seldfuse.sdk import (
+    HOPS_PER_FRAME,
+    ColumnEmbedding,
+    ConformerBlock,
+    GatedCrossAttention,
+    LabelSet,
+    OnscreenAttention,
+    Posterior,
+    Trunk,
+    TrunkConfig,
+    UsageError,
+    check_network_settings,
+    encode_logmel,
+    fold_to_front,
+    merge_duplicate_tracks,
+    posterior_from_accddoa,
+)
 
 TRACKS = 3
+TAGGER = "compact-audio"
+"""The encoder of log-mel spectrograms that runs inside of the network, so that it follows augmentation."""
+
 AUDIO_CHANNELS = 2
 """The first channels, log-mel of left and right."""
 
@@ -123,9 +131,9 @@ class Cmc(nn.Module):
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """Tokens of sound; those of the tagger that ships are what it hears in the log-mel spectrogram."""
-        inside = self.audio_tokens.encoder == compact_audio.NAME and compact_audio.NAME not in embeddings
+        inside = self.audio_tokens.encoder == TAGGER and TAGGER not in embeddings
         tokens = (
-            compact_audio.encode_logmel(features[:, :AUDIO_CHANNELS])
+            encode_logmel(features[:, :AUDIO_CHANNELS])
             if inside
             else _take_tokens(self.audio_tokens, embeddings, features)
         )

@@ -7,9 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.train.adpit import adpit_onscreen_loss, adpit_targets
+from seldfuse.sdk import LabelSet, Posterior, adpit_onscreen_loss, adpit_targets
 from seldfuse_cmc.network import Cmc, from_settings, to_posterior
 
 

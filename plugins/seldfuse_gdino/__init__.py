@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Detector, hookimpl
+from seldfuse.sdk import Detector, hookimpl
 
 
 @hookimpl
-def seldfuse_register_postprocessors(register: Callable[[Detector], None]) -> None:
+def seldfuse_register_detectors(register: Callable[[Detector], None]) -> None:
     register(
         Detector(
             name="gdino",
-            api_version=1,
+            api_version=2,
             summary="an open-vocabulary detector looks for the things that sound",
             load="seldfuse_gdino.postprocessor:load",
             extra="gdino",

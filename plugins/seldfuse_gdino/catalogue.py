@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from seldfuse.vision.engines import EngineCatalogue, EngineEntry
+from seldfuse.sdk import EngineCatalogue, EngineEntry
 from seldfuse_gdino import groundingdino, hf, yolox
 from seldfuse_gdino.engine import PhraseEngine
 from seldfuse_gdino.recorded import RecordedBoxes

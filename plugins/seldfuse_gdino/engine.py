@@ -8,9 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from seldfuse.compat.torchvision import drop_overlaps
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import UNTRACKED, Detections
+from seldfuse.sdk import UNTRACKED, Clip, Detections, Frame, drop_overlaps
 from seldfuse_gdino.vocabulary import Vocabulary
 
 SAME_THING = 0.7

@@ -14,9 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import Detections
-from seldfuse.errors import UsageError
+from seldfuse.sdk import Clip, Detections, Frame, UsageError
 from seldfuse_gdino.engine import PhraseBoxes, to_corners, to_detections
 from seldfuse_gdino.vocabulary import Vocabulary
 

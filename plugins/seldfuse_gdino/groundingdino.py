@@ -17,10 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
-from seldfuse.compat.torchvision import load_torchvision
-from seldfuse.compat.transformers import import_transformers
-from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import VOCABULARY, WeightFiles, find_weights
+from seldfuse.sdk import VOCABULARY, CheckpointError, WeightFiles, find_weights, import_transformers, load_torchvision
 from seldfuse_gdino.grounding import GroundingEngine, GroundingOutput, GroundingPrompt, ImagePreparation
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary

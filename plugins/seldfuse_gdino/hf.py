@@ -10,9 +10,17 @@ from jaxtyping import Float32
 from safetensors import SafetensorError
 from torch import Tensor
 
-from seldfuse.compat.transformers import import_transformers
-from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import CONFIG, FRONT_END, PUBLISHED, VOCABULARY, WeightFiles, find_weights, is_downloaded
+from seldfuse.sdk import (
+    CONFIG,
+    FRONT_END,
+    PUBLISHED,
+    VOCABULARY,
+    CheckpointError,
+    WeightFiles,
+    find_weights,
+    import_transformers,
+    is_downloaded,
+)
 from seldfuse_gdino.grounding import GroundingEngine, GroundingOutput, GroundingPrompt, ImagePreparation
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary

@@ -2,6 +2,6 @@
 
 from functools import partial
 
-from seldfuse.compat import packages
+from seldfuse.sdk import require_packages
 
-require = partial(packages.require_packages, install='`pip install "seldfuse[gdino]"`')
+require = partial(require_packages, install='`pip install "seldfuse[gdino]"`')

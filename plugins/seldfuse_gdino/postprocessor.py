@@ -7,11 +7,7 @@ from pathlib import Path
 
 import torch
 
-from seldfuse.catalogue import DetectorModel
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import Detections
-from seldfuse.core.labels import DCASE2025
-from seldfuse.core.rules import Rules
+from seldfuse.sdk import DCASE2025, Clip, Detections, DetectorModel, Frame, Rules
 from seldfuse_gdino.catalogue import open_engine
 from seldfuse_gdino.engine import PhraseEngine
 from seldfuse_gdino.recorded import RecordedBoxes

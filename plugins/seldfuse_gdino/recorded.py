@@ -5,10 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import KEYPOINTS, Detections
-from seldfuse.errors import CheckpointError
-from seldfuse.vision.recorded import read_recorded
+from seldfuse.sdk import KEYPOINTS, CheckpointError, Clip, Detections, Frame, read_recorded
 from seldfuse_gdino.vocabulary import Vocabulary
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from seldfuse.core.rules import Rules
-from seldfuse.errors import UsageError
+from seldfuse.sdk import Rules, UsageError
 
 HALF = 0.5
 """Of a name's words at least this share must have been said."""

@@ -14,11 +14,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.compat.onnx import get_device_name, open_session
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import Detections
-from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import WeightFiles
+from seldfuse.sdk import CheckpointError, Clip, Detections, Frame, WeightFiles, get_device_name, open_session
 from seldfuse_gdino.coco import THINGS
 from seldfuse_gdino.engine import PhraseBoxes, to_corners, to_detections
 from seldfuse_gdino.needs import require

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Detector, hookimpl
+from seldfuse.sdk import Detector, hookimpl
 
 
 @hookimpl
-def seldfuse_register_postprocessors(register: Callable[[Detector], None]) -> None:
+def seldfuse_register_detectors(register: Callable[[Detector], None]) -> None:
     register(
         Detector(
             name="keypoint",
-            api_version=1,
+            api_version=2,
             summary="people and their keypoints correct direction and on-screen",
             load="seldfuse_keypoint.postprocessor:load",
             extra="keypoint",

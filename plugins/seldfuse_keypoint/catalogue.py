@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from seldfuse.vision.engines import EngineCatalogue, EngineEntry
+from seldfuse.sdk import EngineCatalogue, EngineEntry
 from seldfuse_keypoint import mmpose, movenet, pair, vitpose
 from seldfuse_keypoint.engine import PoseEngine
 from seldfuse_keypoint.recorded import RecordedPoses

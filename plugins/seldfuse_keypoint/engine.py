@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import Detections
+from seldfuse.sdk import Clip, Detections, Frame
 
 
 @runtime_checkable

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import KEYPOINTS, Detections
-from seldfuse.errors import CheckpointError
+from seldfuse.sdk import KEYPOINTS, CheckpointError, Clip, Detections, Frame
 from seldfuse_keypoint.openmmlab import load_mmpose
 from seldfuse_keypoint.pair import PoseWeights
 from seldfuse_keypoint.people import select_people

@@ -10,11 +10,7 @@ import torch
 from jaxtyping import Float, Int32, UInt8
 from torch.nn import functional as F
 
-from seldfuse.compat.onnx import get_device_name, open_session
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import KEYPOINTS, Detections
-from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import WeightFiles
+from seldfuse.sdk import KEYPOINTS, CheckpointError, Clip, Detections, Frame, WeightFiles, get_device_name, open_session
 from seldfuse_keypoint.needs import require
 from seldfuse_keypoint.people import select_people
 

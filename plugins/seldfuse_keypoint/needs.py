@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from seldfuse.compat import packages
+from seldfuse.sdk import require_packages
 
 INSTALL = '`pip install "seldfuse[keypoint]"`'
 
-require = partial(packages.require_packages, install=INSTALL)
+require = partial(require_packages, install=INSTALL)

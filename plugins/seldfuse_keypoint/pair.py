@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seldfuse.errors import CheckpointError
+from seldfuse.sdk import CheckpointError
 from seldfuse_keypoint.needs import require
 from seldfuse_keypoint.openmmlab import HOW, PACKAGES
 

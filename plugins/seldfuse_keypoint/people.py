@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int64
 
-from seldfuse.core.clip import Frame
-from seldfuse.core.detections import COLUMNS, PERSON, UNTRACKED, Detections
+from seldfuse.sdk import DETECTION_COLUMNS, PERSON, UNTRACKED, Detections, Frame
 
 
 def select_people(
@@ -28,6 +27,6 @@ def select_people(
     points = np.dstack([points[..., :2], np.where(outside, 0.0, points[..., 2].clip(0, 1))])
     times_s = np.array([frame.time_s for frame in frames])[looks]
     columns = (times_s, PERSON, scores.clip(0, 1), *boxes.reshape(-1, 4).T, UNTRACKED)
-    table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))).astype(COLUMNS)
+    table = pd.DataFrame(dict(zip(DETECTION_COLUMNS, columns, strict=True))).astype(DETECTION_COLUMNS)
     gone = np.any(boxes[:, 1] <= boxes[:, 0], axis=1)
     return Detections(table, points).select(np.logical_not(gone))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
-from seldfuse.core.clip import Frame
-from seldfuse.core.detections import PERSON, Detections
+from seldfuse.sdk import PERSON, Detections, Frame
 from seldfuse_keypoint.people import select_people
 
 SAME_TIME_S = 1e-3

@@ -6,11 +6,7 @@ from pathlib import Path
 
 import torch
 
-from seldfuse.catalogue import DetectorModel
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import Detections
-from seldfuse.core.labels import DCASE2025
-from seldfuse.core.rules import Rules
+from seldfuse.sdk import DCASE2025, Clip, Detections, DetectorModel, Frame, Rules
 from seldfuse_keypoint.catalogue import open_engine
 from seldfuse_keypoint.engine import PoseEngine
 from seldfuse_keypoint.recorded import RecordedPoses

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import PERSON, Detections
-from seldfuse.errors import CheckpointError
-from seldfuse.vision.recorded import read_recorded
+from seldfuse.sdk import PERSON, CheckpointError, Clip, Detections, Frame, read_recorded
 
 
 class RecordedPoses:

@@ -6,11 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.compat.transformers import import_transformers
-from seldfuse.core.clip import Clip, Frame
-from seldfuse.core.detections import KEYPOINTS, Detections
-from seldfuse.errors import CheckpointError
-from seldfuse.weights.find import CONFIG, WeightFiles, find_weights
+from seldfuse.sdk import (
+    CONFIG,
+    KEYPOINTS,
+    CheckpointError,
+    Clip,
+    Detections,
+    Frame,
+    WeightFiles,
+    find_weights,
+    import_transformers,
+)
 from seldfuse_keypoint.crops import crop_boxes, extract_crops, find_peaks, to_picture_pixels
 from seldfuse_keypoint.needs import require
 from seldfuse_keypoint.places import PersonBoxes

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Backend, hookimpl
+from seldfuse.sdk import Backend, hookimpl
 
 
 @hookimpl
@@ -11,11 +11,10 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
         Backend(
             name="mvanet",
             aliases=("mvanet-ts",),
-            api_version=1,
+            api_version=2,
             summary="sound and picture, audio-guided attention, taught by an audio model",
             load="seldfuse_mvanet_ts.infer:load",
             task="seldfuse_mvanet_ts.train:MvaTask",
-            features=("logmel", "intensity"),
             provides=("activity", "direction", "distance", "onscreen"),
             needs_video=True,
             default_checkpoint="mvanet-small",

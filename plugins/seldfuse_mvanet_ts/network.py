@@ -12,15 +12,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.checkpoint import check_network_settings
-from seldfuse.core.directions import fold_to_front, normalize
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.nn.audio_guided import AudioGuidedAttention
-from seldfuse.nn.conformer import ConformerBlock
-from seldfuse.nn.heads import build_linear_head, build_mlp_head
-from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
-from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.sdk import (
+    AudioGuidedAttention,
+    ColumnEmbedding,
+    ConformerBlock,
+    LabelSet,
+    OnscreenAttention,
+    Posterior,
+    Trunk,
+    TrunkConfig,
+    build_linear_head,
+    build_mlp_head,
+    check_network_settings,
+    fold_to_front,
+    normalize,
+)
 
 STAGES = 3
 AXES = 3

@@ -9,9 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.train.losses import activity_loss
+from seldfuse.sdk import LabelSet, Posterior, activity_loss
 from seldfuse_mvanet_ts.network import MvaNet, MvaNetOutput, from_settings, to_posterior
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Backend, hookimpl
+from seldfuse.sdk import Backend, hookimpl
 
 
 @hookimpl
@@ -11,11 +11,10 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
         Backend(
             name="doa",
             aliases=("sed-doa",),
-            api_version=1,
+            api_version=2,
             summary="which class sounds, and from which direction",
             load="seldfuse_sed_doa.infer:load",
             task="seldfuse_sed_doa.train:DoaTask",
-            features=("logmel", "intensity"),
             provides=("activity", "direction"),
             default_checkpoint="doa-small",
             license="Apache-2.0",

@@ -2,7 +2,7 @@
 
 import torch
 
-from seldfuse.inference.network_backend import NetworkBackend
+from seldfuse.sdk import NetworkBackend
 from seldfuse_sed_doa.network import from_settings, to_posterior
 
 

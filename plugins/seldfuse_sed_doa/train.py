@@ -7,9 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.train.losses import activity_loss
+from seldfuse.sdk import LabelSet, Posterior, activity_loss
 from seldfuse_sed_doa.network import SedDoa, SedDoaOutput, from_settings, to_posterior
 
 

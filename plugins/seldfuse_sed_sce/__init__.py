@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from seldfuse.catalogue import Backend, hookimpl
+from seldfuse.sdk import Backend, hookimpl
 
 
 @hookimpl
@@ -11,11 +11,10 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
         Backend(
             name="sce",
             aliases=("sed-sce",),
-            api_version=1,
+            api_version=2,
             summary="which class sounds, from where and how far: one Cartesian point",
             load="seldfuse_sed_sce.infer:load",
             task="seldfuse_sed_sce.train:SceTask",
-            features=("logmel", "intensity"),
             provides=("activity", "direction", "distance"),
             default_checkpoint="sce-small",
             license="Apache-2.0",

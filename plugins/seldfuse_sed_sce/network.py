@@ -7,11 +7,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.core.directions import fold_to_front, normalize
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.nn.heads import build_linear_head, build_mlp_head
-from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.sdk import (
+    LabelSet,
+    Posterior,
+    Trunk,
+    TrunkConfig,
+    build_linear_head,
+    build_mlp_head,
+    fold_to_front,
+    normalize,
+)
 
 AXES = 3
 NEAREST_M = 0.05

@@ -6,10 +6,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.nn.heads import build_mlp_head
-from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
+from seldfuse.sdk import LabelSet, Posterior, Trunk, TrunkConfig, build_mlp_head
 
 NEAREST_M = 0.05
 

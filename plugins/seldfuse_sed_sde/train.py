@@ -8,9 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
-from seldfuse.train.losses import activity_loss
+from seldfuse.sdk import LabelSet, Posterior, activity_loss
 from seldfuse_sed_sde.network import SedSde, SedSdeOutput, from_settings, to_posterior
 
 

@@ -16,17 +16,16 @@ import pluggy
 
 import seldfuse
 from seldfuse.catalogue import hooks
+from seldfuse.catalogue.hooks import GROUP, HOOKS
 from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry, Stage, is_same_name
-from seldfuse.catalogue.values import API_VERSION, Backend, CatalogueValue, Detector, Feature, Writer
+from seldfuse.catalogue.values import API_VERSION, CatalogueValue, Detector, Encoder, Feature, PostProcessor
 from seldfuse.errors import PluginError
 
-GROUP = "seldfuse"
-HOOKS: dict[str, type[CatalogueValue]] = {
-    "seldfuse_register_backends": Backend,
-    "seldfuse_register_postprocessors": Detector,
-    "seldfuse_register_features": Feature,
-    "seldfuse_register_writers": Writer,
-}
+GUIDE = "docs/plugins.md"
+
+NAMESPACES: tuple[tuple[type[CatalogueValue], ...], ...] = ((Detector, PostProcessor), (Feature, Encoder))
+"""Kinds that share their names: what stands after --post, and what a batch of clips is asked for."""
+
 TYPEABLE = re.compile(r"[A-Za-z0-9][\w.-]*")
 """Names stand in comma lists, before an `@`, and in file names."""
 
@@ -64,6 +63,8 @@ def _register_plugin(point: EntryPoint, entries: list[CatalogueEntry[Any]], fail
             getattr(manager.hook, hook)(register=_register(kind, point, entries, failures))
     # A module that is a script in truth may call sys.exit.
     except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in ("seldfuse.plugin", "seldfuse.plugin.specs"):
+            error = PluginError(_describe_old("the plugin imports seldfuse.plugin and", 1, _origin(point)[0]))
         failures.append(PluginFailure(*_origin(point), point.name, stage, error))
 
 
@@ -86,51 +87,62 @@ def _register(
 ) -> Callable[[Any], None]:
     distribution, version = _origin(point)
 
-    def register(spec: Any) -> None:
+    def register(value: Any) -> None:
         try:
-            _check(spec, kind, distribution, entries)
-            entries.append(CatalogueEntry(spec, distribution, version, _missing(spec)))
+            _check(value, kind, distribution, entries)
+            entries.append(CatalogueEntry(value, distribution, version, _missing(value)))
         except PluginError as error:
-            name = spec.name if isinstance(spec, kind) else ""
+            name = value.name if isinstance(value, kind) else ""
             failures.append(PluginFailure(distribution, version, point.name, "register", error, name))
 
     return register
 
 
-def _check(spec: Any, kind: type[CatalogueValue], distribution: str, entries: list[CatalogueEntry[Any]]) -> None:
-    if not isinstance(spec, kind):
+def _check(value: Any, kind: type[CatalogueValue], distribution: str, entries: list[CatalogueEntry[Any]]) -> None:
+    if not isinstance(value, kind):
         raise PluginError(
-            f"register expected a {kind.__name__}, got {type(spec).__name__}; tell the makers of {distribution}"
+            f"register expected a {kind.__name__}, got {type(value).__name__}; tell the makers of {distribution}"
         )
-    what = f"{spec.kind} {spec.name!r}"
-    _check_api(spec.api_version, what, distribution)
-    _check_form(spec, what, distribution)
+    what = f"{value.kind} {value.name!r}"
+    _check_api(value.api_version, what, distribution)
+    _check_form(value, what, distribution)
     for entry in entries:
-        taken = [name for name in (spec.name, *spec.aliases) if entry.matches(name)]
-        if isinstance(entry.spec, kind) and taken:
+        taken = [name for name in (value.name, *value.aliases) if entry.matches(name)]
+        if isinstance(entry.value, _namespace(kind)) and taken:
             raise PluginError(
                 f"{what}: the name {taken[0]!r} is taken by {entry.distribution} {entry.version}; "
                 f"to be rid of the newcomer, `pip uninstall {distribution}`"
             )
 
 
+def _namespace(kind: type[CatalogueValue]) -> tuple[type[CatalogueValue], ...]:
+    return next((kinds for kinds in NAMESPACES if kind in kinds), (kind,))
+
+
 def _check_api(version: int, what: str, distribution: str) -> None:
-    if version == API_VERSION:
-        return
-    older = distribution if version < API_VERSION else "seldfuse"
-    raise PluginError(
+    if version < API_VERSION:
+        raise PluginError(_describe_old(what, version, distribution))
+    if version > API_VERSION:
+        raise PluginError(
+            f"{what} is written for plugin API {version}, seldfuse {seldfuse.__version__} expects {API_VERSION}; "
+            "upgrade with `pip install -U seldfuse`"
+        )
+
+
+def _describe_old(what: str, version: int, distribution: str) -> str:
+    return (
         f"{what} is written for plugin API {version}, seldfuse {seldfuse.__version__} expects {API_VERSION}; "
-        f"upgrade with `pip install -U {older}`"
+        f"upgrade with `pip install -U {distribution}`, or change the plugin as {GUIDE} says"
     )
 
 
-def _check_form(spec: CatalogueValue, what: str, distribution: str) -> None:
-    loose = [field.name for field in fields(spec) if _is_loose(getattr(spec, field.name), field.type)]
+def _check_form(value: CatalogueValue, what: str, distribution: str) -> None:
+    loose = [field.name for field in fields(value) if _is_loose(getattr(value, field.name), field.type)]
     if loose:
         raise PluginError(
             f"{what} must give tuples for {', '.join(loose)}: ('one',), not 'one'; tell the makers of {distribution}"
         )
-    for name in (spec.name, *spec.aliases):
+    for name in (value.name, *value.aliases):
         if not TYPEABLE.fullmatch(name):
             raise PluginError(
                 f"{what}: a name may hold letters, digits, '.', '-' and '_', got {name!r}; "
@@ -142,6 +154,6 @@ def _is_loose(value: object, annotation: object) -> bool:
     return annotation == tuple[str, ...] and not isinstance(value, tuple)
 
 
-def _missing(spec: CatalogueValue) -> tuple[str, ...]:
+def _missing(value: CatalogueValue) -> tuple[str, ...]:
     # `find_spec` of a dotted name would import the parent.
-    return tuple(name for name in spec.requires if importlib.util.find_spec(name.partition(".")[0]) is None)
+    return tuple(name for name in value.requires if importlib.util.find_spec(name.partition(".")[0]) is None)

@@ -1,46 +1,51 @@
 """What is installed, by name, and what stands behind a name that a user types."""
 
 import difflib
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import seldfuse
-from seldfuse.catalogue.models import BackendModel, DetectorModel
-from seldfuse.catalogue.values import Backend, CatalogueValue, Detector, Feature, Writer
-from seldfuse.errors import PluginError, SeldfuseError, UsageError
+from seldfuse.catalogue.load import describe_cause
+from seldfuse.catalogue.requests import BackendRequest, DetectorRequest, PostProcessorRequest
+from seldfuse.catalogue.values import (
+    Augmentation,
+    Backend,
+    CatalogueValue,
+    Detector,
+    Encoder,
+    Feature,
+    PostProcessor,
+    Score,
+    Writer,
+)
+from seldfuse.errors import PluginError, UsageError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import torch
-
-SpecT = TypeVar("SpecT", bound=CatalogueValue)
+ValueT = TypeVar("ValueT", bound=CatalogueValue)
 State = Literal["ready", "planned", "needs extra"]
 Stage = Literal["import", "hook", "call", "register"]
 """Where a plugin failed: at its import; its hooks fit none of the engine's; a hook raised; a spec was refused."""
 
 
 @dataclass(frozen=True)
-class CatalogueEntry(Generic[SpecT]):
-    """A registered spec, the distribution that brought it, and the modules of `spec.requires` that are not here."""
+class CatalogueEntry(Generic[ValueT]):
+    """A registered value, the distribution that brought it, and the modules of `requires` that are not here."""
 
-    spec: SpecT
+    value: ValueT
     distribution: str
     version: str
     missing: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.spec.name, *self.spec.aliases)
+        return (self.value.name, *self.value.aliases)
 
     def matches(self, name: str) -> bool:
         return any(is_same_name(name, known) for known in self.names)
 
     @property
     def state(self) -> State:
-        if self.spec.load is None:
+        if isinstance(self.value, Backend) and self.value.load is None:
             return "planned"
         return "needs extra" if self.missing else "ready"
 
@@ -49,9 +54,9 @@ class CatalogueEntry(Generic[SpecT]):
         """What to type so that a spec that needs an extra becomes ready; empty where nothing is missing."""
         if not self.missing:
             return ""
-        if self.spec.extra is None:
+        if self.value.extra is None:
             return f"install what brings the modules {', '.join(self.missing)}"
-        return f"`pip install '{self.distribution}[{self.spec.extra}]'`"
+        return f"`pip install '{self.distribution}[{self.value.extra}]'`"
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class PluginFailure:
 
     @property
     def cause(self) -> str:
-        return _cause(self.error)
+        return describe_cause(self.error)
 
     @property
     def remedy(self) -> str:
@@ -89,57 +94,6 @@ class PluginFailure:
 
 
 @dataclass(frozen=True)
-class BackendRequest:
-    """One backend as a user asked for it.
-
-    `instance` is the text as typed (`sce`, `sce@runs/best`); it keys posteriors, weights and tune files. `checkpoint`
-    is the reference after the `@`, or else the backend's own default, which may be None.
-    """
-
-    spec: Backend
-    instance: str
-    checkpoint: str | None
-    distribution: str
-
-    def load(self, device: "torch.device") -> BackendModel:
-        """The backend, on `device`. Raises PluginError where its code fails, and whatever SeldfuseError it raises."""
-        backend = _load(self, "--backends", self.checkpoint, device)
-        if not isinstance(backend, BackendModel):
-            raise PluginError(
-                f"{self.spec.load} must return an object with a method infer(batch), got {type(backend).__name__}; "
-                f"tell the makers of {self.distribution}"
-            )
-        return backend
-
-
-@dataclass(frozen=True)
-class DetectorRequest:
-    """One post-processor as a user asked for it.
-
-    `instance` is the text as typed (`keypoint`, `keypoint@movenet`); it names what is kept and the stage of the run.
-    `engine` is what stands after the `@`, None where the plugin is to choose.
-    """
-
-    spec: Detector
-    instance: str
-    engine: str | None
-    distribution: str
-
-    def load(self, device: "torch.device", rules: "Path | None" = None) -> DetectorModel:
-        """The post-processor, on `device`, with its own rules or those of a file.
-
-        Raises PluginError where its code fails, and whatever SeldfuseError it raises.
-        """
-        postprocessor = _load(self, "--post", self.engine, device, rules)
-        if not isinstance(postprocessor, DetectorModel):
-            raise PluginError(
-                f"{self.spec.load} must return an object with rules, looks_with, lasting and detect(clip, frames, "
-                f"seen), got {type(postprocessor).__name__}; tell the makers of {self.distribution}"
-            )
-        return postprocessor
-
-
-@dataclass(frozen=True)
 class Registry:
     """Everything that plugins registered, and everything that failed on the way.
 
@@ -152,74 +106,96 @@ class Registry:
 
     @property
     def backends(self) -> dict[str, CatalogueEntry[Backend]]:
-        return self._by_name(Backend)
+        return self.list_kind(Backend)
 
     @property
     def detectors(self) -> dict[str, CatalogueEntry[Detector]]:
-        return self._by_name(Detector)
+        return self.list_kind(Detector)
+
+    @property
+    def postprocessors(self) -> dict[str, CatalogueEntry[PostProcessor]]:
+        return self.list_kind(PostProcessor)
+
+    @property
+    def encoders(self) -> dict[str, CatalogueEntry[Encoder]]:
+        return self.list_kind(Encoder)
 
     @property
     def features(self) -> dict[str, CatalogueEntry[Feature]]:
-        return self._by_name(Feature)
+        return self.list_kind(Feature)
+
+    @property
+    def augmentations(self) -> dict[str, CatalogueEntry[Augmentation]]:
+        return self.list_kind(Augmentation)
+
+    @property
+    def scores(self) -> dict[str, CatalogueEntry[Score]]:
+        return self.list_kind(Score)
 
     @property
     def writers(self) -> dict[str, CatalogueEntry[Writer]]:
-        return self._by_name(Writer)
+        return self.list_kind(Writer)
 
-    def find_backend(self, text: str) -> BackendRequest:
-        """The backend behind `name` or `name@checkpoint`."""
-        name, at, checkpoint = text.strip().partition("@")
-        if at and not checkpoint:
-            raise UsageError(f"expected a checkpoint after the @, got {text!r}; type {name!r} for the bundled one")
-        entry = self._find(self.backends, "backend", name)
-        return BackendRequest(entry.spec, text.strip(), checkpoint or entry.spec.default_checkpoint, entry.distribution)
+    def list_kind(self, kind: type[ValueT]) -> dict[str, CatalogueEntry[ValueT]]:
+        """List the entries of one kind by name, in the order in which they were registered."""
+        return {entry.value.name: entry for entry in self.entries if isinstance(entry.value, kind)}
 
-    def find_backends(self, text: str) -> tuple[BackendRequest, ...]:
-        """The backends of a comma-separated list. Raises UsageError where two are the same model and checkpoint."""
-        requests = tuple(self.find_backend(part) for part in _split(text))
-        _refuse_doubles([(request.spec.name, request.checkpoint) for request in requests], text)
-        return requests
-
-    def find_detector(self, text: str) -> DetectorRequest:
-        """The post-processor behind `name` or `name@engine`."""
-        name, at, engine = text.strip().partition("@")
-        if at and not engine:
-            raise UsageError(f"expected an engine after the @, got {text!r}; type {name!r} for the first that is ready")
-        entry = self._find(self.detectors, "postprocessor", name)
-        return DetectorRequest(entry.spec, text.strip(), engine or None, entry.distribution)
-
-    def find_detectors(self, text: str) -> tuple[DetectorRequest, ...]:
-        """The post-processors of a comma-separated list. Raises UsageError where two are the same with one engine."""
-        requests = tuple(self.find_detector(part) for part in _split(text))
-        _refuse_doubles([(request.spec.name, request.engine) for request in requests], text)
-        return requests
-
-    def find_writers(self, text: str) -> tuple[CatalogueEntry[Writer], ...]:
-        """The output formats of a comma-separated list."""
-        found = tuple(self._find(self.writers, "writer", part) for part in _split(text))
-        _refuse_doubles([entry.spec.name for entry in found], text)
-        return found
-
-    def find_feature(self, name: str) -> CatalogueEntry[Feature]:
-        return self._find(self.features, "feature", name)
-
-    def _by_name(self, kind: type[SpecT]) -> dict[str, CatalogueEntry[SpecT]]:
-        return {entry.spec.name: entry for entry in self.entries if isinstance(entry.spec, kind)}
-
-    def _find(self, entries: dict[str, CatalogueEntry[SpecT]], kind: str, name: str) -> CatalogueEntry[SpecT]:
+    def find(self, kind: type[ValueT], name: str) -> CatalogueEntry[ValueT]:
+        """Find the entry of one kind behind a name or an alias."""
+        entries = self.list_kind(kind)
         entry = next((entry for entry in entries.values() if entry.matches(name)), None)
         if entry is None:
-            raise self._make_unknown(list(entries.values()), kind, name)
+            raise self._make_unknown(list(entries.values()), kind.kind, name)
         if entry.state == "planned":
             raise PluginError(
-                f"{kind} {name!r} is planned and not built in seldfuse {seldfuse.__version__}; "
+                f"{kind.kind} {name!r} is planned and not built in seldfuse {seldfuse.__version__}; "
                 f"built are {_list(entries, planned=False)}, planned {_list(entries, planned=True)}"
             )
         if entry.state == "needs extra":
             raise PluginError(
-                f"{kind} {name!r} needs the modules {', '.join(entry.missing)}, which are not installed: {entry.remedy}"
+                f"{kind.kind} {name!r} needs the modules {', '.join(entry.missing)}, which are not installed: "
+                f"{entry.remedy}"
             )
         return entry
+
+    def find_backend(self, text: str) -> BackendRequest:
+        """Find the backend behind `name` or `name@checkpoint`."""
+        name, checkpoint = _split_reference(text, "a checkpoint", "the bundled one")
+        entry = self.find(Backend, name)
+        return BackendRequest(
+            entry.value, text.strip(), checkpoint or entry.value.default_checkpoint, entry.distribution
+        )
+
+    def find_backends(self, text: str) -> tuple[BackendRequest, ...]:
+        """Find the backends of a comma-separated list. Raises UsageError where two are the same model and
+        checkpoint."""
+        requests = tuple(self.find_backend(part) for part in _split(text))
+        _refuse_doubles([(request.value.name, request.checkpoint) for request in requests], text)
+        return requests
+
+    def find_post(self, text: str) -> tuple[tuple[DetectorRequest, ...], tuple[PostProcessorRequest, ...]]:
+        """Find the detectors and the post-processors of a comma-separated list, each `name` or `name@engine`.
+
+        Raises UsageError where two are the same with one engine.
+        """
+        found = [self._find_one_post(part) for part in _split(text)]
+        _refuse_doubles([(one.value.name, one.instance.partition("@")[2]) for one in found], text)
+        detectors = tuple(one for one in found if isinstance(one, DetectorRequest))
+        return detectors, tuple(one for one in found if isinstance(one, PostProcessorRequest))
+
+    def _find_one_post(self, text: str) -> DetectorRequest | PostProcessorRequest:
+        name, engine = _split_reference(text, "an engine", "the first that is ready")
+        if any(entry.matches(name) for entry in self.postprocessors.values()):
+            other = self.find(PostProcessor, name)
+            return PostProcessorRequest(other.value, text.strip(), engine, other.distribution)
+        entry = self.find(Detector, name)
+        return DetectorRequest(entry.value, text.strip(), engine, entry.distribution)
+
+    def find_writers(self, text: str) -> tuple[CatalogueEntry[Writer], ...]:
+        """Find the output formats of a comma-separated list."""
+        found = tuple(self.find(Writer, part) for part in _split(text))
+        _refuse_doubles([entry.value.name for entry in found], text)
+        return found
 
     def _make_unknown(self, entries: Sequence[CatalogueEntry[Any]], kind: str, name: str) -> PluginError:
         for failure in self.failures:
@@ -228,41 +204,21 @@ class Registry:
         known = [word for entry in entries for word in entry.names]
         close = difflib.get_close_matches(name.casefold(), known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        names = ", ".join(sorted(entry.spec.name for entry in entries)) or "none"
+        names = ", ".join(sorted(entry.value.name for entry in entries)) or "none"
         return PluginError(f"there is no {kind} {name!r}; {hint}Known: {names}; see `seldfuse plugins`")
+
+
+def _split_reference(text: str, what: str, default: str) -> tuple[str, str | None]:
+    """`name` or `name@reference`. Raises UsageError where nothing stands after the @."""
+    name, at, reference = text.strip().partition("@")
+    if at and not reference:
+        raise UsageError(f"expected {what} after the @, got {text!r}; type {name!r} for {default}")
+    return name, reference or None
 
 
 def is_same_name(one: str, other: str) -> bool:
     """Whether two names mean the same: case, `-` and `_` aside, as in names of distributions."""
     return one.strip().casefold().replace("_", "-") == other.casefold().replace("_", "-")
-
-
-def load_reference(reference: str) -> Any:
-    """The object that `module:attribute` names, imported now. Raises PluginError, whatever goes wrong."""
-    module, colon, attribute = reference.partition(":")
-    if not (module and colon and attribute):
-        raise PluginError(f"a plugin's reference must be 'module:attribute', got {reference!r}")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
-        raise PluginError(
-            f'cannot load {reference!r} ({_cause(error)}); to see where it fails: `python -c "import {module}"`'
-        ) from error
-
-
-def _load(request: BackendRequest | DetectorRequest, option: str, *arguments: Any) -> Any:
-    """What the function gives that a request's spec names."""
-    assert request.spec.load is not None, "what is planned is refused when it is looked up"
-    load = load_reference(request.spec.load)
-    try:
-        return load(*arguments)
-    except SeldfuseError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"{request.spec.kind} {request.instance!r} failed while it was loaded ({_cause(error)}); "
-            f"tell the makers of {request.distribution}, or leave it out of {option}"
-        ) from error
 
 
 def _split(text: str) -> list[str]:
@@ -277,9 +233,5 @@ def _refuse_doubles(keys: Sequence[object], text: str) -> None:
         raise UsageError(f"{text!r} names the same thing twice; name each once, or give each its own name@checkpoint")
 
 
-def _list(entries: dict[str, CatalogueEntry[SpecT]], planned: bool) -> str:
+def _list(entries: dict[str, CatalogueEntry[ValueT]], planned: bool) -> str:
     return ", ".join(sorted(name for name, entry in entries.items() if (entry.state == "planned") == planned)) or "none"
-
-
-def _cause(error: BaseException) -> str:
-    return str(error) if isinstance(error, SeldfuseError) else f"{type(error).__name__}: {error}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from seldfuse.catalogue.registry import CatalogueEntry, Registry
     from seldfuse.catalogue.values import Writer
+    from seldfuse.core.clip import Clip
     from seldfuse.core.result import Result
     from seldfuse.run_manifest import RunManifest
 
@@ -78,6 +79,10 @@ class OutputWriter:
             if explain:
                 print_result(build_changes_table(result))
 
+    def fail_clip(self, clip: "Clip", error: SeldfuseError) -> None:
+        """Note a clip that cannot be read."""
+        self.add_failure(clip.name, error)
+
     def add_skipped(self, name: str, files: Sequence[Path]) -> None:
         """Notes a clip whose files are there already."""
         self.skipped.append({"name": name, "files": [str(path) for path in files]})
@@ -117,11 +122,11 @@ class OutputWriter:
     def _write(
         self, result: "Result", save_posteriors: bool, manifest: "RunManifest | None", explain: bool
     ) -> list[Path]:
-        from seldfuse.pipeline import save_members, write_changes, write_result
+        from seldfuse.formats.files import save_members, write_changes, write_result
 
         given = set(result.posterior.provides)
         # What a format needs it needs of events; a clip without any lacks nothing.
-        writers = [entry for entry in self.writers if not len(result.events) or given.issuperset(entry.spec.needs)]
+        writers = [entry for entry in self.writers if not len(result.events) or given.issuperset(entry.value.needs)]
         lacking = [writer for writer in self.writers if writer not in writers]
         if not writers:
             raise UsageError(_describe_lack(lacking, [result.name]))
@@ -157,9 +162,9 @@ def _writers(
 ) -> "tuple[list[CatalogueEntry[Writer]], list[str]]":
     """Writers that can write, and why others cannot. Raises UsageError where none is left."""
     asked = registry.find_writers(formats)
-    lacking = {entry.spec.name: [need for need in entry.spec.needs if need not in provides] for entry in asked}
+    lacking = {entry.value.name: [need for need in entry.value.needs if need not in provides] for entry in asked}
     refused = [_refusal(name, needs, registry) for name, needs in lacking.items() if needs]
-    possible = [entry for entry in asked if not lacking[entry.spec.name]]
+    possible = [entry for entry in asked if not lacking[entry.value.name]]
     if not possible:
         raise UsageError(" ".join(refused))
     return possible, refused
@@ -167,9 +172,9 @@ def _writers(
 
 def _refusal(writer: str, needs: Sequence[str], registry: "Registry") -> str:
     helpful = [
-        entry.spec.name
+        entry.value.name
         for entry in registry.backends.values()
-        if entry.state == "ready" and set(needs) <= set(entry.spec.provides)
+        if entry.state == "ready" and set(needs) <= set(entry.value.provides)
     ]
     return (
         f"the format {writer} was not written: it needs the {' and '.join(needs)} of every event, which none of these "
@@ -179,8 +184,8 @@ def _refusal(writer: str, needs: Sequence[str], registry: "Registry") -> str:
 
 def _describe_lack(writers: "Sequence[CatalogueEntry[Writer]]", clips: Sequence[str]) -> str:
     named = ", ".join(clips[:CLIPS_NAMED]) + (", …" if len(clips) > CLIPS_NAMED else "")
-    names = " and ".join(writer.spec.name for writer in writers)
-    needs = " and ".join(dict.fromkeys(need for writer in writers for need in writer.spec.needs))
+    names = " and ".join(writer.value.name for writer in writers)
+    needs = " and ".join(dict.fromkeys(need for writer in writers for need in writer.value.needs))
     return (
         f"the format {names} was not written for {_format_count(len(clips), 'clip')} ({named}): it needs the {needs} "
         "of every event, which is unknown there, as in a mono recording; leave it out with --formats json"

@@ -52,13 +52,13 @@ class FrameSource(Protocol):
 class ArrayAudio:
     """Sound that is in memory already."""
 
-    samples: Float32[np.ndarray, "2 sample"]
+    samples: Float32[np.ndarray, "channel sample"]
 
     @property
     def duration_s(self) -> float:
         return float(self.samples.shape[1] / SAMPLE_RATE_HZ)
 
-    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "2 sample"]]:  # noqa: ARG002
+    def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "channel sample"]]:  # noqa: ARG002
         yield self.samples
 
 

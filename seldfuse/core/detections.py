@@ -11,8 +11,16 @@ from jaxtyping import Bool, Float
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
 
-COLUMNS = {"time_s": "float64", "phrase": "object", "score": "float64", "left_px": "float64", "top_px": "float64",
-           "right_px": "float64", "bottom_px": "float64", "track": "int64"}  # fmt: skip
+DETECTION_COLUMNS = {
+    "time_s": "float64",
+    "phrase": "object",
+    "score": "float64",
+    "left_px": "float64",
+    "top_px": "float64",
+    "right_px": "float64",
+    "bottom_px": "float64",
+    "track": "int64",
+}
 
 KEYPOINTS = (
     "nose",
@@ -47,8 +55,8 @@ UNTRACKED = -1
 class Detections:
     """One row per thing seen at one video time, and its keypoints where it is a person.
 
-    Shape: `table` has the columns of `COLUMNS`, rows sorted by time; `keypoints` is `(row, point, 3)`, points as in
-    `KEYPOINTS`, with x and y in pixels and a score from 0 to 1, NaN for points that were not looked for. Raises
+    Shape: `table` has the columns of `DETECTION_COLUMNS`, rows sorted by time; `keypoints` is `(row, point, 3)`, points
+    as in `KEYPOINTS`, with x and y in pixels and a score from 0 to 1, NaN for points that were not looked for. Raises
     ValueError where the two do not fit.
     """
 
@@ -56,17 +64,17 @@ class Detections:
     keypoints: Float[np.ndarray, "row point 3"]
 
     def __post_init__(self) -> None:
-        missing = [column for column in COLUMNS if column not in self.table.columns]
+        missing = [column for column in DETECTION_COLUMNS if column not in self.table.columns]
         if missing:
-            raise ValueError(f"detections lack the columns {missing}; expected {list(COLUMNS)}")
+            raise ValueError(f"detections lack the columns {missing}; expected {list(DETECTION_COLUMNS)}")
         expected = (len(self.table), len(KEYPOINTS), 3)
         if self.keypoints.shape != expected:
             raise ValueError(f"keypoints must be {expected}, got {self.keypoints.shape}")
 
     @classmethod
     def from_rows(cls, rows: Sequence[tuple[object, ...]], keypoints: Sequence[np.ndarray] = ()) -> "Detections":
-        """From one tuple per row in the order of `COLUMNS`; without keypoints, none were looked for."""
-        table = pd.DataFrame(list(rows), columns=list(COLUMNS)).astype(COLUMNS)
+        """From one tuple per row in the order of `DETECTION_COLUMNS`; without keypoints, none were looked for."""
+        table = pd.DataFrame(list(rows), columns=list(DETECTION_COLUMNS)).astype(DETECTION_COLUMNS)
         points = np.array(keypoints, dtype=float).reshape(-1, len(KEYPOINTS), 3)
         return cls(table, points if len(keypoints) else np.full((len(table), len(KEYPOINTS), 3), np.nan))
 
@@ -83,6 +91,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __repr__(self) -> str:
+        times, phrases = self.table["time_s"].nunique(), ", ".join(sorted(self.table["phrase"].unique())) or "none"
+        return f"Detections({len(self)} at {times} times: {phrases})"
+
     def select(self, rows: Bool[np.ndarray, " row"]) -> "Detections":
         """The rows for which the mask says so."""
         return Detections(self.table[rows].reset_index(drop=True), self.keypoints[rows])
@@ -98,13 +110,14 @@ class Detections:
         """Reads what `save` wrote; columns of keypoints may be left out. Raises UsageError that names what is wrong."""
         try:
             read = pd.read_parquet(path)
-            table = read[list(COLUMNS)].astype(COLUMNS)
+            table = read[list(DETECTION_COLUMNS)].astype(DETECTION_COLUMNS)
             points = read.reindex(columns=_point_columns()).to_numpy(dtype=float)
         except FileNotFoundError as error:
             raise UsageError(f"there is no such file of detections: {path}") from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UsageError(
-                f"expected a Parquet file of detections with the columns {', '.join(COLUMNS)} ({error}): {path}"
+                f"expected a Parquet file of detections with the columns {', '.join(DETECTION_COLUMNS)} "
+                f"({error}): {path}"
             ) from error
         order = np.argsort(table["time_s"].to_numpy(), kind="stable")
         keypoints = points.reshape(len(table), len(KEYPOINTS), 3)

@@ -41,6 +41,10 @@ class Events:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __repr__(self) -> str:
+        present = [name for cls, name in enumerate(self.labels.names) if (self.table["cls"] == cls).any()]
+        return f"Events({len(self)} active frames of {len(present)} classes: {', '.join(present) or 'none'})"
+
     @classmethod
     def empty(cls, labels: LabelSet = DCASE2025, hop_s: float = 0.1) -> "Events":
         return cls(pd.DataFrame({"frame": [], "cls": []}), labels, hop_s)
@@ -66,9 +70,9 @@ class Events:
         return events
 
     def segments(self) -> pd.DataFrame:
-        """One row per uninterrupted stretch of a source: columns `cls, source, start_s, end_s, azimuth_deg, distance_m,
-        onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean direction (of vectors),
-        distance the geometric mean, the rest plain means.
+        """One row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s, azimuth_deg,
+        distance_m, onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean direction
+        (of vectors), distance the geometric mean, the rest plain means.
         """
         column = {name: self.table[name].to_numpy() for name in COLUMNS}
         order = np.lexsort((column["frame"], column["source"], column["cls"]))
@@ -84,6 +88,7 @@ class Events:
         azimuth = np.radians(column["azimuth_deg"])
         found = {
             "cls": column["cls"][first],
+            "class": np.array(self.labels.names, dtype=object)[column["cls"][first]],
             "source": column["source"][first],
             "start_s": column["frame"][first] * self.hop_s,
             "end_s": (column["frame"][last] + 1) * self.hop_s,

@@ -60,6 +60,11 @@ class Posterior:
                     f"got {tuple(tensor.shape)} on {tensor.device}"
                 )
 
+    def __repr__(self) -> str:
+        batch, frames, classes, tracks = self.activity.shape
+        shape = f"batch={batch}, frames={frames}, classes={classes}, tracks={tracks}"
+        return f"Posterior({', '.join(self.provides)}; {shape}, {self.labels.name} on {self.activity.device})"
+
     @property
     def provides(self) -> tuple[str, ...]:
         """Names of the fields that are there, activity first."""

@@ -23,14 +23,16 @@ def build_empty_changes() -> pd.DataFrame:
 class Result:
     """The events of one clip, and how they were found.
 
-    `posterior` is the fused posterior `[1, frame, cls, track]` after any visual correction, `members` holds each
-    backend's own. `intervals` are half-widths by percent of the fitted uncertainties (`seldfuse.fusion.uncertainty`),
-    empty where none were fitted. `changes` lists what the visual correction changed (`seldfuse.vision.refine`).
+    `posterior` is the fused posterior `[1, frame, cls, track]` after any visual correction, `uncorrected` the one
+    before it, `members` holds each backend's own. `intervals` are half-widths by percent of the fitted uncertainties
+    (`seldfuse.fusion.uncertainty`), empty where none were fitted. `changes` lists what the visual correction changed
+    (`seldfuse.vision.refine`).
     """
 
     name: str
     events: Events
     posterior: Posterior
+    uncorrected: Posterior
     members: Mapping[str, Posterior]
     duration_s: float
     fusion: str
@@ -38,6 +40,13 @@ class Result:
     notes: tuple[str, ...] = field(default=())
     intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     changes: pd.DataFrame = field(default_factory=build_empty_changes)
+
+    def __repr__(self) -> str:
+        count, classes = len(self.events.segments()), self.events.table["cls"].nunique()
+        return (
+            f"Result({self.name!r}, {self.duration_s:.1f} s, {count} events of {classes} classes, "
+            f"by {', '.join(self.backends)})"
+        )
 
     @property
     def backends(self) -> tuple[str, ...]:

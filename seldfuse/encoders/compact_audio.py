@@ -16,7 +16,7 @@ from seldfuse.encoders.bundled import load_bundled_weights
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
 if TYPE_CHECKING:
-    from seldfuse.features.batch import ClipBatch
+    from seldfuse.core.clip_batch import ClipBatch
 
 NAME = "compact-audio"
 CHANNELS = 64

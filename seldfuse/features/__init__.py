@@ -1,5 +1,1 @@
-"""Features on the device, each computed once per batch and shared by every backend that asks for it."""
-
-from seldfuse.features.batch import ClipBatch
-
-__all__ = ["ClipBatch"]
+"""Features of stereo sound, one file each, and how they are stacked for a network."""

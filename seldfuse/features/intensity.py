@@ -1,23 +1,14 @@
-"""Where a sound comes from shows in the level difference: the challenge's stereo pair is coincident."""
-
-from typing import TYPE_CHECKING
+"""Mid-side intensity: where a source is, on a scale with ends."""
 
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.features.logmel import FLOOR_POWER
-
-if TYPE_CHECKING:
-    from seldfuse.features.batch import ClipBatch
+from seldfuse.features.power_shares import PowerShares, weigh_by_power
 
 
-def compute_ild(batch: "ClipBatch") -> Float[Tensor, "batch 1 time mel"]:
-    """Interaural level difference in dB, left over right, per mel band: +9.5 dB for one source at +30°."""
-    power = batch["mel_power"].clamp_min(FLOOR_POWER)
-    return 10.0 * (power[:, :1] / power[:, 1:]).log10()
-
-
-def compute_intensity(batch: "ClipBatch") -> Float[Tensor, "batch 1 time mel"]:
+def compute_intensity(batch: ClipBatch) -> Float[Tensor, "batch 1 time mel"]:
     """Mid-side intensity Re(M·S*) / (|M|² + |S|²) of the energies in each mel band, from −½ (right) to ½ (left).
 
     With M = (L + R) / 2 and S = (L − R) / 2 the quotient is (|L|² − |R|²) / (2·(|L|² + |R|²)), so that the mel powers
@@ -26,3 +17,10 @@ def compute_intensity(batch: "ClipBatch") -> Float[Tensor, "batch 1 time mel"]:
     """
     left, right = batch["mel_power"][:, :1], batch["mel_power"][:, 1:]
     return (left - right) / (2.0 * (left + right) + FLOOR_POWER)
+
+
+def add_intensity(
+    first: Float[Tensor, "batch 1 time mel"], second: Float[Tensor, "batch 1 time mel"], shares: PowerShares
+) -> Float[Tensor, "batch 1 time mel"]:
+    """Compute the intensity of two sounds at once: a mean, weighted with their powers."""
+    return weigh_by_power(first, second, shares.bands)

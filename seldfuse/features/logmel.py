@@ -1,18 +1,16 @@
 """Log-mel: what every model hears."""
 
-from typing import TYPE_CHECKING
-
 from jaxtyping import Float
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from seldfuse.features.batch import ClipBatch
+from seldfuse.core.clip_batch import ClipBatch
+from seldfuse.features.power_shares import PowerShares
 
 FLOOR_POWER = 1e-10
 RANGE_DB = 80.0
 
 
-def compute_logmel(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
+def compute_logmel(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
     """Mel power in dB, cut at 80 dB below the window's loudest cell of both channels; silence is −100 dB throughout.
 
     Source: the DCASE 2025 Task 3 baseline (`power_to_db`, `top_db` over the whole array). Time counts 20 ms hops, one
@@ -20,3 +18,12 @@ def compute_logmel(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
     """
     level_db = 10.0 * batch["mel_power"].clamp_min(FLOOR_POWER).log10()
     return level_db.maximum(level_db.amax(dim=(1, 2, 3), keepdim=True) - RANGE_DB)
+
+
+def add_logmel(
+    first: Float[Tensor, "batch 2 time mel"],  # noqa: ARG001
+    second: Float[Tensor, "batch 2 time mel"],  # noqa: ARG001
+    shares: PowerShares,
+) -> Float[Tensor, "batch 2 time mel"]:
+    """Compute the log-mel spectrogram of two sounds at once from their powers."""
+    return 10.0 * (shares.first + shares.second).log10()

@@ -5,7 +5,6 @@ zero padding at the ends, 64 Slaney bands from 0 to 12 kHz.
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +12,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from seldfuse.core.clip import SAMPLE_RATE_HZ
-
-if TYPE_CHECKING:
-    from seldfuse.features.batch import ClipBatch
+from seldfuse.core.clip_batch import ClipBatch
 
 FFT_SAMPLES = 1024
 WINDOW_SAMPLES = 960
@@ -25,7 +22,7 @@ SPECTRA_PER_FRAME = 5
 """Five 20 ms hops make one 100 ms frame."""
 
 
-def compute_spectrum(batch: "ClipBatch") -> Complex[Tensor, "batch 2 frequency time"]:
+def compute_spectrum(batch: ClipBatch) -> Complex[Tensor, "batch 2 frequency time"]:
     """Short-time Fourier transform, 513 frequencies; one more column than there are hops in the window."""
     window = torch.hann_window(WINDOW_SAMPLES, device=batch.device)
     flat = batch.audio.reshape(-1, batch.audio.shape[-1])
@@ -35,7 +32,7 @@ def compute_spectrum(batch: "ClipBatch") -> Complex[Tensor, "batch 2 frequency t
     return columns.reshape(len(batch), 2, *columns.shape[1:])
 
 
-def compute_mel_power(batch: "ClipBatch") -> Float[Tensor, "batch 2 time mel"]:
+def compute_mel_power(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
     """Power in each mel band."""
     columns = batch["spectrum"]
     power = (columns.real.square() + columns.imag.square()).transpose(-1, -2)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.features.batch import ClipBatch
+from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
 

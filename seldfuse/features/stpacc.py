@@ -1,7 +1,6 @@
 """Short-term power of the autocorrelation (stpACC): how much, and how soon, the room answers."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.signal
@@ -10,17 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from seldfuse.core.clip_batch import ClipBatch
+from seldfuse.features.power_shares import PowerShares, weigh_by_power
 from seldfuse.features.spectrum import FFT_SAMPLES, HOP_SAMPLES
-
-if TYPE_CHECKING:
-    from seldfuse.features.batch import ClipBatch
 
 BINS = 64
 LAGS = FFT_SAMPLES // 2
 SMOOTHING_LAGS = 8
 
 
-def compute_stpacc(batch: "ClipBatch") -> Float[Tensor, "batch 1 time lag"]:
+def compute_stpacc(batch: ClipBatch) -> Float[Tensor, "batch 1 time lag"]:
     """Positive autocorrelation of the mid channel per 20 ms hop, squared, smoothed over lags, peak 1, in 64 bins.
 
     Not bound to be positive: the resampling rings a little. Source: Berghi and Jackson, distance features for SELD
@@ -35,6 +33,18 @@ def compute_stpacc(batch: "ClipBatch") -> Float[Tensor, "batch 1 time lag"]:
     smooth = _smooth(lags.square())
     smooth = smooth / smooth.amax(dim=-1, keepdim=True).clamp_min(1e-20)
     return (smooth @ _resampling().to(batch.device)).unsqueeze(1)
+
+
+def add_stpacc(
+    first: Float[Tensor, "batch 1 time lag"], second: Float[Tensor, "batch 1 time lag"], shares: PowerShares
+) -> Float[Tensor, "batch 1 time lag"]:
+    """Compute stpACC of two sounds at once: autocorrelations add up with the power of their moment.
+
+    The feature is a square of autocorrelations whose peak is 1; where resampling rings it may be negative.
+    """
+    first, second = (part.sign() * part.abs().sqrt() for part in (first, second))
+    mean = weigh_by_power(first, second, shares.moments)
+    return mean.sign() * mean.square()
 
 
 def _smooth(lags: Float[Tensor, "batch time lag"]) -> Float[Tensor, "batch time lag"]:

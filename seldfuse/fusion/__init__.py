@@ -23,7 +23,7 @@ __all__ = [
     "WindowAggregator",
     "build_vote_posterior",
     "decode_events",
-    "fuse",
+    "fuse_posteriors",
     "merge_duplicate_tracks",
     "pool",
 ]
@@ -32,7 +32,7 @@ HEARD = 0.5
 """A member of which an activity exceeds this counts among those that hear."""
 
 
-def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Posterior:
+def fuse_posteriors(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> Posterior:
     """One posterior from those of several members, by instance name; their order does not matter.
 
     Raises UsageError where `posteriors` is empty, members do not fit together (labels, hop, clips, frames), or the

@@ -91,6 +91,25 @@ class FusionSettings:
         check_known(self.combine, COMBINERS, "way to combine")
 
     @classmethod
+    def resolve(cls, fusion: "str | Path | Mapping[str, Any] | FusionSettings") -> "FusionSettings":
+        """Resolve a preset's name, `tuned` for the fitted settings that ship, a TOML file or what one holds.
+
+        Raises UsageError.
+        """
+        if isinstance(fusion, FusionSettings):
+            return fusion
+        if isinstance(fusion, Mapping):
+            return cls.from_table(fusion)
+        if str(fusion) in PRESETS:
+            return cls(preset=str(fusion))
+        if str(fusion) == TUNED.stem:
+            return cls.read(TUNED)
+        if not Path(fusion).is_file():
+            known = ", ".join([*PRESETS, TUNED.stem])
+            raise UsageError(f"--fusion expects {known}, or a TOML file, got {str(fusion)!r}")
+        return cls.read(Path(fusion))
+
+    @classmethod
     def read(cls, path: Path) -> "FusionSettings":
         """Reads a TOML file. Raises UsageError where it cannot be read or says something unknown."""
         try:

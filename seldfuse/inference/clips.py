@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from seldfuse.catalogue import BackendModel
+from seldfuse.catalogue.models import BackendModel
 from seldfuse.core.clip import SAMPLE_RATE_HZ, Clip
+from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
@@ -26,8 +27,7 @@ from seldfuse.encoders.load import EncoderModel
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.video_reader import VideoTokenReader
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
-from seldfuse.features import ClipBatch
-from seldfuse.features.batch import FeatureFunction
+from seldfuse.features.load import make_batch
 from seldfuse.fusion.aggregate import WindowAggregator
 from seldfuse.fusion.conform import match_classes
 from seldfuse.media.stereo import StereoCheck
@@ -56,7 +56,6 @@ class LoadedBackends:
     backends: Mapping[str, BackendModel]
     features: tuple[str, ...]
     device: torch.device
-    features_by_name: Mapping[str, FeatureFunction] = field(default_factory=dict)
     encoders: Mapping[str, EncoderModel] = field(default_factory=dict)
     token_cache: TokenCache | None = None
 
@@ -178,7 +177,7 @@ def _cut(
 def _infer(batch: list[_Window], ears: LoadedBackends, watch: RunStats) -> dict[str, Posterior]:
     audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(ears.device)
     tokens = {name: torch.stack([window.tokens[name] for window in batch]).to(ears.device) for name in ears.encoders}
-    features = ClipBatch(audio, ears.features_by_name, tokens)
+    features = make_batch(audio, tokens)
     with watch.measure("features"):
         for name in ears.features:
             features[name]

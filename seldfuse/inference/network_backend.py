@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from seldfuse.checkpoint import open_checkpoint
+from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.load import parse_name
-from seldfuse.features.batch import ClipBatch
 from seldfuse.features.stack import stack_features
 
 

@@ -95,6 +95,11 @@ def find_clips(
     return [replace(clip, camera=replace(clip.camera, horizontal_fov_deg=fov_deg)) for clip in clips]
 
 
+def stands_for_one(text: str | Path) -> bool:
+    """Say whether an input is one recording, and not a folder or a pattern."""
+    return text == DEMO or not (os.path.isdir(text) or (glob.has_magic(str(text)) and not os.path.exists(text)))
+
+
 def _find(text: str, split: str | None) -> list[tuple[str, Path]]:
     """Names and paths of the sound (or video) files that one input stands for."""
     path = Path(text)

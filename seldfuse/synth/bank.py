@@ -25,7 +25,7 @@ from seldfuse.encoders.audio_reader import encode_audio
 from seldfuse.encoders.load import load_encoder_cached
 from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_tokens, map_tokens
 from seldfuse.errors import UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.stack import find_channel_slices, stack_features
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.synth.draw import SceneIngredients, draw_scene
@@ -115,7 +115,7 @@ class SceneSupply:
         rendered = render_scenes(scenes, stage.bank, stage.responses, device)
         truth = rendered.truth.to_posterior().to(device)
         embeddings = self._encode_scenes(scenes, rendered.audio)
-        return SceneChunk(stack_features(ClipBatch(rendered.audio), self.features), truth, embeddings)
+        return SceneChunk(stack_features(make_batch(rendered.audio), self.features), truth, embeddings)
 
     def _encode_scenes(
         self, scenes: Sequence[ScenePlan], audio: Float[Tensor, "scene 2 sample"]

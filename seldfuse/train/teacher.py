@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.registry import load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
@@ -63,10 +63,10 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
         )
     if opened.labels.names != labels.names:
         raise UsageError(f"the teacher knows other classes ({', '.join(opened.labels.names)}): {recipe.teacher}")
-    spec = load_registry().find_backend(opened.config["backend"]).spec
-    if spec.task is None:
-        raise UsageError(f"the backend {spec.name} brings no trainer, so it cannot teach: {recipe.teacher}")
-    task = load_reference(spec.task)()
+    value = load_registry().find_backend(opened.config["backend"]).value
+    if value.task is None:
+        raise UsageError(f"the backend {value.name} brings no trainer, so it cannot teach: {recipe.teacher}")
+    task = load_reference(value.task)()
     network = task.build(opened.config["network"], opened.labels)
     opened.load_into(network)
     places = find_channel_slices(recipe.features)

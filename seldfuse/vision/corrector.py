@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from seldfuse.catalogue import DetectorModel
+from seldfuse.catalogue.models import DetectorModel
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.detections import Detections
 from seldfuse.core.posterior import Posterior
@@ -48,7 +48,7 @@ class VisualCorrector:
     where there is one. `fail_fast` raises what is a note otherwise.
     """
 
-    postprocessors: Mapping[str, DetectorModel]
+    detectors: Mapping[str, DetectorModel]
     settings: VisionSettings = field(default_factory=VisionSettings)
     rate_hz: float = 2.0
     folder: Path | None = None
@@ -62,7 +62,7 @@ class VisualCorrector:
                 "looks_with": one.engine_id,
                 "rules": restore_old_keys({cls: asdict(rule) for cls, rule in one.rules.by_class.items()}, RULES),
             }
-            for name, one in self.postprocessors.items()
+            for name, one in self.detectors.items()
         }
         return {
             "postprocessors": lookers,
@@ -110,7 +110,7 @@ class VisualCorrector:
 
     def _start_passes(self, clip: Clip, content: str | None, posterior: Posterior) -> list["_DetectorPass"]:
         gazes: list[_DetectorPass] = []
-        for name, postprocessor in self.postprocessors.items():
+        for name, postprocessor in self.detectors.items():
             # What one sees may depend on what those before it saw.
             before = [gaze.postprocessor.engine_id for gaze in gazes]
             key = {"content": content, "looks_with": postprocessor.engine_id, "after": before, "rate_hz": self.rate_hz}

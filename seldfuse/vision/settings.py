@@ -109,10 +109,15 @@ class VisionSettings:
         check_known(self.mode, MODES, "mode of seeing")
 
     @classmethod
-    def resolve(cls, text: "str | Path | VisionSettings") -> "VisionSettings":
-        """From a mode's name, which stands for the fitted settings, or a TOML file. Raises UsageError."""
+    def resolve(cls, text: "str | Path | Mapping[str, Any] | VisionSettings") -> "VisionSettings":
+        """Resolve a mode's name, which stands for the fitted settings, a TOML file or what one holds.
+
+        Raises UsageError.
+        """
         if isinstance(text, VisionSettings):
             return text
+        if isinstance(text, Mapping):
+            return cls.from_table(text)
         if str(text) in MODES:
             return replace(cls.read(FITTED), mode=str(text))
         if not Path(text).is_file():

@@ -18,8 +18,8 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.load import load_encoder
 from seldfuse.inference.clips import LoadedBackends
+from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
-from seldfuse.pipeline import load_backends
 from seldfuse.synth.dataset.folder import DatasetSplit
 
 
@@ -52,7 +52,7 @@ def opened(requests) -> LoadedBackends:
     sce = load_backends([request for request in requests if request.instance == "sce"], "cpu")
     looks = load_encoder("compact-image", torch.device("cpu"))
     backends = {"mvanet": Eye(), **sce.backends}
-    return LoadedBackends(backends, sce.features, sce.device, {}, {"compact-image": looks})
+    return LoadedBackends(backends, sce.features, sce.device, {"compact-image": looks})
 
 
 def test_each_network_with_eyes_is_shown_its_own_no_and_other_pictures(measured: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from benchmarks.baseline.sounding import sounding
 from benchmarks.speed import timing
 from benchmarks.speed.report import RATIOS, Ratio
 from benchmarks.speed.timing import Case, interleaved
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.nn.accddoa import decode_accddoa
 from seldfuse.synth.scene import ScenePlan, ScenePlanSource, SoundTake, SourcePath
 
@@ -63,7 +63,7 @@ def test_cells_of_every_kind_are_among_those_on_which_the_decodings_are_compared
 def test_the_features_through_librosa_are_those_of_seldfuse() -> None:
     features = pytest.importorskip("benchmarks.baseline_features", reason="librosa comes with the extra `bench`")
     samples = (np.random.default_rng(0).standard_normal((2, 120_000)) * [[0.1], [0.001]]).astype(np.float32)
-    own = ClipBatch(torch.from_numpy(samples)[None])["logmel"][0].numpy()
+    own = make_batch(torch.from_numpy(samples)[None])["logmel"][0].numpy()
     assert np.abs(features.logmel(samples) - own).max() < 1e-2
 
 

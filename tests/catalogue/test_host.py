@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import seldfuse
-from seldfuse.catalogue import Backend
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.registry import BackendRequest, CatalogueEntry, PluginFailure, Registry, load_reference
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import CheckpointError, PluginError, UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
+from seldfuse.sdk import Backend
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CPU = torch.device("cpu")
@@ -50,7 +50,7 @@ def test_the_bundled_plugins_register_without_a_failure() -> None:
     load_registry.cache_clear()
     registry = load_registry()
     bundled = [entry for entry in registry.entries if entry.distribution == "seldfuse"]
-    assert {"doa", "sde", "sce", "mvanet", "cmc"} <= {entry.spec.name for entry in bundled}
+    assert {"doa", "sde", "sce", "mvanet", "cmc"} <= {entry.value.name for entry in bundled}
     assert [failure for failure in registry.failures if failure.distribution == "seldfuse"] == []
     assert {entry.version for entry in bundled} == {seldfuse.__version__}
 
@@ -71,7 +71,7 @@ def test_every_feature_of_the_engine_is_where_its_spec_says(name: str) -> None:
 @pytest.mark.parametrize("name", ["dcase", "json"])
 def test_every_writer_of_the_engine_is_where_its_spec_says(name: str) -> None:
     (entry,) = load_registry().find_writers(name)
-    assert callable(load_reference(entry.spec.load))
+    assert callable(load_reference(entry.value.load))
 
 
 # A good third party
@@ -80,13 +80,13 @@ def test_every_writer_of_the_engine_is_where_its_spec_says(name: str) -> None:
 def test_a_third_party_backend_registers_as_the_bundled_ones_do(registry: Registry) -> None:
     entry = registry.backends["panning"]
     assert (entry.distribution, entry.version, entry.state) == ("acme-panning", "1.0", "ready")
-    assert registry.find_backend("ACME").spec is entry.spec
+    assert registry.find_backend("ACME").spec is entry.value
 
 
 @pytest.mark.parametrize("azimuth_deg", [-75.0, -30.0, 0.0, 12.5, 60.0])
 def test_the_third_party_backend_hears_where_a_source_is(registry: Registry, azimuth_deg: float) -> None:
     backend = registry.find_backend("panning").load(CPU)
-    posterior = backend.infer(ClipBatch(stereo(azimuth_deg)))
+    posterior = backend.infer(make_batch(stereo(azimuth_deg)))
     assert posterior.activity.shape == (2, 3, 13, 1)
     assert posterior.direction is not None
     x, y, z = posterior.direction[:, :, DCASE2025.index("music"), 0].unbind(-1)
@@ -97,7 +97,7 @@ def test_the_third_party_backend_hears_where_a_source_is(registry: Registry, azi
 def test_the_third_party_backend_hears_when_something_sounds(registry: Registry) -> None:
     audio = stereo(20.0)
     audio[:, :, :2400] = 0
-    activity = registry.find_backend("panning").load(CPU).infer(ClipBatch(audio)).activity
+    activity = registry.find_backend("panning").load(CPU).infer(make_batch(audio)).activity
     assert (activity[:, 0] < 0.01).all()
     assert (activity[:, 1:, DCASE2025.index("music")] > 0.99).all()
     assert activity.sum() == pytest.approx(activity[:, :, DCASE2025.index("music")].sum())
@@ -172,7 +172,7 @@ def test_a_writer_may_have_the_name_of_a_backend(registry: Registry) -> None:
 def test_entries_come_bundled_first_then_by_entry_point(registry: Registry) -> None:
     bundled = [entry.distribution == "seldfuse" for entry in registry.entries]
     assert bundled == sorted(bundled, reverse=True)
-    others = [entry.spec.name for entry in registry.entries if entry.distribution != "seldfuse"]
+    others = [entry.value.name for entry in registry.entries if entry.distribution != "seldfuse"]
     assert others[:3] == ["careful", "laser", "radar"]
     assert others[-3:] == ["panning", "before-the-fall", "sce"]
 

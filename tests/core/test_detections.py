@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seldfuse.core.detections import COLUMNS, KEYPOINTS, Detections
+from seldfuse.core.detections import DETECTION_COLUMNS, KEYPOINTS, Detections
 from seldfuse.errors import UsageError
 
 ROWS = [(0.5, "person", 0.9, 10.0, 20.0, 30.0, 60.0, -1), (0.0, "telephone", 0.4, 1.0, 2.0, 3.0, 4.0, 7)]
 
 
 def seen(rows: int) -> pd.DataFrame:
-    return pd.DataFrame({name: np.zeros(rows, dtype=kind) for name, kind in COLUMNS.items()})
+    return pd.DataFrame({name: np.zeros(rows, dtype=kind) for name, kind in DETECTION_COLUMNS.items()})
 
 
 def test_every_row_has_its_keypoints() -> None:

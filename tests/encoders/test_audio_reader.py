@@ -20,11 +20,11 @@ from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import CheckpointError, MediaError, UsageError
 from seldfuse.inference.clips import NO_PICTURE, LoadedBackends, infer_clips
+from seldfuse.inference.load import load_encoders
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.encode import write_wav
 from seldfuse.media.inputs import find_clips
 from seldfuse.media.sound import FileAudio
-from seldfuse.pipeline import load_encoders
 from seldfuse.synth.bank import SceneSupply
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.sounds.procedural import build_procedural_bank
@@ -175,7 +175,7 @@ class Listener:
 
 def listened(clip: Clip) -> tuple[torch.Tensor, tuple[str, ...], Loudness]:
     backend, encoder = Listener(), Loudness()
-    ears = LoadedBackends({"one": backend, "two": Listener()}, (), CPU, {}, {"loudness": encoder})
+    ears = LoadedBackends({"one": backend, "two": Listener()}, (), CPU, {"loudness": encoder})
 
     def fail(_clip: Clip, error: Exception) -> None:
         raise error

@@ -22,7 +22,7 @@ from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.video_reader import VideoTokenReader
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.inference.clips import NO_PICTURE, LoadedBackends, infer_clips
 from seldfuse.media.encode import write_video
 from seldfuse.media.inputs import find_clips
@@ -244,7 +244,7 @@ class Watcher:
 
 def hear(path: Path) -> tuple[Watcher, tuple[str, ...]]:
     watcher = Watcher()
-    ears = LoadedBackends({"one": watcher, "two": Watcher()}, (), CPU, {}, {"brightness": Brightness()})
+    ears = LoadedBackends({"one": watcher, "two": Watcher()}, (), CPU, {"brightness": Brightness()})
 
     def fail(_clip: Clip, error: Exception) -> None:
         raise error
@@ -292,8 +292,8 @@ def test_the_compact_tagger_hears_kinds_of_sound_and_no_sides() -> None:
     left = (0.2 * tone + 0.01 * rng.standard_normal(120_000)).astype(np.float32)
     right = (0.05 * tone + 0.01 * rng.standard_normal(120_000)).astype(np.float32)
     pair = torch.from_numpy(np.stack([left, right]))[None]
-    tokens = ClipBatch(pair)["compact-audio"]
+    tokens = make_batch(pair)["compact-audio"]
     assert tokens.shape == (1, 50, 1, 64)
-    assert torch.allclose(tokens, ClipBatch(pair.flip(1))["compact-audio"], atol=1e-4)
+    assert torch.allclose(tokens, make_batch(pair.flip(1))["compact-audio"], atol=1e-4)
     quiet, loud = tokens[0, 5:15, 0].mean(0), tokens[0, 35:45, 0].mean(0)
     assert torch.nn.functional.cosine_similarity(quiet, loud, dim=0) < 0.8

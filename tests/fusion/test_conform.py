@@ -16,7 +16,7 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, fuse
+from seldfuse.fusion import FusionSettings, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, compute_overlaps, conform_members, match_classes, resample
 from seldfuse.inference.member_folders import open_members
 from seldfuse.media.encode import write_wav
@@ -83,7 +83,7 @@ def test_another_order_of_classes_fuses_to_the_same() -> None:
         {"one": one, "other": chosen(other, "hen", "cat", "dog")}, TargetGrid.from_members([one])
     )
     assert notes == ()
-    assert_equal(fuse(found, MEAN), fuse({"one": one, "other": other}, MEAN))
+    assert_equal(fuse_posteriors(found, MEAN), fuse_posteriors({"one": one, "other": other}, MEAN))
 
 
 @pytest.mark.parametrize("tracks", [1, 2, 3])
@@ -91,10 +91,10 @@ def test_a_member_leaves_the_classes_that_it_lacks_to_the_others_exactly(tracks:
     """Also where it has the most tracks, so that the others' would be matched to its own."""
     one, other, narrow = beliefs(0), beliefs(1), beliefs(2, tracks)
     members = {"one": one, "other": other, "narrow": chosen(narrow, "dog")}
-    fused = fuse(conform_members(members, TargetGrid.from_members([one]))[0], MEAN)
+    fused = fuse_posteriors(conform_members(members, TargetGrid.from_members([one]))[0], MEAN)
     without, whole = (
-        fuse({"one": one, "other": other}, MEAN),
-        fuse({"one": one, "other": other, "narrow": narrow}, MEAN),
+        fuse_posteriors({"one": one, "other": other}, MEAN),
+        fuse_posteriors({"one": one, "other": other, "narrow": narrow}, MEAN),
     )
     lacking, shared = [0, 2], [1]
     for name, value in fused.tensors().items():
@@ -107,7 +107,7 @@ def test_a_member_leaves_the_classes_that_it_lacks_to_the_others_exactly(tracks:
 def test_a_class_that_nobody_knows_is_silent() -> None:
     one = fitted(chosen(beliefs(0), "cat", "dog"), TargetGrid(LABELS, 0.1))
     assert one.activity[:, :, 2].isnan().all()
-    fused = fuse({"one": one, "other": one}, MEAN)
+    fused = fuse_posteriors({"one": one, "other": one}, MEAN)
     assert (fused.activity[:, :, 2] == 0).all()
     assert fused.direction is not None
     assert fused.direction[:, :, 2].isnan().all()
@@ -245,9 +245,9 @@ def test_what_some_old_frames_do_not_know_comes_from_the_others() -> None:
 def test_a_member_with_frames_of_a_second_abstains_beyond_its_end() -> None:
     usual, coarse = beliefs(0, frames=27), beliefs(1, frames=2, hop_s=1.0)
     members = {"usual": usual, "coarse": coarse}
-    fused = fuse(conform_members(members, TargetGrid.from_members(list(members.values())))[0], MEAN)
+    fused = fuse_posteriors(conform_members(members, TargetGrid.from_members(list(members.values())))[0], MEAN)
     assert fused.activity.shape == usual.activity.shape
-    alone = fuse({"usual": usual}, MEAN)
+    alone = fuse_posteriors({"usual": usual}, MEAN)
     assert fused.activity[:, 20:].equal(alone.activity[:, 20:])
     assert not fused.activity[:, :20].isclose(alone.activity[:, :20]).all()
 
@@ -320,7 +320,7 @@ def test_one_nan_clip_leaves_the_others_result(tmp_path: Path) -> None:
     one, other, mute = beliefs(0), beliefs(1), beliefs(2, 3, frames=2).map(lambda value: value * torch.nan)
     folders = save(tmp_path, one={"a": one, "b": one}, other={"a": other, "b": other}, third={"a": mute, "b": one})
     result, _ = fuse_members(open_members(folders))
-    assert_equal(result.posterior, fuse({"one": one, "other": other}, MEAN))
+    assert_equal(result.posterior, fuse_posteriors({"one": one, "other": other}, MEAN))
     assert result.notes == ("third says nothing but NaN, and abstains",)
 
 
@@ -337,7 +337,7 @@ def test_a_missing_clip_is_fused_from_the_others_even_where_the_absent_has_weigh
     folders = save(tmp_path, one={"a": one, "b": one}, two={"a": two, "b": two}, three={"a": two})
     settings = FusionSettings(weights={"three": {"direction": 3.0}, "one": {"direction": 0.0}, "two": {"direction": 0}})
     result = list(fuse_members(open_members(folders), settings))[1]
-    assert_equal(result.posterior, fuse({"one": one, "two": two}, MEAN))
+    assert_equal(result.posterior, fuse_posteriors({"one": one, "two": two}, MEAN))
     assert result.notes == ("b is missing from three, which abstain",)
 
 

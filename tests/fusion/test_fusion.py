@@ -13,7 +13,7 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.core.labels import Label, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_events, fuse, merge_duplicate_tracks
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors, merge_duplicate_tracks
 from seldfuse.fusion.align import align
 from seldfuse.fusion.tracks import find_best_permutation
 
@@ -24,27 +24,27 @@ def test_weights_need_not_add_up_to_one():
     fields = ("activity", *PLACE)
     small = FusionSettings(weights={name: dict.fromkeys(fields, weight) for name, weight in weights.items()})
     large = FusionSettings(weights={name: dict.fromkeys(fields, 50 * weight) for name, weight in weights.items()})
-    assert_alike(fuse(members, small), fuse(members, large))
+    assert_alike(fuse_posteriors(members, small), fuse_posteriors(members, large))
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_gives_what_the_cpu_gives():
     members = {"a": beliefs(0), "b": beliefs(1), "c": beliefs(2, 1)}
-    fused = fuse({name: member.to("cuda") for name, member in members.items()}, FusionSettings())
+    fused = fuse_posteriors({name: member.to("cuda") for name, member in members.items()}, FusionSettings())
     assert fused.activity.device.type == "cuda"
-    assert len(decode_events(fused)[0]) == len(decode_events(fuse(members, FusionSettings()))[0])
-    assert_alike(fused.to("cpu"), fuse(members, FusionSettings()))
+    assert len(decode_events(fused)[0]) == len(decode_events(fuse_posteriors(members, FusionSettings()))[0])
+    assert_alike(fused.to("cpu"), fuse_posteriors(members, FusionSettings()))
 
 
 def test_half_precision_files_fuse_in_single_precision():
-    fused = fuse({"a": beliefs(0).map(torch.Tensor.half), "b": beliefs(1)}, FusionSettings())
+    fused = fuse_posteriors({"a": beliefs(0).map(torch.Tensor.half), "b": beliefs(1)}, FusionSettings())
     assert {tensor.dtype for tensor in fused.tensors().values()} == {torch.float32}
 
 
 def test_the_result_tells_what_it_was_made_of():
     members = {"b": replace(beliefs(0), provenance={"checkpoint": "x"}), "a": beliefs(1)}
-    provenance = fuse(members, FusionSettings("nercslip")).provenance
+    provenance = fuse_posteriors(members, FusionSettings("nercslip")).provenance
     assert provenance["members"] == {"a": {}, "b": {"checkpoint": "x"}}
     assert provenance["fusion"]["preset"] == "nercslip"
 
@@ -95,50 +95,54 @@ def test_a_posterior_of_one_track_is_handed_back_untouched():
 
 
 def test_a_silent_track_does_not_draw_an_active_one_to_itself():
-    fused = fuse({"a": cell([0.0, 90.0], [0.0, 0.8]), "b": cell([5.0, -90.0], [0.8, 0.0])}, FusionSettings())
+    fused = fuse_posteriors({"a": cell([0.0, 90.0], [0.0, 0.8]), "b": cell([5.0, -90.0], [0.8, 0.0])}, FusionSettings())
     assert fused.activity.flatten().tolist() == pytest.approx([0.0, 0.8])
 
 
 def test_a_member_without_direction_speaks_of_the_most_active_track():
     deaf = replace(cell([0.0], [0.6], distance=[2.0]), direction=None)
-    fused = fuse({"a": cell([0.0, 90.0], [0.2, 0.8]), "b": deaf}, FusionSettings())
+    fused = fuse_posteriors({"a": cell([0.0, 90.0], [0.2, 0.8]), "b": deaf}, FusionSettings())
     assert fused.activity.flatten().tolist() == pytest.approx([0.2, 0.7])
     assert fused.distance.flatten()[1] == pytest.approx(2.0)
     assert fused.distance.flatten()[0].isnan()
 
 
 def test_directions_average_on_vectors_across_the_rear():
-    fused = fuse({"a": cell([170.0], [0.8]), "b": cell([-170.0], [0.8])}, FusionSettings())
+    fused = fuse_posteriors({"a": cell([170.0], [0.8]), "b": cell([-170.0], [0.8])}, FusionSettings())
     assert abs(azimuths(fused)[0]) == pytest.approx(180.0, abs=1e-3)
     assert fused.azimuth_std_deg.item() == pytest.approx(10.03, abs=0.02)
 
 
 def test_a_member_that_hears_nothing_does_not_pull_the_direction():
-    fused = fuse({"a": cell([40.0], [1.0]), "b": cell([-40.0], [0.0])}, FusionSettings())
+    fused = fuse_posteriors({"a": cell([40.0], [1.0]), "b": cell([-40.0], [0.0])}, FusionSettings())
     assert azimuths(fused)[0] == pytest.approx(40.0, abs=0.01)
 
 
 def test_distances_average_as_logarithms():
-    fused = fuse({"a": cell([0.0], [0.7], distance=[1.0]), "b": cell([0.0], [0.7], distance=[4.0])}, FusionSettings())
+    fused = fuse_posteriors(
+        {"a": cell([0.0], [0.7], distance=[1.0]), "b": cell([0.0], [0.7], distance=[4.0])}, FusionSettings()
+    )
     assert fused.distance.item() == pytest.approx(2.0)
 
 
 def test_the_spread_is_that_of_all_who_hear_whatever_their_weight():
     near, far = cell([0.0], [0.8], distance=[1.0]), cell([90.0], [0.8], distance=[4.0])
-    fused = fuse({"a": near, "b": far}, FusionSettings(weights={"b": {"direction": 0.0, "distance": 0.0}}))
+    fused = fuse_posteriors({"a": near, "b": far}, FusionSettings(weights={"b": {"direction": 0.0, "distance": 0.0}}))
     assert azimuths(fused)[0] == pytest.approx(0.0, abs=1e-4)
     assert fused.azimuth_std_deg.item() == pytest.approx(math.degrees(math.sqrt(math.log(2))))
     assert fused.distance_log_std.item() == pytest.approx(math.log(2))
 
 
 def test_the_spread_leans_to_those_that_hear_more():
-    fused = fuse({"a": cell([0.0], [0.9], distance=[1.0]), "b": cell([0.0], [0.3], distance=[4.0])}, FusionSettings())
+    fused = fuse_posteriors(
+        {"a": cell([0.0], [0.9], distance=[1.0]), "b": cell([0.0], [0.3], distance=[4.0])}, FusionSettings()
+    )
     assert fused.distance_log_std.item() == pytest.approx(math.log(4) * math.sqrt(0.75 * 0.25))
 
 
 def test_one_frame_more_is_trimmed():
     longer, shorter = beliefs(0, frames=8), beliefs(1, frames=7)
-    assert fuse({"a": longer, "b": shorter}, FusionSettings()).frames == 7
+    assert fuse_posteriors({"a": longer, "b": shorter}, FusionSettings()).frames == 7
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4])
@@ -170,10 +174,10 @@ UNFIT = {
 @pytest.mark.parametrize("message", UNFIT)
 def test_members_that_do_not_fit_together_are_named(message):
     with pytest.raises(UsageError) as caught:
-        fuse({"doa": beliefs(0), "sde": UNFIT[message](beliefs(1))}, FusionSettings())
+        fuse_posteriors({"doa": beliefs(0), "sde": UNFIT[message](beliefs(1))}, FusionSettings())
     assert str(caught.value) == message
 
 
 def test_nothing_to_fuse_is_a_usage_error():
     with pytest.raises(UsageError, match="nothing to fuse"):
-        fuse({}, FusionSettings())
+        fuse_posteriors({}, FusionSettings())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.baseline.fusion import PLACE, assert_alike, beliefs
 from seldfuse.core.posterior import Posterior
-from seldfuse.fusion import FusionSettings, fuse, merge_duplicate_tracks
+from seldfuse.fusion import FusionSettings, fuse_posteriors, merge_duplicate_tracks
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.smooth import SmoothSettings, smooth_posterior
 from seldfuse.fusion.smooth_activity import HmmSettings
@@ -58,7 +58,7 @@ def clip(posterior, number, fields):
 @few
 @given(posteriors(), ways, st.sampled_from([SmoothSettings(), SMOOTH]))
 def test_an_ensemble_of_one_is_that_one_unified(one, way, smooth):
-    fused = fuse({"a": one}, FusionSettings(combine=way, smooth=smooth))
+    fused = fuse_posteriors({"a": one}, FusionSettings(combine=way, smooth=smooth))
     # Logarithms know no activity below a millionth.
     assert_alike(fused, smooth_posterior(merge_duplicate_tracks(one), smooth), atol=2e-6)
 
@@ -67,8 +67,8 @@ def test_an_ensemble_of_one_is_that_one_unified(one, way, smooth):
 @given(posteriors(), stages(LONELY), st.integers(2, 4), st.sampled_from(["mean", "nercslip"]))
 def test_a_posterior_fused_with_itself_stays_as_it_is(one, stage, times, preset):
     """The members are no distance apart."""
-    fused = fuse(dict.fromkeys("abcd"[:times], one), replace(stage, preset=preset))
-    alone = fuse({"a": one}, replace(stage, preset=preset))
+    fused = fuse_posteriors(dict.fromkeys("abcd"[:times], one), replace(stage, preset=preset))
+    alone = fuse_posteriors({"a": one}, replace(stage, preset=preset))
     if stage.doubt == UncertaintySettings():
         assert (fused.azimuth_std_deg is not None) == (one.direction is not None)
         assert fused.azimuth_std_deg is None or fused.azimuth_std_deg.max() < 0.1
@@ -81,17 +81,17 @@ def test_a_posterior_fused_with_itself_stays_as_it_is(one, stage, times, preset)
 @given(st.lists(posteriors(), min_size=2, max_size=4), stages(DOUBT), st.randoms(use_true_random=False))
 def test_the_order_of_members_does_not_matter(drawn, stage, random):
     members = list(zip("abcd", drawn, strict=False))
-    forth = fuse(dict(members), stage)
+    forth = fuse_posteriors(dict(members), stage)
     random.shuffle(members)
-    assert_alike(fuse(dict(members), stage), forth, rtol=0, atol=0)
+    assert_alike(fuse_posteriors(dict(members), stage), forth, rtol=0, atol=0)
 
 
 @few
 @given(st.lists(posteriors(st.just(1)), min_size=2, max_size=4), stages(LONELY), st.randoms(use_true_random=False))
 def test_the_names_of_members_of_one_track_do_not_matter(drawn, stage, random):
-    plain = fuse(dict(zip("abcd", drawn, strict=False)), stage)
+    plain = fuse_posteriors(dict(zip("abcd", drawn, strict=False)), stage)
     random.shuffle(drawn)
-    assert_alike(fuse(dict(zip("abcd", drawn, strict=False)), stage), plain)
+    assert_alike(fuse_posteriors(dict(zip("abcd", drawn, strict=False)), stage), plain)
 
 
 @few
@@ -99,9 +99,9 @@ def test_the_names_of_members_of_one_track_do_not_matter(drawn, stage, random):
 def test_the_order_of_tracks_does_not_matter(drawn, stage, first, second):
     """The result has the tracks in the reference's order. Nothing is unified, for that keeps the first of several."""
     stage = replace(stage, unify_angle_deg=0.0)
-    plain = fuse(dict(zip("ab", drawn, strict=True)), stage)
+    plain = fuse_posteriors(dict(zip("ab", drawn, strict=True)), stage)
     members = {"a": with_tracks(drawn[0], first), "b": with_tracks(drawn[1], second)}
-    assert_alike(fuse(members, stage), with_tracks(plain, first))
+    assert_alike(fuse_posteriors(members, stage), with_tracks(plain, first))
 
 
 @few
@@ -111,10 +111,10 @@ def test_a_member_that_knows_nothing_of_a_clip_leaves_it_to_the_others(drawn, ot
     tracks = max(member.tracks for member in drawn)
     other = with_tracks(other, range(min(tracks, other.tracks)))
     silent = other.map(lambda value: torch.cat([torch.full_like(value[:1], torch.nan), value[1:]]))
-    without, with_silent = fuse(others, stage), fuse(others | {name: silent}, stage)
+    without, with_silent = fuse_posteriors(others, stage), fuse_posteriors(others | {name: silent}, stage)
     fields = without.provides
     assert_alike(clip(with_silent, 0, fields), clip(without, 0, fields))
-    whole = fuse(others | {name: other}, stage)
+    whole = fuse_posteriors(others | {name: other}, stage)
     assert_alike(clip(with_silent, 1, whole.provides), clip(whole, 1, whole.provides))
 
 
@@ -124,8 +124,8 @@ def test_a_member_without_a_field_leaves_it_to_the_others(drawn, deaf, stage):
     others = dict(zip("abc", drawn, strict=False))
     tracks = max(member.tracks for member in drawn)
     deaf = with_tracks(deaf, range(min(tracks, deaf.tracks)))
-    fused = fuse(others | {"z": deaf}, replace(stage, weights={"z": {"activity": 0.0}}))
-    assert_alike(fused, fuse(others, stage))
+    fused = fuse_posteriors(others | {"z": deaf}, replace(stage, weights={"z": {"activity": 0.0}}))
+    assert_alike(fused, fuse_posteriors(others, stage))
 
 
 @few
@@ -135,5 +135,5 @@ def test_swapping_left_and_right_mirrors_the_result(drawn, stage):
         return posterior if posterior.direction is None else replace(posterior, direction=posterior.direction * MIRROR)
 
     members = dict(zip("abc", drawn, strict=False))
-    swapped = fuse({name: mirrored(member) for name, member in members.items()}, stage)
-    assert_alike(mirrored(swapped), fuse(members, stage))
+    swapped = fuse_posteriors({name: mirrored(member) for name, member in members.items()}, stage)
+    assert_alike(mirrored(swapped), fuse_posteriors(members, stage))

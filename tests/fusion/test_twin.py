@@ -9,7 +9,7 @@ import torch
 from benchmarks.baseline import fusion
 from benchmarks.baseline.fusion import LABELS, beliefs
 from seldfuse.core.events import COLUMNS
-from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse
+from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.smooth import SmoothSettings
@@ -117,7 +117,7 @@ def test_fusing_and_decoding_agree_with_the_slow_twin(name, combine, left_out):
     members = some_members(makeup, rng)
     settings = some_settings(members, rng, combine=combine, weights={**some_weights(makeup, rng), **weights})
     settings = replace(settings, **left_out)
-    fused, slow = fuse(members, settings), fusion.fuse(members, settings)
+    fused, slow = fuse_posteriors(members, settings), fusion.fuse(members, settings)
     near = 1e-5 if "doubt" in left_out else 1e-4
     for field, expected in slow.items():
         found = fused.tensors().get(field, torch.tensor(torch.nan)).double().numpy()

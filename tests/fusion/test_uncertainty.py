@@ -8,7 +8,7 @@ import torch
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_events, fuse, pool
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors, pool
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.uncertainty import UncertaintyModel, UncertaintySettings
 from seldfuse.tune.errors import compute_errors, rank_active_tracks
@@ -57,7 +57,7 @@ def fitted(seed: int = 0) -> UncertaintySettings:
 def test_intervals_hold_what_they_say_on_other_scenes() -> None:
     settings = replace(SETTINGS, uncertainty=fitted(0))
     members, truth = scenes(1)
-    said = fuse(members, settings)
+    said = fuse_posteriors(members, settings)
     for field, name, doubt in (
         ("direction", "azimuth_std_deg", settings.uncertainty.azimuth),
         ("distance", "distance_log_std", settings.uncertainty.distance),
@@ -77,7 +77,7 @@ def test_intervals_hold_what_they_say_on_other_scenes() -> None:
 def test_members_that_err_together_are_not_taken_for_independent() -> None:
     settings = replace(SETTINGS, uncertainty=fitted(0))
     members, truth = scenes(1)
-    apart, told = fuse(members, SETTINGS), fuse(members, settings)
+    apart, told = fuse_posteriors(members, SETTINGS), fuse_posteriors(members, settings)
     known = ~compute_errors(apart, truth, "direction").isnan()
     error = compute_errors(apart, truth, "direction")[known]
     # The members' spread misses what they share: it is too small, the fitted doubt is not.
@@ -98,7 +98,7 @@ def test_the_probability_holds_on_other_scenes() -> None:
     settings = replace(plain, uncertainty=fit_uncertainty(*pool(members, plain), truth))
     members, truth = scenes(1)
     before, after = (
-        Reliability.from_posteriors(fuse(members, one), truth).compute_expected_error(Calibration()).mean()
+        Reliability.from_posteriors(fuse_posteriors(members, one), truth).compute_expected_error(Calibration()).mean()
         for one in (plain, settings)
     )
     assert after < 0.5 * before
@@ -111,7 +111,7 @@ def test_a_member_alone_has_a_doubt_too() -> None:
     lone = {"one": members["one"]}
     settings = replace(SETTINGS, uncertainty=fit_uncertainty(*pool(lone, SETTINGS), truth))
     other, other_truth = scenes(1)
-    said = fuse({"one": other["one"]}, settings)
+    said = fuse_posteriors({"one": other["one"]}, settings)
     error = compute_errors(said, other_truth, "direction")
     inside = (error.abs() <= settings.uncertainty.azimuth.intervals["80"] * said.azimuth_std_deg)[~error.isnan()]
     assert inside.float().mean() == pytest.approx(0.8, abs=0.03)
@@ -134,8 +134,8 @@ def test_doubts_come_into_the_events_and_silence_stays_silent() -> None:
     settings = replace(
         SETTINGS, uncertainty=UncertaintySettings(UncertaintyModel(3.0), UncertaintyModel(2.0), UncertaintyModel(-1.0))
     )
-    said = fuse(members, settings)
-    assert said.activity[fuse(members, SETTINGS).activity == 0].eq(0).all()
+    said = fuse_posteriors(members, settings)
+    assert said.activity[fuse_posteriors(members, SETTINGS).activity == 0].eq(0).all()
     (first, *_) = decode_events(said)
     assert first.table["azimuth_std_deg"].to_numpy() == pytest.approx(7.389, abs=1e-3)
     ratio = first.table["distance_std_m"] / first.table["distance_m"]
@@ -174,7 +174,7 @@ def test_an_unknown_class_is_refused() -> None:
     members, _ = scenes(0, 2)
     settings = replace(SETTINGS, uncertainty=UncertaintySettings(azimuth=UncertaintyModel(constant={"trumpet": 1.0})))
     with pytest.raises(UsageError, match="trumpet"):
-        fuse(members, settings)
+        fuse_posteriors(members, settings)
 
 
 def test_ranks_count_sources_by_loudness() -> None:

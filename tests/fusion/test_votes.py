@@ -6,7 +6,7 @@ import torch
 
 from seldfuse.core.events import Events
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, build_vote_posterior, decode_events, fuse
+from seldfuse.fusion import FusionSettings, build_vote_posterior, decode_events, fuse_posteriors
 
 
 def events(*rows):
@@ -35,7 +35,9 @@ def test_the_majority_decides():
         "b": events((0, 3, 0, 44.0, 2.0, 1), (1, 1, 0, 0.0, 1.0, 0)),
         "c": events((2, 3, 0, 64.0, 3.0, 1), (0, 3, 0, 42.0, 2.0, 1)),
     }
-    fused = fuse({name: build_vote_posterior(table, 5, tracks=2) for name, table in tables.items()}, FusionSettings())
+    fused = fuse_posteriors(
+        {name: build_vote_posterior(table, 5, tracks=2) for name, table in tables.items()}, FusionSettings()
+    )
     kept = decode_events(fused)[0].table
     assert kept[["frame", "cls"]].to_numpy().tolist() == [[0, 3], [2, 3]]
     assert kept["azimuth_deg"].tolist() == pytest.approx([42.0, 62.0], abs=0.01)
@@ -53,7 +55,7 @@ def test_a_vote_without_distance_leaves_the_distance_to_others():
     nan = float("nan")
     one = build_vote_posterior(events((0, 0, 0, 10.0, nan, nan), (1, 0, 0, 20.0, 2.0, nan)), 2)
     other = build_vote_posterior(events((0, 0, 0, 10.0, 3.0, 1)), 2)
-    fused = fuse({"one": one, "other": other}, FusionSettings())
+    fused = fuse_posteriors({"one": one, "other": other}, FusionSettings())
     assert fused.distance[0, :, 0, 0].tolist() == pytest.approx([3.0, 2.0])
 
 

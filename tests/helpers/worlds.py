@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from seldfuse.catalogue.registry import load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import save_checkpoint
 from seldfuse.cli import main
 from seldfuse.core.labels import Label, LabelSet

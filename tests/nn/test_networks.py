@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import seldfuse_sed_doa.network
 import seldfuse_sed_sce.network
 import seldfuse_sed_sde.network
-from seldfuse.catalogue.registry import load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.core.labels import DCASE2025
 from seldfuse.nn.conformer import RelativeAttention
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig

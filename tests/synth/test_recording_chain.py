@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.spectrum import _mel_filters
 from seldfuse.synth.codec import HOP, RATES, apply_codec, inverse_mdct, mdct
 from seldfuse.synth.recording_chain import apply_chain, encode_aac
@@ -202,7 +202,7 @@ def held_out(bank: Path) -> np.ndarray:
 
 
 def mel_db(audio: np.ndarray) -> np.ndarray:
-    return 10 * np.log10(ClipBatch(torch.from_numpy(audio))["mel_power"].numpy() + 1e-10)
+    return 10 * np.log10(make_batch(torch.from_numpy(audio))["mel_power"].numpy() + 1e-10)
 
 
 def compared(before: np.ndarray, after: np.ndarray) -> np.ndarray:

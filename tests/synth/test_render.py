@@ -13,7 +13,7 @@ from worlds import THREE, one_source, place, plain_room, standing, write_sounds
 
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.synth import bank as bank_module
 from seldfuse.synth.bank import SceneBank, SceneStream, SceneSupply
@@ -333,7 +333,7 @@ def test_a_stream_renders_every_scene_anew(stage: SceneIngredients) -> None:
 
 
 def test_stacked_features_have_five_columns_per_frame() -> None:
-    assert stack_features(ClipBatch(torch.zeros(2, 2, 24_000)), ("logmel", "stpacc")).shape == (2, 3, 50, 64)
+    assert stack_features(make_batch(torch.zeros(2, 2, 24_000)), ("logmel", "stpacc")).shape == (2, 3, 50, 64)
 
 
 def test_the_development_sounds_make_scenes(shared: Path) -> None:

@@ -13,7 +13,7 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.synth.codec import RATES
 from seldfuse.synth.recording_chain import apply_chain
@@ -67,7 +67,7 @@ def some_truth(count: int, frames: int = 10, tracks: int = 3) -> Posterior:
 def heard(audio: torch.Tensor) -> TrainingBatch:
     """The features of some audio, and any truth."""
     return TrainingBatch(
-        stack_features(ClipBatch(audio), NAMES), NAMES, some_truth(len(audio), audio.shape[-1] // 2400)
+        stack_features(make_batch(audio), NAMES), NAMES, some_truth(len(audio), audio.shape[-1] // 2400)
     )
 
 

@@ -15,7 +15,7 @@ from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.events import Events
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import MediaError, UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.formats import dcase
 from seldfuse.media.encode import write_video, write_wav
@@ -352,7 +352,7 @@ def test_a_long_recording_is_cut_with_its_labels(tmp_path: Path) -> None:
     assert validation.references[1].table["azimuth_deg"].tolist() == [-41.0]
     padded = np.pad(samples, ((0, 0), (0, 3 * WINDOW_SAMPLES - samples.shape[1])))
     audio = torch.from_numpy(padded.reshape(2, 3, WINDOW_SAMPLES).swapaxes(0, 1).copy())
-    assert torch.equal(batch.features, stack_features(ClipBatch(audio), FEATURES))
+    assert torch.equal(batch.features, stack_features(make_batch(audio), FEATURES))
     assert validation.problems == []
 
 
@@ -387,7 +387,7 @@ def test_a_short_clip_is_filled_with_silence(tmp_path: Path) -> None:
     batch = source.draw(1)
     audio = torch.zeros(1, 2, WINDOW_SAMPLES)
     audio[0, :, : round(1.53 * 24_000)] = torch.from_numpy(decode_samples(tmp_path / "a.wav"))
-    assert torch.equal(batch.features, stack_features(ClipBatch(audio), FEATURES))
+    assert torch.equal(batch.features, stack_features(make_batch(audio), FEATURES))
     assert [row[0] for row in rows_of(batch, 0)] == [3, 15]
     assert source.problems == [
         "the sound has 16 frames of 100 ms, the labels have some from frame 16 on, which were left out: "
@@ -545,7 +545,7 @@ def test_features_are_those_of_the_sound(clips: list[LabelledFile]) -> None:
     batch = scenes(clips).draw(2)
     audio = np.stack([decode_samples(clips[number].sound) for number in numbers(batch)])
     assert batch.names == FEATURES
-    assert torch.equal(batch.features, stack_features(ClipBatch(torch.from_numpy(audio)), FEATURES))
+    assert torch.equal(batch.features, stack_features(make_batch(torch.from_numpy(audio)), FEATURES))
     assert batch.features.shape == (2, 3, 250, 64)
     assert batch.target.activity.shape == (2, 50, 13, 3)
 

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from worlds import THREE, write_sounds
 
-from seldfuse.catalogue.registry import load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli import main
 from seldfuse.errors import CheckpointError, UsageError

@@ -16,7 +16,7 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import write_events
-from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.smooth_activity import HmmSettings
@@ -286,7 +286,7 @@ def test_the_command_writes_settings_that_fuse_takes(folders: Path, capsys: pyte
     assert settings.to_json() == told["settings"] == tomllib.loads(out.read_text())
     assert call("fuse", *members, "--fusion", str(out), "-o", str(folders / "merged")) == 0
     read = read_tuning_data([folders / "sharp", folders / "blunt"], folders / "reference", print)
-    (first, *_) = decode_events(fuse(read.members, settings), settings.decode)
+    (first, *_) = decode_events(fuse_posteriors(read.members, settings), settings.decode)
     written = folders / "merged" / "fold4_room1_mix000_deg000_start0000.csv"
     assert len(written.read_text().splitlines()) - 1 == len(first)
 

@@ -1,7 +1,7 @@
 """`seldfuse eval`: how good predictions are."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,7 +9,6 @@ import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
 from seldfuse.core.labels import DCASE2025
-from seldfuse.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,8 +28,6 @@ MEANINGS = {
     "distance_error_m": "distance error (m)",
     "osa": "on-screen accuracy",
 }
-NAMED = 5
-"""Clips that a note names before it counts the rest."""
 
 
 def evaluate(
@@ -52,56 +49,23 @@ def evaluate(
 
     Files are paired by name, whatever folder they are in; intervals are at a level of 95 %.
     """
-    from seldfuse.formats.dcase import read_many
-    from seldfuse.formats.folder import find_by_stem
-    from seldfuse.metrics.counts import count_matches
+    from seldfuse.evaluation import Reference
     from seldfuse.metrics.jackknife import compare_systems, compute_intervals
     from seldfuse.metrics.scores import compute_scores
 
-    files = find_by_stem(reference)
-    truth = read_many(list(files.values()))
-
-    def counts_of(folder: Path) -> "Counts":
-        found = find_by_stem(folder)
-        _note_unpaired(folder, list(found), list(files), mode)
-        paired = [stem for stem in files if stem in found]
-        rows = dict(zip(paired, read_many([found[stem] for stem in paired]), strict=True))
-        return count_matches(truth, [rows.get(stem) for stem in files], mode=mode)
-
-    counts = counts_of(predictions)
+    truth = Reference(reference)
+    counts = truth.count(predictions, mode, print_note)
     result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
-    compared = compare_systems(counts, counts_of(against), average) if against else None
+    compared = compare_systems(counts, truth.count(against, mode, print_note), average) if against else None
     if as_json:
-        print_json(_document(result, bounds, compared, mode=mode, average=average, clips=len(files)))
+        print_json(_document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files)))
     else:
         print_result(
-            f"{len(files)} clips, {mode} counting, {average} average",
+            f"{len(truth.files)} clips, {mode} counting, {average} average",
             _score_table(bounds, compared),
             "",
             _class_table(result, counts),
         )
-
-
-def _note_unpaired(folder: Path, found: Sequence[str], expected: Sequence[str], mode: str) -> None:
-    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    if len(missing) == len(expected):
-        raise UsageError(
-            f"no prediction has the name of a reference clip; expected names like {expected[0]}.csv, "
-            f"got names like {found[0]}.csv: {folder}"
-        )
-    if missing:
-        treated = {"official": "left out, as the challenge does", "strict": "counted as without events"}[mode]
-        print_note(
-            f"{len(missing)} of {len(expected)} clips have no prediction and are {treated} "
-            f"({_format_some(missing)}): {folder}"
-        )
-    if extra:
-        print_note(f"{len(extra)} predictions have no reference and are ignored ({_format_some(extra)}): {folder}")
-
-
-def _format_some(stems: Sequence[str]) -> str:
-    rest = len(stems) - NAMED
-    return ", ".join(stems[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _document(

@@ -20,10 +20,10 @@ def fuse(
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
     from seldfuse.catalogue.host import load_registry
     from seldfuse.inference.member_folders import open_members
-    from seldfuse.pipeline import fuse_members
+    from seldfuse.pipeline import fuse as fuse_folders
 
     members = open_members(folders)
     delivery = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json)
-    for result in fuse_members(members, fusion):
+    for result in fuse_folders(folders, fusion):
         delivery.write_result(result)
     delivery.finish()

@@ -34,20 +34,20 @@ def plugins(
 
 
 def _rows(registry: "Registry") -> list[dict[str, Any]]:
-    return [_row(entry) for entry in sorted(registry.entries, key=lambda entry: (entry.spec.kind, entry.spec.name))]
+    return [_row(entry) for entry in sorted(registry.entries, key=lambda entry: (entry.value.kind, entry.value.name))]
 
 
 def _row(entry: "CatalogueEntry[Any]") -> dict[str, Any]:
-    spec = entry.spec
+    value = entry.value
     return {
-        "kind": spec.kind,
-        "name": spec.name,
-        "aliases": list(spec.aliases),
+        "kind": value.kind,
+        "name": value.name,
+        "aliases": list(value.aliases),
         "state": entry.state,
-        "provides": list(getattr(spec, "provides", ())),
+        "provides": list(getattr(value, "provides", ())),
         "distribution": entry.distribution,
         "version": entry.version,
-        "summary": spec.summary,
+        "summary": value.summary,
         "missing": list(entry.missing),
         "remedy": entry.remedy,
     }
@@ -92,7 +92,7 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
 
 def _notes(registry: "Registry") -> list[str]:
     wanting = [
-        f"\n{entry.spec.kind} {entry.spec.name} needs an extra: {entry.remedy}"
+        f"\n{entry.value.kind} {entry.value.name} needs an extra: {entry.remedy}"
         for entry in registry.entries
         if entry.state == "needs extra"
     ]

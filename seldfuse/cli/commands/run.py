@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from seldfuse.core.run_stats import RunStats
 
 
+DETECTIONS = "detections"
+"""The folder, inside of the output folder, for what detectors found."""
+
+
 def run(
     inputs: Annotated[
         list[str],
@@ -64,57 +68,53 @@ def run(
     from seldfuse.core.run_stats import RunStats
     from seldfuse.media.channels import ChannelSelection
     from seldfuse.media.inputs import find_clips
-    from seldfuse.pipeline import DETECTIONS, load_backends, load_detectors, read_fusion, run_clips
-    from seldfuse.run_manifest import RunManifest, describe_run
+    from seldfuse.pipeline import Pipeline
+    from seldfuse.run_manifest import RunManifest, describe_origins, describe_run
     from seldfuse.settings.aliases import FUSION, restore_old_keys
-    from seldfuse.vision.settings import VisionSettings
 
     registry = load_registry()
     requests = registry.find_backends(backends)
-    lookers = registry.find_detectors(post) if post else ()
-    provides = {field for request in requests for field in request.spec.provides}
-    if lookers and "direction" in provides:
+    detectors, changers = registry.find_post(post) if post else ((), ())
+    provides = {field for request in requests for field in request.value.provides}
+    if detectors and "direction" in provides:
         provides.add("onscreen")
-    delivery = OutputWriter(out, formats, provides, registry, as_json, fail_fast)
-    taken = ChannelSelection.read(channels, assume_mono)
-    clips = find_clips(inputs, split, taken, fov)
-    settings, seeing = read_fusion(fusion), VisionSettings.resolve(vision)
-    files = _rules(rules or [])
-    ears = load_backends(requests, device)
-    eyes = (
-        load_detectors(lookers, device, files, seeing, detector_fps, out / DETECTIONS, fail_fast) if lookers else None
+    output = OutputWriter(out, formats, provides, registry, as_json, fail_fast)
+    selection = ChannelSelection.read(channels, assume_mono)
+    clips = find_clips(inputs, split, selection, fov)
+    pipeline = Pipeline(
+        requests, post, fusion, vision, device, detector_fps, _rules(rules or []), out / DETECTIONS, registry
     )
-    for name, postprocessor in (eyes.postprocessors if eyes else {}).items():
-        print_note(f"{name} looks with {postprocessor.engine_id}")
-    recipe = describe_run(
-        requests,
-        delivery.writers,
-        registry,
-        fusion=restore_old_keys(settings.to_json(), FUSION),
-        channels=asdict(taken),
-        fov_deg=fov,
-        posteriors=save_posteriors,
-        **({} if eyes is None else {"post": eyes.to_json(), "explain": explain}),
-    )
-    manifest = RunManifest(out, recipe)
-    watch = RunStats()
+    corrector = pipeline.corrector
+    for name, detector in (corrector.detectors if corrector else {}).items():
+        print_note(f"{name} looks with {detector.engine_id}")
+    for request in requests:
+        if request.value.needs_video and all(clip.video is None for clip in clips):
+            print_note(f"{request.instance} uses pictures, and no input has any: it goes by sound alone")
+    settings = {
+        "fusion": restore_old_keys(pipeline.fusion.to_json(), FUSION),
+        "channels": asdict(selection),
+        "fov_deg": fov,
+        "posteriors": save_posteriors,
+        **({} if corrector is None else {"post": corrector.to_json(), "explain": explain}),
+        **({"changed_by": describe_origins(changers, registry)} if changers else {}),
+    }
+    manifest = RunManifest(out, describe_run(requests, output.writers, registry, **settings))
+    stats = RunStats()
 
     def due() -> Iterator[Clip]:
         for clip in clips:
-            with watch.measure("hashing"):
+            with stats.measure("hashing"):
                 files = manifest.find_finished(clip)
             if files and not overwrite:
-                delivery.add_skipped(clip.name, files)
+                output.add_skipped(clip.name, files)
             else:
                 yield clip
 
-    with show_progress(lambda: _stages(watch)):
-        for result in run_clips(
-            due(), ears, settings, watch, lambda clip, error: delivery.add_failure(clip.name, error), eyes
-        ):
-            with watch.measure("writing"):
-                delivery.write_result(result, save_posteriors, manifest, explain)
-    delivery.finish(_timing(watch))
+    with show_progress(lambda: _stages(stats)):
+        for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
+            with stats.measure("writing"):
+                output.write_result(result, save_posteriors, manifest, explain)
+    output.finish(_timing(stats))
 
 
 def _rules(texts: list[str]) -> dict[str, Path]:
@@ -130,23 +130,23 @@ def _rules(texts: list[str]) -> dict[str, Path]:
     return found
 
 
-def _stages(watch: "RunStats") -> "RenderableType":
+def _stages(stats: "RunStats") -> "RenderableType":
     """What each stage took so far, and how many times faster than the sound that is."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    table.add_row(f"{watch.clips} clips", f"{watch.audio_s:.0f} s of sound", "")
-    for stage, seconds in list(watch.stage_s.items()):
-        table.add_row(stage, f"{seconds:.1f} s", f"{watch.compute_real_time_factor(stage):.0f} × real time")
+    table.add_row(f"{stats.clips} clips", f"{stats.audio_s:.0f} s of sound", "")
+    for stage, seconds in list(stats.stage_s.items()):
+        table.add_row(stage, f"{seconds:.1f} s", f"{stats.compute_real_time_factor(stage):.0f} × real time")
     return table
 
 
-def _timing(watch: "RunStats") -> str:
+def _timing(stats: "RunStats") -> str:
     """Where the time went; nothing where nothing was heard."""
-    spent = sum(watch.stage_s.values())
-    if watch.audio_s == 0:
+    spent = sum(stats.stage_s.values())
+    if stats.audio_s == 0:
         return ""
-    stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in watch.stage_s.items())
-    looks = [f"; {name} looked at {pictures} pictures" for name, pictures in watch.frames_detected.items()]
-    speed = f"{watch.audio_s:.0f} s of sound in {spent:.1f} s, {watch.audio_s / spent:.0f} × real time"
+    stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in stats.stage_s.items())
+    looks = [f"; {name} looked at {pictures} pictures" for name, pictures in stats.frames_detected.items()]
+    speed = f"{stats.audio_s:.0f} s of sound in {spent:.1f} s, {stats.audio_s / spent:.0f} × real time"
     return f"{speed}: {stages}{''.join(looks)}"

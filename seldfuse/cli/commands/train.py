@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Train a backend; the best checkpoint ends up in the folder given with -o."""
     from seldfuse.catalogue.host import load_registry
-    from seldfuse.catalogue.registry import load_reference
+    from seldfuse.catalogue.load import load_reference
     from seldfuse.core.device import resolve_device
     from seldfuse.core.labels import DCASE2025
     from seldfuse.errors import UsageError
@@ -58,11 +58,11 @@ def train(
     from seldfuse.train.recipe import read_preset as of_preset
     from seldfuse.train.stages import train_in_stages
 
-    spec = load_registry().find_backend(backend).spec
-    if spec.task is None:
-        raise UsageError(f"the backend {spec.name} cannot be trained here: its plugin brings no trainer")
-    task = load_reference(spec.task)()
-    out = out or Path("runs") / f"{spec.name}-{recipe.stem if recipe else preset}"
+    value = load_registry().find_backend(backend).value
+    if value.task is None:
+        raise UsageError(f"the backend {value.name} cannot be trained here: its plugin brings no trainer")
+    task = load_reference(value.task)()
+    out = out or Path("runs") / f"{value.name}-{recipe.stem if recipe else preset}"
     if resume:
         table = read_table(out / "recipe.toml")
     else:

@@ -26,13 +26,13 @@ def tune_vision(
     """Writes the settings, and shows what they are worth on clips that they had not seen."""
     import tomli_w
 
-    from seldfuse.pipeline import read_fusion
+    from seldfuse.fusion import FusionSettings
     from seldfuse.storage.atomic import write_atomically
     from seldfuse.tune.vision import fit_vision
     from seldfuse.tune.vision_data import read_vision_data
     from seldfuse.vision.settings import VisionSettings
 
-    settings = read_fusion(fusion)
+    settings = FusionSettings.resolve(fusion)
     scenes = read_vision_data(folders, reference, detections, settings, fov_deg, print_note)
     base = VisionSettings.resolve("bayes")
     fitted = fit_vision(scenes, base, settings.decode, folds, lambda part: print_note(f"fitting {part}"))

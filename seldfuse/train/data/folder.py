@@ -15,7 +15,7 @@ from seldfuse.core.events import Events
 from seldfuse.core.labels import LabelSet
 from seldfuse.encoders.tokens import EncoderTokens, concat_tokens
 from seldfuse.errors import UsageError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.formats import dcase
 from seldfuse.media.windows import WINDOW_FRAMES
@@ -226,4 +226,4 @@ def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, d
     audio = torch.stack([scene.audio for scene in scenes]).to(device)
     truth = build_target([scene.tracks for scene in scenes], labels)
     seen = concat_tokens([scene.seen for scene in scenes])
-    return TrainingBatch(stack_features(ClipBatch(audio), names), names, truth, seen).to(device)
+    return TrainingBatch(stack_features(make_batch(audio), names), names, truth, seen).to(device)

@@ -1,4 +1,4 @@
-from seldfuse.catalogue import Backend, Writer, hookimpl
+from seldfuse.sdk import Backend, Writer, hookimpl
 
 
 class Specs:
@@ -6,13 +6,13 @@ class Specs:
     @staticmethod
     def seldfuse_register_backends(register):
         register("a backend")
-        register(Writer(name="wrong-door", api_version=1, summary="", load="acme:write", suffix=".x"))
-        register(Backend(name="a,b@c", api_version=1, summary="", load="acme:load", provides=("activity",)))
-        register(Backend(name="careful", api_version=1, summary="", load="acme:load", provides=("activity",)))
-        register(Backend(name="loose", api_version=1, summary="", load="acme:load", provides="activity"))
+        register(Writer(name="wrong-door", api_version=2, summary="", write="acme:write", suffix=".x"))
+        register(Backend(name="a,b@c", api_version=2, summary="", load="acme:load", provides=("activity",)))
+        register(Backend(name="careful", api_version=2, summary="", load="acme:load", provides=("activity",)))
+        register(Backend(name="loose", api_version=2, summary="", load="acme:load", provides="activity"))
 
 
 class Unmarked:
     @staticmethod
     def seldfuse_register_backends(register):
-        register(Backend(name="unmarked", api_version=1, summary="", load="acme:load", provides=("activity",)))
+        register(Backend(name="unmarked", api_version=2, summary="", load="acme:load", provides=("activity",)))

@@ -1,4 +1,4 @@
-from seldfuse.catalogue import Backend, Detector, hookimpl
+from seldfuse.sdk import Backend, Detector, hookimpl
 
 
 @hookimpl
@@ -6,7 +6,7 @@ def seldfuse_register_backends(register):
     register(
         Backend(
             name="laser",
-            api_version=1,
+            api_version=2,
             summary="",
             load="acme:load",
             provides=("activity",),
@@ -17,5 +17,5 @@ def seldfuse_register_backends(register):
 
 
 @hookimpl
-def seldfuse_register_postprocessors(register):
-    register(Detector(name="radar", api_version=1, summary="", load="acme:load", requires=("acme_radar.antenna",)))
+def seldfuse_register_detectors(register):
+    register(Detector(name="radar", api_version=2, summary="", load="acme:load", requires=("acme_radar.antenna",)))

@@ -1,5 +1,4 @@
-from seldfuse.catalogue import Backend, hookimpl
-from seldfuse.errors import CheckpointError
+from seldfuse.sdk import Backend, CheckpointError, hookimpl
 
 
 @hookimpl
@@ -7,7 +6,7 @@ def seldfuse_register_backends(register):
     for name in ("late-crash", "late-checkpoint", "late-promise", "late-nowhere"):
         attribute = name.removeprefix("late-")
         load = f"acme_late:{attribute}"
-        register(Backend(name=name, api_version=1, summary="", load=load, provides=("activity",)))
+        register(Backend(name=name, api_version=2, summary="", load=load, provides=("activity",)))
 
 
 def crash(checkpoint, device):

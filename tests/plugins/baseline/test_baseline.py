@@ -13,9 +13,9 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import CheckpointError
-from seldfuse.features import ClipBatch
+from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
-from seldfuse.fusion import FusionSettings, decode_events, fuse
+from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.train.recipe import Recipe, parse_recipe, read_preset
 from seldfuse.train.task import TrainingTask
 from seldfuse_baseline.network import BaselineConfig, BaselineNetwork, from_settings, to_posterior
@@ -97,7 +97,7 @@ def test_three_tracks_meet_one_of_another_member() -> None:
     activity[0, 0, 0] = 0.9
     azimuth_deg = torch.full_like(activity, 46.0)
     sce = Posterior(activity, direction_from_azimuth(azimuth_deg), torch.ones_like(activity), labels=THREE)
-    fused = fuse({"baseline": baseline, "sce": sce}, FusionSettings())
+    fused = fuse_posteriors({"baseline": baseline, "sce": sce}, FusionSettings())
     assert fused.tracks == 3
     (events,) = decode_events(fused)
     rows = events.table[["azimuth_deg", "distance_m"]].sort_values("azimuth_deg").to_numpy()
@@ -114,7 +114,7 @@ def test_a_checkpoint_gives_what_its_network_gave(tmp_path: Path) -> None:
     settings = {"features": ["logmel"], "network": network.settings(), "training": {}}
     save_checkpoint(tmp_path / "tiny", network, "baseline", THREE, settings)
     backend = load_registry().find_backend(f"baseline@{tmp_path / 'tiny'}").load(torch.device("cpu"))
-    batch = ClipBatch(torch.randn(2, 2, 120_000, generator=torch.Generator().manual_seed(0)) * 0.05)
+    batch = make_batch(torch.randn(2, 2, 120_000, generator=torch.Generator().manual_seed(0)) * 0.05)
     said, own = backend.infer(batch), to_posterior(network(stack_features(batch, ["logmel"])), THREE)
     assert said.provides == ("activity", "direction", "distance")
     assert said.activity.shape == (2, 50, len(THREE), 3)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from seldfuse.catalogue import DetectorModel
 from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.models import DetectorModel
 from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
 from seldfuse.core.labels import DCASE2025

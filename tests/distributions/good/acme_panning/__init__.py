@@ -1,6 +1,6 @@
 """What seldfuse reads when it lists plugins. Nothing heavy is imported here."""
 
-from seldfuse.catalogue import Backend, hookimpl
+from seldfuse.sdk import Backend, hookimpl
 
 
 @hookimpl
@@ -9,7 +9,7 @@ def seldfuse_register_backends(register):
         Backend(
             name="panning",
             aliases=("acme",),
-            api_version=1,
+            api_version=2,
             summary="concerts: whatever sounds is music, and its level difference says where",
             load="acme_panning.backend:load",
             provides=("activity", "direction"),

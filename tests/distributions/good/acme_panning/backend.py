@@ -1,11 +1,8 @@
 """A backend without a network: it hears where a concert plays, and when."""
 
 import torch
-from seldfuse.directions import direction_from_azimuth
-from seldfuse.labels import DCASE2025
-from seldfuse.posterior import Posterior
 
-from seldfuse.features import ClipBatch
+from seldfuse.sdk import DCASE2025, ClipBatch, Posterior, direction_from_azimuth
 
 AUDIBLE_DB = -50.0
 

@@ -1,0 +1,56 @@
+"""Windows of sound on a device, encoders' tokens of them, and the features computed from them."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.core.clip import SAMPLE_RATE_HZ
+
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // 10
+
+FeatureFunction = Callable[["ClipBatch"], Tensor]
+
+
+class ClipBatch:
+    """Windows of equal length, 24 kHz stereo, on one device.
+
+    `batch["logmel"]` is computed when it is first asked for and kept; features may ask for other features.
+    `find_function` gives the function of a feature by its name (`seldfuse.features.load.find_function` those of the
+    catalogue). `tokens` are what encoders made of the windows, by the encoders' references:
+    `[batch, frame, token, channel]`, NaN in frames without a picture; `batch["compact-image"]` gives them back.
+    Raises ValueError unless the windows are whole 100 ms frames.
+    """
+
+    def __init__(
+        self,
+        audio: Float[Tensor, "batch 2 sample"],
+        find_function: Callable[[str], FeatureFunction],
+        tokens: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        if audio.shape[-1] == 0 or audio.shape[-1] % SAMPLES_PER_FRAME:
+            raise ValueError(
+                f"windows must be whole frames of {SAMPLES_PER_FRAME} samples, got {audio.shape[-1]} samples"
+            )
+        self.audio = audio
+        self._find_function = find_function
+        self._computed: dict[str, Tensor] = dict(tokens or {})
+
+    def __len__(self) -> int:
+        return self.audio.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        return self.audio.device
+
+    @property
+    def frames(self) -> int:
+        """Number of 100 ms frames in each window."""
+        return self.audio.shape[-1] // SAMPLES_PER_FRAME
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Compute the feature of that name, or give it again. Raises PluginError where nothing computes it."""
+        if name not in self._computed:
+            self._computed[name] = self._find_function(name)(self)
+        return self._computed[name]

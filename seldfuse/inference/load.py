@@ -1,0 +1,69 @@
+"""Backends and the encoders that they ask for, loaded."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.models import BackendModel
+from seldfuse.catalogue.registry import Registry
+from seldfuse.catalogue.requests import BackendRequest
+from seldfuse.core.device import resolve_device
+from seldfuse.encoders.load import EncoderModel, load_encoder
+from seldfuse.encoders.token_cache import EMBEDDINGS, TokenCache
+from seldfuse.errors import CheckpointError
+from seldfuse.inference.clips import LoadedBackends
+from seldfuse.storage.cache import cache_folder
+
+
+def load(reference: str, device: str = "auto") -> BackendModel:
+    """Load one backend, `name` or `name@checkpoint`, whose `infer` takes windows of sound.
+
+    The encoders that it asks for are not loaded; a Pipeline does that. Raises UsageError, PluginError or
+    CheckpointError.
+
+    >>> load("baseline", device="cpu").features
+    ('logmel',)
+    """
+    return load_registry().find_backend(reference).load(resolve_device(device))
+
+
+def load_backends(
+    backends: str | Sequence[str | BackendRequest], device: str = "auto", registry: Registry | None = None
+) -> LoadedBackends:
+    """Load backends, and the encoders that they ask for, onto a device.
+
+    `backends` are names separated by commas, or a list of names. Raises UsageError, PluginError or CheckpointError.
+    """
+    requests = find_requests(backends, registry or load_registry())
+    place = resolve_device(device)
+    models = {request.instance: request.load(place) for request in requests}
+    features = tuple(dict.fromkeys(name for model in models.values() for name in model.features))
+    return LoadedBackends(
+        models, features, place, load_encoders(models, place), TokenCache(cache_folder() / EMBEDDINGS)
+    )
+
+
+def find_requests(backends: str | Sequence[str | BackendRequest], registry: Registry) -> tuple[BackendRequest, ...]:
+    """Find the backends that names stand for. Raises UsageError or PluginError."""
+    if not isinstance(backends, str) and any(isinstance(one, BackendRequest) for one in backends):
+        return tuple(one if isinstance(one, BackendRequest) else registry.find_backend(one) for one in backends)
+    return registry.find_backends(backends if isinstance(backends, str) else ",".join(map(str, backends)))
+
+
+def load_encoders(backends: Mapping[str, BackendModel], device: torch.device) -> dict[str, EncoderModel]:
+    """Load the encoders that backends ask for, each once.
+
+    Raises CheckpointError where one is missing, or is not the one that a backend was trained with.
+    """
+    encoders: dict[str, EncoderModel] = {}
+    for instance, backend in backends.items():
+        for name, version in backend.encoders.items():
+            if name not in encoders:
+                encoders[name] = load_encoder(name, device)
+            if encoders[name].version != version:
+                raise CheckpointError(
+                    f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "
+                    "get the weights, or the seldfuse, that the checkpoint came with, or train anew"
+                )
+    return encoders

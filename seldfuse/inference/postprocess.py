@@ -1,0 +1,62 @@
+"""Post-processors of plugins: what they change is checked before the run goes on with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from seldfuse.catalogue.requests import PostProcessorRequest
+from seldfuse.core.clip import Clip
+from seldfuse.core.events import Events
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import PluginError, SeldfuseError
+
+Value = TypeVar("Value", Posterior, Events)
+
+
+@dataclass(frozen=True)
+class LoadedPostProcessor:
+    """The function of one post-processor, and whether it takes the fused posterior or the events."""
+
+    name: str
+    takes: Literal["events", "posterior"]
+    function: Callable[[Any, Clip], Any]
+
+
+def load_postprocessors(requests: Sequence[PostProcessorRequest]) -> tuple[LoadedPostProcessor, ...]:
+    """Load post-processors. Raises PluginError."""
+    return tuple(LoadedPostProcessor(one.instance, one.value.takes, one.load()) for one in requests)
+
+
+def postprocess(value: Value, processors: Sequence[LoadedPostProcessor], clip: Clip | None) -> Value:
+    """Let those that take such a value change it, one after the other; without a clip it stays.
+
+    Raises PluginError where one fails or gives what does not fit, and any SeldfuseError that it raises.
+    """
+    kind = "posterior" if isinstance(value, Posterior) else "events"
+    for one in processors:
+        if one.takes == kind and clip is not None:
+            value = _change(value, one, clip)
+    return value
+
+
+def _change(value: Value, one: LoadedPostProcessor, clip: Clip) -> Value:
+    try:
+        changed = one.function(value, clip)
+    except SeldfuseError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"the post-processor {one.name} failed ({type(error).__name__}: {error}); leave it out of --post"
+        ) from error
+    if not isinstance(changed, type(value)):
+        raise PluginError(
+            f"the post-processor {one.name} must give {type(value).__name__}, gave {type(changed).__name__}"
+        )
+    if changed.labels != value.labels or changed.hop_s != value.hop_s:
+        raise PluginError(f"the post-processor {one.name} must keep the labels and the hop of what it changes")
+    if isinstance(value, Posterior):
+        assert isinstance(changed, Posterior)
+        expected, found = tuple(value.activity.shape[:2]), tuple(changed.activity.shape[:2])
+        if expected != found:
+            raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {expected}, gave {found}")
+    return changed

@@ -1,0 +1,299 @@
+"""Everything that a plugin's files import, and all that they may rely on.
+
+Names are imported when they are first used: values, `hookimpl` and errors bring no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seldfuse.catalogue.hooks import hookimpl
+    from seldfuse.catalogue.models import BackendModel, DetectorModel
+    from seldfuse.catalogue.values import (
+        API_VERSION,
+        Augmentation,
+        Backend,
+        Detector,
+        Encoder,
+        Feature,
+        PairLimits,
+        PostProcessor,
+        PublishedWeights,
+        Score,
+        Writer,
+    )
+    from seldfuse.checkpoint import check_network_settings
+    from seldfuse.compat.onnx import get_device_name, open_session
+    from seldfuse.compat.packages import require_packages
+    from seldfuse.compat.torchvision import drop_overlaps, load_torchvision
+    from seldfuse.compat.transformers import import_transformers
+    from seldfuse.core.clip import SAMPLE_RATE_HZ, Clip, Frame
+    from seldfuse.core.clip_batch import ClipBatch
+    from seldfuse.core.detections import DETECTION_COLUMNS, KEYPOINTS, PERSON, UNTRACKED, Detections
+    from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth, fold_to_front, normalize
+    from seldfuse.core.events import Events
+    from seldfuse.core.geometry import Camera, fold_azimuth
+    from seldfuse.core.labels import DCASE2025, Label, LabelSet
+    from seldfuse.core.posterior import Posterior
+    from seldfuse.core.result import Result
+    from seldfuse.core.rules import Rule, Rules
+    from seldfuse.encoders.audio_models import AudioEncoderModel, AudioTokens
+    from seldfuse.encoders.compact_audio import encode_logmel
+    from seldfuse.encoders.models import ImageEncoderModel
+    from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
+    from seldfuse.features.logmel import compute_logmel
+    from seldfuse.features.stack import stack_features
+    from seldfuse.fusion.unify import merge_duplicate_tracks
+    from seldfuse.inference.network_backend import NetworkBackend
+    from seldfuse.metrics.counts import Counts
+    from seldfuse.metrics.rows import EventRows
+    from seldfuse.nn.accddoa import posterior_from_accddoa
+    from seldfuse.nn.audio_guided import AudioGuidedAttention
+    from seldfuse.nn.conformer import ConformerBlock
+    from seldfuse.nn.cross_attention import GatedCrossAttention
+    from seldfuse.nn.heads import build_linear_head, build_mlp_head
+    from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
+    from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
+    from seldfuse.storage.atomic import write_atomically
+    from seldfuse.train.adpit import adpit_loss, adpit_onscreen_loss, adpit_targets
+    from seldfuse.train.batch import TrainingBatch
+    from seldfuse.train.losses import activity_loss
+    from seldfuse.train.task import TrainingTask
+    from seldfuse.vision.engines import EngineCatalogue, EngineEntry
+    from seldfuse.vision.recorded import read_recorded
+    from seldfuse.weights.find import CONFIG, FRONT_END, PUBLISHED, VOCABULARY, WeightFiles, find_weights, is_downloaded
+
+_NAMES = {
+    # What a plugin registers
+    "seldfuse.catalogue.hooks": ("hookimpl",),
+    "seldfuse.catalogue.values": (
+        "API_VERSION",
+        "Augmentation",
+        "Backend",
+        "Detector",
+        "Encoder",
+        "Feature",
+        "PairLimits",
+        "PostProcessor",
+        "PublishedWeights",
+        "Score",
+        "Writer",
+    ),
+    # What the engine asks of what is loaded
+    "seldfuse.catalogue.models": (
+        "BackendModel",
+        "DetectorModel",
+    ),
+    "seldfuse.encoders.models": ("ImageEncoderModel",),
+    "seldfuse.encoders.audio_models": (
+        "AudioEncoderModel",
+        "AudioTokens",
+    ),
+    "seldfuse.train.task": ("TrainingTask",),
+    "seldfuse.train.batch": ("TrainingBatch",),
+    # Values
+    "seldfuse.core.clip": (
+        "Clip",
+        "Frame",
+        "SAMPLE_RATE_HZ",
+    ),
+    "seldfuse.core.clip_batch": ("ClipBatch",),
+    "seldfuse.core.detections": (
+        "DETECTION_COLUMNS",
+        "Detections",
+        "KEYPOINTS",
+        "PERSON",
+        "UNTRACKED",
+    ),
+    "seldfuse.core.events": ("Events",),
+    "seldfuse.core.geometry": (
+        "Camera",
+        "fold_azimuth",
+    ),
+    "seldfuse.core.labels": (
+        "DCASE2025",
+        "Label",
+        "LabelSet",
+    ),
+    "seldfuse.core.posterior": ("Posterior",),
+    "seldfuse.core.result": ("Result",),
+    "seldfuse.core.rules": (
+        "Rule",
+        "Rules",
+    ),
+    "seldfuse.metrics.counts": ("Counts",),
+    "seldfuse.metrics.rows": ("EventRows",),
+    # Directions
+    "seldfuse.core.directions": (
+        "azimuth_from_direction",
+        "direction_from_azimuth",
+        "fold_to_front",
+        "normalize",
+    ),
+    # Networks
+    "seldfuse.inference.network_backend": ("NetworkBackend",),
+    "seldfuse.checkpoint": ("check_network_settings",),
+    "seldfuse.features.stack": ("stack_features",),
+    "seldfuse.features.logmel": ("compute_logmel",),
+    "seldfuse.fusion.unify": ("merge_duplicate_tracks",),
+    "seldfuse.encoders.compact_audio": ("encode_logmel",),
+    "seldfuse.nn.accddoa": ("posterior_from_accddoa",),
+    "seldfuse.nn.audio_guided": ("AudioGuidedAttention",),
+    "seldfuse.nn.conformer": ("ConformerBlock",),
+    "seldfuse.nn.cross_attention": ("GatedCrossAttention",),
+    "seldfuse.nn.heads": (
+        "build_linear_head",
+        "build_mlp_head",
+    ),
+    "seldfuse.nn.onscreen_attention": (
+        "ColumnEmbedding",
+        "OnscreenAttention",
+    ),
+    "seldfuse.nn.resnet_conformer": (
+        "HOPS_PER_FRAME",
+        "Trunk",
+        "TrunkConfig",
+    ),
+    # Losses
+    "seldfuse.train.losses": ("activity_loss",),
+    "seldfuse.train.adpit": (
+        "adpit_loss",
+        "adpit_onscreen_loss",
+        "adpit_targets",
+    ),
+    # Detectors
+    "seldfuse.vision.engines": (
+        "EngineCatalogue",
+        "EngineEntry",
+    ),
+    "seldfuse.vision.recorded": ("read_recorded",),
+    "seldfuse.weights.find": (
+        "CONFIG",
+        "FRONT_END",
+        "PUBLISHED",
+        "VOCABULARY",
+        "WeightFiles",
+        "find_weights",
+        "is_downloaded",
+    ),
+    "seldfuse.compat.onnx": (
+        "get_device_name",
+        "open_session",
+    ),
+    "seldfuse.compat.packages": ("require_packages",),
+    "seldfuse.compat.torchvision": (
+        "drop_overlaps",
+        "load_torchvision",
+    ),
+    "seldfuse.compat.transformers": ("import_transformers",),
+    # Files and errors
+    "seldfuse.storage.atomic": ("write_atomically",),
+    "seldfuse.errors": (
+        "CheckpointError",
+        "MediaError",
+        "PluginError",
+        "SeldfuseError",
+        "UsageError",
+    ),
+}
+
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = [
+    "API_VERSION",
+    "CONFIG",
+    "DCASE2025",
+    "DETECTION_COLUMNS",
+    "FRONT_END",
+    "HOPS_PER_FRAME",
+    "KEYPOINTS",
+    "PERSON",
+    "PUBLISHED",
+    "SAMPLE_RATE_HZ",
+    "UNTRACKED",
+    "VOCABULARY",
+    "AudioEncoderModel",
+    "AudioGuidedAttention",
+    "AudioTokens",
+    "Augmentation",
+    "Backend",
+    "BackendModel",
+    "Camera",
+    "CheckpointError",
+    "Clip",
+    "ClipBatch",
+    "ColumnEmbedding",
+    "ConformerBlock",
+    "Counts",
+    "Detections",
+    "Detector",
+    "DetectorModel",
+    "Encoder",
+    "EngineCatalogue",
+    "EngineEntry",
+    "EventRows",
+    "Events",
+    "Feature",
+    "Frame",
+    "GatedCrossAttention",
+    "ImageEncoderModel",
+    "Label",
+    "LabelSet",
+    "MediaError",
+    "NetworkBackend",
+    "OnscreenAttention",
+    "PairLimits",
+    "PluginError",
+    "PostProcessor",
+    "Posterior",
+    "PublishedWeights",
+    "Result",
+    "Rule",
+    "Rules",
+    "Score",
+    "SeldfuseError",
+    "TrainingBatch",
+    "TrainingTask",
+    "Trunk",
+    "TrunkConfig",
+    "UsageError",
+    "WeightFiles",
+    "Writer",
+    "activity_loss",
+    "adpit_loss",
+    "adpit_onscreen_loss",
+    "adpit_targets",
+    "azimuth_from_direction",
+    "build_linear_head",
+    "build_mlp_head",
+    "check_network_settings",
+    "compute_logmel",
+    "direction_from_azimuth",
+    "drop_overlaps",
+    "encode_logmel",
+    "find_weights",
+    "fold_azimuth",
+    "fold_to_front",
+    "get_device_name",
+    "hookimpl",
+    "import_transformers",
+    "is_downloaded",
+    "load_torchvision",
+    "merge_duplicate_tracks",
+    "normalize",
+    "open_session",
+    "posterior_from_accddoa",
+    "read_recorded",
+    "require_packages",
+    "stack_features",
+    "write_atomically",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'seldfuse.sdk' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
