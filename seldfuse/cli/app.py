@@ -1,6 +1,8 @@
 """The `seldfuse` command: the commands, and how a failure leaves the process."""
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -17,8 +19,9 @@ from seldfuse.cli.commands.run import run
 from seldfuse.cli.commands.synth import synth
 from seldfuse.cli.commands.train import train
 from seldfuse.cli.commands.tune import tune
-from seldfuse.cli.console import print_error
+from seldfuse.cli.console import print_error, print_note
 from seldfuse.errors import SeldfuseError
+from seldfuse.settings.aliases import OldNameWarning
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
@@ -47,10 +50,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     What a user can mend is one message on stderr; a bug of seldfuse is a traceback.
     """
     try:
-        app(arguments, prog_name="seldfuse")
+        with _old_names_as_notes():
+            app(arguments, prog_name="seldfuse")
     except SeldfuseError as error:
         print_error(str(error))
         raise SystemExit(error.exit_code) from error
+
+
+@contextmanager
+def _old_names_as_notes() -> Iterator[None]:
+    """Show warnings of old names of keys as notes, others as Python does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", OldNameWarning)
+        show = warnings.showwarning
+
+        def show_or_note(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
+            if issubclass(category, OldNameWarning):
+                print_note(str(message))
+            else:
+                show(message, category, *rest, **options)
+
+        warnings.showwarning = show_or_note
+        yield
 
 
 def _print_version(wanted: bool) -> bool:

@@ -61,7 +61,7 @@ def to_document(result: Result) -> dict[str, Any]:
 
 def _segments(events: Events) -> list[dict[str, Any]]:
     rows = events.segments().to_dict("records")
-    return [{"class": events.labels.names[row["cls"]], **_plain(row)} for row in rows]
+    return [{"class": row.pop("class"), **_plain(row)} for row in rows]
 
 
 def _frames(events: Events) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 
 import seldfuse
 
-FOLDER = Path(__file__).parent / "fixtures" / "format-1"
+FOLDER = Path(__file__).parents[1] / "fixtures" / "format-1"
 MADE_BY = "0.1.0"
 
 ALIKE = 0.97

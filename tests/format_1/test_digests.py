@@ -11,27 +11,27 @@ import torch
 from format1 import FOLDER
 from PIL import Image
 
-from seldfuse.features.encoders.sound_encoder import SoundTokens
-from seldfuse.features.hearing import Hearing
-from seldfuse.features.kept import Kept, content
-from seldfuse.formats.dcase import read
-from seldfuse.labels import DCASE2025
-from seldfuse.manifest import digest
+from seldfuse.core.labels import DCASE2025
+from seldfuse.encoders.audio_models import AudioTokens
+from seldfuse.encoders.audio_reader import AudioTokenReader
+from seldfuse.encoders.token_cache import TokenCache, hash_content
+from seldfuse.formats.dcase import read_events
 from seldfuse.media.encode import write_wav
 from seldfuse.media.sound import FileAudio
-from seldfuse.synth.bank import Supply
-from seldfuse.synth.dataset.folder import Split, vouched
-from seldfuse.synth.dataset.ledger import recipe_of
-from seldfuse.synth.draw import Stage
-from seldfuse.synth.from_foa.recordings import Recording
-from seldfuse.synth.from_foa.write import recipe_of as recipe_of_recordings
-from seldfuse.synth.pictures.sprites import load_sprites
-from seldfuse.synth.sounds.procedural import procedural, procedural_bank
-from seldfuse.synth.sounds.soundbank import Sound, SoundBank, load_bank
-from seldfuse.synth.timelines.statistics import Statistics
-from seldfuse.weights.find import Weights
+from seldfuse.storage.digest import hash_file
+from seldfuse.synth.bank import SceneSupply
+from seldfuse.synth.dataset.folder import DatasetSplit, describe_clip
+from seldfuse.synth.dataset.split_manifest import describe_dataset
+from seldfuse.synth.draw import SceneIngredients
+from seldfuse.synth.from_foa.recordings import FoaRecording
+from seldfuse.synth.from_foa.write import describe_cuts as recipe_of_recordings
+from seldfuse.synth.pictures.cutout_set import load_cutouts
+from seldfuse.synth.sounds.procedural import build_procedural_bank, synthesize
+from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, load_bank
+from seldfuse.synth.timelines.statistics import SceneStatistics
+from seldfuse.weights.find import WeightFiles
 from seldfuse_gdino.postprocessor import load as load_gdino
-from seldfuse_keypoint.pair import Pair
+from seldfuse_keypoint.pair import PoseWeights
 
 SIDES = {"drawn from": False, "held out": True}
 VERSION = "seldfuse"
@@ -43,8 +43,8 @@ class Deaf:
 
     name, version, sample_rate_hz, whole_channels, channels = "clap", "0123", 48_000, 1, 1
 
-    def encode(self, audio: torch.Tensor) -> SoundTokens:
-        return SoundTokens(torch.zeros(len(audio), 1), torch.zeros(len(audio), audio.shape[1] // 4_800, 1))
+    def encode(self, audio: torch.Tensor) -> AudioTokens:
+        return AudioTokens(torch.zeros(len(audio), 1), torch.zeros(len(audio), audio.shape[1] // 4_800, 1))
 
 
 def written(path: Path, data: bytes = b"seldfuse") -> Path:
@@ -56,21 +56,21 @@ def written(path: Path, data: bytes = b"seldfuse") -> Path:
 def of_files(root: Path) -> dict[str, Any]:
     """Of one file, in all the places that have a digest of their own."""
     file, other = written(root / "file.wav"), written(root / "other.pth", b"weights")
-    kept = Kept(root / "kept")
-    kept.put("a key", torch.zeros(1))
+    kept = TokenCache(root / "kept")
+    kept.add("a key", torch.zeros(1))
     write_wav(root / "silence.wav", np.zeros((2, 48_000), np.float32))
-    Hearing(FileAudio(root / "silence.wav"), Deaf(), kept, str).window(0, 20)
-    split = Split(root / "data", "dev-train")
-    labels = written(split.file("a", "csv"), b"frame,class,source,azimuth,distance,onscreen\n")
-    written(split.file("a", "wav"))
+    AudioTokenReader(FileAudio(root / "silence.wav"), Deaf(), kept, str).read_window(0, 20)
+    split = DatasetSplit(root / "data", "dev-train")
+    labels = written(split.get_path("a", "csv"), b"frame,class,source,azimuth,distance,onscreen\n")
+    written(split.get_path("a", "wav"))
     return {
-        "file of a manifest": digest(file),
-        "content of a clip": content(file),
+        "file of a manifest": hash_file(file),
+        "content of a clip": hash_content(file),
         "kept under keys": sorted(path.relative_to(root).as_posix() for path in (root / "kept").rglob("*.*")),
-        "files of a clip": dict(vouched(split, "a", read(labels), video=False).files),
-        "pair of OpenMMLab's": Pair(file, other).version(),
-        "weights": Weights(file, None).version(),
-        "words of gdino": load_gdino("recorded", torch.device("cpu"), None).looks_with,
+        "files of a clip": dict(describe_clip(split, "a", read_events(labels), video=False).files),
+        "pair of OpenMMLab's": PoseWeights(file, other).version(),
+        "weights": WeightFiles(file, None).hash_version(),
+        "words of gdino": load_gdino("recorded", torch.device("cpu"), None).engine_id,
     }
 
 
@@ -83,20 +83,20 @@ def of_sounds(root: Path) -> dict[str, Any]:
     written(root / "listed" / "manifest.csv", f"class,group,path\n{rows}".encode())
     banks = {name: load_bank(root / "sounds", DCASE2025, side) for name, side in SIDES.items()}
     listed = {name: load_bank(root / "listed", DCASE2025, side) for name, side in SIDES.items()}
-    made = {name: procedural_bank(DCASE2025, side, 2) for name, side in SIDES.items()}
-    ramp = Sound(12, "ramp", np.arange(2400, dtype=np.float32), np.ones(1, dtype=bool))
-    stage = Stage(banks["drawn from"], Statistics.load())
-    told = recipe_of(
+    made = {name: build_procedural_bank(DCASE2025, side, 2) for name, side in SIDES.items()}
+    ramp = BankSound(12, "ramp", np.arange(2400, dtype=np.float32), np.ones(1, dtype=bool))
+    stage = SceneIngredients(banks["drawn from"], SceneStatistics.load())
+    told = describe_dataset(
         stage, {"sounds": root / "sounds", "plans": root / "listed" / "manifest.csv", "srir": None}, seed=1
     )
-    Supply(stage, ("logmel",), 1, root / "bank")
+    SceneSupply(stage, ("logmel",), 1, root / "bank")
     card = json.loads((root / "bank" / "bank.json").read_text())
     return {
         "folders": {name: list(bank.keys) for name, bank in banks.items()},
-        "file": banks["drawn from"].digest(banks["drawn from"].keys[0]),
+        "file": banks["drawn from"].hash_sound(banks["drawn from"].keys[0]),
         "table": {name: list(bank.keys) for name, bank in listed.items()},
         "procedural": {name: list(bank.keys) for name, bank in made.items()},
-        "in memory": SoundBank.of_sounds(DCASE2025, {"ramp": ramp}).digest("ramp"),
+        "in memory": SoundBank.from_sounds(DCASE2025, {"ramp": ramp}).hash_sound("ramp"),
         "recipe of a split": {name: value for name, value in told.items() if name != VERSION},
         "card of a bank": {name: value for name, value in card.items() if name != VERSION},
     }
@@ -110,19 +110,19 @@ def of_sprites(root: Path) -> dict[str, Any]:
         picture.paste((90, 90, 90, 255), (5, 5, 35, 55))
         picture.save(path)
     return {
-        name: list(load_sprites(root / "sprites", DCASE2025, side).classes["telephone"]) for name, side in SIDES.items()
+        name: list(load_cutouts(root / "sprites", DCASE2025, side).classes["telephone"]) for name, side in SIDES.items()
     }
 
 
 def of_recordings(root: Path) -> dict[str, Any]:
     sound, labels = written(root / "a.wav"), written(root / "a.csv", b"0,0,0,30,0,150\n")
-    told = recipe_of_recordings([Recording("dev-train", "a", sound, labels, None, 60)], seed=1, hop_s=5.0)
+    told = recipe_of_recordings([FoaRecording("dev-train", "a", sound, labels, None, 60)], seed=1, hop_s=5.0)
     return {name: value for name, value in told.items() if name != VERSION}
 
 
 def of_models() -> dict[str, Any]:
     """Numbers in place of digests, for processors do not agree in the last bit."""
-    waves = {name: procedural(name, 4) for name in ("bell", "knock", "footsteps", "water_tap")}
+    waves = {name: synthesize(name, 4) for name in ("bell", "knock", "footsteps", "water_tap")}
     return {name: [wave.size, float(np.abs(wave).mean()), *map(float, wave[1000:1003])] for name, wave in waves.items()}
 
 
@@ -141,5 +141,5 @@ def test_computed_sounds_are_what_they_were() -> None:
 
 
 def test_a_computed_sound_has_the_digest_of_its_samples() -> None:
-    bank = procedural_bank(DCASE2025, held_out=False, count=1)
-    assert bank.digest("procedural/bell/0") == sha256(procedural("bell", 0).tobytes()).hexdigest()
+    bank = build_procedural_bank(DCASE2025, held_out=False, count=1)
+    assert bank.hash_sound("procedural/bell/0") == sha256(synthesize("bell", 0).tobytes()).hexdigest()

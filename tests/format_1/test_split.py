@@ -12,7 +12,7 @@ from format1 import FOLDER, copied, of_this_version, one_thread, read_lines, wri
 from worlds import call
 
 from seldfuse.media.encode import write_wav
-from seldfuse.synth.dataset import crew
+from seldfuse.synth.dataset import workers
 
 SPLIT = FOLDER / "split"
 COMMANDS = {
@@ -25,7 +25,7 @@ RECORDING = "dev-train-sony/fold3_room21_mix013"
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Clips are made in this process, by one thread."""
-    monkeypatch.setattr(crew, "produce", lambda orders, maker, _: (maker.make(order) for order in orders))
+    monkeypatch.setattr(workers, "run_workers", lambda orders, maker, _: (maker.make(order) for order in orders))
     with one_thread():
         yield
 
