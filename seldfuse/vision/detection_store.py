@@ -11,6 +11,7 @@ import numpy as np
 from seldfuse.core.detections import Detections
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import UsageError
+from seldfuse.settings.aliases import RULES, rename_old_keys, restore_old_keys
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.vision.recorded import SUFFIX
 from seldfuse.vision.refine import ClipDetections
@@ -74,7 +75,7 @@ def read_detections(path: Path) -> DetectionFile:
         told = json.loads(_companion_path(path).read_text(encoding="utf-8"))
         looked, rate_hz = frozenset(map(int, told["looked"])), float(told["key"]["rate_hz"])
         width_px, height_px = map(int, told["size_px"])
-        rules = {name: _rule(rule) for name, rule in told["rules"].items()}
+        rules = {name: _rule(rule) for name, rule in rename_old_keys(told["rules"], RULES).items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"expected what was looked at when, as a run keeps it ({error!r}): {_companion_path(path)}"
@@ -91,7 +92,8 @@ def save_detections(path: Path, record: DetectionFile) -> None:
         "key": record.key,
         "looked": sorted(record.memory.looked),
         "size_px": record.memory.size_px,
-        "rules": {name: asdict(rule) for name, rule in record.rules.by_class.items()},
+        # The names that these files have always had.
+        "rules": restore_old_keys({name: asdict(rule) for name, rule in record.rules.by_class.items()}, RULES),
     }
     with write_atomically(_companion_path(path)) as draft:
         draft.write_text(json.dumps(told) + "\n", encoding="utf-8")
