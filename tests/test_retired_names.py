@@ -1,0 +1,97 @@
+"""Names that the redesign retired are gone; old keys of files live on in `seldfuse.settings.aliases` alone."""
+
+import ast
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALIASES = ROOT / "seldfuse" / "settings" / "aliases.py"
+SOURCES = ("seldfuse", "plugins", "benchmarks")
+
+STILL_USED = {
+    "Encoder",  # a value of the catalogue, was the type of any loaded encoder
+}
+"""Old names that mean something else today."""
+
+
+@pytest.fixture(scope="module")
+def renames(shared: Path) -> list[tuple[str, str]]:
+    """Old and new names, `Class.member` for members."""
+    with (shared / "review-renames.tsv").open(newline="") as file:
+        return [(row["old"], row["new"]) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
+    for room in SOURCES:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if path != ALIASES:
+                yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_retired_classes_and_functions_are_not_defined(renames: list[tuple[str, str]]) -> None:
+    new = {name for _, name in renames}
+    retired = {old for old, _ in renames if "." not in old} - new - STILL_USED
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path, tree in sources()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in retired and not is_command(path, node.name)
+    ]
+    assert found == []
+
+
+def test_retired_members_are_not_defined(renames: list[tuple[str, str]]) -> None:
+    classes = {old: new for old, new in renames if "." not in old}
+    retired = {
+        (classes.get(owner, owner), member) for owner, member in (old.split(".") for old, _ in renames if "." in old)
+    }
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {owner.name}.{name}"
+        for path, tree in sources()
+        for owner in ast.walk(tree)
+        if isinstance(owner, ast.ClassDef)
+        for node in owner.body
+        for name in names_of(node)
+        if (owner.name, name) in retired
+    ]
+    assert found == []
+
+
+def test_retired_names_that_are_no_common_words_stand_nowhere(renames: list[tuple[str, str]]) -> None:
+    new = {part for _, name in renames for part in name.split(".")}
+    olds = {old.rpartition(".")[2] for old, _ in renames} - new - STILL_USED
+    distinctive = {old for old in olds if "_" in old.strip("_") or re.search(r"[a-z][A-Z]", old)} - defined_members()
+    found = []
+    for path in [*(path for path, _ in sources()), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]:
+        words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        found += [f"{path.relative_to(ROOT)} {word}" for word in sorted(words & distinctive)]
+    assert found == []
+
+
+def is_command(path: Path, name: str) -> bool:
+    """The commands of the command line are functions named after what is typed, and so are the front doors."""
+    return path.parent.name == "commands" or (path.name == "pipeline.py" and name in ("run", "fuse"))
+
+
+def names_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    return []
+
+
+def defined_members() -> set[str]:
+    """Members of classes: that one class lost a name does not forbid it to others."""
+    return {
+        name
+        for _, tree in sources()
+        for owner in ast.walk(tree)
+        if isinstance(owner, ast.ClassDef)
+        for node in owner.body
+        for name in names_of(node)
+    }
