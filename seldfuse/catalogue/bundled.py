@@ -6,7 +6,7 @@ To add one, write its file and one value here. Registered through the hooks that
 from collections.abc import Callable
 
 from seldfuse.catalogue.hooks import hookimpl
-from seldfuse.catalogue.values import Feature, Writer
+from seldfuse.catalogue.values import Feature, PairLimits, Score, Writer
 
 LICENSE = "Apache-2.0"
 
@@ -84,6 +84,125 @@ FEATURES = (
     ),
 )
 
+SCORES = (
+    Score(
+        name="f20_1",
+        api_version=2,
+        summary="F score of the challenge: azimuth and distance within their limits",
+        license=LICENSE,
+        title="F20/1",
+        meaning="F: at most 20° off and distance off by at most itself",
+        higher_is_better=True,
+        limits=PairLimits(azimuth_deg=20.0, relative_distance=1.0),
+        needs=("azimuth", "distance"),
+        absent_class="zero",
+        can_fit=True,
+    ),
+    Score(
+        name="f20_1_on",
+        api_version=2,
+        summary="F score of the challenge's audio-visual track: on-screen must be right as well",
+        license=LICENSE,
+        title="F20/1/on",
+        meaning="F: the same, and on-screen right",
+        higher_is_better=True,
+        limits=PairLimits(azimuth_deg=20.0, relative_distance=1.0, onscreen=True),
+        needs=("azimuth", "distance", "onscreen"),
+        absent_class="zero",
+        can_fit=True,
+    ),
+    Score(
+        name="f20",
+        api_version=2,
+        summary="F score with a limit on azimuth alone",
+        license=LICENSE,
+        title="F20",
+        meaning="F: at most 20° off",
+        higher_is_better=True,
+        limits=PairLimits(azimuth_deg=20.0),
+        needs=("azimuth",),
+        absent_class="zero",
+        can_fit=True,
+    ),
+    Score(
+        name="f1",
+        api_version=2,
+        summary="F score with a limit on distance alone",
+        license=LICENSE,
+        title="F1",
+        meaning="F: distance off by at most itself",
+        higher_is_better=True,
+        limits=PairLimits(relative_distance=1.0),
+        needs=("distance",),
+        absent_class="zero",
+        can_fit=True,
+    ),
+    Score(
+        name="f_class",
+        api_version=2,
+        summary="F score of class and frame, wherever the sources are",
+        license=LICENSE,
+        title="F of class",
+        meaning="F: class and frame only",
+        higher_is_better=True,
+        limits=PairLimits(),
+        absent_class="zero",
+        can_fit=True,
+    ),
+    Score(
+        name="doae_deg",
+        api_version=2,
+        summary="mean error of azimuth over all pairs",
+        license=LICENSE,
+        title="DOAE",
+        meaning="azimuth error",
+        higher_is_better=False,
+        unit="°",
+        digits=1,
+        count="seldfuse.metrics.pair_errors:count_errors",
+        compute="seldfuse.metrics.pair_errors:compute_azimuth_error",
+        needs=("azimuth",),
+    ),
+    Score(
+        name="rde",
+        api_version=2,
+        summary="mean error of distance over all pairs, relative to the true one",
+        license=LICENSE,
+        title="RDE",
+        meaning="relative distance error",
+        higher_is_better=False,
+        count="seldfuse.metrics.pair_errors:count_errors",
+        compute="seldfuse.metrics.pair_errors:compute_relative_distance_error",
+        needs=("distance",),
+    ),
+    Score(
+        name="distance_error_m",
+        api_version=2,
+        summary="mean error of distance over all pairs",
+        license=LICENSE,
+        title="distance error",
+        meaning="distance error",
+        higher_is_better=False,
+        unit="m",
+        digits=2,
+        count="seldfuse.metrics.pair_errors:count_errors",
+        compute="seldfuse.metrics.pair_errors:compute_distance_error",
+        needs=("distance",),
+    ),
+    Score(
+        name="osa",
+        api_version=2,
+        summary="share of the pairs whose on-screen flag is right",
+        license=LICENSE,
+        title="OSA",
+        meaning="on-screen accuracy",
+        higher_is_better=True,
+        count="seldfuse.metrics.pair_errors:count_errors",
+        compute="seldfuse.metrics.pair_errors:compute_onscreen_accuracy",
+        needs=("onscreen",),
+    ),
+)
+
 WRITERS = (
     Writer(
         name="dcase",
@@ -108,6 +227,12 @@ WRITERS = (
 @hookimpl
 def seldfuse_register_features(register: Callable[[Feature], None]) -> None:
     for value in FEATURES:
+        register(value)
+
+
+@hookimpl
+def seldfuse_register_scores(register: Callable[[Score], None]) -> None:
+    for value in SCORES:
         register(value)
 
 

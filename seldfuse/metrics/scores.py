@@ -1,91 +1,112 @@
-"""Scores from counts (DCASE 2025 Challenge, Task 3)."""
+"""Scores from counts, by what the catalogue says of each (DCASE 2025 Challenge, Task 3)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from seldfuse.metrics.counts import EPS, Counts
+from seldfuse.catalogue.values import Score
+from seldfuse.errors import PluginError
+from seldfuse.metrics.catalogue import call_score, check_shape
+from seldfuse.metrics.counts import Counts
+from seldfuse.metrics.f_scores import compute_f
 
 Average = Literal["macro", "micro"]
 
-NAMES = ("f20_1", "f20_1_on", "f20", "f1", "f_class", "doae_deg", "rde", "distance_error_m", "osa")
-"""All scores; those that begin with f count hits, the others are means over pairs."""
 
+class Scores(Mapping[str, float]):
+    """How well events were found, by the names of the scores: `scores["f20_1"]`, or `scores.f20_1`.
 
-@dataclass(frozen=True)
-class Scores:
-    """How well events were found.
-
-    The F scores, 1 at best, differ in what a pair must meet to be a hit. `f20_1`: at most 20° off, and the distance
-    off by no more than itself; `f20_1_on`: on-screen right as well; `f20` and `f1`: just one of the two limits;
-    `f_class`: nothing but frame and class. The errors are means over all pairs, near or far: `doae_deg` of azimuth,
-    `rde` of distance relative to the true one, `distance_error_m`; `osa` is the share of pairs with on-screen right.
-    NaN where reference or prediction never states what is asked, or nothing was paired.
-
-    `classes` holds the same scores as arrays of shape `cls`.
+    NaN where reference or prediction never states what a score needs, or nothing was paired. `classes` holds the same
+    scores as arrays of shape `cls`, `higher_is_better` whether a larger value is the better one.
     """
 
-    f20_1: float
-    f20_1_on: float
-    f20: float
-    f1: float
-    f_class: float
-    doae_deg: float
-    rde: float
-    distance_error_m: float
-    osa: float
-    classes: Mapping[str, Float64[np.ndarray, "cls"]]
+    def __init__(
+        self,
+        values: Mapping[str, float],
+        classes: Mapping[str, Float64[np.ndarray, "cls"]],
+        higher_is_better: Mapping[str, bool],
+    ) -> None:
+        self._values = dict(values)
+        self.classes = classes
+        self.higher_is_better = higher_is_better
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __getattr__(self, name: str) -> float:
+        # Not `self._values`: while it is unpickled it has none, and would ask for it for ever.
+        values: Mapping[str, float] = self.__dict__.get("_values", {})
+        if name not in values:
+            raise AttributeError(f"there is no score {name!r}; there are {', '.join(values)}")
+        return values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Scores({', '.join(f'{name}={value:.4g}' for name, value in self.items())})"
 
     def to_dict(self) -> dict[str, float]:
-        """The scores, by name, that are numbers."""
-        return {name: getattr(self, name) for name in NAMES if not np.isnan(getattr(self, name))}
+        """Collect the scores that are numbers, by name."""
+        return {name: value for name, value in self.items() if not np.isnan(value)}
 
 
 def compute_scores(counts: Counts, average: Average = "macro") -> Scores:
-    """Scores of all clips together.
+    """Compute the scores of all clips together. Raises PluginError where a score fails or gives a wrong shape.
 
-    `macro` is the mean over classes, where a class that is nowhere counts 0 in the F scores and not at all in the
-    errors; `micro` pools the classes.
+    `macro` is the mean over classes, in which a class that is nowhere counts 0 or not at all, as the score says; `micro`
+    pools the classes.
     """
     total = counts.sum_clips()
     return Scores(
-        **{name: float(value) for name, value in average_scores(total, average).items()}, classes=score_classes(total)
+        {name: float(value) for name, value in average_scores(total, average).items()},
+        score_classes(total),
+        {score.name: score.higher_is_better for score in counts.scores},
     )
 
 
 def average_scores(counts: Counts, average: Average) -> dict[str, Float64[np.ndarray, "*set"]]:
-    """Every score of every set, over its classes."""
+    """Compute every score of every set, over its classes."""
     if average == "micro":
-        found = score_classes(counts.map(lambda count: count.sum(axis=-1, keepdims=True)))
-    else:
-        found = {
-            name: score.mean(axis=-1, keepdims=True) if name.startswith("f") else _mean_ignoring_nan(score)
-            for name, score in score_classes(counts).items()
-        }
-    return {name: score[..., 0] for name, score in found.items()}
+        pooled = counts.map(lambda count: count.sum(axis=-1, keepdims=True))
+        return {name: score[..., 0] for name, score in score_classes(pooled).items()}
+    there = counts.pairs + counts.false_alarms + counts.misses > 0
+    classes = score_classes(counts)
+    return {
+        score.name: _average_zero(classes[score.name])
+        if score.absent_class == "zero"
+        else _average_known(classes[score.name], there)
+        for score in counts.scores
+    }
 
 
 def score_classes(counts: Counts) -> dict[str, Float64[np.ndarray, "*set cls"]]:
-    """Every score of every set and class."""
-    no_azimuth, no_distance, no_onscreen = (
-        _is_never_stated(known, counts.pairs)
-        for known in (counts.known_azimuth, counts.known_distance, counts.known_onscreen)
-    )
-    weight = EPS + counts.pairs + (counts.false_alarms + counts.misses) / 2
-    return {
-        "f20_1": np.where(no_azimuth | no_distance, np.nan, counts.hits_f20_1 / weight),
-        "f20_1_on": np.where(no_azimuth | no_distance | no_onscreen, np.nan, counts.hits_f20_1_on / weight),
-        "f20": np.where(no_azimuth, np.nan, counts.hits_f20 / weight),
-        "f1": np.where(no_distance, np.nan, counts.hits_f1 / weight),
-        "f_class": counts.pairs / weight,
-        "doae_deg": _ratio(counts.azimuth_error_deg, counts.known_azimuth),
-        "rde": _ratio(counts.relative_error, counts.known_distance),
-        "distance_error_m": _ratio(counts.distance_error_m, counts.known_distance),
-        "osa": _ratio(counts.onscreen_right, counts.known_onscreen),
-    }
+    """Compute every score of every set and class."""
+    never = {field: _is_never_stated(counts.sums[f"known_{field}"], counts.pairs) for field in _list_needs(counts)}
+    found = {}
+    for score in counts.scores:
+        values = _score_classes(score, counts)
+        for field in score.needs:
+            values = np.where(never[field], np.nan, values)
+        found[score.name] = values
+    return found
+
+
+def _list_needs(counts: Counts) -> set[str]:
+    return {field for score in counts.scores for field in score.needs}
+
+
+def _score_classes(score: Score, counts: Counts) -> Float64[np.ndarray, "*set cls"]:
+    if score.limits is not None:
+        return compute_f(counts.hits[score.name], counts.pairs, counts.false_alarms, counts.misses)
+    if score.compute is None:
+        raise PluginError(f"the score {score.name!r} must state `limits` or `compute`, and has neither")
+    return check_shape(score, "its values", call_score(score, score.compute, counts), counts.pairs.shape)
 
 
 def _is_never_stated(
@@ -96,15 +117,20 @@ def _is_never_stated(
     return never
 
 
-def _ratio(
-    total: Float64[np.ndarray, "*set cls"], number: Float64[np.ndarray, "*set cls"]
-) -> Float64[np.ndarray, "*set cls"]:
-    ratio: Float64[np.ndarray, "*set cls"] = np.where(number > 0, total, np.nan) / np.maximum(number, 1)
-    return ratio
+def _average_zero(score: Float64[np.ndarray, "*set cls"]) -> Float64[np.ndarray, "*set"]:
+    """Average over all classes, NaN counting 0 unless there is nothing else."""
+    unknown = np.isnan(score).all(axis=-1)
+    mean: Float64[np.ndarray, "*set"] = np.where(unknown, np.nan, np.nan_to_num(score).mean(axis=-1))
+    return mean
 
 
-def _mean_ignoring_nan(score: Float64[np.ndarray, "*set cls"]) -> Float64[np.ndarray, "*set 1"]:
-    known = ~np.isnan(score)
-    return _ratio(
-        np.nan_to_num(score).sum(axis=-1, keepdims=True), known.sum(axis=-1, keepdims=True).astype(np.float64)
-    )
+def _average_known(
+    score: Float64[np.ndarray, "*set cls"], there: Bool[np.ndarray, "*set cls"]
+) -> Float64[np.ndarray, "*set"]:
+    """Average over the classes that are there and have a number."""
+    known = there & ~np.isnan(score)
+    number = known.sum(axis=-1)
+    mean: Float64[np.ndarray, "*set"] = np.where(
+        number > 0, np.where(known, score, 0.0).sum(axis=-1), np.nan
+    ) / np.maximum(number, 1)
+    return mean
