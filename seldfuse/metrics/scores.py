@@ -59,8 +59,8 @@ class Scores(Mapping[str, float]):
 def compute_scores(counts: Counts, average: Average = "macro") -> Scores:
     """Compute the scores of all clips together. Raises PluginError where a score fails or gives a wrong shape.
 
-    `macro` is the mean over classes, in which a class that is nowhere counts 0 or not at all, as the score says; `micro`
-    pools the classes.
+    `macro` is the mean over classes, in which a class that is nowhere counts 0 or not at all, as the score states;
+    `micro` pools the classes.
     """
     total = counts.sum_clips()
     return Scores(

@@ -4,24 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seldfuse.catalogue.values import Score
 from seldfuse.encoders.load import parse_name
+from seldfuse.metrics.catalogue import format_score, list_scores, make_heading
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.recipe import SYNTH
 from seldfuse.train.task import TrainingTask
+from seldfuse.train.validation import find_criterion
 
 CARD = "README.md"
-
-SCORES = {
-    "f20_1": "F20/1",
-    "f20_1_on": "F20/1/on",
-    "f20": "F20 (distance waived)",
-    "f1": "F1 (azimuth waived)",
-    "f_class": "F of class alone",
-    "doae_deg": "DOA error, degrees",
-    "rde": "relative distance error",
-    "distance_error_m": "distance error, m",
-    "osa": "on-screen accuracy",
-}
 
 RANDOM_SCENES = (
     "random scenes from isolated sounds: timelines as in STARSS22's labels, shoebox rooms with RT60 0.15–1.2 s, "
@@ -32,7 +23,7 @@ PICTURES = "drawn rooms with cut-outs of people and drawings of things where the
 
 
 def write_card(folder: Path, task: TrainingTask, training: Mapping[str, Any]) -> None:
-    """Writes README.md: what the checkpoint is, how it was trained, what it scores. Raises UsageError."""
+    """Write README.md: what the checkpoint is, how it was trained, how it scores. Raises UsageError."""
     recipe = training["recipe"]
     run, optimiser = recipe["run"], recipe["optimizer"]
     start = f", started from `{recipe['init']}`" if recipe["init"] else ""
@@ -40,7 +31,7 @@ def write_card(folder: Path, task: TrainingTask, training: Mapping[str, Any]) ->
     seen = f", and tokens of {', '.join(map(parse_name, recipe['encoders']))}" if recipe["encoders"] else ""
     clips, hours = run["batch_size"] * run["accumulate_steps"], training["hours"]
     scores = [
-        f"| {title} | {training['scores'][name]:.3f} |" for name, title in SCORES.items() if name in training["scores"]
+        _score(score, training["scores"][score.name]) for score in list_scores() if score.name in training["scores"]
     ]
     text = f"""# {task.backend}
 
@@ -56,8 +47,9 @@ A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}.
 | Weights | half precision, safetensors |
 | Licence | Apache-2.0 |
 
-Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over classes. The
-best of the validations on these same clips was kept, so they flatter a little.
+Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over classes; ↑
+where higher is better, ↓ where lower is. The best of the validations on these same clips was chosen, by
+{make_heading(find_criterion(task))}, so they flatter a little.
 
 | score | value |
 |---|---|
@@ -65,6 +57,10 @@ best of the validations on these same clips was kept, so they flatter a little.
 """
     with write_atomically(folder / CARD) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def _score(score: Score, value: float) -> str:
+    return f"| {make_heading(score)} {'↑' if score.higher_is_better else '↓'} | {format_score(score, value)} |"
 
 
 def _augmentation(settings: Mapping[str, float]) -> str:

@@ -1,5 +1,6 @@
 """The training loop, which every backend's task plugs into."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,9 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse import __version__
+from seldfuse.catalogue.values import Score
 from seldfuse.checkpoint import save_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.metrics.catalogue import is_better
 from seldfuse.metrics.scores import Scores
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.augment import augment_batch
@@ -30,7 +33,7 @@ from seldfuse.train.schedule import SCHEDULES
 from seldfuse.train.setup import TrainingSetup, TrainingState, set_up_training
 from seldfuse.train.state import STATE, save_state
 from seldfuse.train.task import TrainingTask
-from seldfuse.train.validation import score_network
+from seldfuse.train.validation import find_criterion, score_network
 
 RECIPE = "recipe.toml"
 LAST = "last"
@@ -58,9 +61,11 @@ def train_network(
 
     With `resume` it goes on from the state in `out`, to the same weights as if it had never stopped. `watch` hears of
     every step, `warn` of what is odd about the data. Started by `torchrun`, several processes share each step's scenes.
-    Raises UsageError or MediaError for unusable data, CheckpointError where there is nothing to go on from, and
-    TrainingError where the loss is no longer a number or memory runs out; the best checkpoint so far is kept.
+    Raises PluginError where the task's criterion is no score, UsageError or MediaError for unusable data,
+    CheckpointError where there is nothing to go on from, and TrainingError where the loss is no longer a number or
+    memory runs out; the best checkpoint so far stays.
     """
+    find_criterion(task)
     if not resume and (out / STATE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
     with _open_accelerator(recipe, device) as crew:
@@ -190,12 +195,19 @@ def _validate(training: TrainingSetup, course: TrainingState) -> Scores:
         broadcast_object_list(told)
     scores = told[0]
     assert scores is not None
-    better = course.best is None or getattr(scores, task.criterion) > course.best[task.criterion]
+    better = _is_best(find_criterion(task), scores, course)
     course.best, course.stale = (round_scores(scores), 0) if better else (course.best, course.stale + 1)
     if crew.is_main_process:
         for folder in [training.out / LAST, *([training.out] if better else [])]:
             _save(training, course, scores, folder)
     return scores
+
+
+def _is_best(criterion: Score, scores: Scores, course: TrainingState) -> bool:
+    """Whether these are the best so far; a score that was not known then is beaten by any number."""
+    if course.best is None:
+        return True
+    return is_better(criterion, scores[criterion.name], course.best.get(criterion.name, math.nan))
 
 
 def _save(training: TrainingSetup, course: TrainingState, scores: Scores, folder: Path) -> None:

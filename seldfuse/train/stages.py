@@ -21,6 +21,7 @@ from seldfuse.train.progress import StepReport
 from seldfuse.train.recipe import SYNTH, Recipe, TrainingStage, parse_recipe
 from seldfuse.train.state import STATE
 from seldfuse.train.task import TrainingTask
+from seldfuse.train.validation import find_criterion
 
 
 def train_in_stages(
@@ -40,6 +41,7 @@ def train_in_stages(
     """
     if not resume and (out / RECIPE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
+    find_criterion(task)
     due = expand_stages(recipe)
     with write_atomically(out / RECIPE) as draft:
         draft.write_text(recipe.to_toml(), encoding="utf-8")

@@ -19,7 +19,7 @@ class TrainingTask(Protocol):
     """Name of the backend whose checkpoints come out."""
 
     criterion: str
-    """The score by which the best checkpoint is chosen, a field of `seldfuse.metrics.scores.Scores`."""
+    """The name of the score by which the best checkpoint is chosen, bundled or a plugin's."""
 
     recipes: Path
     """The folder of its recipes, a TOML file for each preset."""

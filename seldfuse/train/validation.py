@@ -6,8 +6,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
+from seldfuse.catalogue.values import Score
 from seldfuse.core.events import Events
+from seldfuse.errors import PluginError
 from seldfuse.fusion import decode_events
+from seldfuse.metrics.catalogue import find_score
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.scores import Scores, compute_scores
 from seldfuse.synth.bank import CHUNK, SceneChunk, SceneSupply
@@ -43,13 +46,21 @@ class RandomValidation:
         return iter(self._batches)
 
 
+def find_criterion(task: TrainingTask) -> Score:
+    """Find the score by which a task chooses its best checkpoint. Raises PluginError where no score has its name."""
+    try:
+        return find_score(task.criterion)
+    except PluginError as error:
+        raise PluginError(f"the training task of {task.backend!r} has an unknown criterion: {error}") from error
+
+
 def _first(piece: SceneChunk, count: int) -> SceneChunk:
     """At most so many scenes, in single precision."""
     return piece.map(lambda tensor: tensor[:count].float())
 
 
 def score_network(task: TrainingTask, network: nn.Module, validation: Validation) -> Scores:
-    """Strict scores, macro over classes, of a network that is in evaluation mode, one-track or not."""
+    """Compute the strict scores, macro over classes, of a network in evaluation mode."""
     labels = validation.references[0].labels
     predictions: list[Events] = []
     with torch.inference_mode():

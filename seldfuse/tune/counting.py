@@ -1,4 +1,4 @@
-"""What a posterior counts once it is decoded."""
+"""Counts of the events of a posterior."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ from seldfuse.metrics.rows import COLUMNS, Scene
 
 
 def count_posteriors(
-    references: Sequence[Scene], said: Posterior, decode: DecodeSettings, mode: Mode = "strict"
+    references: Sequence[Scene], posterior: Posterior, decode: DecodeSettings, mode: Mode = "strict"
 ) -> Counts:
-    """Counts of every clip and class, arrays of shape `clip cls`."""
-    return count_matches(references, _scenes(said, decode), said.labels, mode)
+    """Decode a posterior and count every clip and class, arrays of shape `clip cls`."""
+    return count_matches(references, _scenes(posterior, decode), posterior.labels, mode)
 
 
-def _scenes(said: Posterior, decode: DecodeSettings) -> list[Float64[np.ndarray, "_ 6"]]:
+def _scenes(posterior: Posterior, decode: DecodeSettings) -> list[Float64[np.ndarray, "_ 6"]]:
     """Each clip's events in plain rows."""
-    told, rows = to_columns(said, decode)
+    columns, rows = to_columns(posterior, decode)
     unknown = np.full(sum(rows), np.nan)
-    table = np.stack([told.get(name, unknown) for name in COLUMNS], 1).astype(np.float64)
+    table = np.stack([columns.get(name, unknown) for name in COLUMNS], 1).astype(np.float64)
     return np.split(table, np.cumsum(rows)[:-1])

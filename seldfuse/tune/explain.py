@@ -1,4 +1,4 @@
-"""What each member is worth: alone, left out, added; who errs with whom, who is best at what, and whose word holds."""
+"""What each member is worth: alone, left out, added; whose errors agree, who is best at what, and who is calibrated."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,11 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.catalogue.values import Score
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combine import SPREADS
 from seldfuse.fusion.decode import find_active
+from seldfuse.metrics.catalogue import list_scores, orient
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
 from seldfuse.metrics.scores import score_classes
@@ -22,8 +24,9 @@ from seldfuse.tune.fusion import TuneResult, assign_folds, cross_validate
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.tuning_data import TuningData
 
-SCORES = ("f20_1", "f20", "f1", "f_class")
 AUDIBLE = 0.05
+FIELDS = {"azimuth": "direction", "distance": "distance", "onscreen": "onscreen"}
+"""The field of a posterior for what a score needs."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ class EnsembleReport:
 
     `alone` and `without` map members to the scores of the member alone and of the ensemble without it, `loss` to what
     is lost with it; `growth` begins with the best member, and each next one is the one that adds most. `correlation`
-    holds, for activity, azimuth and distance, that of the members' errors, NaN where a member does not tell. `by_class`
-    maps scores and classes to each member's F. `diagrams` are those of each member, and of the fused posterior, before
-    and after what was fitted; `compute_coverage` maps `direction` and `distance` to what share of the true values lies
-    in each interval, in percent. Both are of fits that had not seen the clip.
+    holds, for activity, azimuth and distance, that of the members' errors, NaN where a member does not state the
+    quantity. `by_class` maps scores and classes to each member's value; scores are those that can be fitted to and for
+    which some member has what they need. `diagrams` are those of each member, and of the fused posterior, before and
+    after what was fitted; `coverage` maps `direction` and `distance` to the share of true values in each interval, in
+    percent. Both are of fits that had not seen the clip.
     """
 
     criterion: str
@@ -64,19 +68,19 @@ class EnsembleReport:
 
 
 def explain_ensemble(
-    tuned: TuneResult, objective: Objective, folds: int, watch: Callable[[str], None]
+    tuned: TuneResult, objective: Objective, folds: int, note: Callable[[str], None]
 ) -> EnsembleReport:
-    """What each member of a tuned ensemble is worth; `watch` hears what is being asked."""
+    """Find what each member of a tuned ensemble is worth; `note` is told what is being tried."""
     material = tuned.compared
     members = tuple(material.members)
 
     def counted(chosen: Sequence[str]) -> Counts:
-        watch(f"what {' and '.join(chosen)} can do")
+        note(f"what {' and '.join(chosen)} can do")
         part = replace(material, members={name: material.members[name] for name in chosen})
         return cross_validate(PooledMembers.from_members(part, tuned.start, objective), ("decoding",), folds)[1]
 
-    name = objective.criterion
-    ensembles = _Ensembles(counted, name)
+    name, shown = objective.score.name, _list_shown(material)
+    ensembles = _Ensembles(counted, objective.score)
     whole = ensembles.counts(members)
     alone = {member: ensembles.counts((member,)) for member in members}
     others = {member: tuple(other for other in members if other != member) for member in members}
@@ -86,21 +90,21 @@ def explain_ensemble(
         clips=len(material),
         members=members,
         whole=ensembles.score(members),
-        alone={member: _scores(counts) for member, counts in alone.items()},
+        alone={member: _scores(counts, shown) for member, counts in alone.items()},
         without={member: ensembles.score(rest) for member, rest in without.items()},
         loss={member: compare_systems(whole, ensembles.counts(rest))[name] for member, rest in without.items()},
         growth=_growth(ensembles, members),
         correlation=_correlations(material),
-        by_class=_by_class(alone, material),
+        by_class=_by_class(alone, material, shown),
         diagrams=_diagrams(material, tuned, folds),
-        coverage=compute_coverage(tuned.winner.said, material.truth, tuned.winner.settings),
+        coverage=compute_coverage(tuned.winner.posterior, material.truth, tuned.winner.settings),
     )
 
 
 class _Ensembles:
-    """What ensembles of some of the members count, each tried once, and their score."""
+    """Counts of ensembles of some of the members, each tried once, and their score."""
 
-    def __init__(self, counted: Callable[[Sequence[str]], Counts], score: str) -> None:
+    def __init__(self, counted: Callable[[Sequence[str]], Counts], score: Score) -> None:
         self._counted, self._score = counted, score
         self._made: dict[frozenset[str], Counts] = {}
 
@@ -111,12 +115,23 @@ class _Ensembles:
         return self._made[key]
 
     def score(self, members: Sequence[str]) -> float:
-        return compute_intervals(self.counts(members))[self._score].value
+        return compute_intervals(self.counts(members))[self._score.name].value
+
+    def rank(self, value: float) -> tuple[bool, float]:
+        """Make a key by which the best value is the largest; a member that has no score comes last."""
+        return not math.isnan(value), orient(self._score, value)
 
 
-def _scores(counts: Counts) -> dict[str, float]:
+def _list_shown(material: TuningData) -> list[str]:
+    """The scores that can be fitted to, and of which some member has whatever they need."""
+    provided = {field for posterior in material.members.values() for field in posterior.provides}
+    there = {need for need, field in FIELDS.items() if field in provided}
+    return [score.name for score in list_scores() if score.can_fit and there.issuperset(score.needs)]
+
+
+def _scores(counts: Counts, shown: Sequence[str]) -> dict[str, float]:
     found = compute_intervals(counts)
-    return {name: found[name].value for name in SCORES}
+    return {name: found[name].value for name in shown}
 
 
 def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, float]]:
@@ -124,14 +139,15 @@ def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, fl
     growth = []
     while len(chosen) < len(members):
         scores = {name: ensembles.score((*chosen, name)) for name in members if name not in chosen}
-        # A member that does not tell what is scored has no score, and comes last.
-        best = max(scores, key=lambda name: (not math.isnan(scores[name]), scores[name]))
+        best = max(scores, key=lambda name: ensembles.rank(scores[name]))
         chosen.append(best)
         growth.append((best, scores[best]))
     return growth
 
 
-def _by_class(alone: Mapping[str, Counts], material: TuningData) -> dict[str, dict[str, dict[str, float]]]:
+def _by_class(
+    alone: Mapping[str, Counts], material: TuningData, shown: Sequence[str]
+) -> dict[str, dict[str, dict[str, float]]]:
     labels = material.truth.labels
     found = {name: score_classes(counts.sum_clips()) for name, counts in alone.items()}
     return {
@@ -139,7 +155,7 @@ def _by_class(alone: Mapping[str, Counts], material: TuningData) -> dict[str, di
             cls: {name: float(scores[score][place]) for name, scores in found.items()}
             for place, cls in enumerate(labels.names)
         }
-        for score in SCORES
+        for score in shown
     }
 
 
@@ -185,7 +201,7 @@ def _diagrams(
             mended[~seen] = fitted.apply(said.map(lambda v, seen=seen: v[~seen])).activity
         found[name] = (_diagram(said, truth), _diagram(replace(said, activity=mended), truth))
     before, _ = pool_all(material, tuned.start)
-    return {**found, "fused": (_diagram(before, truth), _diagram(tuned.winner.said, truth))}
+    return {**found, "fused": (_diagram(before, truth), _diagram(tuned.winner.posterior, truth))}
 
 
 def _diagram(said: Posterior, truth: Posterior) -> ReliabilityDiagram:

@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from seldfuse.catalogue.values import PairLimits, Score
 from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
 from seldfuse.fusion import DecodeSettings, FusionSettings, pool
 from seldfuse.fusion.smooth import SmoothSettings, smooth_posterior
 from seldfuse.fusion.uncertainty import UncertaintyInputs
+from seldfuse.metrics.catalogue import find_score, list_scores
 from seldfuse.metrics.counts import Mode
 from seldfuse.tune.decoding import count_hits, fit_decoding, select_active_rows
-from seldfuse.tune.hits import Criterion
 from seldfuse.tune.outcomes import OutcomeRows, compute_f, compute_outcomes
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.smoothing import fit_smoothing
@@ -26,14 +28,43 @@ CHUNK = 250
 """Clips that are pooled at a time: few enough for the processor's cache, enough to keep it busy."""
 ANGLES_DEG = (7.5, 30.0)
 """What is tried beside the angle as it is."""
+CHALLENGE = "f20_1"
+"""The challenge's own score."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The score that is fitted to, and whether frames count that the challenge's scorer leaves out."""
+    """The score that is fitted to, and whether frames count that the challenge's scorer leaves out.
 
-    criterion: Criterion = "f20_1"
+    Raises PluginError where there is no such score, and UsageError where it is none to fit to.
+    """
+
+    criterion: str = CHALLENGE
     mode: Mode = "strict"
+
+    def __post_init__(self) -> None:
+        score = find_score(self.criterion)
+        if not score.can_fit:
+            fittable = ", ".join(other.name for other in list_scores() if other.can_fit)
+            raise UsageError(f"fusion cannot be fitted to {score.name}; --criterion takes {fittable}")
+
+    @property
+    def score(self) -> Score:
+        return find_score(self.criterion)
+
+    @property
+    def limits(self) -> PairLimits:
+        """What a pair must meet to be a hit where thresholds are fitted.
+
+        A score without limits only chooses among what is fitted; thresholds are fitted to the F score with the
+        challenge's limits on what the score needs.
+        """
+        needs, challenge = self.score.needs, find_score(CHALLENGE).limits or PairLimits()
+        return self.score.limits or PairLimits(
+            azimuth_deg=challenge.azimuth_deg if "azimuth" in needs else None,
+            relative_distance=challenge.relative_distance if "distance" in needs else None,
+            onscreen="onscreen" in needs,
+        )
 
 
 @dataclass(frozen=True)
@@ -178,4 +209,4 @@ def _outcomes(
     among: OutcomeRows | None = None,
 ) -> OutcomeRows:
     scored = material.keep_scored(objective.mode == "official")
-    return compute_outcomes(posterior, material.truth, objective.criterion, decode.unify_angle_deg, scored, among)
+    return compute_outcomes(posterior, material.truth, objective.limits, decode.unify_angle_deg, scored, among)

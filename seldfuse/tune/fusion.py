@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from seldfuse.catalogue.values import Score
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.settings import PRESETS
+from seldfuse.metrics.catalogue import orient
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
 from seldfuse.tune.counting import count_posteriors
@@ -39,8 +41,8 @@ SEED = 7
 
 @dataclass(frozen=True)
 class FitCandidate:
-    """What was fitted, and its score: on recordings that the fit had not seen, on those it had, and how much more the
-    first is than the preset's."""
+    """What was fitted, and its score: on recordings not fitted to, on those fitted to, and the first less the
+    preset's, below 0 where lower is better and it is better."""
 
     parts: tuple[str, ...]
     cross_validated: Interval
@@ -50,19 +52,19 @@ class FitCandidate:
 
 @dataclass(frozen=True)
 class CandidateTrial:
-    """A candidate, and what each clip says, and counts, by the settings that have not seen its recording."""
+    """A candidate, and the posterior and counts of each clip by settings not fitted to its recording."""
 
     candidate: FitCandidate
     settings: FusionSettings
-    said: Posterior
+    posterior: Posterior
     counts: Counts
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """The settings to use, fitted to all clips; those of the preset with fitted doubts where nothing was better.
+    """The settings to use, fitted to all clips; those of the preset with fitted uncertainty where nothing was better.
 
-    `starts` tells the score of each preset and way to combine, of which nothing is fitted. Candidates begin with the
+    `starts` holds the score of each preset and way to combine, of which nothing is fitted. Candidates begin with the
     best of them, `start`. All were compared on the clips of `compared`; `winner` is the best.
     """
 
@@ -80,11 +82,11 @@ def tune_fusion(
     base: FusionSettings,
     objective: Objective = Objective(),  # noqa: B008 - it is frozen
     folds: int = 5,
-    watch: Callable[[str], None] = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> TuneResult:
-    """Fits each candidate, cross-validated by recording, and takes the best. `watch` hears what is being fitted.
+    """Fit each candidate, cross-validated by recording, and take the best. `note` is told what is being fitted.
 
-    Raises UsageError where there are too few recordings to tell.
+    Raises UsageError where there are too few recordings, or no member has what the score needs.
     """
     recordings = int(material.recording.max()) + 1
     if recordings < max(FEWEST_RECORDINGS, folds):
@@ -93,30 +95,37 @@ def tune_fusion(
             f"got {recordings}; fewer would fit their own chances"
         )
     some = material.sample_clips(COMPARED_CLIPS, SEED)
-    watch("nothing: which preset, and how to combine")
+    note("nothing: which preset, and how to combine")
     plain = _plain(some, base, objective)
-    starts = [(*kind, compute_intervals(counts)[objective.criterion].value) for kind, counts in plain.items()]
-    preset, combine, score = max(starts, key=lambda one: one[2])
-    if math.isnan(score):
-        raise UsageError(
-            f"{objective.criterion} asks for what no member, or no label, tells: direction, distance"
-            f"{' or on-screen' if objective.criterion == 'f20_1_on' else ''}; add a member that does"
-        )
+    name = objective.score.name
+    starts = [(*kind, compute_intervals(counts)[name].value) for kind, counts in plain.items()]
+    preset, combine, value = max(starts, key=lambda start: orient(objective.score, start[2]))
+    if math.isnan(value):
+        raise UsageError(_describe_unknown(objective.score))
     start, before = replace(base, preset=preset, combine=combine), plain[base.preset, base.combine]
     pooled, trials = PooledMembers.from_members(some, start, objective), []
     for parts in CANDIDATES:
-        watch(" and ".join(parts) or "doubts alone")
+        note(" and ".join(parts) or "doubts alone")
         trials.append(_trial(pooled, before, parts, folds))
     candidates = [trial.candidate for trial in trials]
-    winner = max(trials, key=lambda trial: trial.candidate.cross_validated.value)
-    if winner.candidate.gain.value <= 0:
+    winner = max(trials, key=lambda trial: orient(objective.score, trial.candidate.cross_validated.value))
+    if orient(objective.score, winner.candidate.gain.value) <= 0:
         start, winner = base, _trial(PooledMembers.from_members(some, base, objective), before, (), folds)
     settings = winner.settings
     if len(some) < len(material):
-        watch("the best of these to all clips")
+        note("the best of these to all clips")
         settings, _ = fit_all(material, start, winner.candidate.parts, objective)
-    preset_score = compute_intervals(before)[objective.criterion]
-    return TuneResult(settings, preset_score, starts, start, some, candidates, winner)
+    return TuneResult(settings, compute_intervals(before)[name], starts, start, some, candidates, winner)
+
+
+NEEDED = {"azimuth": "direction", "distance": "distance", "onscreen": "on-screen"}
+"""What users call the fields that a score needs."""
+
+
+def _describe_unknown(score: Score) -> str:
+    *others, last = [NEEDED[field] for field in score.needs] or ["events"]
+    fields = f"{', '.join(others)} or {last}" if others else last
+    return f"{score.name} asks for what no member, or no label, tells: {fields}; add a member that does"
 
 
 def _plain(material: TuningData, base: FusionSettings, objective: Objective) -> dict[tuple[str, str], Counts]:
@@ -124,44 +133,40 @@ def _plain(material: TuningData, base: FusionSettings, objective: Objective) -> 
     found = {}
     for preset, combine in product(PRESETS, COMBINERS):
         settings = replace(base, preset=preset, combine=combine)
-        said = pool_all(material, settings)[0]
-        found[preset, combine] = count_posteriors(material.references, said, settings.decode, objective.mode)
+        pooled = pool_all(material, settings)[0]
+        found[preset, combine] = count_posteriors(material.references, pooled, settings.decode, objective.mode)
     return found
 
 
 def _trial(start: PooledMembers, before: Counts, parts: tuple[str, ...], folds: int) -> CandidateTrial:
     """Fits `parts` to what was pooled as it is, fold by fold and to all; the gain is that over `before`."""
     material, objective = start.material, start.objective
-    said, unseen = cross_validate(start, parts, folds)
-    settings, seen = fit_all(material, start.settings, parts, objective, start)
-    again = count_posteriors(material.references, seen, settings.decode, objective.mode)
-    name = objective.criterion
-    score, gain = compute_intervals(unseen)[name], compare_systems(unseen, before)[name]
+    posterior, counts = cross_validate(start, parts, folds)
+    settings, resubstituted = fit_all(material, start.settings, parts, objective, start)
+    again = count_posteriors(material.references, resubstituted, settings.decode, objective.mode)
+    name = objective.score.name
+    score, gain = compute_intervals(counts)[name], compare_systems(counts, before)[name]
     return CandidateTrial(
-        FitCandidate(parts, score, compute_intervals(again)[name].value, gain), settings, said, unseen
+        FitCandidate(parts, score, compute_intervals(again)[name].value, gain), settings, posterior, counts
     )
 
 
 def cross_validate(start: PooledMembers, parts: tuple[str, ...], folds: int) -> tuple[Posterior, Counts]:
-    """What each clip says, and counts, once `parts` are fitted to the folds without its recording."""
+    """Compute posterior and counts of each clip once `parts` are fitted to the folds without its recording."""
     material, objective = start.material, start.objective
     fold = assign_folds(material.recording, folds)
-    counts, blind, places = [], [], []
+    counts, held_out, places = [], [], []
     for number in range(folds):
         seen = fold != number
         pooled = pool_if_changed(start, fit_members(material, start.settings, parts, seen))
-        settings, said = fit(material, pooled, parts, objective, seen)
-        blind.append(said.map(lambda value, seen=seen: value[~seen]))
+        settings, posterior = fit(material, pooled, parts, objective, seen)
+        held_out.append(posterior.map(lambda value, seen=seen: value[~seen]))
         places.append((~seen).nonzero().squeeze(1))
         references = [material.references[clip] for clip in places[-1].tolist()]
-        counts.append(count_posteriors(references, blind[-1], settings.decode, objective.mode))
+        counts.append(count_posteriors(references, held_out[-1], settings.decode, objective.mode))
     order = torch.cat(places).argsort()
-    return Posterior.concat(blind).map(lambda value: value[order]), _concat(counts, order)
-
-
-def _concat(found: Sequence[Counts], order: Int[Tensor, "clip"]) -> Counts:
-    whole = {entry.name: np.concatenate([getattr(counts, entry.name) for counts in found]) for entry in fields(Counts)}
-    return Counts(**whole).map(lambda count: count[order.numpy()])
+    joined = Counts.concat(counts).map(lambda count: count[order.numpy()])
+    return Posterior.concat(held_out).map(lambda value: value[order]), joined
 
 
 def assign_folds(recording: Int[Tensor, "clip"], folds: int) -> Int[Tensor, "clip"]:

@@ -1,19 +1,17 @@
-"""Which of the chosen tracks are hits: pairs of true sources and predictions, matched as the scorer does."""
+"""Which of the chosen tracks are hits: pairs of true sources and predictions, matched as the scores do."""
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.geometry import fold_azimuth
-from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG, RELATIVE_LIMIT
-
-Criterion = Literal["f20_1", "f20_1_on", "f20", "f1", "f_class"]
 
 MOST_TRACKS = 3
 """Eight choices and six ways to match; neither posteriors nor truth have more tracks."""
@@ -63,10 +61,10 @@ class CandidatePairs(NamedTuple):
     passed: Bool[Tensor, "cell 3 3"]
 
     @classmethod
-    def from_sides(cls, said: MatchSide, truth: MatchSide, criterion: Criterion) -> "CandidatePairs":
-        """Whatever is active on the side that says."""
-        apart_deg = (truth.azimuth_deg.unsqueeze(-1) - said.azimuth_deg.unsqueeze(-2)).abs()
-        return cls(truth.active, apart_deg.nan_to_num(0.0), _passes(said, truth, apart_deg, criterion))
+    def from_sides(cls, predicted: MatchSide, truth: MatchSide, limits: PairLimits) -> "CandidatePairs":
+        """Pair every true source with every track, whether or not the track is active."""
+        apart_deg = (truth.azimuth_deg.unsqueeze(-1) - predicted.azimuth_deg.unsqueeze(-2)).abs()
+        return cls(truth.active, apart_deg.nan_to_num(0.0), _passes(predicted, truth, apart_deg, limits))
 
     def count_hits(self, active: Bool[Tensor, "cell 3"]) -> UInt8[Tensor, "cell"]:
         """How many hits there are among those pairs of active tracks that lie nearest in sum."""
@@ -102,16 +100,17 @@ def _match(
 
 
 def _passes(
-    said: MatchSide, truth: MatchSide, apart_deg: Float[Tensor, "cell 3 3"], criterion: Criterion
+    predicted: MatchSide, truth: MatchSide, apart_deg: Float[Tensor, "cell 3 3"], limits: PairLimits
 ) -> Bool[Tensor, "cell 3 3"]:
-    """Which pairs are within the criterion's limits; what is NaN is within none."""
+    """Which pairs are within the limits; what is NaN is within none."""
     passed = torch.ones_like(apart_deg, dtype=torch.bool)
-    if criterion in ("f20_1", "f20_1_on", "f20"):
-        passed = passed & (apart_deg <= AZIMUTH_LIMIT_DEG)
-    if criterion in ("f20_1", "f20_1_on", "f1"):
+    if limits.azimuth_deg is not None:
+        passed = passed & (apart_deg <= limits.azimuth_deg)
+    if limits.relative_distance is not None:
         true_m = truth.distance_m.unsqueeze(-1)
-        passed = passed & ((said.distance_m.unsqueeze(-2) - true_m).abs() <= RELATIVE_LIMIT * true_m)
-    if criterion == "f20_1_on":
-        shown, seen = said.onscreen.unsqueeze(-2), truth.onscreen.unsqueeze(-1)
-        passed = passed & ((shown > 0.5) == (seen > 0.5)) & ~(shown + seen).isnan()
+        error_m = (predicted.distance_m.unsqueeze(-2) - true_m).abs()
+        passed = passed & (error_m <= limits.relative_distance * true_m)
+    if limits.onscreen:
+        called, true = predicted.onscreen.unsqueeze(-2), truth.onscreen.unsqueeze(-1)
+        passed = passed & ((called > 0.5) == (true > 0.5)) & ~(called + true).isnan()
     return passed

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.class_values import Number
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.unify import group_tracks, merge_cells
-from seldfuse.tune.hits import MOST_TRACKS, CandidatePairs, Criterion, MatchSide, pad_tracks
+from seldfuse.tune.hits import MOST_TRACKS, CandidatePairs, MatchSide, pad_tracks
 
 FAINTEST = 0.05
 """A class whose activity never exceeds this is taken for silent."""
@@ -64,16 +65,16 @@ def compute_f(counts: Float[Tensor, "3 *set"]) -> Float[Tensor, "*set"]:
 def compute_outcomes(
     said: Posterior,
     truth: Posterior,
-    criterion: Criterion,
+    limits: PairLimits,
     angle_deg: Number = 15.0,
     scored: Bool[Tensor, "clip frame"] | None = None,
     among: OutcomeRows | None = None,
 ) -> OutcomeRows:
-    """The outcomes of a posterior of all clips beside the truth, whose activity is 0 or 1.
+    """Compute the outcomes of a posterior of all clips beside the truth, whose activity is 0 or 1.
 
-    `angle_deg` is that of decoding. Frames that are not `scored` have no outcome. A limit on what either side does not
-    know is passed by none. With `among`, the rows are those. Raises ValueError for more than three tracks on either
-    side.
+    `limits` are what a pair must meet to be a hit, `angle_deg` is that of decoding. Frames that are not `scored` have
+    no outcome. A limit on what either side does not know is passed by none. With `among`, the rows are those. Raises
+    ValueError for more than three tracks on either side.
     """
     if max(said.tracks, truth.tracks) > MOST_TRACKS:
         raise ValueError(f"expected at most {MOST_TRACKS} tracks, got {said.tracks} and {truth.tracks}")
@@ -93,7 +94,7 @@ def compute_outcomes(
     place = _places(at, clip, cls)
     side = MatchSide.from_fields(_cells(truth, place), sounds[at])
     hits = torch.zeros((*at.shape, len(choices)), dtype=torch.uint8, device=real.device)
-    hits[at] = _hits_by_choice(_cells(said, place), side, choices, angle_deg, criterion)
+    hits[at] = _hits_by_choice(_cells(said, place), side, choices, angle_deg, limits)
     predictions = _sources_by_choice(said, activity, (clip, cls), choices, angle_deg)
     if scored is not None:
         predictions = predictions * scored[clip].T.unsqueeze(-1)
@@ -145,11 +146,11 @@ def _hits_by_choice(
     truth: MatchSide,
     choices: Sequence[Bool[Tensor, "track"]],
     angle_deg: Number,
-    criterion: Criterion,
+    limits: PairLimits,
 ) -> UInt8[Tensor, "cell choice"]:
     """How many hits each choice of tracks has, copies merged."""
     everything = torch.ones_like(cells["activity"], dtype=torch.bool)
-    pairs = CandidatePairs.from_sides(MatchSide.from_fields(cells, everything), truth, criterion)
+    pairs = CandidatePairs.from_sides(MatchSide.from_fields(cells, everything), truth, limits)
     hits = torch.stack([pairs.count_hits(pad_tracks(chosen).expand_as(truth.active)) for chosen in choices], -1)
     if "direction" not in cells:
         return hits
@@ -160,5 +161,5 @@ def _hits_by_choice(
     for number, chosen in enumerate(choices):
         if chosen.sum() > 1:
             merged = MatchSide.from_fields(*merge_cells(few, chosen.expand_as(few["activity"]), angle_deg))
-            hits[near, number] = CandidatePairs.from_sides(merged, few_true, criterion).count_hits(merged.active)
+            hits[near, number] = CandidatePairs.from_sides(merged, few_true, limits).count_hits(merged.active)
     return hits

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
-from seldfuse.tune.explain import SCORES, EnsembleReport, ReliabilityDiagram
+from seldfuse.tune.explain import EnsembleReport, ReliabilityDiagram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +70,8 @@ def _members(worth: EnsembleReport) -> "Figure":
 
 
 def _bars_alone(axes: "Axes", worth: EnsembleReport) -> None:
-    width = 0.8 / len(SCORES)
-    for place, score in enumerate(SCORES):
+    width = 0.8 / len(worth.by_class)
+    for place, score in enumerate(worth.by_class):
         at = [member + place * width for member in range(len(worth.members))]
         axes.bar(at, [worth.alone[member][score] for member in worth.members], width, label=score)
     axes.set_xticks([member + 0.4 - width / 2 for member in range(len(worth.members))], worth.members)

@@ -1,7 +1,7 @@
 """`seldfuse eval`: how good predictions are."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,21 +13,10 @@ from seldfuse.core.labels import DCASE2025
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from seldfuse.catalogue.values import Score
     from seldfuse.metrics.counts import Counts
     from seldfuse.metrics.jackknife import Interval
     from seldfuse.metrics.scores import Scores
-
-MEANINGS = {
-    "f20_1": "F: at most 20° off and distance off by at most itself",
-    "f20_1_on": "F: the same, and on-screen right",
-    "f20": "F: at most 20° off",
-    "f1": "F: distance off by at most itself",
-    "f_class": "F: class and frame only",
-    "doae_deg": "azimuth error (°)",
-    "rde": "relative distance error",
-    "distance_error_m": "distance error (m)",
-    "osa": "on-screen accuracy",
-}
 
 
 def evaluate(
@@ -62,7 +51,7 @@ def evaluate(
     else:
         print_result(
             f"{len(truth.files)} clips, {mode} counting, {average} average",
-            _score_table(bounds, compared),
+            _score_table(counts.scores, bounds, compared),
             "",
             _class_table(result, counts),
         )
@@ -75,7 +64,7 @@ def _document(
         label: {name: _plain(score[index]) for name, score in result.classes.items()}
         for index, label in enumerate(DCASE2025.names)
     }
-    document: dict[str, Any] = {name: _plain(getattr(result, name)) for name in MEANINGS}
+    document: dict[str, Any] = {name: _plain(value) for name, value in result.items()}
     document |= {**settings, "classes": classes, "intervals": _plain_bounds(bounds, "value")}
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
@@ -96,40 +85,39 @@ def _plain(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _score_table(bounds: Mapping[str, "Interval"], compared: Mapping[str, "Interval"] | None) -> "Table":
+def _score_table(
+    scores: Sequence["Score"], bounds: Mapping[str, "Interval"], compared: Mapping[str, "Interval"] | None
+) -> "Table":
     from rich.table import Table
+
+    from seldfuse.metrics.catalogue import with_unit
 
     table = Table("score", "", box=None, pad_edge=False)
     for heading in ("value", "95 % interval", *(("difference", "95 % interval") if compared else ())):
         table.add_column(heading, justify="right")
-    for name, meaning in MEANINGS.items():
-        difference = _cells(name, compared[name], sign="+") if compared else ()
-        table.add_row(name, meaning, *_cells(name, bounds[name]), *difference)
+    for score in scores:
+        difference = _cells(score, compared[score.name], sign="+") if compared else ()
+        table.add_row(score.name, with_unit(score.meaning, score), *_cells(score, bounds[score.name]), *difference)
     return table
 
 
-def _cells(name: str, bound: "Interval", sign: str = "") -> tuple[str, str]:
-    return (
-        _text(name, bound.value, sign),
-        f"{_text(name, bound.low, sign)} … {_text(name, bound.high, sign)}",
-    )
+def _cells(score: "Score", bound: "Interval", sign: str = "") -> tuple[str, str]:
+    from seldfuse.metrics.catalogue import format_score
+
+    value, low, high = (format_score(score, number, sign) for number in (bound.value, bound.low, bound.high))
+    return value, f"{low} … {high}"
 
 
 def _class_table(result: "Scores", counts: "Counts") -> "Table":
     from rich.table import Table
 
+    from seldfuse.metrics.catalogue import format_score
+
     table = Table("class", box=None, pad_edge=False)
-    for heading in ("frames", *MEANINGS):
+    for heading in ("frames", *result):
         table.add_column(heading, justify="right")
     frames = (counts.pairs + counts.misses).sum(axis=0)
     for index, label in enumerate(DCASE2025.names):
-        cells = [_text(name, result.classes[name][index]) for name in MEANINGS]
+        cells = [format_score(score, result.classes[score.name][index]) for score in counts.scores]
         table.add_row(label, f"{frames[index]:.0f}", *cells)
     return table
-
-
-def _text(name: str, value: float, sign: str = "") -> str:
-    if math.isnan(value):
-        return "–"
-    decimals = {"doae_deg": 1, "distance_error_m": 2}.get(name, 3)
-    return f"{value:{sign}.{decimals}f}"

@@ -1,5 +1,7 @@
 """`seldfuse train`: teaches a backend."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,10 +10,8 @@ import typer
 from seldfuse.cli.console import print_note
 
 if TYPE_CHECKING:
+    from seldfuse.catalogue.values import Score
     from seldfuse.train.progress import StepReport
-
-SHOWN = ("f20_1", "f20_1_on", "f20", "f1", "doae_deg", "rde", "osa")
-"""Scores that are told at each validation, where a network tells what they count."""
 
 
 def train(
@@ -57,6 +57,7 @@ def train(
     from seldfuse.train.recipe import apply_assignments, parse_recipe, read_table
     from seldfuse.train.recipe import read_preset as of_preset
     from seldfuse.train.stages import train_in_stages
+    from seldfuse.train.validation import find_criterion
 
     value = load_registry().find_backend(backend).value
     if value.task is None:
@@ -90,7 +91,7 @@ def train(
         return
     learn = train_in_stages if resolved.stages else train_at_once
     best = learn(task, DCASE2025, resolved, out, resolve_device(device), _report, print_note, resume)
-    print_note(f"best {task.criterion} {best[task.criterion]:.3f}; wrote {out}")
+    print_note(f"best {_format(find_criterion(task), best)}; wrote {out}")
 
 
 def _prefix_names(checkpoint: str) -> str:
@@ -112,12 +113,20 @@ def _report(progress: "StepReport") -> None:
         return
     scores = ""
     if progress.scores is not None:
+        from seldfuse.metrics.catalogue import list_scores
+
         known = progress.scores.to_dict()
-        scores = ", ".join(f"{name} {known[name]:.3f}" for name in SHOWN if name in known)
+        scores = ", ".join(_format(score, known) for score in list_scores() if score.name in known)
     print_note(
         f"step {progress.step}/{progress.steps}, loss {progress.loss:.4f}, {_clock(progress.left_s)} left, "
         f"{progress.waited:.0%} of the time waiting for scenes" + (f"; {scores}" if scores else "")
     )
+
+
+def _format(score: "Score", values: Mapping[str, float]) -> str:
+    from seldfuse.metrics.catalogue import format_score
+
+    return f"{score.name} {format_score(score, values.get(score.name, math.nan))}"
 
 
 def _clock(seconds: float) -> str:

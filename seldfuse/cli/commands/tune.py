@@ -11,6 +11,7 @@ from seldfuse.cli.console import print_json, print_note, print_result
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from seldfuse.catalogue.values import Score
     from seldfuse.metrics.jackknife import Interval
     from seldfuse.tune.fusion import TuneResult
 
@@ -23,7 +24,7 @@ def tune(
         typer.Option("--out", "-o", help="The settings: fusion.toml, or with --post vision.toml."),
     ] = None,
     criterion: Annotated[
-        Literal["f20_1", "f20_1_on"], typer.Option(help="The score to fit to; the second asks for on-screen, too.")
+        str, typer.Option(help="The score to fit to, such as f20_1, or f20_1_on, which asks for on-screen, too.")
     ] = "f20_1",
     mode: Annotated[
         Literal["official", "strict"],
@@ -65,8 +66,8 @@ def tune(
         from seldfuse.tune.report import check_matplotlib
 
         check_matplotlib()
-    material = read_tuning_data(folders, reference, print_note)
     objective = Objective(criterion, mode)
+    material = read_tuning_data(folders, reference, print_note)
     result = fitted(material, FusionSettings(preset), objective, folds, lambda parts: print_note(f"fitting {parts}"))
     with write_atomically(out) as draft:
         draft.write_text(tomli_w.dumps(result.settings.to_json()), encoding="utf-8")
@@ -79,8 +80,8 @@ def tune(
     if as_json:
         print_json(_document(result))
     else:
-        print_result(_starts(result))
-        print_result(_candidates(result))
+        print_result(_starts(result, objective.score))
+        print_result(_candidates(result, objective.score))
     parts = " and ".join(result.winner.candidate.parts)
     found = (
         f"fitted {parts}" if parts else "nothing that was fitted is better than the preset, which, with fitted doubts,"
@@ -90,28 +91,36 @@ def tune(
     )
 
 
-def _starts(result: "TuneResult") -> "Table":
+def _starts(result: "TuneResult", score: "Score") -> "Table":
     from rich.table import Table
 
+    from seldfuse.metrics.catalogue import format_score
+
     view = Table("preset", "activities combined by", f"score on {len(result.compared)} clips, nothing fitted")
-    for preset, combine, score in result.starts:
-        view.add_row(preset, combine, f"{score:.3f}")
+    for preset, combine, value in result.starts:
+        view.add_row(preset, combine, format_score(score, value))
     return view
 
 
-def _candidates(result: "TuneResult") -> "Table":
+def _candidates(result: "TuneResult", score: "Score") -> "Table":
     from rich.table import Table
+
+    from seldfuse.metrics.catalogue import format_score
 
     view = Table("fitted", "cross-validated", "over the preset", "on what was fitted on")
     for candidate in result.candidates:
-        gain, again = _spread(candidate.gain, "+"), f"{candidate.resubstituted:.3f}"
-        view.add_row(", ".join(candidate.parts) or "doubts alone", _spread(candidate.cross_validated), gain, again)
-    view.add_row("preset", _spread(result.preset), "", "")
+        gain, again = _spread(score, candidate.gain, "+"), format_score(score, candidate.resubstituted)
+        parts = ", ".join(candidate.parts) or "doubts alone"
+        view.add_row(parts, _spread(score, candidate.cross_validated), gain, again)
+    view.add_row("preset", _spread(score, result.preset), "", "")
     return view
 
 
-def _spread(found: "Interval", sign: str = "") -> str:
-    return f"{found.value:{sign}.3f} ({found.low:{sign}.3f} to {found.high:{sign}.3f})"
+def _spread(score: "Score", found: "Interval", sign: str = "") -> str:
+    from seldfuse.metrics.catalogue import format_score
+
+    value, low, high = (format_score(score, number, sign) for number in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})"
 
 
 def _document(result: "TuneResult") -> dict[str, Any]:

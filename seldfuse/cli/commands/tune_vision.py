@@ -1,4 +1,4 @@
-"""`seldfuse tune --post`: fits how far eyes are believed on held-out data."""
+"""`seldfuse tune --post`: fits the visual correction to held-out data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,9 +8,8 @@ from seldfuse.cli.console import print_json, print_note, print_result
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from seldfuse.catalogue.values import Score
     from seldfuse.tune.vision import VisionFit
-
-SCORES = {"f20_1": "F20/1", "f20_1_on": "F20/1/on", "doae_deg": "DOAE (°)", "osa": "OSA"}
 
 
 def tune_vision(
@@ -23,7 +22,7 @@ def tune_vision(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Writes the settings, and shows what they are worth on clips that they had not seen."""
+    """Write the settings, and show what they are worth on clips that they were not fitted to."""
     import tomli_w
 
     from seldfuse.fusion import FusionSettings
@@ -45,33 +44,39 @@ def tune_vision(
     print_note(f"fitted to {len(scenes.references)} clips; see with --vision {out}")
 
 
+def _list_shown(fitted: "VisionFit") -> list["Score"]:
+    """The scores of what the correction changes: azimuth and on-screen."""
+    return [score for score in fitted.uncorrected.scores if {"azimuth", "onscreen"} & set(score.needs)]
+
+
 def _scores(fitted: "VisionFit") -> dict[str, Any]:
     from seldfuse.metrics.jackknife import compare_systems, compute_intervals
 
-    heard, blind = compute_intervals(fitted.uncorrected), compute_intervals(fitted.cross_validated)
+    before, after = compute_intervals(fitted.uncorrected), compute_intervals(fitted.cross_validated)
     again, gain = compute_intervals(fitted.resubstituted), compare_systems(fitted.cross_validated, fitted.uncorrected)
     return {
-        name: {
-            "heard": vars(heard[name]),
-            "cross_validated": vars(blind[name]),
-            "gain": vars(gain[name]),
-            "resubstituted": vars(again[name]),
+        score.name: {
+            "heard": vars(before[score.name]),
+            "cross_validated": vars(after[score.name]),
+            "gain": vars(gain[score.name]),
+            "resubstituted": vars(again[score.name]),
         }
-        for name in SCORES
+        for score in _list_shown(fitted)
     }
 
 
 def _table(fitted: "VisionFit") -> "Table":
     from rich.table import Table
 
-    view = Table("", "as heard", "cross-validated", "gain", "on what was fitted on")
-    for name, scores in _scores(fitted).items():
-        gain = scores["gain"]
-        view.add_row(
-            SCORES[name],
-            f"{scores['heard']['value']:.3f}",
-            f"{scores['cross_validated']['value']:.3f}",
-            f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})",
-            f"{scores['resubstituted']['value']:.3f}",
+    from seldfuse.metrics.catalogue import format_score, make_heading
+
+    view = Table("", "from audio", "cross-validated", "gain", "on what was fitted on")
+    found = _scores(fitted)
+    for score in _list_shown(fitted):
+        intervals = found[score.name]
+        value, low, high = (format_score(score, intervals["gain"][key], "+") for key in ("value", "low", "high"))
+        before, after, again = (
+            format_score(score, intervals[key]["value"]) for key in ("heard", "cross_validated", "resubstituted")
         )
+        view.add_row(make_heading(score), before, after, f"{value} ({low} to {high})", again)
     return view
