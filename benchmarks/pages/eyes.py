@@ -1,22 +1,15 @@
 """What pictures are worth as the tables of `docs/results.md`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.pages.results import ABOVE, Row, checkpoints, spread, table
+from benchmarks.pages.results import ABOVE, Row, checkpoints, table
+from benchmarks.pages.scores import list_columns, spread, title
 from benchmarks.studies.eyes import ASKED, POOLED
-from benchmarks.studies.two_sources import APART_DEG
-from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG
+from benchmarks.studies.two_sources import APART_DEG, AZIMUTH_LIMIT_DEG
+from seldfuse.catalogue.values import Score
 
 BEGIN = "<!-- made by make results: eyes -->"
-
-TITLES = {
-    "f20_1": "F20/1",
-    "f20_1_on": "F20/1/on",
-    "doae_deg": "DOAE (°)",
-    "rde": "RDE",
-    "osa": "OSA",
-}
 
 Document = Mapping[str, Any]
 
@@ -37,13 +30,15 @@ def _blocks(document: Document) -> Iterator[str]:
     yield table(("backend", "checkpoint", "BLAKE2b of the weights"), checkpoints(document))
     for mode in ("strict", "official"):
         yield f"### audio-visual scenes: {mode} counting"
-        pooled = (f"{TITLES[name]}, pooled" for name in ASKED)
-        yield table(("system", "picture", *TITLES.values(), *pooled), _rows(document[mode]["scores"]))
+        rows = document[mode]["scores"]
+        scores = list_columns(rows[0])
+        pooled = (f"{title(name)}, pooled" for name in ASKED)
+        yield table(("system", "picture", *(title(score.name) for score in scores), *pooled), _rows(rows, scores))
     yield f"### With its own picture less the same network otherwise, strict; {ABOVE} where the interval lies above 0"
-    titles = ("F20/1/on", "", "OSA", "", "F20/1/on, pooled", "", "OSA, pooled", "")
+    titles = headings(ASKED)
     yield table(("system", "less with picture", *titles), _control_rows(document["strict"]))
     yield f"### Systems compared, strict; {ABOVE} where the interval lies above 0"
-    yield table(("system", "less", "F20/1", "", *titles), _member_rows(document["strict"]))
+    yield table(("system", "less", title("f20_1"), "", *titles), _member_rows(document["strict"]))
     yield (
         f"### Two sources of one class, more than {APART_DEG:.0f}° apart: frames in which both are found within "
         f"{AZIMUTH_LIMIT_DEG:.0f}°"
@@ -58,13 +53,19 @@ def _blocks(document: Document) -> Iterator[str]:
     )
 
 
-def _rows(scores: list[Document]) -> Iterator[Row]:
-    for row in scores:
-        yield row["system"], row["picture"], *_spreads(row)
+def headings(names: Sequence[str]) -> list[str]:
+    """The titles of scores and of the same pooled, each before a column for marks."""
+    titles = [title(name) for name in names]
+    return [head for one in (*titles, *(f"{one}, pooled" for one in titles)) for head in (one, "")]
 
 
-def _spreads(row: Document) -> Iterator[str]:
-    yield from (spread(name, row[name]) for name in TITLES)
+def _rows(rows: Sequence[Document], scores: Sequence[Score]) -> Iterator[Row]:
+    for row in rows:
+        yield row["system"], row["picture"], *_spreads(row, scores)
+
+
+def _spreads(row: Document, scores: Sequence[Score]) -> Iterator[str]:
+    yield from (spread(score.name, row[score.name]) for score in scores)
     yield from (spread(name, row[POOLED][name]) for name in ASKED)
 
 

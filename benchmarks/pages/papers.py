@@ -3,21 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.pages.results import UNKNOWN, Row, spread, table
+from benchmarks.pages.results import Row, table
+from benchmarks.pages.scores import spread, title
 from benchmarks.studies.post import AUDIO, OURS, POSTS, PUBLISHED, REAL
+from seldfuse.metrics.catalogue import UNKNOWN
 
 BEGIN = "<!-- made by make results: papers -->"
 
 Document = Mapping[str, Any]
 
 HEARD = {
-    "baseline": ("baseline", "F20/1", "0.23 / 24.5 / 0.41"),
-    "doa": ("SED-DOA", "F20", "0.50 / 12.5 / –"),
-    "sde": ("SED-SDE", "F1", "0.53 / – / 0.26"),
-    "sce": ("SED-SCE", "F20/1", "0.50 / 12.8 / 0.27"),
-    "mean of doa, sde, sce": ("ensemble, mean", "F20/1", UNKNOWN),
-    "nercslip of doa, sde, sce": ("ensemble, nercslip", "F20/1", "0.54 / 11.8 / 0.26"),
-    "tuned of doa, sde, sce": ("ensemble, tuned", "F20/1", UNKNOWN),
+    "baseline": ("baseline", "f20_1", "0.23 / 24.5 / 0.41"),
+    "doa": ("SED-DOA", "f20", "0.50 / 12.5 / –"),
+    "sde": ("SED-SDE", "f1", "0.53 / – / 0.26"),
+    "sce": ("SED-SCE", "f20_1", "0.50 / 12.8 / 0.27"),
+    "mean of doa, sde, sce": ("ensemble, mean", "f20_1", UNKNOWN),
+    "nercslip of doa, sde, sce": ("ensemble, nercslip", "f20_1", "0.54 / 11.8 / 0.26"),
+    "tuned of doa, sde, sce": ("ensemble, tuned", "f20_1", UNKNOWN),
 }
 """By the name in results.json: what the papers call it, the F that is asked of it, their F, DOAE in degrees and RDE."""
 
@@ -40,6 +42,9 @@ NAMES = {
 }
 STEPS = {"keypoint": "+ keypoint", "keypoint,gdino": "+ keypoint + gdino"}
 SCORES = ("f20_1_on", "f20_1", "doae_deg", "rde", "osa")
+"""What the papers report, and F20/1 beside it."""
+POOLED = ("f20_1_on", "osa")
+ERRORS = ("doae_deg", "rde")
 
 
 def tables(heard: Document, seen: Document) -> str:
@@ -56,19 +61,19 @@ def _blocks(heard: Document, seen: Document) -> Iterator[str]:
         "\n"
         f"Audio, {measured['clips']:,} scenes of {name}; *F* is the one that is named:"
     )
-    heads = ("system", "score", "F, strict", "F, official", "DOAE (°)", "RDE", "papers: F / DOAE / RDE")
+    heads = ("system", "score", "F, strict", "F, official", *map(title, ERRORS), "papers: F / DOAE / RDE")
     yield table(heads, _heard(measured))
     yield (f"Sound and picture, {seen['clips']} scenes, corrected by {REAL if _looked(seen) else 'exact detections'}:")
-    scores = ("F20/1/on", "official", "F20/1", "DOAE (°)", "RDE", "OSA", "F20/1/on, pooled", "OSA, pooled")
+    first, *others = map(title, SCORES)
+    scores = (first, "official", *others, *(f"{title(name)}, pooled" for name in POOLED))
     yield table(("system", *scores, "papers: F / DOAE / RDE / OSA"), _seen(seen))
 
 
 def _heard(measured: Document) -> Iterator[Row]:
-    scores = {"F20": "f20", "F1": "f1", "F20/1": "f20_1"}
-    for name, (title, asked, published) in HEARD.items():
+    for name, (system, asked, published) in HEARD.items():
         strict, official = (measured[mode]["scores"][name] for mode in ("strict", "official"))
-        own = (spread(scores[asked], strict[scores[asked]]), spread(scores[asked], official[scores[asked]]))
-        yield title, asked, *own, *(spread(score, strict[score]) for score in ("doae_deg", "rde")), published
+        own = (spread(asked, strict[asked]), spread(asked, official[asked]))
+        yield system, title(asked), *own, *(spread(score, strict[score]) for score in ERRORS), published
 
 
 def _seen(document: Document) -> Iterator[Row]:
@@ -87,7 +92,7 @@ def _cells(row: Document) -> Iterator[str]:
     yield first
     yield spread("f20_1_on", row["official"]["scores"]["f20_1_on"])
     yield from others
-    yield from (spread(name, row["pooled"][name]) for name in ("f20_1_on", "osa"))
+    yield from (spread(name, row["pooled"][name]) for name in POOLED)
 
 
 def _looked(document: Document) -> bool:

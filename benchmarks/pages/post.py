@@ -1,17 +1,17 @@
 """What looking is worth as the tables of `docs/results.md`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.pages.results import ABOVE, UNKNOWN, Row, spread, table
+from benchmarks.pages.eyes import headings
+from benchmarks.pages.results import ABOVE, Row, measured_scores, table
+from benchmarks.pages.scores import spread, title
+from benchmarks.studies.eyes import ASKED
+from seldfuse.catalogue.values import Score
+from seldfuse.metrics.catalogue import UNKNOWN
 
 BEGIN = "<!-- made by make results: post -->"
-
-TITLES = {"f20_1": "F20/1", "f20_1_on": "F20/1/on", "doae_deg": "DOAE (°)", "rde": "RDE", "osa": "OSA"}
-ASKED = ("f20_1_on", "osa")
-GAINED = ("F20/1/on", "", "OSA", "", "F20/1/on, pooled", "", "OSA, pooled", "")
 NOBODY = "F20/1/on, pooled, where nobody is to be seen"
-CLOSED = ("closed of F20/1/on", "of OSA", "of F20/1/on, pooled", "of OSA, pooled")
 
 Document = Mapping[str, Any]
 
@@ -33,17 +33,28 @@ def _blocks(document: Document) -> Iterator[str]:
     for system in document["systems"]:
         if system["seen"]:
             yield f"### {system['name']}: the mean of {', '.join(system['members'])}"
-            yield table(("detections", "post", "mode", *TITLES.values()), _rows(system))
+            scores = measured_scores(system["heard"])
+            heads, gained = [title(score.name) for score in scores], headings(ASKED)
+            yield table(("detections", "post", "mode", *heads), _rows(system, scores))
             yield f"More than without post-processing; {ABOVE} where the interval lies above 0:"
-            yield table(("detections", "post", "mode", *GAINED, *CLOSED, NOBODY), _gains(system))
+            yield table(("detections", "post", "mode", *gained, *_closed_headings(), NOBODY), _gains(system))
             yield f"`bayes` less `rules`; {ABOVE} where the interval lies above 0:"
-            yield table(("detections", "post", *GAINED), _against(system))
+            yield table(("detections", "post", *gained), _against(system))
 
 
-def _rows(system: Document) -> Iterator[Row]:
-    yield "–", "none", "–", *(spread(name, system["heard"]["scores"][name]) for name in TITLES)
+def _closed_headings() -> list[str]:
+    first, *others = [f"of {title(name)}{pooled}" for pooled in ("", ", pooled") for name in ASKED]
+    return [f"closed {first}", *others]
+
+
+def _rows(system: Document, scores: Sequence[Score]) -> Iterator[Row]:
+    yield "–", "none", "–", *_spreads(system["heard"], scores)
     for row in system["seen"]:
-        yield row["detections"], row["post"], row["mode"], *(spread(name, row["scores"][name]) for name in TITLES)
+        yield row["detections"], row["post"], row["mode"], *_spreads(row, scores)
+
+
+def _spreads(row: Document, scores: Sequence[Score]) -> Iterator[str]:
+    yield from (spread(score.name, row["scores"][score.name]) for score in scores)
 
 
 def _gains(system: Document) -> Iterator[Row]:

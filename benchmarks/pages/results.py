@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from benchmarks.pages.scores import list_columns, number, spread, title
+from seldfuse.catalogue.values import Score
+
 BEGIN, END = "<!-- made by make results -->", "<!-- end -->"
 
-TITLES = {"f20_1": "F20/1", "f20": "F20", "f1": "F1", "f_class": "F of class", "doae_deg": "DOAE (°)", "rde": "RDE"}
 MODES = ("strict", "official")
 ABOVE = "✓"
 FEW = "\\*"
-UNKNOWN = "–"
 WEIGHTS = "model.safetensors"
 DIGEST_DIGITS = 12
 
@@ -40,7 +41,9 @@ def _blocks(document: Document) -> Iterator[str]:
     for name, measured in document["sets"].items():
         for mode in MODES:
             yield f"### {name}: {mode} counting"
-            yield table(("system", *TITLES.values()), _score_rows(document, measured[mode]))
+            scores = measured_scores(measured[mode]["scores"])
+            heads = [title(score.name) for score in scores]
+            yield table(("system", *heads), _score_rows(document, measured[mode], scores))
         yield f"### {name}: ensembles less one backend"
         yield f"{ABOVE} where the whole interval lies above 0."
         yield table(
@@ -50,7 +53,7 @@ def _blocks(document: Document) -> Iterator[str]:
         yield _about_classes(document)
         columns = _class_columns(document)
         best = _best_ensemble(document)
-        heads = [f"{TITLES[score]}, {'ensemble' if system == best else system}" for system, score in columns]
+        heads = [f"{title(score)}, {'ensemble' if system == best else system}" for system, score in columns]
         yield table(("class", "groups", "frames", *heads), _class_rows(document, measured["strict"], columns))
 
 
@@ -62,21 +65,26 @@ def checkpoints(document: Document) -> Iterator[Row]:
                 yield backend, file.removesuffix(f"/{WEIGHTS}"), f"`{digest[:DIGEST_DIGITS]}`"
 
 
-def _score_rows(document: Document, measured: Document) -> Iterator[Row]:
-    for name, scores in measured["scores"].items():
-        yield name, *(spread(score, scores[score]) for score in TITLES)
+def measured_scores(systems: Document) -> list[Score]:
+    """The scores that were measured of some systems; of none where there is no system."""
+    return list_columns(next(iter(systems.values()), ()))
+
+
+def _score_rows(document: Document, measured: Document, scores: Sequence[Score]) -> Iterator[Row]:
+    for name, values in measured["scores"].items():
+        yield name, *(spread(score.name, values[score.name]) for score in scores)
     marked = _marked(document)
     if marked:
-        yield (f"**without {', '.join(marked)}**", *[""] * len(TITLES))
-        for name, scores in measured["scores_of_many_groups"].items():
-            yield name, *(spread(score, scores[score]) for score in TITLES)
+        yield (f"**without {', '.join(marked)}**", *[""] * len(scores))
+        for name, values in measured["scores_of_many_groups"].items():
+            yield name, *(spread(score.name, values[score.name]) for score in scores)
 
 
 def _difference_rows(measured: Document) -> Iterator[Row]:
     for answers in zip(*(measured[mode]["differences"] for mode in MODES), strict=True):
         first, score = answers[0], answers[0]["score"]
         cells = [cell for answer in answers for cell in _difference(score, answer["difference"])]
-        yield first["system"], first["minus"], TITLES[score], *cells
+        yield first["system"], first["minus"], title(score), *cells
 
 
 def _difference(score: str, bounds: Document) -> tuple[str, str]:
@@ -115,30 +123,16 @@ def _best_ensemble(document: Document) -> str:
 
 def _class_rows(document: Document, measured: Document, columns: Sequence[tuple[str, str]]) -> Iterator[Row]:
     marked = _marked(document)
-    for number, (name, groups) in enumerate(document["groups"].items()):
-        frames = measured["frames"][number]
-        values = [measured["classes"][system][score][number] if frames else None for system, score in columns]
-        cells = [_number(score, value) for (_, score), value in zip(columns, values, strict=True)]
+    for place, (name, groups) in enumerate(document["groups"].items()):
+        frames = measured["frames"][place]
+        values = [measured["classes"][system][score][place] if frames else None for system, score in columns]
+        cells = [number(score, value) for (_, score), value in zip(columns, values, strict=True)]
         yield name + (f" {FEW}" if name in marked else ""), str(groups), f"{frames:,}", *cells
 
 
 def _marked(document: Document) -> list[str]:
     """Classes of few groups."""
     return [name for name, groups in document["groups"].items() if groups < document["fewest_groups"]]
-
-
-def spread(score: str, bounds: Document, sign: str = "") -> str:
-    """A score, or a difference of scores, with its interval where it has one."""
-    value = _number(score, bounds["value"], sign)
-    if bounds["low"] is None:
-        return value
-    return f"{value} ({_number(score, bounds['low'], sign)} to {_number(score, bounds['high'], sign)})"
-
-
-def _number(score: str, value: float | None, sign: str = "") -> str:
-    if value is None:
-        return UNKNOWN
-    return f"{value:{sign}.{1 if score == 'doae_deg' else 3}f}"
 
 
 def table(heads: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> str:

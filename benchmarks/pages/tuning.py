@@ -1,15 +1,16 @@
 """What tuning is worth as the tables and pictures of `docs/tuning.md`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.pages.results import ABOVE, TITLES, Row, spread, table
+from benchmarks.pages.results import ABOVE, Row, measured_scores, table
+from benchmarks.pages.scores import spread, title
+from seldfuse.catalogue.values import Score
 from seldfuse.tune import report
 from seldfuse.tune.explain import EnsembleReport
 
-GAINS = ("f20_1", "f20", "f1", "doae_deg", "rde")
 PICTURES = ("members.svg", "reliability.svg")
 
 
@@ -44,10 +45,13 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"Ensembles as they are, less one member, with {ABOVE} where the whole interval lies above 0:"
         yield table(("ensemble", "less", "score", "difference", ""), _ahead(result))
     yield "### On other scenes"
-    yield table(("scenes", "fusion", *TITLES.values()), _scores(result))
+    scores = _measured(result)
+    yield table(("scenes", "fusion", *(title(score.name) for score in scores)), _scores(result, scores))
     yield f"Tuned less preset, with {ABOVE} where the whole interval lies above 0:"
-    first, *rest = (TITLES[score] for score in GAINS)
-    yield table(("scenes", "less", first, "", *rest), _gains(result))
+    # Where a source is matters to the others; class and frame alone are told by the table above.
+    gained = [score for score in scores if score.needs]
+    first, *rest = (title(score.name) for score in gained)
+    yield table(("scenes", "less", first, "", *rest), _gains(result, gained))
     yield "How many of the true values lie in the intervals, in percent:"
     yield table(("scenes", "of", "50 %", "80 %", "90 %", "95 %"), _coverage(result))
     yield "Expected calibration error of the activities, as they are and as fitted on the other scenes:"
@@ -78,30 +82,34 @@ def _candidates(result: Mapping[str, Any]) -> Iterator[Row]:
 def _ahead(result: Mapping[str, Any]) -> Iterator[Row]:
     for one in result["ahead"]:
         mark = ABOVE if (one["difference"]["low"] or 0) > 0 else ""
-        yield one["system"], one["minus"], TITLES[one["score"]], spread(one["score"], one["difference"], "+"), mark
+        yield one["system"], one["minus"], title(one["score"]), spread(one["score"], one["difference"], "+"), mark
 
 
-def _scores(result: Mapping[str, Any]) -> Iterator[Row]:
-    for title, found in result["frozen"].items():
-        for name, scores in found["scores"].items():
-            yield title, name, *(spread(score, scores[score]) for score in TITLES)
+def _measured(result: Mapping[str, Any]) -> list[Score]:
+    return measured_scores(next(iter(result["frozen"].values()))["scores"])
 
 
-def _gains(result: Mapping[str, Any]) -> Iterator[Row]:
-    for title, found in result["frozen"].items():
+def _scores(result: Mapping[str, Any], scores: Sequence[Score]) -> Iterator[Row]:
+    for scenes, found in result["frozen"].items():
+        for name, values in found["scores"].items():
+            yield scenes, name, *(spread(score.name, values[score.name]) for score in scores)
+
+
+def _gains(result: Mapping[str, Any], scores: Sequence[Score]) -> Iterator[Row]:
+    for scenes, found in result["frozen"].items():
         for preset, gain in found["gain"].items():
             mark = ABOVE if (gain["f20_1"]["low"] or 0) > 0 else ""
-            first, *rest = (spread(score, gain[score], "+") for score in GAINS)
-            yield title, preset, first, mark, *rest
+            first, *rest = (spread(score.name, gain[score.name], "+") for score in scores)
+            yield scenes, preset, first, mark, *rest
 
 
 def _coverage(result: Mapping[str, Any]) -> Iterator[Row]:
-    for title, found in result["frozen"].items():
+    for scenes, found in result["frozen"].items():
         for field, shares in found["coverage"].items():
-            yield title, {"direction": "azimuth"}.get(field, field), *(f"{share:.1f}" for share in shares.values())
+            yield scenes, {"direction": "azimuth"}.get(field, field), *(f"{share:.1f}" for share in shares.values())
 
 
 def _errors(result: Mapping[str, Any]) -> Iterator[Row]:
-    for title, found in result["frozen"].items():
+    for scenes, found in result["frozen"].items():
         for name, (before, after) in found["expected_error"].items():
-            yield title, name, f"{before:.4f}", f"{after:.4f}"
+            yield scenes, name, f"{before:.4f}", f"{after:.4f}"

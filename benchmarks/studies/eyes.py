@@ -34,7 +34,6 @@ from seldfuse.run_manifest import describe_run
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse_cmc.network import Cmc
 
-SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
 OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
 DEAF, NEITHER = "own, no tokens of sound", "none, no tokens of sound"
 CONTROLS = (BLACK, FOREIGN, OFF)
@@ -171,7 +170,7 @@ def _scored(counts: Mapping[System, Counts], with_eyes: Sequence[str]) -> dict[s
             {
                 "system": system.name,
                 "picture": system.picture,
-                **{name: bound(score) for name, score in compute_intervals(counted).items() if name in SCORES},
+                **{name: bound(score) for name, score in compute_intervals(counted).items()},
                 POOLED: {
                     name: bound(score) for name, score in compute_intervals(counted, "micro").items() if name in ASKED
                 },
@@ -202,11 +201,15 @@ def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
         for other in alone:
             if other != system and (other.members[0] in system.members or system == alone[0]):
                 pooled = {POOLED: _more(counts, system, other, ASKED, "micro")}
-                yield {"system": system.name, "less": other.name, **_more(counts, system, other, SCORES), **pooled}
+                yield {"system": system.name, "less": other.name, **_more(counts, system, other), **pooled}
 
 
 def _more(
-    counts: Mapping[System, Counts], one: System, other: System, names: Sequence[str], average: Average = "macro"
+    counts: Mapping[System, Counts],
+    one: System,
+    other: System,
+    names: Sequence[str] | None = None,
+    average: Average = "macro",
 ) -> dict[str, Any]:
     found = compare_systems(counts[one], counts[other], average)
-    return {name: bound(found[name]) for name in names}
+    return {name: bound(found[name]) for name in names or found}

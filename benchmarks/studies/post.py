@@ -31,7 +31,6 @@ from seldfuse.vision.recorded import SUFFIX
 from seldfuse.vision.refine import ClipDetections, refine_posterior
 from seldfuse.vision.settings import MODES, VisionSettings
 
-SCORES = ("f20_1", "f20_1_on", "doae_deg", "rde", "osa")
 RATE_HZ = 2.0
 MISSED, FALSE_PEOPLE, JITTER_PX = 0.2, 0.5, 8.0
 """Of degraded detections: the share that is missed, false people per picture, and the jitter of all pixels."""
@@ -250,8 +249,8 @@ def _scored(counts: Counts) -> dict[str, Any]:
     """Scores of classes alike, and pooled."""
     found, pooled = compute_intervals(counts), compute_intervals(counts, "micro")
     return {
-        "scores": {name: bound(found[name]) for name in SCORES},
-        "pooled": {name: bound(pooled[name]) for name in SCORES},
+        "scores": {name: bound(score) for name, score in found.items()},
+        "pooled": {name: bound(score) for name, score in pooled.items()},
     }
 
 
@@ -266,6 +265,6 @@ def _closed(counts: Counts, base: Counts, average: Average) -> dict[str, float |
 def _gain(counts: Counts, base: Counts) -> dict[str, Any]:
     alike, pooled = compare_systems(counts, base), compare_systems(counts, base, "micro")
     return {
-        **{name: bound(alike[name]) for name in SCORES},
-        "pooled": {name: bound(pooled[name]) for name in SCORES},
+        **{name: bound(score) for name, score in alike.items()},
+        "pooled": {name: bound(score) for name, score in pooled.items()},
     }

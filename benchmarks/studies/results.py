@@ -11,6 +11,7 @@ from benchmarks.studies.hearing import Hearing, decided, hear
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
+from seldfuse.metrics.catalogue import list_scores
 from seldfuse.metrics.counts import Counts, Mode, count_matches
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
 from seldfuse.metrics.scores import score_classes
@@ -18,7 +19,6 @@ from seldfuse.run_manifest import describe_run
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.sounds.soundbank import SoundBank
 
-SCORES = ("f20_1", "f20", "f1", "f_class", "doae_deg", "rde")
 PAPERS = ("doa", "sde", "sce")
 """The three whose ensemble NERC-SLIP's report describes."""
 BASELINE = "baseline"
@@ -123,13 +123,18 @@ def answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
                 yield {"system": system.name, "minus": minus, "score": score, "difference": bounds}
 
 
+def audio_scores() -> list[str]:
+    """The scores that backends can have that see no picture."""
+    return [score.name for score in list_scores() if "onscreen" not in score.needs]
+
+
 def _class_scores(counts: Counts) -> dict[str, list[float | None]]:
     found = score_classes(counts.sum_clips())
-    return {name: [_plain(value) for value in found[name]] for name in SCORES}
+    return {name: [_plain(value) for value in found[name]] for name in audio_scores()}
 
 
 def _bounds(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
-    return {name: bound(found[name]) for name in SCORES}
+    return {name: bound(found[name]) for name in audio_scores()}
 
 
 def bound(interval: Interval) -> dict[str, float | None]:

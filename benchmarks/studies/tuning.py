@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies.hearing import decided, hear
-from benchmarks.studies.results import SCORES, answers, bound, systems
+from benchmarks.studies.results import answers, audio_scores, bound, systems
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.cli.commands.synth import synth
 from seldfuse.core.posterior import Posterior
@@ -114,7 +114,7 @@ def judged(material: TuningData, tuned: TuneResult, calibration: Mapping[str, Ca
     return {
         "scores": {name: _scores(counts) for name, counts in {**before, "tuned": found}.items()},
         "gain": {
-            preset: {name: bound(compare_systems(found, counts)[name]) for name in SCORES}
+            preset: {name: bound(compare_systems(found, counts)[name]) for name in audio_scores()}
             for preset, counts in before.items()
         },
         "coverage": compute_coverage(said, material.truth, tuned.settings),
@@ -130,7 +130,7 @@ def judged(material: TuningData, tuned: TuneResult, calibration: Mapping[str, Ca
 
 def _scores(counts: Counts) -> dict[str, Any]:
     found = compute_intervals(counts)
-    return {name: bound(found[name]) for name in SCORES}
+    return {name: bound(found[name]) for name in audio_scores()}
 
 
 def _error(said: Posterior, material: TuningData) -> float:

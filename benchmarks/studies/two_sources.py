@@ -7,9 +7,10 @@ from jaxtyping import Float32, Int64
 
 from seldfuse.core.clip import ArrayAudio, Clip
 from seldfuse.core.geometry import fold_azimuth
-from seldfuse.metrics.counts import AZIMUTH_LIMIT_DEG
 from seldfuse.metrics.rows import EventRows, Scene, stack_rows, to_rows
 
+AZIMUTH_LIMIT_DEG = 20.0
+"""The limit of F20/1."""
 APART_DEG = 2 * AZIMUTH_LIMIT_DEG
 """Nearer to each other, one prediction could be near enough to both."""
 
