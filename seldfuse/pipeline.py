@@ -21,7 +21,6 @@ from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result, build_empty_changes
 from seldfuse.core.run_stats import RunStats
-from seldfuse.encoders.token_cache import hash_content
 from seldfuse.errors import CheckpointError, SeldfuseError
 from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
@@ -32,6 +31,7 @@ from seldfuse.inference.postprocess import LoadedPostProcessor, load_postprocess
 from seldfuse.media.array import make_clip
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips, stands_for_one
+from seldfuse.storage.digest import hash_input
 from seldfuse.vision.corrector import VisualCorrector
 from seldfuse.vision.load import load_detectors
 from seldfuse.vision.settings import VisionSettings
@@ -215,7 +215,7 @@ def fuse_and_decode(
     said: tuple[str, ...] = ()
     if corrector is not None and members.clip is not None:
         # Only what is stored needs to know what the file holds.
-        key = hash_content(members.clip.video_path) if corrector.folder else None
+        key = hash_input(members.clip.video_path) if corrector.folder else None
         corrected = corrector.correct(members.clip, key, posterior, stats)
         posterior, changes, said = corrected.refinement.posterior, corrected.refinement.changes, corrected.notes
     posterior = postprocess(posterior, postprocessors, members.clip)

@@ -6,10 +6,9 @@ is passed over.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import seldfuse
 from seldfuse.catalogue.registry import CatalogueEntry, Registry
@@ -18,7 +17,9 @@ from seldfuse.catalogue.values import Writer
 from seldfuse.checkpoint import BUNDLED
 from seldfuse.core.clip import Clip
 from seldfuse.errors import UsageError
-from seldfuse.storage.digest import blake2b_128, hash_file
+from seldfuse.storage.digest import hash_file, hash_input, hash_text
+from seldfuse.storage.json_lines import append_json_line, read_json_lines
+from seldfuse.storage.walk import list_files
 
 NAME = "manifest.jsonl"
 
@@ -32,7 +33,7 @@ class RunManifest:
     def __init__(self, folder: Path, recipe: Mapping[str, Any]) -> None:
         self._folder = folder
         self._path = folder / NAME
-        self._recipe = blake2b_128(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        self._recipe = hash_text(json.dumps(recipe, sort_keys=True), "blake2b-128")
         self._inputs: dict[str, dict[str, Any] | None] = {}
         lines = self._read()
         self._finished = {line["clip"]: line for line in lines if "clip" in line}
@@ -60,19 +61,16 @@ class RunManifest:
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            text = self._path.read_bytes()
+            return [line.value for line in read_json_lines(self._path, torn="skip")]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise self._refusal(error) from error
-        return [line for line in map(_parse, text.splitlines()) if line is not None]
 
     def _add(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=False).encode() + b"\n"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a+b") as file:
-                file.write(text if _ends_whole(file) else b"\n" + text)
+            append_json_line(self._path, line)
         except OSError as error:
             raise self._refusal(error) from error
 
@@ -116,8 +114,8 @@ def _checkpoint(reference: str | None) -> dict[str, str]:
     place = next((place for place in places if place.exists()), None)
     if place is None:
         return {}
-    files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-    return {file.relative_to(place.parent).as_posix(): hash_file(file) for file in files}
+    files = [place] if place.is_file() else [path for path in list_files(place, include_hidden=True) if path.is_file()]
+    return {file.relative_to(place.parent).as_posix(): hash_file(file, "blake2b-128") for file in files}
 
 
 def _input(clip: Clip) -> dict[str, Any] | None:
@@ -131,25 +129,7 @@ def _input(clip: Clip) -> dict[str, Any] | None:
 def _identity(path: Path | None) -> dict[str, Any] | None:
     """Size and digest of an input; None where it cannot be read, which decoding will tell."""
     try:
-        # A pipe never ends.
-        if path is None or not path.is_file():
-            return None
-        return {"size": path.stat().st_size, "blake2b": hash_file(path)}
+        digest = hash_input(path)
+        return None if path is None or digest is None else {"size": path.stat().st_size, "blake2b": digest}
     except OSError:
         return None
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """What a line says; None where it was torn."""
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _ends_whole(file: IO[bytes]) -> bool:
-    if file.seek(0, os.SEEK_END) == 0:
-        return True
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"

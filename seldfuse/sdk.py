@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
     from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
     from seldfuse.storage.atomic import write_atomically
+    from seldfuse.storage.digest import hash_bytes, hash_text
     from seldfuse.train.adpit import adpit_loss, adpit_onscreen_loss, adpit_targets
     from seldfuse.train.batch import TrainingBatch
     from seldfuse.train.losses import activity_loss
@@ -188,6 +189,10 @@ _NAMES = {
     "seldfuse.compat.transformers": ("import_transformers",),
     # Files and errors
     "seldfuse.storage.atomic": ("write_atomically",),
+    "seldfuse.storage.digest": (
+        "hash_bytes",
+        "hash_text",
+    ),
     "seldfuse.errors": (
         "CheckpointError",
         "MediaError",
@@ -274,6 +279,8 @@ __all__ = [
     "fold_azimuth",
     "fold_to_front",
     "get_device_name",
+    "hash_bytes",
+    "hash_text",
     "hookimpl",
     "import_transformers",
     "is_downloaded",

@@ -1,13 +1,12 @@
 """The post-processor: rules, and an engine that looks."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from seldfuse.sdk import DCASE2025, Clip, Detections, DetectorModel, Frame, Rules
+from seldfuse.sdk import DCASE2025, Clip, Detections, DetectorModel, Frame, Rules, hash_text
 from seldfuse_gdino.catalogue import open_engine
 from seldfuse_gdino.engine import PhraseEngine
 from seldfuse_gdino.recorded import RecordedBoxes
@@ -47,4 +46,4 @@ def load(engine: str | None, device: torch.device, rules: Path | None) -> Detect
 def _digest(vocabulary: Vocabulary) -> str:
     """Of all that changes what is found: where in a box a thing sounds does not."""
     asked = repr((vocabulary.prompts, vocabulary.names, vocabulary.things))
-    return hashlib.sha256(asked.encode()).hexdigest()[:HASH_DIGITS]
+    return hash_text(asked, "sha256", HASH_DIGITS)

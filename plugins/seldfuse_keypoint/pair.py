@@ -4,7 +4,6 @@ A checkpoint is a pickle, of which nothing but tensors, numbers and NumPy's arra
 mmengine runs, so take it from where you would take code.
 """
 
-import hashlib
 import os
 import pickle
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seldfuse.sdk import CheckpointError
+from seldfuse.sdk import CheckpointError, hash_bytes
 from seldfuse_keypoint.needs import require
 from seldfuse_keypoint.openmmlab import HOW, PACKAGES
 
@@ -33,7 +32,7 @@ class PoseWeights:
 
     def version(self) -> str:
         """The beginning of the SHA-256 of both files."""
-        return hashlib.sha256(self.config.read_bytes() + self.checkpoint.read_bytes()).hexdigest()[:HASH_DIGITS]
+        return hash_bytes(self.config.read_bytes() + self.checkpoint.read_bytes(), "sha256", HASH_DIGITS)
 
     def fill(self, network: nn.Module) -> None:
         """Copies the weights into a network. Raises CheckpointError where they are no such, or those of another."""

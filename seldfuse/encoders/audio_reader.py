@@ -11,10 +11,11 @@ from torch import Tensor
 
 from seldfuse.core.clip import SAMPLE_RATE_HZ, AudioSource, Clip
 from seldfuse.encoders.audio_models import FRAMES_PER_S, AudioEncoderModel
-from seldfuse.encoders.token_cache import TokenCache, get_or_compute, hash_content
+from seldfuse.encoders.token_cache import TokenCache, get_or_compute
 from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import MediaError
 from seldfuse.media.sound import FileAudio, ignore_warning
+from seldfuse.storage.digest import hash_input
 
 
 class AudioTokenReader:
@@ -60,7 +61,7 @@ class AudioTokenReader:
     def _key(self, start_frame: int, frames: int) -> str | None:
         """What the tokens depend on; None where that is not known."""
         audio, encoder = self.audio, self.encoder
-        if not isinstance(audio, FileAudio) or (sound := hash_content(audio.path)) is None:
+        if not isinstance(audio, FileAudio) or (sound := hash_input(audio.path)) is None:
             return None
         rate_hz, pair = encoder.sample_rate_hz, audio.channels.pair
         return f"{sound} {encoder.name} {encoder.version} {rate_hz} {pair} {start_frame} {frames}"

@@ -1,6 +1,5 @@
 """The weights of the encoders that ship, once for all checkpoints that stand on them."""
 
-import hashlib
 from pathlib import Path
 
 import safetensors.torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from seldfuse.checkpoint import BUNDLED
 from seldfuse.errors import CheckpointError
+from seldfuse.storage.digest import hash_bytes
 
 FOLDER = "compact-encoders"
 HASH_DIGITS = 16
@@ -22,7 +22,7 @@ def load_bundled_weights(name: str) -> tuple[dict[str, Tensor], str]:
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"the encoder's weights are damaged ({error}); install seldfuse anew: {path}") from error
     floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
-    return floats, hashlib.sha256(data).hexdigest()[:HASH_DIGITS]
+    return floats, hash_bytes(data, "sha256", HASH_DIGITS)
 
 
 def _find(file: str) -> Path:

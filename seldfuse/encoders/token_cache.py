@@ -4,19 +4,17 @@ Its size is bounded: what was not asked for longest goes first. Several processe
 are whole or not there, and a file that another process removed is computed anew.
 """
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from seldfuse.storage.digest import hash_file
+from seldfuse.storage.digest import hash_text
 
 EMBEDDINGS = "embeddings"
 """The part of the cache folder for them."""
@@ -83,7 +81,7 @@ class TokenCache:
         return found
 
     def _path(self, key: str) -> Path:
-        digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        digest = hash_text(key, "blake2b-128")
         return self.folder / digest[:2] / f"{digest[2:]}{SUFFIX}"
 
 
@@ -96,15 +94,3 @@ def get_or_compute(kept: TokenCache | None, key: str | None, make: Callable[[], 
         found = make()
         kept.add(key, found)
     return found
-
-
-def hash_content(path: Path | None) -> str | None:
-    """What is in a file, as the beginning of a key; None where there is none."""
-    if path is None or not path.is_file():
-        return None
-    return _content(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=1024)
-def _content(path: Path, changed_ns: int) -> str:  # noqa: ARG001
-    return hash_file(path)

@@ -14,8 +14,9 @@ from seldfuse.core.geometry import Camera
 from seldfuse.encoders.deduplicate import encode_distinct
 from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.resize import resize_to_encoder
-from seldfuse.encoders.token_cache import TokenCache, get_or_compute, hash_content
+from seldfuse.encoders.token_cache import TokenCache, get_or_compute
 from seldfuse.errors import MediaError
+from seldfuse.storage.digest import hash_input
 
 FRAMES_PER_S = 10
 PIECE_S = 5
@@ -92,7 +93,7 @@ class VideoTokenReader:
 
     def _key(self, number: int) -> str | None:
         """What the tokens depend on; None where that is not known."""
-        pictures = hash_content(self.path)
+        pictures = hash_input(self.path)
         if pictures is None or self.video is None:
             return None
         encoder, turn = self.encoder, "flipped" if self.flipped else "plain"

@@ -1,6 +1,5 @@
 """Rendered scenes on hand: two cores cannot render as fast as they train, so each scene serves a few times."""
 
-import hashlib
 import json
 import os
 from collections import deque
@@ -28,6 +27,7 @@ from seldfuse.errors import UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import find_channel_slices, stack_features
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.digest import hash_text
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.pictures.encode import encode_views
 from seldfuse.synth.render import render_scenes
@@ -130,7 +130,7 @@ class SceneSupply:
         }
 
     def _card(self) -> dict[str, object]:
-        sounds = hashlib.sha256("\n".join(sorted(self.stage.bank.keys)).encode()).hexdigest()
+        sounds = hash_text("\n".join(sorted(self.stage.bank.keys)), "sha256")
         card = {
             "seldfuse": __version__,
             "seed": self.seed,

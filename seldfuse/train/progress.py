@@ -1,13 +1,12 @@
 """What is told of a training while it goes on, and what is written down of it."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from seldfuse.metrics.scores import Scores
+from seldfuse.storage.json_lines import format_json_line, read_json_lines
 
 LOG = "log.jsonl"
 
@@ -56,16 +55,16 @@ class TrainingLog:
         if folder is None:
             return
         path = folder / LOG
-        kept = _read_kept(path, done) if done and path.exists() else []
+        earlier = _read_until(path, done) if done and path.exists() else []
         self._file = path.open("w", encoding="utf-8")
-        self._file.writelines(kept)
+        self._file.writelines(earlier)
         self._board = _board(folder, done)
 
     def write(self, progress: StepReport) -> None:
         if self._file is None:
             return
         line = progress.to_json()
-        self._file.write(json.dumps(line) + "\n")
+        self._file.write(format_json_line(line))
         self._file.flush()
         if self._board is not None:
             curves = {"loss": progress.loss, "learning rate": progress.learning_rate, **(line["scores"] or {})}
@@ -84,22 +83,9 @@ def round_scores(scores: Scores) -> dict[str, float]:
     return {name: round(value, 4) for name, value in scores.to_dict().items()}
 
 
-def _read_kept(path: Path, done: int) -> list[str]:
-    lines: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        entry = _entry(line)
-        if entry is not None and entry["step"] <= done:
-            lines.append(line)
-    return lines
-
-
-def _entry(line: str) -> Mapping[str, Any] | None:
-    """None where a kill cut the line short."""
-    try:
-        entry: Mapping[str, Any] = json.loads(line)
-    except ValueError:
-        return None
-    return entry
+def _read_until(path: Path, done: int) -> list[str]:
+    """Lines of steps up to `done`; a line that a kill cut short is none."""
+    return [f"{line.text}\n" for line in read_json_lines(path, torn="skip") if line.value["step"] <= done]
 
 
 def _board(folder: Path, done: int) -> Any:

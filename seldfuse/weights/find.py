@@ -3,7 +3,6 @@
 Nothing here downloads: `seldfuse checkpoints fetch` does, and a message about missing weights says so.
 """
 
-import hashlib
 import json
 import pickle
 import re
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from seldfuse.errors import CheckpointError
 from seldfuse.storage.cache import cache_folder
+from seldfuse.storage.digest import hash_file
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
@@ -80,8 +80,7 @@ class WeightFiles:
 
     def hash_version(self) -> str:
         """The beginning of the file's SHA-256."""
-        with self.file.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:HASH_DIGITS]
+        return hash_file(self.file, "sha256", HASH_DIGITS)
 
     def read_settings(self, name: str) -> dict[str, Any] | None:
         """A JSON file beside the weights, None where there is none. Raises CheckpointError where it is damaged."""

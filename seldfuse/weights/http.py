@@ -1,6 +1,5 @@
 """Fetching weights from a hub: the only thing in seldfuse that downloads, and only when it is asked to."""
 
-import hashlib
 import http.client
 import json
 import os
@@ -18,6 +17,7 @@ import seldfuse
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.cache import CACHE_VARIABLE
+from seldfuse.storage.digest import hash_file
 from seldfuse.weights.find import (
     CONFIG,
     HUB_NAME,
@@ -108,13 +108,10 @@ def _file(reference: str, name: str, folder: Path, on_bytes: Listener) -> Downlo
     if path.is_file():
         return _describe(path)
     with write_atomically(path) as draft:
-        sha256 = hashlib.sha256()
         with draft.open("wb") as file:
-            for piece in _pieces(reference, name, folder, on_bytes):
-                sha256.update(piece)
-                file.write(piece)
+            file.writelines(_pieces(reference, name, folder, on_bytes))
         _check(draft, name, reference)
-    return DownloadedFile(path, sha256.hexdigest())
+    return _describe(path)
 
 
 def _pieces(reference: str, name: str, folder: Path, on_bytes: Listener) -> Iterator[bytes]:
@@ -172,8 +169,7 @@ def _check(draft: Path, name: str, reference: str) -> None:
 
 
 def _describe(path: Path) -> DownloadedFile:
-    with path.open("rb") as file:
-        return DownloadedFile(path, hashlib.file_digest(file, "sha256").hexdigest())
+    return DownloadedFile(path, hash_file(path, "sha256"))
 
 
 def _make(folder: Path) -> None:

@@ -14,11 +14,11 @@ from PIL import Image
 from seldfuse.core.labels import DCASE2025
 from seldfuse.encoders.audio_models import AudioTokens
 from seldfuse.encoders.audio_reader import AudioTokenReader
-from seldfuse.encoders.token_cache import TokenCache, hash_content
+from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.formats.dcase import read_events
 from seldfuse.media.encode import write_wav
 from seldfuse.media.sound import FileAudio
-from seldfuse.storage.digest import hash_file
+from seldfuse.storage.digest import hash_file, hash_input
 from seldfuse.synth.bank import SceneSupply
 from seldfuse.synth.dataset.folder import DatasetSplit, describe_clip
 from seldfuse.synth.dataset.split_manifest import describe_dataset
@@ -64,8 +64,8 @@ def of_files(root: Path) -> dict[str, Any]:
     labels = written(split.get_path("a", "csv"), b"frame,class,source,azimuth,distance,onscreen\n")
     written(split.get_path("a", "wav"))
     return {
-        "file of a manifest": hash_file(file),
-        "content of a clip": hash_content(file),
+        "file of a manifest": hash_file(file, "blake2b-128"),
+        "content of a clip": hash_input(file),
         "kept under keys": sorted(path.relative_to(root).as_posix() for path in (root / "kept").rglob("*.*")),
         "files of a clip": dict(describe_clip(split, "a", read_events(labels), video=False).files),
         "pair of OpenMMLab's": PoseWeights(file, other).version(),

@@ -1,6 +1,5 @@
 """Scenes as files, in the layout of the challenge's data set: sound, labels, and video where it is wanted."""
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from seldfuse.core.events import Events
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_video, write_wav
+from seldfuse.storage.digest import hash_file
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.pictures.film import FPS, render_frames
 from seldfuse.synth.recording_chain import encode_aac
@@ -91,7 +91,9 @@ def write_clip(split: DatasetSplit, clip: str, scene: ScenePlan, stage: SceneIng
 def describe_clip(split: DatasetSplit, clip: str, events: Events, video: bool) -> WrittenClip:
     """What is to be said of a clip whose files, with or without a video, are written."""
     written = [split.get_path(clip, suffix) for suffix in PARTS if video or suffix != "mp4"]
-    return WrittenClip({path.relative_to(split.out).as_posix(): _digest(path) for path in written}, _seconds(events))
+    return WrittenClip(
+        {path.relative_to(split.out).as_posix(): hash_file(path, "sha256") for path in written}, _seconds(events)
+    )
 
 
 def render_with_codec(scene: ScenePlan, rendering: Rendering) -> tuple[Float32[np.ndarray, "2 sample"], SceneTruth]:
@@ -105,10 +107,6 @@ def render_with_codec(scene: ScenePlan, rendering: Rendering) -> tuple[Float32[n
 def _render(stage: SceneIngredients, scene: ScenePlan) -> tuple[Float32[np.ndarray, "2 sample"], SceneTruth]:
     rendered = render_scenes([scene], stage.bank, stage.responses)
     return rendered.audio[0].numpy(), rendered.truth
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _seconds(events: Events) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """Files of plans: one line of JSON for each scene, with its name and its plan."""
 
-import gzip
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from seldfuse.errors import UsageError
+from seldfuse.storage.json_lines import JsonLineError, read_json_lines
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.scene import MeasuredRoom, ScenePlan
 
@@ -18,14 +19,16 @@ def read_plans(path: Path) -> dict[str, ScenePlan]:
     """
     plans: dict[str, ScenePlan] = {}
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            for number, text in enumerate(file, 1):
-                if text.strip() and not text.startswith('{"recipe":'):
-                    name, plan = _plan(text, f"line {number}: {path}")
-                    if name in plans:
-                        raise UsageError(f"expected one plan of each name, got two for {name!r}, line {number}: {path}")
-                    plans[name] = plan
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        for line in read_json_lines(path, torn="raise"):
+            if "recipe" in line.value:
+                continue
+            name, plan = _plan(line.value, f"line {line.number}: {path}")
+            if name in plans:
+                raise UsageError(f"expected one plan of each name, got two for {name!r}, line {line.number}: {path}")
+            plans[name] = plan
+    except JsonLineError as error:
+        raise _refusal(error.cause, f"line {error.number}: {path}") from error
+    except (OSError, EOFError) as error:
         raise UsageError(f"expected a file of plans ({error}): {path}") from error
     if not plans:
         raise UsageError(f"expected a file of plans, it holds none: {path}")
@@ -50,12 +53,15 @@ def check_plans(plans: Mapping[str, ScenePlan], stage: SceneIngredients, video: 
             raise UsageError(f"the plan of {name} has no view, for it was drawn without --video; leave --video out")
 
 
-def _plan(text: str, where: str) -> tuple[str, ScenePlan]:
+def _plan(line: Mapping[str, Any], where: str) -> tuple[str, ScenePlan]:
     try:
-        line = json.loads(text)
         name, plan = line["name"], ScenePlan.from_json(json.dumps(line["plan"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"expected a scene's 'name' and 'plan' ({error!r}), {where}") from error
+        raise _refusal(error, where) from error
     if not isinstance(name, str) or not re.fullmatch(r"[^./\\][^/\\]*", name):
         raise UsageError(f"expected a name that a file can have, got {name!r}, {where}")
     return name, plan
+
+
+def _refusal(cause: Exception, where: str) -> UsageError:
+    return UsageError(f"expected a scene's 'name' and 'plan' ({cause!r}), {where}")

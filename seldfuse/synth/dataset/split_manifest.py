@@ -5,7 +5,6 @@ clip adds a line: its number and name, the SHA-256 of its files, how long each c
 a killed run left torn is cut off.
 """
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,9 @@ from typing import Any
 
 import seldfuse
 from seldfuse.errors import UsageError
+from seldfuse.storage.digest import hash_file, hash_text
+from seldfuse.storage.json_lines import append_json_line, cut_torn_line, format_json_line, read_json_lines
+from seldfuse.storage.walk import list_files
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.draw import SceneIngredients
 
@@ -31,7 +33,7 @@ class SplitManifest:
         self._split = split
         self._finished: dict[int, tuple[tuple[Path, ...], Mapping[str, float]]] = {}
         try:
-            begun = split.manifest.exists() and _cut_torn_line(split.manifest)
+            begun = split.manifest.exists() and cut_torn_line(split.manifest)
             if begun and not overwrite:
                 self._go_on(recipe)
             else:
@@ -65,8 +67,7 @@ class SplitManifest:
     def add(self, line: Line) -> None:
         """Enters a clip whose files are written. Raises UsageError where that fails."""
         try:
-            with self._split.manifest.open("ab") as file:
-                file.write(_encode_line(line))
+            append_json_line(self._split.manifest, line, compact=True)
         except OSError as error:
             raise UsageError(f"writing failed ({error.strerror}): {self._split.manifest}") from error
         self._remember(line)
@@ -81,19 +82,22 @@ class SplitManifest:
                 f"choose another split, or another folder for OUT: {strangers[0]}"
             )
         self._split.out.mkdir(parents=True, exist_ok=True)
-        self._split.manifest.write_bytes(_encode_line({"recipe": recipe}))
+        self._split.manifest.write_text(format_json_line({"recipe": recipe}, compact=True), encoding="utf-8")
 
     def _go_on(self, recipe: Line) -> None:
-        with self._split.manifest.open("rb") as file:
-            made = json.loads(file.readline()).get("recipe", {})
-            differing = [name for name in {**recipe, **made} if recipe.get(name) != made.get(name)]
-            if differing:
-                raise UsageError(
-                    f"another recipe made what is here (different: {', '.join(differing)}); choose another folder or "
-                    f"another split, or delete the split and start anew with --overwrite: {self._split.manifest}"
-                )
-            for text in file:
-                self._remember(json.loads(text))
+        lines = read_json_lines(self._split.manifest, torn="raise")
+        first = next(lines, None)
+        if first is None:
+            raise ValueError("it is empty")
+        made = first.value.get("recipe", {})
+        differing = [name for name in {**recipe, **made} if recipe.get(name) != made.get(name)]
+        if differing:
+            raise UsageError(
+                f"another recipe made what is here (different: {', '.join(differing)}); choose another folder or "
+                f"another split, or delete the split and start anew with --overwrite: {self._split.manifest}"
+            )
+        for line in lines:
+            self._remember(line.value)
 
     def _remember(self, line: Line) -> None:
         self._finished[line["number"]] = self._files(line), line["seconds"]
@@ -108,7 +112,7 @@ def describe_dataset(stage: SceneIngredients, inputs: Mapping[str, Path | None],
         "seldfuse": seldfuse.__version__,
         **options,
         "evenness": stage.evenness,
-        "statistics": _sha256(stage.statistics.to_json().encode()),
+        "statistics": hash_text(stage.statistics.to_json(), "sha256"),
         "srir_share": stage.measured_share,
         **{name: path and _digest(path) for name, path in inputs.items()},
     }
@@ -117,20 +121,7 @@ def describe_dataset(stage: SceneIngredients, inputs: Mapping[str, Path | None],
 def _digest(path: Path) -> str:
     """Of a file, SHA-256 of its bytes; of a folder, of the paths and sizes of all files in it."""
     if path.is_file():
-        return _sha256(path.read_bytes())
-    sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
-    return _sha256(json.dumps(sizes, sort_keys=True).encode())
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _encode_line(line: Line) -> bytes:
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _cut_torn_line(path: Path) -> int:
-    """Cuts off what stands behind the last whole line, and says how much is left."""
-    with path.open("rb+") as file:
-        return file.truncate(file.read().rfind(b"\n") + 1)
+        return hash_file(path, "sha256")
+    files = [file for file in list_files(path, include_hidden=True) if file.is_file()]
+    sizes = {file.relative_to(path).as_posix(): file.stat().st_size for file in files}
+    return hash_text(json.dumps(sizes, sort_keys=True), "sha256")

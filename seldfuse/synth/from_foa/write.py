@@ -1,6 +1,5 @@
 """Cuts become clips on disk, in the layout of the challenge's data set."""
 
-import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from seldfuse.errors import MediaError
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.media.windows import FRAME_SAMPLES, WINDOW_SAMPLES
+from seldfuse.storage.digest import hash_text
 from seldfuse.synth.dataset import workers
 from seldfuse.synth.dataset.folder import DatasetSplit, describe_clip
 from seldfuse.synth.from_foa.cuts import CutQueue, FoaCut
@@ -128,5 +128,5 @@ def describe_cuts(recordings: Sequence[FoaRecording], **options: Any) -> dict[st
         )
         for recording in recordings
     ]
-    digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+    digest = hash_text(json.dumps(inputs), "sha256")
     return {"seldfuse": seldfuse.__version__, "made": "from-foa", **options, "recordings": digest}

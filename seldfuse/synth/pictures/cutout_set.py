@@ -1,6 +1,5 @@
 """Cut-outs of people and things, by class: a folder of the user's, and drawings for what it lacks."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.storage.digest import hash_text
 from seldfuse.synth.pictures.cutout import HANDS, PERSON, POINT, Cutout
 from seldfuse.synth.pictures.cutouts import PLACES, CutoutCard, Report, find_cutouts, read_cutout
 from seldfuse.synth.pictures.objects import KINDS, draw_object
@@ -122,7 +122,7 @@ def load_cutouts(
 
 def _side(keys: list[str], held_out: bool) -> tuple[str, ...]:
     # The order of the hashes is as good as a draw, and stays the same when other pictures come or go.
-    shuffled = sorted(keys, key=lambda key: hashlib.sha256(key.encode()).hexdigest())
+    shuffled = sorted(keys, key=lambda key: hash_text(key, "sha256"))
     count = 0 if len(keys) < 2 else max(1, round(HELD_OUT_SHARE * len(keys)))
     return tuple(sorted(shuffled[:count] if held_out else shuffled[count:]))
 

@@ -4,7 +4,6 @@ Each model draws its numbers at random, so that no two seeds sound alike, and pu
 of: damped modes, filtered noise, and hits in time.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -16,6 +15,7 @@ from scipy.signal import butter, lfilter, sosfilt
 from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.storage.digest import hash_bytes
 from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, normalize_sound
 
 PEAK = 0.7
@@ -44,7 +44,7 @@ class ModelEntry:
         return normalize_sound(self.cls, self.group, synthesize(self.name, self.seed))
 
     def hash_content(self) -> str:
-        return hashlib.sha256(synthesize(self.name, self.seed).tobytes()).hexdigest()
+        return hash_bytes(synthesize(self.name, self.seed).tobytes(), "sha256")
 
 
 def build_procedural_bank(labels: LabelSet, held_out: bool, count: int = 40) -> SoundBank:

@@ -1,6 +1,5 @@
 """Isolated sounds to make scenes from, split by speaker or recording, and read when they are needed."""
 
-import hashlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from scipy.signal import butter, sosfilt
 from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.storage.digest import hash_bytes, hash_file, hash_text
 from seldfuse.synth.sounds.layouts import SoundFile, find_sounds
 from seldfuse.synth.sounds.speed_and_pitch import change_speed_and_pitch
 
@@ -81,7 +81,7 @@ class FileEntry:
 
     def hash_content(self) -> str:
         try:
-            return hashlib.sha256(self.path.read_bytes()).hexdigest()
+            return hash_file(self.path, "sha256")
         except OSError as error:
             raise MediaError(f"expected a sound that can be read ({error.strerror}): {self.path}") from error
 
@@ -104,7 +104,7 @@ class HeldEntry:
         return self.sound
 
     def hash_content(self) -> str:
-        return hashlib.sha256(self.sound.samples.tobytes()).hexdigest()
+        return hash_bytes(self.sound.samples.tobytes(), "sha256")
 
 
 class _Memory:
@@ -270,7 +270,7 @@ def load_bank(
 
 def _side(groups: Mapping[str, Sequence[SoundFile]], held_out: bool) -> list[str]:
     # The order of the hashes is as good as a draw, and stays the same when other groups come or go.
-    shuffled = sorted(groups, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    shuffled = sorted(groups, key=lambda group: hash_text(group, "sha256"))
     # A table names the side of all its groups or of none, and all sounds of a group are on one side.
     told = {group: groups[group][0].held_out for group in shuffled}
     if None not in told.values():
