@@ -9,6 +9,7 @@ from seldfuse.formats.dcase import read_many
 from seldfuse.formats.folder import find_by_stem
 from seldfuse.metrics.counts import Counts, Mode, count_matches
 from seldfuse.metrics.scores import Average, Scores, compute_scores
+from seldfuse.storage.text import name_some
 
 if TYPE_CHECKING:
     from seldfuse.metrics.rows import Scene
@@ -60,12 +61,7 @@ def _note_unpaired(
         treated = {"official": "left out, as the challenge does", "strict": "counted as without events"}[mode]
         note(
             f"{len(missing)} of {len(expected)} clips have no prediction and are {treated} "
-            f"({_format_some(missing)}): {folder}"
+            f"({name_some(missing, NAMED)}): {folder}"
         )
     if extra:
-        note(f"{len(extra)} predictions have no reference and are ignored ({_format_some(extra)}): {folder}")
-
-
-def _format_some(stems: Sequence[str]) -> str:
-    rest = len(stems) - NAMED
-    return ", ".join(stems[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        note(f"{len(extra)} predictions have no reference and are ignored ({name_some(extra, NAMED)}): {folder}")

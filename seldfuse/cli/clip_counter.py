@@ -70,7 +70,3 @@ class ClipCounter:
             ProgressBar(self.due, done, width=40), f"{done}/{self.due} clips", self.speed, left if done else ""
         )
         return table
-
-
-def format_count(clips: int) -> str:
-    return "1 clip" if clips == 1 else f"{clips} clips"

@@ -9,6 +9,7 @@ import typer
 
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
 from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.storage.text import format_count, name_some
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,14 +107,14 @@ class OutputWriter:
             print_note(text if clips == 1 else f"{text} ({clips} clips)")
         if timing:
             print_note(timing)
-        failed_clause = f", {_format_count(len(self.failures), 'clip')} failed" if self.failures else ""
+        failed_clause = f", {format_count(len(self.failures), 'clip')} failed" if self.failures else ""
         print_note(
-            f"{_format_count(self.clips, 'clip')}, {_format_count(self.events, 'event')}{failed_clause}; "
+            f"{format_count(self.clips, 'clip')}, {format_count(self.events, 'event')}{failed_clause}; "
             f"{self._written()}"
         )
         if self.skipped:
             were, them = ("was", "it") if len(self.skipped) == 1 else ("were", "them")
-            print_note(f"{_format_count(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
+            print_note(f"{format_count(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
         for reason in refused:
             print_error(reason)
         if code := self._exit_code(bool(refused)):
@@ -148,7 +149,7 @@ class OutputWriter:
     def _written(self) -> str:
         if 0 < len(self.files) <= FILES_NAMED:
             return "wrote " + ", ".join(map(str, self.files))
-        return f"wrote {_format_count(len(self.files), 'file')} in {self.out}/"
+        return f"wrote {format_count(len(self.files), 'file')} in {self.out}/"
 
     def _exit_code(self, refused: bool) -> int:
         if self.failures:
@@ -183,11 +184,11 @@ def _refusal(writer: str, needs: Sequence[str], registry: "Registry") -> str:
 
 
 def _describe_lack(writers: "Sequence[CatalogueEntry[Writer]]", clips: Sequence[str]) -> str:
-    named = ", ".join(clips[:CLIPS_NAMED]) + (", …" if len(clips) > CLIPS_NAMED else "")
+    named = name_some(clips, CLIPS_NAMED, count_rest=False)
     names = " and ".join(writer.value.name for writer in writers)
     needs = " and ".join(dict.fromkeys(need for writer in writers for need in writer.value.needs))
     return (
-        f"the format {names} was not written for {_format_count(len(clips), 'clip')} ({named}): it needs the {needs} "
+        f"the format {names} was not written for {format_count(len(clips), 'clip')} ({named}): it needs the {needs} "
         "of every event, which is unknown there, as in a mono recording; leave it out with --formats json"
     )
 
@@ -233,7 +234,3 @@ def _azimuth(azimuth_deg: float) -> str:
 
 def _list_known(value: float, form: str) -> str:
     return "–" if value != value else form.format(value)
-
-
-def _format_count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,6 +15,7 @@ import safetensors.torch
 from torch import Tensor
 
 from seldfuse.storage.digest import hash_text
+from seldfuse.storage.walk import list_files
 
 EMBEDDINGS = "embeddings"
 """The part of the cache folder for them."""
@@ -72,7 +73,7 @@ class TokenCache:
 
     def _files(self) -> list[tuple[Path, os.stat_result]]:
         found = []
-        for path in self.folder.rglob(f"*{SUFFIX}"):
+        for path in list_files(self.folder, f"*{SUFFIX}"):
             try:
                 found.append((path, path.stat()))
             except FileNotFoundError:

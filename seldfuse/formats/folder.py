@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from seldfuse.errors import UsageError
+from seldfuse.storage.walk import list_files
 
 
 def find_by_stem(folder: Path) -> dict[str, Path]:
@@ -13,7 +14,7 @@ def find_by_stem(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UsageError(f"expected a folder of CSV files, there is none: {folder}")
     found: dict[str, Path] = {}
-    for path in sorted((path for path in folder.rglob("*.csv") if not path.name.startswith(".")), key=str):
+    for path in list_files(folder, "*.csv"):
         if path.stem in found:
             raise UsageError(f"expected one file per clip, got two for {path.stem}: {found[path.stem]} and {path}")
         found[path.stem] = path

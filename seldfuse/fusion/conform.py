@@ -18,6 +18,7 @@ from seldfuse.core.posterior import HOP_S, Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import compute_terms, finish_mean, is_known, weigh_tracks
 from seldfuse.fusion.tracks import MAX_TRACKS, compute_affinity, find_best_permutation, reorder_tracks, take_along_track
+from seldfuse.storage.text import name_some
 
 SAME_HOP_S = 1e-6
 """Frames whose lengths differ by less are of one length."""
@@ -113,8 +114,7 @@ def _list_dropped(name: str, theirs: LabelSet, labels: LabelSet) -> list[str]:
     spare = [word for place, word in enumerate(theirs.names) if place not in taken]
     if not spare or len(spare) == len(theirs):
         return []
-    more = f" and {len(spare) - CLASSES_NAMED} more" if len(spare) > CLASSES_NAMED else ""
-    return [f"{name} also tells of {', '.join(spare[:CLASSES_NAMED])}{more}, no class of {labels.name}: left out"]
+    return [f"{name} also tells of {name_some(spare, CLASSES_NAMED)}, no class of {labels.name}: left out"]
 
 
 # --- time -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
 from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.fusion.votes import build_vote_posterior
+from seldfuse.storage.text import name_some
+from seldfuse.storage.walk import list_files
 
 SUFFIXES = (".safetensors", ".csv")
 FIELDS_OF_EVENTS = ("activity", "direction", "distance", "onscreen")
@@ -88,7 +90,7 @@ def _fields(found: Posterior | Events) -> tuple[str, ...]:
 
 
 def _format_some(clips: Collection[str]) -> str:
-    return ", ".join(sorted(clips)[:CLIPS_NAMED]) + (", …" if len(clips) > CLIPS_NAMED else "")
+    return name_some(sorted(clips), CLIPS_NAMED, count_rest=False)
 
 
 def _name(folder: Path) -> str:
@@ -100,7 +102,7 @@ def _by_clip(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UsageError(f"expected a folder of posteriors or of DCASE CSV files: {folder}")
     for suffix in SUFFIXES:
-        paths = [path for path in folder.rglob(f"*{suffix}") if not path.name.startswith(".")]
+        paths = list_files(folder, f"*{suffix}")
         found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
         if found:
             return dict(sorted(found.items()))

@@ -15,6 +15,7 @@ from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.container import describe_missing_file, probe
 from seldfuse.media.picture import FileFrames
 from seldfuse.media.sound import FileAudio
+from seldfuse.storage.walk import list_files
 
 SOUND_SUFFIXES = frozenset(
     {
@@ -126,9 +127,8 @@ def _demo() -> list[tuple[str, Path]]:
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:
-    below = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file())
-    named = [(path.relative_to(folder), path) for path in below]
-    found = [_prefix_names(name, path) for name, path in named if not any(part.startswith(".") for part in name.parts)]
+    below = [path for path in list_files(folder) if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file()]
+    found = [_prefix_names(path.relative_to(folder), path) for path in below]
     if not found:
         raise UsageError(f"no sound or video file ({', '.join(sorted(MEDIA_SUFFIXES))}) is in this folder: {folder}")
     return found

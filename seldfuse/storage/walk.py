@@ -31,10 +31,11 @@ def list_folders(folder: Path) -> list[Path]:
 def _walk(folder: Path, follow_links: bool, include_hidden: bool) -> Iterator[Path]:
     seen: set[str] = set()
     for here, below, names in os.walk(folder, followlinks=follow_links):
-        real = os.path.realpath(here)
-        if real in seen:
-            below.clear()
-            continue
-        seen.add(real)
+        if follow_links:
+            real = os.path.realpath(here)
+            if real in seen:
+                below.clear()
+                continue
+            seen.add(real)
         below[:] = sorted(name for name in below if include_hidden or not name.startswith("."))
         yield from (Path(here, name) for name in names if include_hidden or not name.startswith("."))

@@ -13,6 +13,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion import FusionSettings
 from seldfuse.metrics.rows import Scene
+from seldfuse.storage.walk import list_files, list_folders
 from seldfuse.tune.fit import pool_all
 from seldfuse.tune.tuning_data import read_members
 from seldfuse.vision.detection_store import DetectionFile, read_detections
@@ -98,9 +99,8 @@ def read_vision_data(
 def _read_kept(folder: Path) -> dict[str, dict[str, Path]]:
     """Files by post-processor and clip. Raises UsageError where there are none."""
     found = {
-        place.name: {path.name.removesuffix(SUFFIX): path for path in sorted(place.rglob(f"*{SUFFIX}"))}
-        for place in sorted(folder.iterdir() if folder.is_dir() else [])
-        if place.is_dir()
+        place.name: {path.name.removesuffix(SUFFIX): path for path in list_files(place, f"*{SUFFIX}")}
+        for place in (list_folders(folder) if folder.is_dir() else [])
     }
     if not any(found.values()):
         raise UsageError(

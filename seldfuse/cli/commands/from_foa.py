@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seldfuse.cli.clip_counter import CLIP_S, ClipCounter, format_count
+from seldfuse.cli.clip_counter import CLIP_S, ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
 from seldfuse.errors import UsageError
+from seldfuse.storage.text import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,20 +121,24 @@ def _close(
             }
         )
     if tally.made:
-        print_note(f"made {format_count(tally.made)} in {tally.spent_s:.0f} s, {tally.speed}; wrote them to {out}/")
+        print_note(
+            f"made {format_count(tally.made, 'clip')} in {tally.spent_s:.0f} s, {tally.speed}; wrote them to {out}/"
+        )
     if total > tally.made:
-        print_note(f"there already: {format_count(total - tally.made)}; --overwrite makes all anew")
+        print_note(f"there already: {format_count(total - tally.made, 'clip')}; --overwrite makes all anew")
     if counts["without_video"]:
-        print_note(f"without a video: {format_count(counts['without_video'])}")
+        print_note(f"without a video: {format_count(counts['without_video'], 'clip')}")
     if counts["too_loud"]:
-        print_note(f"too loud, so others took their place if there were any: {format_count(counts['too_loud'])}")
+        print_note(
+            f"too loud, so others took their place if there were any: {format_count(counts['too_loud'], 'clip')}"
+        )
     print_note(
         f"there are {', '.join(f'{count} in {split}' for split, count in clips.items())}; {total * CLIP_S / 3600:.2f} h"
     )
     missing = tally.due - tally.made - len(tally.failures)
     if missing > 0:
-        print_note(f"{format_count(missing)} fewer than wished for, for the recordings hold no others")
+        print_note(f"{format_count(missing, 'clip')} fewer than wished for, for the recordings hold no others")
     if tally.failures:
-        print_error(f"{format_count(len(tally.failures))} failed")
+        print_error(f"{format_count(len(tally.failures), 'clip')} failed")
         codes = tally.exit_codes
         raise typer.Exit(codes.pop() if total == 0 and len(codes) == 1 else 1)

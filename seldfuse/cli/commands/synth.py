@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seldfuse.cli.clip_counter import CLIP_S, ClipCounter, format_count
+from seldfuse.cli.clip_counter import CLIP_S, ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
+from seldfuse.storage.text import format_count
+from seldfuse.storage.walk import list_files
 
 if TYPE_CHECKING:
     from seldfuse.synth.dataset.folder import DatasetSplit
@@ -140,7 +142,7 @@ def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStati
     if not folder.is_dir():
         raise UsageError(f"--statistics expects a folder of label files: {folder}")
     files = []
-    for path in sorted(folder.rglob("[!.]*.csv")):
+    for path in list_files(folder, "*.csv"):
         try:
             read_positions(path, DCASE2025)
             files.append(path)
@@ -176,14 +178,16 @@ def _close(tally: ClipCounter, split: "DatasetSplit", ledger: "SplitManifest", a
             }
         )
     if tally.made:
-        made = f"made {format_count(tally.made)} in {tally.spent_s:.0f} s, {tally.speed}"
+        made = f"made {format_count(tally.made, 'clip')} in {tally.spent_s:.0f} s, {tally.speed}"
         print_note(f"{made}; wrote them to {split.get_folder('wav')}/")
     if skipped:
-        print_note(f"there already: {format_count(skipped)}; --overwrite makes all anew")
+        print_note(f"there already: {format_count(skipped, 'clip')}; --overwrite makes all anew")
     seconds = ", ".join(f"{name} {total:.0f}" for name, total in ledger.seconds.items())
-    print_note(f"the split holds {format_count(ledger.clips)}, {hours:.2f} h; seconds by class: {seconds or 'none'}")
+    print_note(
+        f"the split holds {format_count(ledger.clips, 'clip')}, {hours:.2f} h; seconds by class: {seconds or 'none'}"
+    )
     if tally.failures:
-        print_error(f"{format_count(len(tally.failures))} failed")
+        print_error(f"{format_count(len(tally.failures), 'clip')} failed")
         codes = tally.exit_codes
         raise typer.Exit(codes.pop() if ledger.clips == 0 and len(codes) == 1 else 1)
     out, reference = shlex.quote(str(split.out)), shlex.quote(str(split.get_folder("csv")))

@@ -1,7 +1,6 @@
 """First-order recordings on disk, with the labels and the panoramic videos that belong to them."""
 
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from seldfuse.errors import MediaError, SeldfuseError, UsageError
 from seldfuse.media.container import find_video_stream, open_media, probe
 from seldfuse.media.inputs import VIDEO_SUFFIXES
 from seldfuse.media.windows import WINDOW_FRAMES
+from seldfuse.storage.text import name_some
+from seldfuse.storage.walk import list_files
 from seldfuse.synth.from_foa.labels import NoDistanceError, read_labels
 
 CHANNELS = 4
@@ -30,7 +31,7 @@ LAYOUTS = (
 _PART = re.compile(r"(foa|metadata|labels|video)(_dev|_eval)?")
 
 # The same recordings in the raw channels of the microphone, and what an archive made on a Mac leaves behind.
-_FOREIGN = re.compile(r"mic(_dev|_eval)?|__MACOSX|\..*")
+_FOREIGN = re.compile(r"mic(_dev|_eval)?|__MACOSX")
 
 SHOWN = 3
 
@@ -76,7 +77,7 @@ def find_recordings(
         )
     alone = sorted(files.sounds.keys() - files.labels.keys())
     if alone and on_problem:
-        on_problem(f"passed over, for they have no label files: {_list(alone)}: {folder}")
+        on_problem(f"passed over, for they have no label files: {name_some(alone, SHOWN)}: {folder}")
     found, first = [], None
     for key in pairs:
         try:
@@ -106,16 +107,14 @@ def _files(folder: Path) -> _Files:
     """Links are followed. Raises UsageError where two files of a kind have one name."""
     files = _Files({}, {}, {})
     kinds = {".wav": files.sounds, ".csv": files.labels} | dict.fromkeys(VIDEO_SUFFIXES, files.videos)
-    for here, below, names in os.walk(folder, followlinks=True):
-        below[:] = sorted(name for name in below if not _FOREIGN.fullmatch(name))
-        parts = [part for part in Path(here).relative_to(folder).parts if not _PART.fullmatch(part)]
-        for path in (Path(here, name) for name in sorted(names) if not name.startswith(".")):
-            kind = kinds.get(path.suffix.lower())
-            if kind is None:
-                continue
-            other = kind.setdefault("/".join([*parts, path.stem]), path)
-            if other != path:
-                raise UsageError(f"two files would belong to one recording; move one elsewhere: {other}, {path}")
+    for path in list_files(folder, follow_links=True):
+        kind, parents = kinds.get(path.suffix.lower()), path.relative_to(folder).parts[:-1]
+        if kind is None or any(_FOREIGN.fullmatch(part) for part in parents):
+            continue
+        parts = [part for part in parents if not _PART.fullmatch(part)]
+        other = kind.setdefault("/".join([*parts, path.stem]), path)
+        if other != path:
+            raise UsageError(f"two files would belong to one recording; move one elsewhere: {other}, {path}")
     return files
 
 
@@ -169,7 +168,3 @@ def _video_s(path: Path) -> float:
         if stream.frames and stream.average_rate:
             return stream.frames / float(stream.average_rate)
         return (container.duration or 0) / av.time_base
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

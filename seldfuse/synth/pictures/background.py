@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.core.geometry import Camera
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.storage.walk import list_files
 from seldfuse.synth.pictures.interior import draw_interior
 from seldfuse.synth.pictures.still import SUFFIXES, read_still
 from seldfuse.synth.scene import MeasuredRoom, Room, ScenePlan
@@ -66,7 +67,7 @@ def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | No
     if not folder.is_dir():
         raise UsageError(f"--backgrounds expects a folder of pictures: {folder}")
     files = []
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES):
+    for path in (path for path in list_files(folder) if path.suffix.lower() in SUFFIXES):
         try:
             _check(path)
             files.append(path.relative_to(folder).as_posix())

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.storage.walk import list_files, list_folders
 from seldfuse.synth.pictures.body import WRISTS, estimate_height_m, find_sound_points
 from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
 from seldfuse.synth.pictures.still import read_still
@@ -82,13 +83,13 @@ def _cards(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterato
     listed = folder / "persons.json"
     if listed.is_file():
         yield from _list(listed)
-    for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
+    for place in list_folders(folder):
         try:
             name = _class_of(place.name.lstrip("0123456789_- "), labels)
         except UsageError as error:
             _report(UsageError(f"expected folders named 'person' or after a class, but {error}: {place}"), on_problem)
             continue
-        for path in sorted(place.rglob("*.png")):
+        for path in list_files(place, "*.png"):
             try:
                 yield _card(path, name)
             except UsageError as error:

@@ -18,6 +18,7 @@ from jaxtyping import Float32
 
 from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.storage.walk import list_files
 from seldfuse.synth.rooms.srir import (
     TABLE,
     Entry,
@@ -119,11 +120,11 @@ def load_responses(folder: Path, on_problem: Report | None = None) -> ResponseSe
     if not folder.is_dir():
         raise UsageError(f"--srir expects a folder of measured responses: {folder}")
     rooms: dict[str, Mapping[str, Entry]] = {}
-    for path in sorted(folder.rglob("*.sofa")):
+    for path in list_files(folder, "*.sofa"):
         name = path.relative_to(folder).as_posix()
         with report_and_skip(on_problem):
             rooms[name] = {f"{name}#{row}": entry for row, entry in read_sofa_room(path, on_problem).items()}
-    for table in sorted(folder.rglob(TABLE)):
+    for table in list_files(folder, TABLE):
         place = table.parent.relative_to(folder)
         with report_and_skip(on_problem):
             rooms[str(place)] = {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.storage.walk import list_files, list_folders
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
 
@@ -133,11 +134,11 @@ def _held_out(row: Mapping[str, str], line: int, table: Path) -> bool | None:
 
 def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[SoundFile]:
     """A file's group is the sub-folder it stands in, or itself where it stands in the class folder."""
-    for place in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
+    for place in list_folders(folder):
         cls = _class_of(place.name.lstrip("0123456789_- "), labels, place, on_problem)
         if cls is None:
             continue
-        for path in sorted(place.rglob("*")):
+        for path in list_files(place):
             if path.suffix.lower() in SUFFIXES:
                 group = path.parent if path.parent != place else path
                 yield SoundFile(cls, str(group.relative_to(folder)), path.relative_to(folder).as_posix())

@@ -1,6 +1,5 @@
 """Sounds on disk and the label files that belong to them."""
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -11,6 +10,8 @@ from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_many
 from seldfuse.media.inputs import MEDIA_SUFFIXES, VIDEO_SUFFIXES
+from seldfuse.storage.text import format_count, name_some
+from seldfuse.storage.walk import list_files
 
 TRAIN_FOLDS = (1, 2, 3)
 VALIDATE_FOLDS = (4,)
@@ -62,12 +63,12 @@ def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> 
         raise UsageError(f"expected a folder of sounds and label files, {found}; {LAYOUTS}: {folder}")
     sounds, tables = _files(folder)
     if not sounds:
-        raise UsageError(f"expected sounds, found none and {_format_count(tables, 'label file')}; {LAYOUTS}: {folder}")
+        raise UsageError(f"expected sounds, found none and {_count_some(tables, 'label file')}; {LAYOUTS}: {folder}")
     names = sorted(sounds.keys() & tables.keys())
     if not names:
         raise UsageError(
-            f"expected a label file for each sound, found {_format_count(sounds, 'sound')} and "
-            f"{_format_count(tables, 'label file')}, but no name that both have; {LAYOUTS}: {folder}"
+            f"expected a label file for each sound, found {_count_some(sounds, 'sound')} and "
+            f"{_count_some(tables, 'label file')}, but no name that both have; {LAYOUTS}: {folder}"
         )
     problems += _strays(folder, sounds, tables)
     pairs = [_pair(name, sounds[name], tables[name]) for name in names]
@@ -96,27 +97,15 @@ def _files(folder: Path) -> tuple[dict[str, list[Path]], dict[str, Path]]:
     """Sounds (and videos) and label files by the name that pairs them."""
     sounds: defaultdict[str, list[Path]] = defaultdict(list)
     tables: dict[str, Path] = {}
-    for here, files in _folders(folder):
-        place = "/".join(part for part in here.relative_to(folder).parts if not _PART.fullmatch(part))
-        for file in files:
-            stem, suffix = os.path.splitext(file)
-            name = f"{place}/{stem}" if place else stem
-            if suffix.lower() == ".csv":
-                tables[name] = here / file
-            elif suffix.lower() in MEDIA_SUFFIXES:
-                sounds[name].append(here / file)
+    # Folder by folder, for of two label files of one name the last one counts.
+    for path in sorted(list_files(folder, follow_links=True), key=lambda path: (path.parent, path.name)):
+        place = [part for part in path.parent.relative_to(folder).parts if not _PART.fullmatch(part)]
+        name, suffix = "/".join([*place, path.stem]), path.suffix.lower()
+        if suffix == ".csv":
+            tables[name] = path
+        elif suffix in MEDIA_SUFFIXES:
+            sounds[name].append(path)
     return dict(sounds), tables
-
-
-def _folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The folder and those below it, each with its files, hidden ones left out. Links are followed, circles not."""
-    seen: set[str] = set()
-    for here, below, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
-        if real not in seen:
-            yield Path(here), sorted(name for name in files if not name.startswith("."))
-        seen.add(real)
 
 
 def _pair(name: str, sounds: Sequence[Path], labels: Path) -> LabelledFile:
@@ -143,12 +132,12 @@ def _tests(pair: LabelledFile) -> bool:
 def _strays(folder: Path, sounds: dict[str, list[Path]], tables: dict[str, Path]) -> Iterator[str]:
     silent, deaf = sorted(tables.keys() - sounds.keys()), sorted(sounds.keys() - tables.keys())
     if deaf:
-        yield f"passed over {_format_count(deaf, 'sound')} without a label file of the same name: {folder}"
+        yield f"passed over {_count_some(deaf, 'sound')} without a label file of the same name: {folder}"
     if silent:
-        yield f"passed over {_format_count(silent, 'label file')} without a sound of the same name: {folder}"
+        yield f"passed over {_count_some(silent, 'label file')} without a sound of the same name: {folder}"
     doubles = [name for name, paths in sounds.items() if name in tables and len(_drop_videos(paths)) > 1]
     if doubles:
-        yield f"took one sound each, WAV first, where a name has several: {_examples(doubles)}: {folder}"
+        yield f"took one sound each, WAV first, where a name has several: {_name_some(doubles)}: {folder}"
 
 
 def _drop_videos(paths: Sequence[Path]) -> list[Path]:
@@ -162,17 +151,16 @@ def _look_into(paths: Sequence[Path], labels: LabelSet, folder: Path) -> None:
         if any(len(rows) for rows in read_many(chosen, labels)):
             return
     raise UsageError(
-        f"expected labelled events, found no event in any of {_format_count(paths, 'label file')}; a label file holds "
+        f"expected labelled events, found no event in any of {_count_some(paths, 'label file')}; a label file holds "
         f"one line for each source and frame of 100 ms, frame,class,source,azimuth,distance,onscreen: {folder}"
     )
 
 
-def _format_count(found: Collection[object], noun: str) -> str:
+def _count_some(found: Collection[object], noun: str) -> str:
     examples = [name for name in found if isinstance(name, str)]
-    such = f" ({_examples(examples)})" if examples else ""
-    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}{such}"
+    such = f" ({_name_some(examples)})" if examples else ""
+    return format_count(len(found), noun) + such
 
 
-def _examples(names: Collection[str]) -> str:
-    shown = sorted(names)[:SHOWN]
-    return ", ".join(shown) + (", …" if len(names) > SHOWN else "")
+def _name_some(names: Collection[str]) -> str:
+    return name_some(sorted(names), SHOWN, count_rest=False)
