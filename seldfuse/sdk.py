@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from seldfuse.compat.packages import require_packages
     from seldfuse.compat.torchvision import drop_overlaps, load_torchvision
     from seldfuse.compat.transformers import import_transformers
-    from seldfuse.core.clip import SAMPLE_RATE_HZ, Clip, Frame
+    from seldfuse.core.clip import Clip, Frame
     from seldfuse.core.clip_batch import ClipBatch
     from seldfuse.core.detections import DETECTION_COLUMNS, KEYPOINTS, PERSON, UNTRACKED, Detections
     from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth, fold_to_front, normalize
     from seldfuse.core.events import Events
     from seldfuse.core.geometry import Camera, fold_azimuth
+    from seldfuse.core.grid import FRAMES_PER_S, SAMPLE_RATE_HZ, TRACKS
     from seldfuse.core.labels import DCASE2025, Label, LabelSet
     from seldfuse.core.posterior import Posterior
     from seldfuse.core.result import Result
@@ -96,7 +97,11 @@ _NAMES = {
     "seldfuse.core.clip": (
         "Clip",
         "Frame",
+    ),
+    "seldfuse.core.grid": (
+        "FRAMES_PER_S",
         "SAMPLE_RATE_HZ",
+        "TRACKS",
     ),
     "seldfuse.core.clip_batch": ("ClipBatch",),
     "seldfuse.core.detections": (
@@ -208,12 +213,14 @@ __all__ = [
     "CONFIG",
     "DCASE2025",
     "DETECTION_COLUMNS",
+    "FRAMES_PER_S",
     "FRONT_END",
     "HOPS_PER_FRAME",
     "KEYPOINTS",
     "PERSON",
     "PUBLISHED",
     "SAMPLE_RATE_HZ",
+    "TRACKS",
     "UNTRACKED",
     "VOCABULARY",
     "AudioEncoderModel",

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from seldfuse.core.grid import TRACKS
 from seldfuse.core.labels import DCASE2025
-from seldfuse_baseline.network import ELEMENTS, TRACKS
+from seldfuse_baseline.network import ELEMENTS
 
 CLASSES = len(DCASE2025)
 ACTIVE_ABOVE = 0.5

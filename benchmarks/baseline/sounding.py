@@ -2,8 +2,9 @@
 
 import torch
 
+from seldfuse.core.grid import TRACKS
 from seldfuse.core.labels import DCASE2025
-from seldfuse_baseline.network import ELEMENTS, TRACKS, BaselineConfig, BaselineNetwork
+from seldfuse_baseline.network import ELEMENTS, BaselineConfig, BaselineNetwork
 
 
 def sounding(classes: tuple[int, ...]) -> BaselineNetwork:

@@ -20,7 +20,7 @@ from jaxtyping import Float, Float32, Int
 from pyroomacoustics.directivities import DirectionVector, FigureEight, Omnidirectional
 from scipy.signal import fftconvolve
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from seldfuse.core.labels import DCASE2025
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_wav
@@ -31,7 +31,7 @@ from seldfuse.synth.render import add_takes, apply_recording_chain, render_dry_s
 from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S
 from seldfuse.synth.scene import Room, ScenePlan
 from seldfuse.synth.scene import SourcePath as Walk
-from seldfuse.synth.sounds.soundbank import FRAME_SAMPLES, SoundBank, load_bank
+from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.synth.truth import SceneTruth, compute_truth
 from seldfuse.synth.worker_process import prepare_worker
@@ -55,7 +55,7 @@ def render_with_pyroomacoustics(
     """
     if not isinstance(scene.room, Room):
         raise ValueError(f"expected a plan with a shoebox room, got {type(scene.room).__name__}")
-    samples = scene.frames * FRAME_SAMPLES
+    samples = scene.frames * SAMPLES_PER_FRAME
     dry = render_dry_sounds([scene], bank, samples)
     field = render_noise([scene], samples, "cpu")[0].double().numpy() + _babble(scene, scene.room, bank, samples)
     for row, source in zip(dry, scene.sources, strict=True):

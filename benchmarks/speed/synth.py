@@ -29,13 +29,14 @@ from benchmarks.sets.pra_scenes import order_for, responses
 from benchmarks.speed.report import machine, table
 from benchmarks.speed.timing import Case, interleaved
 from benchmarks.studies.material import CLIP_S
+from seldfuse.core.grid import FRAME_S
 from seldfuse.synth.bank import CHUNK
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.render import render_scenes
 from seldfuse.synth.rooms.moving import BLOCK_FFT
 from seldfuse.synth.rooms.shoebox import ORDER, ShoeboxRooms, compute_early
 from seldfuse.synth.rooms.standing import compute_direct, compute_late, compute_reflections
-from seldfuse.synth.scene import FRAME_S, Room, ScenePlan, ScenePlanSource
+from seldfuse.synth.scene import Room, ScenePlan, ScenePlanSource
 from seldfuse.synth.worker_process import prepare_worker
 
 RT60_S = 0.5

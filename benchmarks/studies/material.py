@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ, Clip
+from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.core.labels import DCASE2025
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_wav

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from rich.table import Table as View
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.core.labels import DCASE2025
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.render import render_dry_sounds

@@ -21,7 +21,7 @@ from benchmarks.pages.svg import Axis, plot
 from benchmarks.sets.plans import draw_place, draw_room, plans
 from benchmarks.sets.pra_scenes import render_with_pyroomacoustics
 from benchmarks.speed.report import table
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.core.labels import DCASE2025
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.render import render_scenes

@@ -14,11 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.sdk import LabelSet, Posterior, check_network_settings, fold_to_front, posterior_from_accddoa
+from seldfuse.sdk import TRACKS, LabelSet, Posterior, check_network_settings, fold_to_front, posterior_from_accddoa
 
 AUDIO_CHANNELS = 2
 MELS = 64
-TRACKS = 3
 ELEMENTS = 3
 """x, y and metres."""
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seldfuse.sdk import (
     HOPS_PER_FRAME,
+    TRACKS,
     ColumnEmbedding,
     ConformerBlock,
     GatedCrossAttention,
@@ -32,7 +33,6 @@ from seldfuse.sdk import (
     posterior_from_accddoa,
 )
 
-TRACKS = 3
 TAGGER = "compact-audio"
 """The encoder of log-mel spectrograms that runs inside of the network, so that it follows augmentation."""
 

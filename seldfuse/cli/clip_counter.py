@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seldfuse.cli.console import print_error, print_note
+from seldfuse.core.grid import WINDOW_S
 from seldfuse.errors import SeldfuseError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from seldfuse.synth.dataset.split_manifest import SplitManifest
-
-CLIP_S = 5.0
 
 
 class ClipCounter:
@@ -52,7 +51,7 @@ class ClipCounter:
 
     @property
     def speed(self) -> str:
-        return f"{self.made * CLIP_S / self.spent_s:.0f} × real time"
+        return f"{self.made * WINDOW_S / self.spent_s:.0f} × real time"
 
     def failures_to_json(self) -> list[dict[str, Any]]:
         return [{"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures]

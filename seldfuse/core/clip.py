@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from seldfuse.core.geometry import Camera
-
-SAMPLE_RATE_HZ = 24_000
-"""The challenge's rate, which every model here works at."""
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 
 
 @runtime_checkable

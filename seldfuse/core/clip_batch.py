@@ -6,9 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
-
-SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // 10
+from seldfuse.core.grid import SAMPLES_PER_FRAME
 
 FeatureFunction = Callable[["ClipBatch"], Tensor]
 

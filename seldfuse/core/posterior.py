@@ -12,14 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
 
 FORMAT = "seldfuse-posterior"
 FORMAT_VERSION = 1
-HOP_S = 0.1
-"""The challenge's frame: 100 ms."""
 
 OPTIONAL = ("direction", "distance", "onscreen", "azimuth_std_deg", "distance_log_std")
 
@@ -43,7 +42,7 @@ class Posterior:
     azimuth_std_deg: Float[Tensor, "batch frame cls track"] | None = None
     distance_log_std: Float[Tensor, "batch frame cls track"] | None = None
     labels: LabelSet = DCASE2025
-    hop_s: float = HOP_S
+    hop_s: float = FRAME_S
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

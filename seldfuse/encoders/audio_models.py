@@ -7,8 +7,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-FRAMES_PER_S = 10
-
 
 @dataclass(frozen=True)
 class AudioTokens:

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ, AudioSource, Clip
-from seldfuse.encoders.audio_models import FRAMES_PER_S, AudioEncoderModel
+from seldfuse.core.clip import AudioSource, Clip
+from seldfuse.core.grid import FRAMES_PER_S, SAMPLE_RATE_HZ
+from seldfuse.encoders.audio_models import AudioEncoderModel
 from seldfuse.encoders.token_cache import TokenCache, get_or_compute
 from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import MediaError

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.compat.transformers import import_transformers
-from seldfuse.encoders.audio_models import FRAMES_PER_S, AudioTokens
+from seldfuse.core.grid import FRAMES_PER_S
+from seldfuse.encoders.audio_models import AudioTokens
 from seldfuse.weights.find import CONFIG, FRONT_END, find_weights
 
 WEIGHTS = "laion/clap-htsat-unfused"

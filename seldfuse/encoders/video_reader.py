@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seldfuse.core.clip import Clip, FrameSource
 from seldfuse.core.geometry import Camera
+from seldfuse.core.grid import FRAMES_PER_S
 from seldfuse.encoders.deduplicate import encode_distinct
 from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.resize import resize_to_encoder
@@ -18,7 +19,6 @@ from seldfuse.encoders.token_cache import TokenCache, get_or_compute
 from seldfuse.errors import MediaError
 from seldfuse.storage.digest import hash_input
 
-FRAMES_PER_S = 10
 PIECE_S = 5
 PIECE_FRAMES = PIECE_S * FRAMES_PER_S
 PIECES_HELD = 3

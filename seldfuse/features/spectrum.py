@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
 from seldfuse.core.clip_batch import ClipBatch
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 
 FFT_SAMPLES = 1024
 WINDOW_SAMPLES = 960

@@ -15,12 +15,11 @@ from jaxtyping import Float64, Int64
 
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import fold_azimuth
+from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.result import Result
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
-
-HOP_S = 0.1
 
 ROW = ("frame", "class", "source", "azimuth", "distance", "onscreen")
 """The columns of a 2025 file, which are those of `read_rows` too."""
@@ -47,7 +46,7 @@ def read_events(path: Path, labels: LabelSet = DCASE2025) -> Events:
     rows = read_rows(path, labels)
     table = pd.DataFrame(rows, columns=["frame", "cls", "source", "azimuth_deg", "distance_m", "onscreen"])
     table["source"] = _distinct_sources(rows[:, :3].astype(np.int64))
-    return Events(table, labels, HOP_S)
+    return Events(table, labels, FRAME_S)
 
 
 def read_rows(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
@@ -101,9 +100,9 @@ def write_events(events: Events, path: Path) -> None:
             "a DCASE file needs the distance of every event, and some here have none; add a backend that gives "
             f"distances (`seldfuse plugins` lists what each gives) or write another format, --formats json: {path}"
         )
-    if not np.isclose(events.hop_s, HOP_S):
+    if not np.isclose(events.hop_s, FRAME_S):
         raise UsageError(
-            f"a DCASE file counts frames of {HOP_S} s, these events have frames of {events.hop_s} s; "
+            f"a DCASE file counts frames of {FRAME_S} s, these events have frames of {events.hop_s} s; "
             f"write another format, --formats json: {path}"
         )
     columns = {

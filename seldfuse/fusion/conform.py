@@ -13,8 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seldfuse.core.events import Events
+from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import Label, LabelSet
-from seldfuse.core.posterior import HOP_S, Posterior
+from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import compute_terms, finish_mean, is_known, weigh_tracks
 from seldfuse.fusion.tracks import MAX_TRACKS, compute_affinity, find_best_permutation, reorder_tracks, take_along_track
@@ -38,7 +39,7 @@ class TargetGrid:
     @classmethod
     def from_members(cls, members: Sequence[Posterior | Events]) -> "TargetGrid":
         """The classes of the first, and the challenge's frames of 0.1 s, in which labels are written and scored."""
-        return cls(members[0].labels, HOP_S)
+        return cls(members[0].labels, FRAME_S)
 
 
 def conform_members(

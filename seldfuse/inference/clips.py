@@ -16,8 +16,9 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from seldfuse.catalogue.models import BackendModel
-from seldfuse.core.clip import SAMPLE_RATE_HZ, Clip
+from seldfuse.core.clip import Clip
 from seldfuse.core.clip_batch import ClipBatch
+from seldfuse.core.grid import SAMPLE_RATE_HZ, WINDOW_FRAMES
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
@@ -31,7 +32,7 @@ from seldfuse.features.load import make_batch
 from seldfuse.fusion.aggregate import WindowAggregator
 from seldfuse.fusion.conform import match_classes
 from seldfuse.media.stereo import StereoCheck
-from seldfuse.media.windows import OVERLAP_FRAMES, WINDOW_FRAMES, cut_windows
+from seldfuse.media.windows import OVERLAP_FRAMES, cut_windows
 
 BATCH_WINDOWS = 16
 

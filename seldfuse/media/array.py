@@ -4,7 +4,8 @@ import numpy as np
 import soxr
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ, ArrayAudio, Clip
+from seldfuse.core.clip import ArrayAudio, Clip
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
 from seldfuse.media.channels import ChannelSelection
 

@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from jaxtyping import Float32
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.container import decode_stream, find_audio_stream, open_media, probe, read_start_s

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 
 SILENT_PEAK = 2e-4
 """At −74 dB of full scale and below there is nothing but a converter's last bits."""

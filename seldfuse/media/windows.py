@@ -7,17 +7,12 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Float32
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
-
-WINDOW_FRAMES = 50
-"""Frames of a window: five seconds, the length of the challenge's clips, which every model here is trained on."""
+from seldfuse.core.grid import SAMPLES_PER_FRAME, WINDOW_FRAMES, WINDOW_SAMPLES
 
 OVERLAP_FRAMES = 10
 """Frames that a window shares with the one before it: one second."""
 
-FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
 HOP_FRAMES = WINDOW_FRAMES - OVERLAP_FRAMES
-WINDOW_SAMPLES = WINDOW_FRAMES * FRAME_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -54,13 +49,13 @@ def _cut(
     for block in blocks:
         for offset in range(0, block.shape[1], WINDOW_SAMPLES):
             held = np.concatenate([held, block[:, offset : offset + WINDOW_SAMPLES]], axis=1)
-            while held.shape[1] >= (following - first) * FRAME_SAMPLES + WINDOW_SAMPLES:
-                held = held[:, (following - first) * FRAME_SAMPLES :]
+            while held.shape[1] >= (following - first) * SAMPLES_PER_FRAME + WINDOW_SAMPLES:
+                held = held[:, (following - first) * SAMPLES_PER_FRAME :]
                 first, following = following, following + HOP_FRAMES
                 yield first, held[:, :WINDOW_SAMPLES], first + WINDOW_FRAMES
 
-    end = first + max(1, -(-held.shape[1] // FRAME_SAMPLES))
+    end = first + max(1, -(-held.shape[1] // SAMPLES_PER_FRAME))
     if following == 0 or end > first + WINDOW_FRAMES:
         start = max(0, end - WINDOW_FRAMES)
-        tail = held[:, (start - first) * FRAME_SAMPLES :]
+        tail = held[:, (start - first) * SAMPLES_PER_FRAME :]
         yield start, np.pad(tail, ((0, 0), (0, WINDOW_SAMPLES - tail.shape[1]))), end

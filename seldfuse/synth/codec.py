@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 
 HOP = 1024
 BANDS = 64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import FRAME_S, SAMPLE_RATE_HZ
 from seldfuse.synth.pictures.background import BackgroundSet
 from seldfuse.synth.pictures.cutout_set import CutoutSet
 from seldfuse.synth.pictures.views import draw_view
@@ -14,7 +14,6 @@ from seldfuse.synth.rooms.measured import ResponseSet
 from seldfuse.synth.rooms.noise import TABLE_SAMPLES
 from seldfuse.synth.rooms.shoebox import BANDS_HZ, find_absorption
 from seldfuse.synth.scene import (  # fmt: skip
-    FRAME_S,
     SCENE_FRAMES,
     Ambience,
     MeasuredRoom,

@@ -11,7 +11,7 @@ from av.audio.frame import AudioFrame
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.codec import apply_codec
 from seldfuse.synth.scene import RecordingChain
 

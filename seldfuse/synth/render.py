@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from seldfuse.errors import UsageError
 from seldfuse.synth.recording_chain import apply_chain
 from seldfuse.synth.rooms.measured import ResponseSet, convert_to_mid_side
@@ -23,7 +23,7 @@ from seldfuse.synth.rooms.noise import draw_noise
 from seldfuse.synth.rooms.shoebox import ShoeboxRooms
 from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_direct, compute_late, compute_reflections
 from seldfuse.synth.scene import MeasuredRoom, Room, ScenePlan, SoundTake, SourcePath
-from seldfuse.synth.sounds.soundbank import FRAME_SAMPLES, SoundBank
+from seldfuse.synth.sounds.soundbank import SoundBank
 from seldfuse.synth.truth import SceneTruth, compute_truth
 
 PEAK = 0.99
@@ -63,7 +63,7 @@ def render_scenes(
     lengths = {scene.frames for scene in scenes}
     if len(lengths) != 1:
         raise ValueError(f"scenes of one batch must be of one length, got {sorted(lengths)} frames")
-    samples = lengths.pop() * FRAME_SAMPLES
+    samples = lengths.pop() * SAMPLES_PER_FRAME
     dry = torch.from_numpy(render_dry_sounds(scenes, bank, samples)).to(device)
     truth = compute_truth(scenes, bank.labels, dry)
     field = torch.zeros(len(scenes), 2, samples, device=device)

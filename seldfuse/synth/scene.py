@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-SCENE_FRAMES = 50
-FRAME_S = 0.1
+from seldfuse.core.grid import FRAME_S, WINDOW_FRAMES
+
+SCENE_FRAMES = WINDOW_FRAMES
+"""A scene lasts as long as the challenge's clips."""
 
 Point = tuple[float, float, float]
 

@@ -13,13 +13,11 @@ from torch.nn import functional as F
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import Camera, fold_azimuth
+from seldfuse.core.grid import FRAME_S, SAMPLES_PER_FRAME, TRACKS
 from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import HOP_S, Posterior
+from seldfuse.core.posterior import Posterior
 from seldfuse.synth.scene import ScenePlan
-from seldfuse.synth.sounds.soundbank import ACTIVE_RANGE_DB, FRAME_SAMPLES
-
-TRACKS = 3
-"""As many sources of one class as a posterior holds; more at once are left out of it."""
+from seldfuse.synth.sounds.soundbank import ACTIVE_RANGE_DB
 
 _CLOSED_FRAMES = 2
 """People who label do not mark pauses as short as this."""
@@ -80,7 +78,7 @@ class SceneTruth:
         table = table.sort_values(["frame", "cls", "source"], kind="stable")
         whose = self.scene[source][table.index]
         return [
-            Events(table[whose == scene].reset_index(drop=True), self.labels, HOP_S) for scene in range(self.scenes)
+            Events(table[whose == scene].reset_index(drop=True), self.labels, FRAME_S) for scene in range(self.scenes)
         ]
 
 
@@ -88,7 +86,7 @@ def compute_truth(scenes: Sequence[ScenePlan], labels: LabelSet, dry: Float[Tens
     """The truth of scenes whose sources, one after the other, sound as `dry` says. Places are those mid-frame."""
     sources = [(number, source) for number, scene in enumerate(scenes) for source in scene.sources]
     frames = scenes[0].frames
-    middle_s = (np.arange(frames) + 0.5) * HOP_S
+    middle_s = (np.arange(frames) + 0.5) * FRAME_S
     place_m = np.array([source.path.compute_position(middle_s) for _, source in sources]).reshape(-1, frames, 3)
     distance_m = np.linalg.norm(place_m, axis=-1)
     return SceneTruth(
@@ -105,7 +103,7 @@ def compute_truth(scenes: Sequence[ScenePlan], labels: LabelSet, dry: Float[Tens
 
 def _active(dry: Float[Tensor, "source sample"]) -> Bool[Tensor, "source frame"]:
     """Frames within 35 dB of the source's loudest one, short pauses closed."""
-    power = dry.reshape(len(dry), dry.shape[1] // FRAME_SAMPLES, FRAME_SAMPLES).square().mean(dim=-1)
+    power = dry.reshape(len(dry), dry.shape[1] // SAMPLES_PER_FRAME, SAMPLES_PER_FRAME).square().mean(dim=-1)
     loud = power > power.amax(dim=1, keepdim=True) * 10 ** (-ACTIVE_RANGE_DB / 10)
     wide = F.pad(loud.float(), (_CLOSED_FRAMES, _CLOSED_FRAMES)).unsqueeze(1)
     grown = F.max_pool1d(wide, _CLOSED_FRAMES + 1, stride=1)

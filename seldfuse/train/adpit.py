@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from seldfuse.core.grid import TRACKS
 from seldfuse.core.posterior import Posterior
 
-TRACKS = 3
 PLACE_ELEMENTS = 3
 """x, y and metres, which say which way of giving sources to tracks fits best."""
 

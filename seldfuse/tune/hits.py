@@ -12,9 +12,7 @@ from torch.nn import functional as F
 from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.geometry import fold_azimuth
-
-MOST_TRACKS = 3
-"""Eight choices and six ways to match; neither posteriors nor truth have more tracks."""
+from seldfuse.core.grid import TRACKS
 
 _FAR_DEG = 1e4
 """Dearer than any azimuth: what must not be matched."""
@@ -50,7 +48,7 @@ def pad_tracks(active: Bool[Tensor, "*cell track"]) -> Bool[Tensor, "*cell 3"]:
 
 
 def _lacking(value: Tensor) -> tuple[int, int]:
-    return 0, MOST_TRACKS - value.shape[-1]
+    return 0, TRACKS - value.shape[-1]
 
 
 class CandidatePairs(NamedTuple):
@@ -92,8 +90,8 @@ def _match(
     without_column = rows.unsqueeze(-1) & ~columns.unsqueeze(-2) & (more <= 0).unsqueeze(-1)
     without_row = ~rows.unsqueeze(-1) & columns.unsqueeze(-2) & (more >= 0).unsqueeze(-1)
     cost = cost.double() + _FAR_DEG * (without_column | without_row)
-    orders = torch.tensor(list(permutations(range(MOST_TRACKS))), device=cost.device)
-    places = torch.arange(MOST_TRACKS, device=cost.device)
+    orders = torch.tensor(list(permutations(range(TRACKS))), device=cost.device)
+    places = torch.arange(TRACKS, device=cost.device)
     by_row, by_column = cost[:, places, orders], cost[:, orders.argsort(-1), places]  # (cell, order, row or column)
     first = torch.where((more > 0), by_column @ _FIRST.to(cost.device), by_row @ _FIRST.to(cost.device))
     return orders[(by_row.sum(-1) + first).argmin(-1)]

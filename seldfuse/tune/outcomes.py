@@ -14,9 +14,10 @@ from torch import Tensor
 
 from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.class_values import Number
+from seldfuse.core.grid import TRACKS
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.unify import group_tracks, merge_cells
-from seldfuse.tune.hits import MOST_TRACKS, CandidatePairs, MatchSide, pad_tracks
+from seldfuse.tune.hits import CandidatePairs, MatchSide, pad_tracks
 
 FAINTEST = 0.05
 """A class whose activity never exceeds this is taken for silent."""
@@ -76,8 +77,8 @@ def compute_outcomes(
     no outcome. A limit on what either side does not know is passed by none. With `among`, the rows are those. Raises
     ValueError for more than three tracks on either side.
     """
-    if max(said.tracks, truth.tracks) > MOST_TRACKS:
-        raise ValueError(f"expected at most {MOST_TRACKS} tracks, got {said.tracks} and {truth.tracks}")
+    if max(said.tracks, truth.tracks) > TRACKS:
+        raise ValueError(f"expected at most {TRACKS} tracks, got {said.tracks} and {truth.tracks}")
     real = truth.activity > 0.5
     if scored is not None:
         real = real & scored[..., None, None]

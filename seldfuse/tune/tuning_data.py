@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.core.events import Events
+from seldfuse.core.grid import TRACKS
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
@@ -18,7 +19,6 @@ from seldfuse.formats.folder import find_by_stem
 from seldfuse.fusion import build_vote_posterior
 from seldfuse.inference.member_folders import open_members
 from seldfuse.metrics.rows import Scene, to_rows
-from seldfuse.tune.hits import MOST_TRACKS
 
 VIEW = re.compile(r"_deg\d+_start\d+$")
 """The end of a challenge clip's name: its view and its start. Clips that differ in these alone are one recording."""
@@ -124,8 +124,8 @@ def _fill(posterior: Posterior, frames: int) -> Posterior:
 def _truth(events: Events, frames: int) -> Posterior:
     """On three tracks; what is more than that at once, or beyond the sound's end, is left out."""
     table = events.table[events.table["frame"] < frames]
-    table = table[table.groupby(["frame", "cls"]).cumcount() < MOST_TRACKS]
-    said = build_vote_posterior(Events(table, events.labels, events.hop_s), frames, MOST_TRACKS)
+    table = table[table.groupby(["frame", "cls"]).cumcount() < TRACKS]
+    said = build_vote_posterior(Events(table, events.labels, events.hop_s), frames, TRACKS)
     blank = torch.full_like(said.activity, torch.nan)
     direction = torch.full((*blank.shape, 3), torch.nan) if said.direction is None else said.direction
     distance, onscreen = (blank if value is None else value for value in (said.distance, said.onscreen))

@@ -7,7 +7,7 @@ import pytest
 import scipy.fft
 import torch
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.rooms.moving import HOP, StraightPaths, render_direct, render_reflections
 from seldfuse.synth.rooms.shoebox import SPEED_OF_SOUND_M_S, ShoeboxRooms, find_absorption
 from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_direct, compute_reflections

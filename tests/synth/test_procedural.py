@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.synth.sounds.procedural import MODELS, PEAK, _modes, add_procedural, build_procedural_bank, synthesize

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.sets.pra_scenes import responses
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S, ShoeboxRooms, build_band_filters, find_absorption
 from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_direct, compute_late, compute_reflections
 from seldfuse.synth.scene import Room

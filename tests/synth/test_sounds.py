@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.media.encode import write_wav

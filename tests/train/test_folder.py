@@ -13,13 +13,13 @@ from worlds import noise
 
 from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.events import Events
+from seldfuse.core.grid import WINDOW_SAMPLES
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.formats import dcase
 from seldfuse.media.encode import write_video, write_wav
-from seldfuse.media.windows import WINDOW_SAMPLES
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data import file_windows as windows_module
 from seldfuse.train.data.file_windows import FileWindow, WindowReader, cut_files, decode_samples, read_pcm_wav

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seldfuse.cli.clip_counter import CLIP_S, ClipCounter
+from seldfuse.cli.clip_counter import ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
+from seldfuse.core.grid import WINDOW_S
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import format_count
 
@@ -113,7 +114,7 @@ def _close(
     total = sum(clips.values())
     if as_json:
         print_json(
-            {"made": tally.made, "clips": clips, "hours": total * CLIP_S / 3600}
+            {"made": tally.made, "clips": clips, "hours": total * WINDOW_S / 3600}
             | counts
             | {
                 "failures": tally.failures_to_json(),
@@ -132,9 +133,8 @@ def _close(
         print_note(
             f"too loud, so others took their place if there were any: {format_count(counts['too_loud'], 'clip')}"
         )
-    print_note(
-        f"there are {', '.join(f'{count} in {split}' for split, count in clips.items())}; {total * CLIP_S / 3600:.2f} h"
-    )
+    by_split = ", ".join(f"{count} in {split}" for split, count in clips.items())
+    print_note(f"there are {by_split}; {total * WINDOW_S / 3600:.2f} h")
     missing = tally.due - tally.made - len(tally.failures)
     if missing > 0:
         print_note(f"{format_count(missing, 'clip')} fewer than wished for, for the recordings hold no others")

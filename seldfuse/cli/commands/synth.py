@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seldfuse.cli.clip_counter import CLIP_S, ClipCounter
+from seldfuse.cli.clip_counter import ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
+from seldfuse.core.grid import WINDOW_S
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import format_count
@@ -165,7 +166,7 @@ def _take(made: "ClipOutcome", tally: ClipCounter, ledger: "SplitManifest") -> N
 
 def _close(tally: ClipCounter, split: "DatasetSplit", ledger: "SplitManifest", as_json: bool) -> None:
     """Says what there is now, and leaves with the exit code."""
-    skipped, hours = ledger.clips - tally.made, ledger.clips * CLIP_S / 3600
+    skipped, hours = ledger.clips - tally.made, ledger.clips * WINDOW_S / 3600
     if as_json:
         print_json(
             {

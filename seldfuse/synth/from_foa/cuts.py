@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from seldfuse.core.grid import FRAMES_PER_S
 from seldfuse.errors import UsageError
-from seldfuse.synth.from_foa.recordings import FRAMES_PER_S, FoaRecording
+from seldfuse.synth.from_foa.recordings import FoaRecording
 
 ANGLES = 360
 """Viewing angles are whole degrees."""

@@ -8,10 +8,10 @@ from jaxtyping import Float64
 
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import Camera, fold_azimuth
+from seldfuse.core.grid import WINDOW_FRAMES
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import PLACE, read_positions
-from seldfuse.media.windows import WINDOW_FRAMES
 
 CAMERA = Camera()
 """The challenge's, which looks along the viewing angle."""

@@ -9,18 +9,15 @@ from typing import NamedTuple
 
 import av
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import FRAMES_PER_S, SAMPLE_RATE_HZ, WINDOW_FRAMES, WINDOW_S
 from seldfuse.errors import MediaError, SeldfuseError, UsageError
 from seldfuse.media.container import find_video_stream, open_media, probe
 from seldfuse.media.inputs import VIDEO_SUFFIXES
-from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.storage.text import name_some
 from seldfuse.storage.walk import list_files
 from seldfuse.synth.from_foa.labels import NoDistanceError, read_labels
 
 CHANNELS = 4
-FRAMES_PER_S = 10
-CLIP_S = WINDOW_FRAMES / FRAMES_PER_S
 
 LAYOUTS = (
     "give a folder that holds foa_dev/<split>/<name>.wav, metadata_dev/<split>/<name>.csv and, for pictures, "
@@ -133,7 +130,9 @@ def _recording(
             video = None
     frames = math.floor(FRAMES_PER_S * min(lengths_s))
     if frames < WINDOW_FRAMES:
-        raise MediaError(f"expected at least {CLIP_S:.0f} s of sound and picture, got {min(lengths_s):.1f} s: {sound}")
+        raise MediaError(
+            f"expected at least {WINDOW_S:.0f} s of sound and picture, got {min(lengths_s):.1f} s: {sound}"
+        )
     *parents, name = key.split("/")
     split = re.sub(r"[^A-Za-z0-9_.-]+", "-", "-".join(parents) or folder.resolve().name).lstrip("_.-")
     return FoaRecording(split or "recordings", name, sound, files.labels[key], video, frames)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
+from seldfuse.core.grid import FRAMES_PER_S, WINDOW_S
 from seldfuse.errors import MediaError
 from seldfuse.media.picture import decode_shown
-from seldfuse.synth.from_foa.recordings import CLIP_S, FRAMES_PER_S
 from seldfuse.synth.from_foa.view import PanoramaBand, copy_band
 from seldfuse.synth.pictures.film import FPS
 
-PICTURES = round(CLIP_S * FPS)
+PICTURES = round(WINDOW_S * FPS)
 
 NEAR = 60
 """To decode so many pictures that nobody wants is as quick as seeking."""

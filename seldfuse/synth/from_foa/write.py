@@ -12,10 +12,10 @@ from av.video.frame import VideoFrame
 from jaxtyping import Float32, Float64
 
 import seldfuse
+from seldfuse.core.grid import SAMPLES_PER_FRAME, WINDOW_SAMPLES
 from seldfuse.errors import MediaError
 from seldfuse.formats.dcase import write_events
 from seldfuse.media.encode import write_video, write_wav
-from seldfuse.media.windows import FRAME_SAMPLES, WINDOW_SAMPLES
 from seldfuse.storage.digest import hash_text
 from seldfuse.synth.dataset import workers
 from seldfuse.synth.dataset.folder import DatasetSplit, describe_clip
@@ -59,7 +59,7 @@ class FoaClipMaker:
     def _outcome(self, cut: FoaCut, rows: Float64[np.ndarray, "row 6"], reel: PanoramaReader | None) -> FoaOutcome:
         try:
             audio = convert_to_stereo(
-                read_foa(cut.recording.sound, cut.start_frame * FRAME_SAMPLES, WINDOW_SAMPLES), cut.angle_deg
+                read_foa(cut.recording.sound, cut.start_frame * SAMPLES_PER_FRAME, WINDOW_SAMPLES), cut.angle_deg
             )
             if np.abs(audio).max() > LOUDEST:
                 return FoaOutcome(cut)

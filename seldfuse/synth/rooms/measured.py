@@ -16,7 +16,7 @@ import numpy as np
 import soxr
 from jaxtyping import Float32
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.storage.walk import list_files
 from seldfuse.synth.rooms.srir import (

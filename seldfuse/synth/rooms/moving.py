@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.rooms.shoebox import EARLY_SAMPLES, SPEED_OF_SOUND_M_S, ShoeboxRooms, compute_early
 
 HOP = SAMPLE_RATE_HZ // 10

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.rooms.shoebox import build_band_filters
 
 TABLE_SAMPLES = 2**20

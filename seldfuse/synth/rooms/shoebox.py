@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.scene import Room
 
 SPEED_OF_SOUND_M_S = 343.0

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.synth.rooms.noise import draw_octave
 from seldfuse.synth.rooms.shoebox import (
     BANDS_HZ,

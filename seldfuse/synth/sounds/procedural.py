@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy.signal import butter, lfilter, sosfilt
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.storage.digest import hash_bytes

@@ -13,14 +13,13 @@ from av.error import FFmpegError
 from jaxtyping import Bool, Float32
 from scipy.signal import butter, sosfilt
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.storage.digest import hash_bytes, hash_file, hash_text
 from seldfuse.synth.sounds.layouts import SoundFile, find_sounds
 from seldfuse.synth.sounds.speed_and_pitch import change_speed_and_pitch
 
-FRAME_SAMPLES = SAMPLE_RATE_HZ // 10
 HOP_SAMPLES = SAMPLE_RATE_HZ // 100
 HELD_OUT_SHARE = 0.2
 ACTIVE_RANGE_DB = 35.0
@@ -298,12 +297,12 @@ def normalize_sound(cls: int, group: str, samples: Float32[np.ndarray, "sample"]
 
     Heard is what is less than 35 dB below the loudest 100 ms. Raises MediaError where that is silence.
     """
-    audible = np.flatnonzero(_power(samples, HOP_SAMPLES) > _power(samples, FRAME_SAMPLES).max() * ACTIVE_SHARE)
+    audible = np.flatnonzero(_power(samples, HOP_SAMPLES) > _power(samples, SAMPLES_PER_FRAME).max() * ACTIVE_SHARE)
     if audible.size == 0:
         raise MediaError("the sound is silent")
     trimmed = samples[audible[0] * HOP_SAMPLES : (audible[-1] + 1) * HOP_SAMPLES]
-    filled = np.pad(trimmed, (0, -trimmed.size % FRAME_SAMPLES))
-    power = _power(filled, FRAME_SAMPLES)
+    filled = np.pad(trimmed, (0, -trimmed.size % SAMPLES_PER_FRAME))
+    power = _power(filled, SAMPLES_PER_FRAME)
     active = power > power.max() * ACTIVE_SHARE
     gain = REFERENCE_RMS / np.sqrt(power[active].mean())
     return BankSound(cls, group, (filled * gain).astype(np.float32), active)

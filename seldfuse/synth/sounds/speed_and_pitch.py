@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 from jaxtyping import Float32
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
 
 SLOWEST, FASTEST = 0.5, 2.0

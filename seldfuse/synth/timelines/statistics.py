@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
+from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
-from seldfuse.synth.scene import FRAME_S, SCENE_FRAMES
+from seldfuse.synth.scene import SCENE_FRAMES
 from seldfuse.synth.timelines.windows import ActiveStretches, Table, WindowTracks, cut_recordings, find_stretches
 
 MOST_SOURCES = 6

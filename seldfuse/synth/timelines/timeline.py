@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from seldfuse.synth.scene import FRAME_S, SCENE_FRAMES
+from seldfuse.core.grid import FRAME_S
+from seldfuse.synth.scene import SCENE_FRAMES
 from seldfuse.synth.timelines.statistics import (
     MOVED_FRAMES,
     Quantiles,

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
+from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.features.spectrum import HOP_SAMPLES
 from seldfuse.features.stack import find_mel_channels
 from seldfuse.train.augment.rows import draw_rows

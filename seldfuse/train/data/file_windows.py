@@ -10,12 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from seldfuse.core.clip import SAMPLE_RATE_HZ
-from seldfuse.core.posterior import HOP_S
+from seldfuse.core.grid import FRAME_S, SAMPLE_RATE_HZ, SAMPLES_PER_FRAME, WINDOW_FRAMES, WINDOW_SAMPLES
 from seldfuse.errors import MediaError
 from seldfuse.media.container import probe
 from seldfuse.media.sound import NOTEWORTHY_S, FileAudio, ignore_warning
-from seldfuse.media.windows import FRAME_SAMPLES, WINDOW_FRAMES, WINDOW_SAMPLES
 from seldfuse.train.data.labelled_files import LabelledFile
 
 SHORTEST_SAMPLES = SAMPLE_RATE_HZ
@@ -62,7 +60,7 @@ class WindowReader:
         """A window, 24 kHz. Raises MediaError where the file cannot be read, is mono, or is a clip of the challenge
         that lasts a second more than it should.
         """
-        path, start = window.pair.sound, window.start_frame * FRAME_SAMPLES
+        path, start = window.pair.sound, window.start_frame * SAMPLES_PER_FRAME
         # No clip of the challenge has been measured so far.
         surplus = SHORTEST_SAMPLES if window.pair.of_challenge else 0
         found = read_pcm_wav(path, start, WINDOW_SAMPLES + surplus)
@@ -76,12 +74,12 @@ class WindowReader:
         return self._fill(window, found[:, :WINDOW_SAMPLES])
 
     def _fill(self, window: FileWindow, found: Float32[np.ndarray, "2 sample"]) -> WindowAudio:
-        frames = -(-found.shape[1] // FRAME_SAMPLES)
+        frames = -(-found.shape[1] // SAMPLES_PER_FRAME)
         expected = min(WINDOW_FRAMES, window.recording_frames - window.start_frame)
-        if (expected - frames) * HOP_S >= NOTEWORTHY_S:
+        if (expected - frames) * FRAME_S >= NOTEWORTHY_S:
             self._note(
-                f"expected {window.recording_frames * HOP_S:.1f} s of sound, but it ends at "
-                f"{(window.start_frame + frames) * HOP_S:.1f} s; the rest became silence: {window.pair.sound}"
+                f"expected {window.recording_frames * FRAME_S:.1f} s of sound, but it ends at "
+                f"{(window.start_frame + frames) * FRAME_S:.1f} s; the rest became silence: {window.pair.sound}"
             )
         filled = np.zeros((2, WINDOW_SAMPLES), np.float32)
         filled[:, : found.shape[1]] = found
@@ -96,7 +94,7 @@ class WindowReader:
         return decode_samples(path, self._note, start, count)
 
     def _may_keep(self, window: FileWindow) -> bool:
-        samples = window.recording_frames * FRAME_SAMPLES
+        samples = window.recording_frames * SAMPLES_PER_FRAME
         with self._lock:
             kept = WINDOW_SAMPLES < samples <= self._room_samples and window.pair.sound not in self._begun
             if kept:
@@ -138,7 +136,7 @@ def read_pcm_wav(path: Path, start: int, count: int) -> Float32[np.ndarray, "2 f
 
 def _cut(pair: LabelledFile) -> Iterator[FileWindow]:
     samples = WINDOW_SAMPLES if pair.of_challenge else _length(pair.sound)
-    frames = -(-samples // FRAME_SAMPLES)
+    frames = -(-samples // SAMPLES_PER_FRAME)
     windows, rest = divmod(samples, WINDOW_SAMPLES)
     for number in range(max(1, windows + (rest >= SHORTEST_SAMPLES))):
         yield FileWindow(pair, number * WINDOW_FRAMES, frames)

@@ -12,13 +12,13 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from seldfuse.core.events import Events
+from seldfuse.core.grid import WINDOW_FRAMES
 from seldfuse.core.labels import LabelSet
 from seldfuse.encoders.tokens import EncoderTokens, concat_tokens
 from seldfuse.errors import UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.formats import dcase
-from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.metrics.rows import COLUMNS
 from seldfuse.train.augment.codec import encode_lossy
 from seldfuse.train.batch import TrainingBatch

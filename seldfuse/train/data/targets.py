@@ -9,11 +9,10 @@ from jaxtyping import Float32, Float64
 
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.geometry import fold_azimuth
+from seldfuse.core.grid import TRACKS, WINDOW_FRAMES
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.media.windows import WINDOW_FRAMES
-from seldfuse.synth.truth import TRACKS
 
 TargetTracks = Float32[np.ndarray, "_ 6"]
 """Frame, class, track, azimuth folded to the front in degrees, distance in metres and on-screen, sorted by frame."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seldfuse.core.geometry import Camera
+from seldfuse.core.grid import WINDOW_FRAMES
 from seldfuse.encoders.audio_models import AudioEncoderModel
 from seldfuse.encoders.audio_reader import AudioTokenReader
 from seldfuse.encoders.load import EncoderModel
@@ -13,7 +14,6 @@ from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.encoders.video_reader import PIECE_FRAMES, VideoTokenReader
 from seldfuse.media.picture import FileFrames
 from seldfuse.media.sound import FileAudio
-from seldfuse.media.windows import WINDOW_FRAMES
 from seldfuse.storage.cache import cache_folder
 from seldfuse.train.data.file_windows import FileWindow
 
