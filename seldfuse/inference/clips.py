@@ -6,7 +6,7 @@ read piece by piece and forgotten once it has been heard.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseEr
 from seldfuse.features.load import make_batch
 from seldfuse.fusion.aggregate import WindowAggregator
 from seldfuse.fusion.conform import match_classes
+from seldfuse.inference.mask import mask_impossible
 from seldfuse.media.stereo import StereoCheck
 from seldfuse.media.windows import OVERLAP_FRAMES, cut_windows
 
@@ -126,9 +127,8 @@ class _Recording:
             self.notes.append(problem)
 
     def heard(self) -> MemberPosteriors:
-        posteriors = {
-            name: self._drop_impossible(stitcher.finish(self.frames)) for name, stitcher in self.stitchers.items()
-        }
+        joined = {name: stitcher.finish(self.frames) for name, stitcher in self.stitchers.items()}
+        posteriors = mask_impossible(joined, silent=self.check.silent, mono=self.mono)
         about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
         duration_s = self.samples / SAMPLE_RATE_HZ
         notes = (*self.notes, *about, *self._note_missing_picture(duration_s))
@@ -141,13 +141,6 @@ class _Recording:
         if end_s > duration_s - SHORTER_S:
             return ()
         return (NO_PICTURE if end_s == 0.0 else f"the picture ends at {end_s:.1f} s; from there on it was sound alone",)
-
-    def _drop_impossible(self, posterior: Posterior) -> Posterior:
-        """What can be true of this recording: networks may hear things in zeros, or directions in one channel."""
-        activity = torch.zeros_like(posterior.activity) if self.check.silent else posterior.activity
-        if self.mono:
-            return Posterior(activity, labels=posterior.labels, hop_s=posterior.hop_s, provenance=posterior.provenance)
-        return replace(posterior, activity=activity)
 
 
 class _Window(NamedTuple):
@@ -165,10 +158,9 @@ def _cut(
         recording = _Recording(clip, ears)
         pending.append(recording)
         try:
-            for cut in cut_windows(recording.blocks(watch), batch_size=1):
+            for cut in cut_windows(recording.blocks(watch)):
                 recording.frames = cut.end_frame
-                start_frame = cut.start_frame[0]
-                yield _Window(recording, cut.samples[0], start_frame, recording.tokens(start_frame, watch))
+                yield _Window(recording, cut.samples, cut.start_frame, recording.tokens(cut.start_frame, watch))
         except MediaError as error:
             recording.failed = True
             on_failure(clip, error)
