@@ -85,8 +85,8 @@ class BaselineNetwork(nn.Module):
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Takes over the training data's mean and deviation of each channel and mel band."""
-        self.mean.copy_(mean.unsqueeze(1))
-        self.deviation.copy_(deviation.clamp_min(1e-3).unsqueeze(1))
+        self.mean.copy_(mean.view_as(self.mean))
+        self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 
     def forward(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame out"]:
         """The activated head, flattened over track, element and class; a frame for every five columns."""

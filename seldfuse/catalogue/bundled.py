@@ -6,7 +6,7 @@ To add one, write its file and one value here. Registered through the hooks that
 from collections.abc import Callable
 
 from seldfuse.catalogue.hooks import hookimpl
-from seldfuse.catalogue.values import Feature, PairLimits, Score, Writer
+from seldfuse.catalogue.values import Augmentation, Feature, PairLimits, Score, Writer
 
 LICENSE = "Apache-2.0"
 
@@ -203,6 +203,99 @@ SCORES = (
     ),
 )
 
+AUGMENTATIONS = (
+    Augmentation(
+        name="channel_swap",
+        api_version=2,
+        summary="left and right change places",
+        license=LICENSE,
+        apply="seldfuse.train.augment.channel_swap:swap_channels",
+        order=10,
+        default=0.5,
+        uses=("mirror",),
+    ),
+    Augmentation(
+        name="mixup",
+        api_version=2,
+        summary="another clip of the batch sounds along, softer",
+        license=LICENSE,
+        apply="seldfuse.train.augment.mixup:mix_clips",
+        order=80,
+    ),
+    Augmentation(
+        name="overlay",
+        api_version=2,
+        summary="another clip, one with the same classes, sounds at the same time out of the picture",
+        license=LICENSE,
+        apply="seldfuse.train.augment.overlay:overlay_clips",
+        order=20,
+        uses=("add",),
+        features=("logmel",),
+    ),
+    Augmentation(
+        name="gain_db",
+        api_version=2,
+        summary="every clip gets louder or softer by up to so many decibels",
+        license=LICENSE,
+        apply="seldfuse.train.augment.gain:change_gain",
+        order=60,
+        amount="decibel",
+        uses=("level",),
+    ),
+    Augmentation(
+        name="spec_mask",
+        api_version=2,
+        summary="a few mel bands and a moment are masked",
+        license=LICENSE,
+        apply="seldfuse.train.augment.spec_mask:mask_bands_and_time",
+        order=70,
+    ),
+    Augmentation(
+        name="band_filter",
+        api_version=2,
+        summary="mel bands get louder or softer by up to 6 dB, as through another microphone",
+        license=LICENSE,
+        apply="seldfuse.train.augment.band_filter:filter_bands",
+        order=40,
+        uses=("level", "axis"),
+    ),
+    Augmentation(
+        name="band_limit",
+        api_version=2,
+        summary="above a random frequency from 3 to 10 kHz there is nothing",
+        license=LICENSE,
+        apply="seldfuse.train.augment.band_limit:limit_bandwidth",
+        order=50,
+        uses=("level", "axis"),
+    ),
+    Augmentation(
+        name="band_shift",
+        api_version=2,
+        summary="the spectrum moves up or down by up to four mel bands",
+        license=LICENSE,
+        apply="seldfuse.train.augment.band_shift:shift_bands",
+        order=30,
+    ),
+    Augmentation(
+        name="drop_picture",
+        api_version=2,
+        summary="there is no picture",
+        license=LICENSE,
+        apply="seldfuse.train.augment.drop_picture:drop_picture",
+        order=90,
+    ),
+    Augmentation(
+        name="codec",
+        api_version=2,
+        summary="the sound passes a lossy codec before features are made of it",
+        license=LICENSE,
+        apply="seldfuse.train.augment.codec:encode_lossy",
+        order=10,
+        stage="audio",
+    ),
+)
+"""In the order in which recipes list them."""
+
 WRITERS = (
     Writer(
         name="dcase",
@@ -233,6 +326,12 @@ def seldfuse_register_features(register: Callable[[Feature], None]) -> None:
 @hookimpl
 def seldfuse_register_scores(register: Callable[[Score], None]) -> None:
     for value in SCORES:
+        register(value)
+
+
+@hookimpl
+def seldfuse_register_augmentations(register: Callable[[Augmentation], None]) -> None:
+    for value in AUGMENTATIONS:
         register(value)
 
 

@@ -18,7 +18,15 @@ import seldfuse
 from seldfuse.catalogue import hooks
 from seldfuse.catalogue.hooks import GROUP, HOOKS
 from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry, Stage, is_same_name
-from seldfuse.catalogue.values import API_VERSION, CatalogueValue, Detector, Encoder, Feature, PostProcessor
+from seldfuse.catalogue.values import (
+    API_VERSION,
+    Augmentation,
+    CatalogueValue,
+    Detector,
+    Encoder,
+    Feature,
+    PostProcessor,
+)
 from seldfuse.errors import PluginError
 
 GUIDE = "docs/plugins.md"
@@ -106,6 +114,7 @@ def _check(value: Any, kind: type[CatalogueValue], distribution: str, entries: l
     what = f"{value.kind} {value.name!r}"
     _check_api(value.api_version, what, distribution)
     _check_form(value, what, distribution)
+    _check_statements(value, what, distribution)
     for entry in entries:
         taken = [name for name in (value.name, *value.aliases) if entry.matches(name)]
         if isinstance(entry.value, _namespace(kind)) and taken:
@@ -148,6 +157,20 @@ def _check_form(value: CatalogueValue, what: str, distribution: str) -> None:
                 f"{what}: a name may hold letters, digits, '.', '-' and '_', got {name!r}; "
                 f"tell the makers of {distribution}"
             )
+
+
+def _check_statements(value: CatalogueValue, what: str, distribution: str) -> None:
+    """Check what values of some kinds state of themselves."""
+    if isinstance(value, Feature) and value.mirror == "swap" and value.channels % 2:
+        raise PluginError(
+            f"{what}: mirror='swap' exchanges two halves of the channels, got {value.channels}; "
+            f"tell the makers of {distribution}"
+        )
+    if isinstance(value, Augmentation) and value.default and not is_same_name(distribution, "seldfuse"):
+        raise PluginError(
+            f"{what}: to install it must not change a training, so its default must be 0, got {value.default}; "
+            f"tell the makers of {distribution}"
+        )
 
 
 def _is_loose(value: object, annotation: object) -> bool:

@@ -60,8 +60,8 @@ class Feature(CatalogueValue):
     """A feature of stereo sound that networks take, five time steps for each 100 ms frame.
 
     `compute` names `(ClipBatch) -> Tensor (batch, channel, time, bin)`, with `channels` channels and `bins` bins; a
-    surplus time step at the end is dropped. `axis` is what the bins are: band masks and shifts act on "mel". `needs`
-    are features that `compute` asks the batch for.
+    surplus time step at the end is dropped. `axis` is what the bins are: band masks and shifts act on "mel", bands of
+    equal width in mel from 0 to 12 kHz. `needs` are features that `compute` asks the batch for.
 
     What training may do with it: `mirror` exchanges left and right, `(Tensor) -> Tensor`, or "same", "negate", or
     "swap" for the first and second half of the channels; `add` gives the feature of two sounds at once, `(first,
@@ -128,9 +128,13 @@ class Augmentation(CatalogueValue):
     """A random change of the training data, applied in the order of `order` (then of names).
 
     `apply` names `(TrainingBatch, amount, numpy Generator) -> TrainingBatch`, or with `stage` "audio" `(Tensor (batch,
-    2, sample), amount, Generator) -> Tensor`. `amount` is a share of the clips from 0 to 1, or a number of decibels. An
-    amount of 0 draws no random number. `uses` are those statements of a feature (`mirror`, `add`, `level`) without
-    which it cannot be applied, and `features` those that it cannot do without.
+    2, sample), amount, Generator) -> Tensor`, for clips from folders, before features are made of them: random scenes
+    have a recording chain of their own. `amount` is a share of the clips from 0 to 1, or a number of decibels. An
+    amount of 0 draws no random number. `default` is that of recipes that do not name it; a plugin's is 0, for to
+    install one must not change a training.
+
+    `uses` are those statements of a feature (`mirror`, `add`, `level`) without which it cannot be applied; "axis" says
+    that it needs mel bands where the level is in dB. `features` are those that it cannot do without.
     """
 
     kind: ClassVar[str] = "augmentation"
@@ -140,7 +144,7 @@ class Augmentation(CatalogueValue):
     stage: Literal["audio", "batch"] = "batch"
     amount: Literal["share", "decibel"] = "share"
     default: float = 0.0
-    uses: tuple[Literal["mirror", "add", "level"], ...] = ()
+    uses: tuple[Literal["mirror", "add", "level", "axis"], ...] = ()
     features: tuple[str, ...] = ()
 
 

@@ -83,8 +83,13 @@ def compute_mean_level_db(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Ten
 
 @lru_cache(maxsize=4)
 def _load(device: str) -> TaggerNetwork:
-    """The network, once for each device."""
-    network = TaggerNetwork()
+    """Load the network, once for each device.
+
+    The first to ask may be a step of a training, whose random numbers must not depend on it: a training that goes on
+    loads it in another step.
+    """
+    with torch.random.fork_rng(devices=[]):
+        network = TaggerNetwork()
     network.load_state_dict(load_bundled_weights("audio")[0])
     return network.to(device).eval().requires_grad_(False)
 

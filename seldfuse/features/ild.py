@@ -14,7 +14,7 @@ _DB = 10.0 / math.log(10.0)
 
 
 def compute_ild(batch: ClipBatch) -> Float[Tensor, "batch 1 time mel"]:
-    """Interaural level difference in dB, left over right, per mel band: +9.5 dB for one source at +30°."""
+    """Compute the level difference in dB, left over right, per mel band: +9.5 dB for one source at +30°."""
     power = batch["mel_power"].clamp_min(FLOOR_POWER)
     return 10.0 * (power[:, :1] / power[:, 1:]).log10()
 

@@ -9,7 +9,7 @@ from seldfuse.features.power_shares import PowerShares, weigh_by_power
 
 
 def compute_intensity(batch: ClipBatch) -> Float[Tensor, "batch 1 time mel"]:
-    """Mid-side intensity Re(M·S*) / (|M|² + |S|²) of the energies in each mel band, from −½ (right) to ½ (left).
+    """Compute the mid-side intensity Re(M·S*) / (|M|² + |S|²) per mel band, from −½ (right) to ½ (left).
 
     With M = (L + R) / 2 and S = (L − R) / 2 the quotient is (|L|² − |R|²) / (2·(|L|² + |R|²)), so that the mel powers
     that are there already are enough. One source without a room at azimuth θ gives sin θ / (1 + sin² θ).

@@ -1,4 +1,4 @@
-"""Log-mel: what every model hears."""
+"""Log-mel spectrograms, the feature that every bundled network takes."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,9 +11,9 @@ RANGE_DB = 80.0
 
 
 def compute_logmel(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
-    """Mel power in dB, cut at 80 dB below the window's loudest cell of both channels; silence is −100 dB throughout.
+    """Compute mel power in dB, cut at 80 dB below the window's loudest cell of both channels.
 
-    Source: the DCASE 2025 Task 3 baseline (`power_to_db`, `top_db` over the whole array). Time counts 20 ms hops, one
+    Silence is −100 dB throughout. Source: the DCASE 2025 Task 3 baseline (`power_to_db`, `top_db` over the whole array). Time counts 20 ms hops, one
     more than the window has.
     """
     level_db = 10.0 * batch["mel_power"].clamp_min(FLOOR_POWER).log10()

@@ -13,7 +13,7 @@ from seldfuse.features.spectrum import get_mel_centers_hz
 
 @dataclass(frozen=True)
 class PowerShares:
-    """Mel powers of two independent sounds that are heard at once; powers add up.
+    """Mel powers of two independent sounds at once; powers add up.
 
     Shape: `first` and `second` are `(batch, 2, time, mel)`, left and right.
     """

@@ -23,7 +23,7 @@ SPECTRA_PER_FRAME = 5
 
 
 def compute_spectrum(batch: ClipBatch) -> Complex[Tensor, "batch 2 frequency time"]:
-    """Short-time Fourier transform, 513 frequencies; one more column than there are hops in the window."""
+    """Compute the short-time Fourier transform: 513 frequencies, one more column than hops in the window."""
     window = torch.hann_window(WINDOW_SAMPLES, device=batch.device)
     flat = batch.audio.reshape(-1, batch.audio.shape[-1])
     columns = torch.stft(
@@ -33,26 +33,26 @@ def compute_spectrum(batch: ClipBatch) -> Complex[Tensor, "batch 2 frequency tim
 
 
 def compute_mel_power(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
-    """Power in each mel band."""
+    """Compute the power in each mel band."""
     columns = batch["spectrum"]
     power = (columns.real.square() + columns.imag.square()).transpose(-1, -2)
     return power @ _mel_filters().to(batch.device)
 
 
-def get_mel_centers_hz() -> np.ndarray:
-    """The frequency at which each mel band hears best."""
-    return _edges_hz()[1:-1]
+def get_mel_centers_hz(bands: int = MELS) -> np.ndarray:
+    """Return the center frequency in Hz of each of so many mel bands from 0 to 12 kHz."""
+    return _edges_hz(bands)[1:-1]
 
 
-def _edges_hz() -> np.ndarray:
-    return _hz_from_mel(np.linspace(0.0, _mel_from_hz(SAMPLE_RATE_HZ / 2), MELS + 2))
+def _edges_hz(bands: int) -> np.ndarray:
+    return _hz_from_mel(np.linspace(0.0, _mel_from_hz(SAMPLE_RATE_HZ / 2), bands + 2))
 
 
 @lru_cache(maxsize=1)
 def _mel_filters() -> Float[Tensor, "frequency mel"]:
     """Triangles of unit area (Slaney, Auditory Toolbox, 1998)."""
     frequency_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
-    edge_hz = _edges_hz()
+    edge_hz = _edges_hz(MELS)
     rising = (frequency_hz[:, None] - edge_hz[:-2]) / (edge_hz[1:-1] - edge_hz[:-2])
     falling = (edge_hz[2:] - frequency_hz[:, None]) / (edge_hz[2:] - edge_hz[1:-1])
     triangles = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (edge_hz[2:] - edge_hz[:-2])

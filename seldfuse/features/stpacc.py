@@ -19,10 +19,11 @@ SMOOTHING_LAGS = 8
 
 
 def compute_stpacc(batch: ClipBatch) -> Float[Tensor, "batch 1 time lag"]:
-    """Positive autocorrelation of the mid channel per 20 ms hop, squared, smoothed over lags, peak 1, in 64 bins.
+    """Compute the positive autocorrelation of the mid channel per 20 ms hop, squared, smoothed, peak 1, in 64 bins.
 
-    Not bound to be positive: the resampling rings a little. Source: Berghi and Jackson, distance features for SELD
-    (`SELD-distance-features`): symmetric Hann window of 1024 samples, reflected ends, last column dropped.
+    Smoothing goes over lags. Not bound to be positive: the resampling rings a little. Source: Berghi and Jackson,
+    distance features for SELD (`SELD-distance-features`): symmetric Hann window of 1024 samples, reflected ends, last
+    column dropped.
     """
     mid = batch.audio.mean(dim=1)
     window = torch.hann_window(FFT_SAMPLES, periodic=False, device=batch.device)

@@ -77,8 +77,8 @@ class Trunk(nn.Module):
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Takes over the training data's mean and deviation of each channel and mel band."""
-        self.mean.copy_(mean.unsqueeze(1))
-        self.deviation.copy_(deviation.clamp_min(1e-3).unsqueeze(1))
+        self.mean.copy_(mean.view_as(self.mean))
+        self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 
     def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch frame dim"]:
         x = (features - self.mean) / self.deviation

@@ -1,4 +1,4 @@
-"""Rendered scenes on hand: two cores cannot render as fast as they train, so each scene serves a few times."""
+"""Rendered scenes at hand: two cores cannot render as fast as they train, so each scene serves a few times."""
 
 import json
 import os
@@ -17,13 +17,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seldfuse import __version__
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.values import Feature
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.audio_models import AudioEncoderModel
 from seldfuse.encoders.audio_reader import encode_audio
 from seldfuse.encoders.load import load_encoder_cached
+from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_tokens, map_tokens
-from seldfuse.errors import UsageError
+from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import find_channel_slices, stack_features
 from seldfuse.storage.atomic import write_atomically
@@ -35,42 +38,49 @@ from seldfuse.synth.scene import ScenePlan
 from seldfuse.synth.worker_process import prepare_worker
 
 CHUNK = 8
-"""Scenes that are rendered together; chunk after chunk has its own random numbers, whoever renders it."""
+"""Scenes that are rendered together; every chunk has random numbers of its own, whichever process renders it."""
 
 MOST_USES = 10
 """No scene is handed out more often."""
 
-KEPT = ("logmel", "ild", "intensity", "stpacc")
-"""Features that a folder of scenes keeps: whoever shares it takes what it needs."""
+STANDARD_FEATURES = ("logmel", "ild", "intensity", "stpacc")
+"""Features that every folder of scenes stores: whoever shares it takes what it needs."""
 
 CARD = "bank.json"
+
+LARGEST_HALF = torch.finfo(torch.half).max
 
 PLAIN, FLIPPED = "/plain", "/flipped"
 """Ends of the names of an encoder's tensors in a file."""
 
 
 class SceneChunk(NamedTuple):
-    """Some scenes: what is heard of them, what is true of them, what encoders make of them."""
+    """Some scenes: their features, their true events, and what encoders make of them."""
 
     features: Float[Tensor, "scene channel time mel"]
     truth: Posterior
     embeddings: TokensByEncoder
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "SceneChunk":
+        """Change every tensor alike."""
         return SceneChunk(change(self.features), self.truth.map(change), map_tokens(self.embeddings, change))
 
     @classmethod
     def concat(cls, parts: "Sequence[SceneChunk]") -> "SceneChunk":
+        """Concatenate scenes with the same features and encoders."""
         features, truths, embeddings = zip(*parts, strict=True)
         return cls(torch.cat(features), Posterior.concat(truths), concat_tokens(embeddings))
 
 
 @dataclass(frozen=True)
 class SceneSupply:
-    """What the scenes of a bank are made from; `folder` keeps them for others who draw from the same.
+    """What the scenes of a bank are made from; `folder` stores them for others who draw from the same.
 
-    `encoders` compute on `eyes`; for those that look at pictures the stage needs sprites and backdrops. Raises
-    UsageError where the folder holds scenes of another kind, or features that it does not keep are wanted.
+    `encoders` compute on `encoder_device`; for those of pictures the stage needs cut-outs and backgrounds. A new folder
+    stores the standard features and those that are asked for beyond them; an old one those that its card names, so that
+    it does not matter what is installed.
+
+    Raises UsageError where the folder holds scenes of another kind, or lacks a feature that is asked for.
     """
 
     stage: SceneIngredients
@@ -83,77 +93,127 @@ class SceneSupply:
     def __post_init__(self) -> None:
         if self.folder is None:
             return
-        if not set(self.features) <= set(KEPT):
-            raise UsageError(f"a folder of scenes keeps {', '.join(KEPT)}, not all of {', '.join(self.features)}")
         path = self.folder / CARD
         if not path.exists():
+            stored = tuple(dict.fromkeys((*STANDARD_FEATURES, *self.features)))
             with write_atomically(path) as draft:
-                draft.write_text(json.dumps(self._card(), indent=2) + "\n", encoding="utf-8")
-        elif json.loads(path.read_text(encoding="utf-8")) != self._card():
+                draft.write_text(json.dumps(self._make_card(stored), indent=2) + "\n", encoding="utf-8")
+            return
+        stored = _read_stored_features(path)
+        missing = [name for name in self.features if name not in stored]
+        if missing:
             raise UsageError(
-                f"this folder holds scenes from other sounds, another seed or another seldfuse; name a new one: {path}"
+                f"this folder holds scenes with {', '.join(stored)}, not with {', '.join(missing)}; name a new one, "
+                f"which stores these too: {path}"
+            )
+        if json.loads(path.read_text(encoding="utf-8")) != self._make_card(stored):
+            raise UsageError(
+                "this folder holds scenes from other sounds, another seed, or another version of seldfuse or of a "
+                f"plugin; name a new one: {path}"
             )
 
     def load_chunk(self, number: int) -> SceneChunk:
-        """The scenes of a chunk, in half precision, from the folder where they are there already."""
+        """Load the scenes of a chunk, in half precision, from the folder where they are there already.
+
+        Raises PluginError where a feature or a token has values that half precision cannot hold.
+        """
         if self.folder is None:
-            return self.render_chunk(number).map(lambda tensor: tensor.half())
+            return _halve(self.render_chunk(number), self.features)
         path = self.folder / f"{number:06}.safetensors"
+        stored = _read_stored_features(self.folder / CARD)
         if not path.exists():
-            whole = replace(self, features=KEPT, folder=None)
+            whole = replace(self, features=stored, folder=None)
             with write_atomically(path) as draft:
                 draft.write_bytes(safetensors.torch.save(_flat(whole.load_chunk(number))))
-        kept = _unflat(safetensors.torch.load_file(path), self.stage.bank.labels)
-        places = find_channel_slices(KEPT)
-        wanted = torch.cat([kept.features[:, places[name]] for name in self.features], dim=1)
-        return kept._replace(features=wanted)
+        chunk = _unflat(safetensors.torch.load_file(path), self.stage.bank.labels)
+        places = find_channel_slices(stored)
+        wanted = torch.cat([chunk.features[:, places[name]] for name in self.features], dim=1)
+        return chunk._replace(features=wanted)
 
     def render_chunk(self, number: int, count: int = CHUNK, device: str = "cpu") -> SceneChunk:
-        """The scenes of a chunk, which has random numbers of its own; their sound is rendered on `device`."""
+        """Render the scenes of a chunk, which has random numbers of its own, their sound on `device`."""
         rng, stage = np.random.default_rng([self.seed, number]), self.stage
         scenes = [draw_scene(stage, rng) for _ in range(count)]
         rendered = render_scenes(scenes, stage.bank, stage.responses, device)
-        truth = rendered.truth.to_posterior().to(device)
+        target = rendered.truth.to_posterior().to(device)
         embeddings = self._encode_scenes(scenes, rendered.audio)
-        return SceneChunk(stack_features(make_batch(rendered.audio), self.features), truth, embeddings)
+        return SceneChunk(stack_features(make_batch(rendered.audio), self.features), target, embeddings)
 
     def _encode_scenes(
         self, scenes: Sequence[ScenePlan], audio: Float[Tensor, "scene 2 sample"]
     ) -> dict[str, EncoderTokens]:
-        """What encoders see and hear, by their names."""
+        """Encode sound and pictures; tokens by the encoders' names."""
         encoders = [load_encoder_cached(reference, self.encoder_device) for reference in self.encoders]
         return {
             encoder.name: encode_audio(audio, encoder)
             if isinstance(encoder, AudioEncoderModel)
-            else encode_views(scenes, self.stage, encoder)
+            else self._encode_pictures(scenes, encoder)
             for encoder in encoders
         }
 
-    def _card(self) -> dict[str, object]:
+    def _encode_pictures(self, scenes: Sequence[ScenePlan], encoder: ImageEncoderModel) -> EncoderTokens:
+        assert self.stage.sprites is not None
+        assert self.stage.backdrops is not None
+        return encode_views(scenes, self.stage.sprites, self.stage.backdrops, encoder)
+
+    def _make_card(self, stored: tuple[str, ...]) -> dict[str, object]:
+        """Make the card of a folder with these features: whatever its scenes depend on, and nothing else."""
         sounds = hash_text("\n".join(sorted(self.stage.bank.keys)), "sha256")
-        card = {
+        card: dict[str, object] = {
             "seldfuse": __version__,
             "seed": self.seed,
             "evenness": self.stage.evenness,
-            "features": list(KEPT),
+            "features": list(stored),
             "sounds": sounds,
         }
+        plugins = {name: _describe_origin(name) for name in stored if name not in STANDARD_FEATURES}
+        if plugins:
+            card["plugins"] = plugins
         if not self.encoders:
             return card
-        sprites = self.stage.sprites
-        cut_outs = [] if sprites is None else [*sprites.people, *sorted(sprites.classes)]
+        cutouts = self.stage.sprites
+        names = [] if cutouts is None else [*cutouts.people, *sorted(cutouts.classes)]
         versions = {name: load_encoder_cached(name, "cpu").version for name in self.encoders}
-        return {**card, "encoders": versions, "sprites": cut_outs}
+        return {**card, "encoders": versions, "sprites": names}
 
 
-def _flat(piece: SceneChunk) -> dict[str, Tensor]:
+def _read_stored_features(path: Path) -> tuple[str, ...]:
+    """Read the list of features on the card of a folder."""
+    return tuple(json.loads(path.read_text(encoding="utf-8")).get("features", ()))
+
+
+def _describe_origin(feature: str) -> str:
+    """Describe who computes a feature: another version may compute another."""
+    entry = load_registry().find(Feature, feature)
+    return f"{entry.distribution} {entry.version}"
+
+
+def _halve(chunk: SceneChunk, features: Sequence[str]) -> SceneChunk:
+    """Return a chunk in half precision. Raises PluginError where that would make a number infinite."""
+    for name, place in find_channel_slices(features).items():
+        _check_range(f"feature {name!r}", chunk.features[:, place])
+    for name, tokens in chunk.embeddings.items():
+        _check_range(f"encoder {name!r}", tokens.plain)
+    return chunk.map(lambda tensor: tensor.half())
+
+
+def _check_range(what: str, values: Tensor) -> None:
+    largest = float(values.nan_to_num(0.0).abs().amax())
+    if largest > LARGEST_HALF:
+        raise PluginError(
+            f"{what} has values up to {largest:,.0f}, but random scenes are stored in half precision, whose largest "
+            f"number is {LARGEST_HALF:,.0f}; scale it down, or give it in dB"
+        )
+
+
+def _flat(chunk: SceneChunk) -> dict[str, Tensor]:
     sides = {
         f"{name}{end}": tensor
-        for name, embedding in piece.embeddings.items()
-        for end, tensor in ((PLAIN, embedding.plain), (FLIPPED, embedding.flipped))
+        for name, tokens in chunk.embeddings.items()
+        for end, tensor in ((PLAIN, tokens.plain), (FLIPPED, tokens.flipped))
         if tensor is not None
     }
-    tensors = {"features": piece.features, **piece.truth.tensors(), **sides}
+    tensors = {"features": chunk.features, **chunk.truth.tensors(), **sides}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
@@ -197,23 +257,23 @@ class SceneBank:
         self._start_at(0)
 
     def close(self) -> None:
-        """Stops the processes that render."""
+        """Stop the processes that render."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def seek(self, drawn: int) -> None:
-        """Goes on as if so many scenes had been drawn."""
+        """Go on as if so many scenes had been drawn."""
         self.place = drawn
         self._start_at(drawn // self.round * self.renewed // CHUNK)
 
     def draw(self, count: int) -> SceneChunk:
-        """The next scenes, in single precision; waits where rendering is behind."""
+        """Draw the next scenes, in single precision; wait where rendering is behind."""
         scenes = self._scenes(np.arange(self.place, self.place + count))
         parts = [self._take(part) for part in _split_rounds(scenes, self.place, self.round)]
         self.place += count
         return SceneChunk.concat(parts)
 
     def _scenes(self, places: Int[np.ndarray, "place"]) -> Int[np.ndarray, "place"]:
-        """The scene at each place of the sequence: round g takes scenes from g times `renewed` on, shuffled."""
+        """Find the scene at each place of the sequence: round g takes scenes from g times `renewed` on, shuffled."""
         turns = places // self.round
         orders = {
             turn: np.random.default_rng([self.supply.seed, self.rank, turn]).permutation(self.round)
@@ -227,36 +287,36 @@ class SceneBank:
         )
 
     def _take(self, scenes: Int[np.ndarray, "scene"]) -> SceneChunk:
-        """Copies of scenes of one round."""
+        """Copy scenes of one round."""
         self._fill(int(scenes.max()) // CHUNK)
         rows = torch.from_numpy(scenes % (self._slots * CHUNK))
         return self._held.map(lambda tensor: tensor[rows].float())
 
     def _start_at(self, chunk: int) -> None:
         self._next = self._ordered = chunk
-        self._pieces: deque[Future[SceneChunk]] = deque()
+        self._chunks: deque[Future[SceneChunk]] = deque()
 
     def _fill(self, last: int) -> None:
-        """Takes in chunks up to `last`, in their order, and orders those that come after."""
+        """Take in chunks up to `last`, in their order, and order those that come after."""
         while self._ordered <= last + self._ahead():
-            self._pieces.append(self._pool.submit(_load_chunk, 1 + self._ordered * self.processes + self.rank))
+            self._chunks.append(self._pool.submit(_load_chunk, 1 + self._ordered * self.processes + self.rank))
             self._ordered += 1
         while self._next <= last:
-            piece = self._pieces.popleft().result()
+            chunk = self._chunks.popleft().result()
             if not hasattr(self, "_held"):
-                self._held = piece.map(self._room_for)
+                self._held = chunk.map(self._room_for)
             rows = (self._next % self._slots) * CHUNK + torch.arange(CHUNK)
             held = _flat(self._held)
-            for name, tensor in _flat(piece).items():
+            for name, tensor in _flat(chunk).items():
                 held[name][rows] = tensor
             self._next += 1
 
     def _room_for(self, tensor: Tensor) -> Tensor:
-        """Place for what all scenes on hand have of this kind."""
+        """Allocate a tensor of this kind for all scenes at hand."""
         return tensor.new_empty(self._slots * CHUNK, *tensor.shape[1:])
 
     def _ahead(self) -> int:
-        """How many chunks to have in the making: those of the next round come evenly over this one."""
+        """Count the chunks to have in the making: those of the next round come evenly over this one."""
         return self._workers + self.place % self.round * self.renewed // (self.round * CHUNK)
 
 
@@ -268,21 +328,21 @@ class SceneStream:
         self.place = 0
 
     def close(self) -> None:
-        """Nothing goes on in the background."""
+        """Do nothing: nothing goes on in the background."""
 
     def seek(self, drawn: int) -> None:
-        """Goes on as if so many scenes had been drawn."""
+        """Go on as if so many scenes had been drawn."""
         self.place = drawn
 
     def draw(self, count: int) -> SceneChunk:
-        """New scenes on the device."""
+        """Render new scenes on the device."""
         number = 1 + self.place * self.processes + self.rank
         self.place += count
         return self.supply.render_chunk(number, count, self.device)
 
 
 _supply: SceneSupply | None = None
-"""What this process renders from: sent once, because a bank may list many thousand sounds."""
+"""What this process renders from, sent once, because a bank may list many thousand sounds."""
 
 
 def _begin(supply: SceneSupply) -> None:

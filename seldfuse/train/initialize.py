@@ -7,21 +7,18 @@ from torch import Tensor, nn
 
 from seldfuse.checkpoint import Checkpoint
 from seldfuse.errors import CheckpointError
-from seldfuse.features.stack import find_channel_slices
-
-ALIKE = {"ild": "intensity", "intensity": "ild"}
-"""Features that say the same on another scale: once they are standardised, one can take the other's place."""
+from seldfuse.features.stack import find_channel_slices, find_feature
 
 
 def copy_weights(network: nn.Module, opened: Checkpoint, features: Sequence[str]) -> bool:
-    """Copies what fits by name and shape, and of the first layer what belongs to features that both hear, or alike.
+    """Copy what fits by name and shape, and of the first layer what belongs to features that both take, or alike ones.
 
-    Its weights of features that the checkpoint does not hear become 0. Says whether all features are the checkpoint's
-    own, so that their means and deviations hold. Raises CheckpointError where the weights are damaged or
-    none fits.
+    Weights of features that the checkpoint does not take become 0. Returns whether all features are the checkpoint's
+    own, so that their means and deviations hold. Raises CheckpointError where the weights are damaged or none fits,
+    and PluginError where nobody registered one of the checkpoint's features.
     """
     own, known = network.state_dict(), tuple(opened.config["features"])
-    sources = _sources(features, known)
+    sources = _find_sources(features, known)
     fitted = {name: _fit(weight, own[name], sources) for name, weight in opened.read_weights().items() if name in own}
     copied = {name: weight for name, weight in fitted.items() if weight is not None}
     if not copied:
@@ -30,18 +27,24 @@ def copy_weights(network: nn.Module, opened: Checkpoint, features: Sequence[str]
     return set(features) <= set(known)
 
 
-def _sources(features: Sequence[str], known: Sequence[str]) -> list[int | None]:
-    """For each channel of the features the checkpoint's channel whose weights it takes, None where there is none."""
+def _find_sources(features: Sequence[str], known: Sequence[str]) -> list[int | None]:
+    """Find for each channel of the features the checkpoint's channel whose weights it takes; None where there is none.
+
+    A feature that the checkpoint does not take has the place of the first one that its value calls alike: once they
+    are standardized, one can stand for the other.
+    """
     places, theirs = find_channel_slices(features), find_channel_slices(known)
     found: list[int | None] = []
     for name, place in places.items():
-        model = theirs.get(name, theirs.get(ALIKE.get(name, "")))
-        found += range(model.start, model.stop) if model else [None] * (place.stop - place.start)
+        width = place.stop - place.start
+        candidates = (theirs[other] for other in (name, *find_feature(name).alike) if other in theirs)
+        model = next((other for other in candidates if other.stop - other.start == width), None)
+        found += range(model.start, model.stop) if model else [None] * width
     return found
 
 
 def _fit(weight: Tensor, own: Tensor, sources: Sequence[int | None]) -> Tensor | None:
-    """A weight in the shape of the network's own, its channels rearranged if need be; None where it has no place."""
+    """Return a weight in the shape of the network's own, its channels rearranged if need be; None where it has no place."""
     if weight.shape == own.shape:
         return weight
     axes = [axis for axis, size in enumerate(own.shape) if weight.shape[axis : axis + 1] != (size,)]

@@ -23,7 +23,7 @@ from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.metrics.catalogue import is_better
 from seldfuse.metrics.scores import Scores
 from seldfuse.storage.atomic import write_atomically
-from seldfuse.train.augment import augment_batch
+from seldfuse.train.augment.apply import augment_batch
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.card import write_card
 from seldfuse.train.data.open import TrainingData

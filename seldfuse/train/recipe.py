@@ -1,8 +1,8 @@
-"""A recipe: everything that decides what a training brings forth, as a TOML file can say it."""
+"""A recipe: everything that decides what a training brings forth, as a TOML file states it."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from seldfuse.errors import UsageError
 from seldfuse.settings.aliases import RECIPE, rename_typed_keys
-from seldfuse.train.augment.settings import AugmentationSettings
+from seldfuse.train.augment.amounts import complete_amounts
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class RunSettings:
     `batch_size` scenes make a pass, in each process; `accumulate_steps` passes make a step. `epochs`, where it is not
     0, takes the place of `steps`: so many times over the folders. `patience` is how many validations in a row may bring
     no better score; 0 waits for ever. `ema_decay` is that of the running mean of the weights, which is what is
-    validated and kept; 0 keeps the weights themselves.
+    validated and saved; 0 saves the weights themselves.
     """
 
     __pydantic_config__ = _STRICT
@@ -65,12 +65,12 @@ class RunSettings:
 class SynthSettings:
     """Random scenes.
 
-    `sounds` is the folder of isolated sounds; a fifth of its speakers and recordings is kept for validation.
+    `sounds` is the folder of isolated sounds; a fifth of its speakers and recordings is held out for validation.
     `class_balance` goes from 0 (classes as often as in real recordings) to 1 (all equally often). On a CPU, `pool_size`
-    scenes are kept, each is drawn `uses_per_scene` times, and `scene_bank`, where it is named, is a folder that keeps
-    what was rendered, for several trainings. `procedural_sounds` procedural sounds join each class that has few
-    recordings. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds, for networks that see; without
-    them both are drawn.
+    scenes are at hand, each is drawn `uses_per_scene` times, and `scene_bank`, where it is named, is a folder that
+    stores what was rendered, for several trainings. `procedural_sounds` procedural sounds join each class that has few
+    recordings. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds, for networks that take
+    pictures; without them both are drawn.
     """
 
     __pydantic_config__ = _STRICT
@@ -124,10 +124,13 @@ class TrainingStage:
 class Recipe:
     """The whole of it. `network` and `loss` are what the backend's task takes; `init` is a checkpoint to start from.
 
-    `teacher` is an audio checkpoint whose say counts `teacher_weight`, and the labels the rest (`train/teacher.py`).
+    `teacher` is an audio checkpoint whose targets count `teacher_weight`, and the labels the rest (`train/teacher.py`).
 
-    With `standardize` each channel and mel band of the features is brought to mean 0 and deviation 1, as estimated once
-    on training scenes. `encoders`, as `name` or `name@weights`, are those whose tokens the network gets.
+    With `standardize` each channel and bin of the features is brought to mean 0 and deviation 1, as estimated once on
+    training scenes. `encoders`, as `name` or `name@weights`, are those whose tokens the network gets. `augment` is the
+    amount of every augmentation by its name; those that are not named have the default of the catalogue.
+
+    Raises UsageError for an augmentation that nobody registered, and for an amount out of range.
     """
 
     __pydantic_config__ = _STRICT
@@ -142,18 +145,21 @@ class Recipe:
     standardize: bool = True
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     run: RunSettings = field(default_factory=RunSettings)
-    augment: AugmentationSettings = field(default_factory=AugmentationSettings)
+    augment: dict[str, float] = field(default_factory=dict)
     synth: SynthSettings = field(default_factory=SynthSettings)
     folders: FoldSettings = field(default_factory=FoldSettings)
     data: tuple[DataPart, ...] = ()
     stages: tuple[TrainingStage, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "augment", complete_amounts(self.augment))
+
     def to_json(self) -> dict[str, Any]:
-        """What `parse_recipe` reads."""
+        """Return the table that `parse_recipe` reads."""
         return asdict(self)
 
     def to_public_json(self) -> dict[str, Any]:
-        """The same for readers elsewhere: of folders on this machine only the names."""
+        """Return the same for readers elsewhere: of folders on this machine only the names."""
         table = self.to_json()
         # A stage's folder and what stands in it are one name.
         table |= {"init": "/".join(Path(self.init).parts[-2:]), "teacher": Path(self.teacher).name}
@@ -164,6 +170,7 @@ class Recipe:
         return table
 
     def to_toml(self) -> str:
+        """Return the recipe as text in TOML."""
         return tomli_w.dumps(self.to_json())
 
 
@@ -174,7 +181,7 @@ def _without_folders(encoder: str) -> str:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """What a TOML file holds. Raises UsageError where it cannot be read."""
+    """Read a TOML file. Raises UsageError where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -184,7 +191,7 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def parse_recipe(table: Mapping[str, Any]) -> Recipe:
-    """Raises UsageError that names every setting that is unknown, missing or out of range."""
+    """Make a recipe of a table. Raises UsageError that names what is unknown, missing or out of range."""
     table = rename_typed_keys(table, RECIPE)
     try:
         return TypeAdapter(Recipe).validate_python(table)
@@ -198,20 +205,38 @@ def _problem(found: Mapping[str, Any]) -> str:
     return f"{'.'.join(map(str, found['loc']))}: {message}, got {found['input']!r:.60}"
 
 
+def parse_stage_recipe(recipe: Recipe, stage: TrainingStage) -> Recipe:
+    """Make the recipe of one stage: its part of the data and of the steps, and its changes, sections within sections.
+
+    Raises UsageError where the stage changes what no recipe has.
+    """
+    data = tuple(part for part in recipe.data if (part.source == SYNTH) == (stage.source == SYNTH))
+    whole = parse_recipe(_merge_tables(replace(recipe, data=data, stages=()).to_json(), stage.override))
+    return replace(whole, run=replace(whole.run, steps=max(1, round(stage.share * whole.run.steps))))
+
+
+def _merge_tables(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(table)
+    for name, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
+        result[name] = _merge_tables(result[name], value) if both else value
+    return result
+
+
 def list_presets(folder: Path) -> tuple[str, ...]:
-    """Names of the recipes in a backend's folder."""
+    """List the names of the recipes in a backend's folder."""
     return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 def read_preset(folder: Path, name: str) -> dict[str, Any]:
-    """The table of one of a backend's recipes. Raises UsageError for an unknown name."""
+    """Read the table of one of a backend's recipes. Raises UsageError for an unknown name."""
     if name not in list_presets(folder):
         raise UsageError(f"--preset knows {', '.join(list_presets(folder))}, got {name!r}")
     return read_table(folder / f"{name}.toml")
 
 
 def apply_assignments(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """A table after `section.key=value` assignments, the values as TOML has them; a bare word is a text.
+    """Return a table after `section.key=value` assignments, values as in TOML; a bare word is a text.
 
     Raises UsageError for what is no assignment.
     """

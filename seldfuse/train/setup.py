@@ -1,4 +1,4 @@
-"""What a training needs before its first step: network, data, optimiser, and where it stands."""
+"""What a training needs before its first step: network, data, optimizer, and where it stands."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,11 +8,14 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from seldfuse.catalogue.host import load_registry
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.features.stack import find_feature
 from seldfuse.synth.worker_process import keep_freed_memory
 from seldfuse.train.batch import TrainingBatch
+from seldfuse.train.check import check_trainable
 from seldfuse.train.data.open import TrainingData, open_data
 from seldfuse.train.data.source import ProcessShare
 from seldfuse.train.initialize import copy_weights
@@ -62,50 +65,52 @@ def set_up_training(
     recipe: Recipe,
     out: Path,
     device: torch.device,
-    crew: Accelerator,
+    accelerator: Accelerator,
     resume: bool,
 ) -> tuple[TrainingSetup, TrainingState]:
-    """A training that begins, or, with `resume`, goes on from the state in `out`.
+    """Set up a training that begins, or, with `resume`, goes on from the state in `out`.
 
-    Raises UsageError or MediaError for unusable data, CheckpointError where there is nothing to go on or start from.
+    Raises what `check_trainable` raises, UsageError or MediaError for unusable data or where the network takes other
+    features, and CheckpointError where there is nothing to go on or start from.
     """
-    if device.type == "cuda" and crew.num_processes > 1:
-        device = torch.device("cuda", crew.local_process_index)
+    check_trainable(recipe, load_registry())
+    if device.type == "cuda" and accelerator.num_processes > 1:
+        device = torch.device("cuda", accelerator.local_process_index)
     if device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(recipe.run.seed)
-    network, recipe, standardised = _network(task, labels, recipe, resume)
+    network, recipe, standardized = _build_network(task, labels, recipe, resume)
     teacher = open_teacher(recipe, labels, device)
-    data = open_data(recipe, labels, ProcessShare(crew.process_index, crew.num_processes), device)
+    data = open_data(recipe, labels, ProcessShare(accelerator.process_index, accelerator.num_processes), device)
     try:
-        recipe = _with_steps(recipe, data.windows // crew.num_processes)
-        course = TrainingState()
+        recipe = _count_steps(recipe, data.windows // accelerator.num_processes)
+        state = TrainingState()
         if not resume:
-            course.typical_distances_m = _detect(network, data, labels, recipe.standardize and not standardised)
+            state.typical_distances_m = _measure(network, data, labels, recipe.standardize and not standardized)
         network.to(device).train()
         average = WeightAverage(network, recipe.run.ema_decay)
-        optimiser = _optimiser(network, recipe)
+        optimizer = _make_optimizer(network, recipe)
         if resume:
-            course = TrainingState(**load_state(out, network, average, optimiser))
-        model, prepared = crew.prepare(torch.compile(network) if recipe.run.compile else network, optimiser)
-        data.scenes.seek(course.step * recipe.run.accumulate_steps * recipe.run.batch_size)
+            state = TrainingState(**load_state(out, network, average, optimizer))
+        model, prepared = accelerator.prepare(torch.compile(network) if recipe.run.compile else network, optimizer)
+        data.scenes.seek(state.step * recipe.run.accumulate_steps * recipe.run.batch_size)
     except BaseException:
         data.scenes.close()
         raise
-    labels = labels.replace_typical_distances(course.typical_distances_m)
+    labels = labels.replace_typical_distances(state.typical_distances_m)
     return (
-        TrainingSetup(task, recipe, labels, data, network, model, average, prepared, crew, device, out, teacher),
-        course,
+        TrainingSetup(task, recipe, labels, data, network, model, average, prepared, accelerator, device, out, teacher),
+        state,
     )
 
 
-def _network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
-    """A network, started from the recipe's checkpoint, if any, and whether its features' statistics came from there.
+def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
+    """Build a network, started from the recipe's checkpoint, if any; say whether its statistics came from there.
 
     A checkpoint of the same backend brings its own size and features along.
     """
     if resume or not recipe.init:
-        return task.build(recipe.network, labels), recipe, False
+        return _build_for_features(task, labels, recipe), recipe, False
     opened = open_checkpoint(recipe.init, task.backend, of_any=True)
     if opened.config["backend"] == task.backend:
         recipe = replace(
@@ -114,12 +119,30 @@ def _network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume: bool)
             features=tuple(opened.config["features"]),
             encoders=tuple(opened.config.get("encoders", ())),
         )
-    network = task.build(recipe.network, labels)
+        check_trainable(recipe, load_registry())
+    network = _build_for_features(task, labels, recipe)
     return network, recipe, copy_weights(network, opened, recipe.features)
 
 
-def _with_steps(recipe: Recipe, windows: int) -> Recipe:
-    """With steps in place of passes over folders of so many windows for each process."""
+def _build_for_features(task: TrainingTask, labels: LabelSet, recipe: Recipe) -> Any:
+    """Build a network, and check that it takes as many channels and bins as the features have together."""
+    network: Any = task.build(recipe.network, labels)
+    values = [find_feature(name) for name in recipe.features]
+    channels, bins = sum(value.channels for value in values), values[0].bins
+    try:
+        # A fresh network has these statistics; one for other features cannot take them.
+        network.set_statistics(torch.zeros(channels, bins), torch.ones(channels, bins))
+    except RuntimeError as error:
+        raise UsageError(
+            f"the network of {task.backend} cannot take {channels} channels of {bins} bins, which "
+            f"{', '.join(recipe.features)} have together; change its size in the recipe's [network], where bundled "
+            "backends call it trunk.channels, or the features"
+        ) from error
+    return network
+
+
+def _count_steps(recipe: Recipe, windows: int) -> Recipe:
+    """Return the recipe with steps in place of passes over folders of so many windows for each process."""
     run = recipe.run
     if not run.epochs:
         return recipe
@@ -131,22 +154,22 @@ def _with_steps(recipe: Recipe, windows: int) -> Recipe:
     )
 
 
-def _detect(network: Any, data: TrainingData, labels: LabelSet, standardise: bool) -> list[float]:
-    """Sets the features' statistics from a sample of scenes; gives each class's typical distance in it."""
+def _measure(network: Any, data: TrainingData, labels: LabelSet, standardize: bool) -> list[float]:
+    """Set the statistics of each channel and bin from a sample of scenes; return each class's typical distance in it."""
     # In parts: the spectra of all of them at once would take gigabytes.
     sample = TrainingBatch.concat([data.scenes.draw(SAMPLE // 8) for _ in range(8)]).to("cpu")
-    if standardise:
+    if standardize:
         network.set_statistics(sample.features.mean(dim=(0, 2)), sample.features.std(dim=(0, 2)))
-    truth = sample.target
-    assert truth.distance is not None
+    target = sample.target
+    assert target.distance is not None
     found = []
     for cls, label in enumerate(labels.classes):
-        heard = truth.distance[:, :, cls][truth.activity[:, :, cls] > 0]
-        found.append(round(heard.median().item(), 2) if len(heard) else label.typical_distance_m)
+        distances_m = target.distance[:, :, cls][target.activity[:, :, cls] > 0]
+        found.append(round(distances_m.median().item(), 2) if len(distances_m) else label.typical_distance_m)
     return found
 
 
-def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if recipe.optimizer.name == "adamw" else torch.optim.Adam
     settings = recipe.optimizer
     return kind(network.parameters(), lr=settings.peak_learning_rate, weight_decay=settings.weight_decay)

@@ -4,21 +4,22 @@ Such as sound alone, then sound and pictures, then real recordings: Berghi and J
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from seldfuse.catalogue.host import load_registry
 from seldfuse.checkpoint import CONFIG, WEIGHTS
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.card import CARD
+from seldfuse.train.check import check_trainable
 from seldfuse.train.loop import LAST, RECIPE, train_network
 from seldfuse.train.progress import StepReport
-from seldfuse.train.recipe import SYNTH, Recipe, TrainingStage, parse_recipe
+from seldfuse.train.recipe import Recipe, parse_stage_recipe
 from seldfuse.train.state import STATE
 from seldfuse.train.task import TrainingTask
 from seldfuse.train.validation import find_criterion
@@ -30,15 +31,16 @@ def train_in_stages(
     recipe: Recipe,
     out: Path,
     device: torch.device,
-    watch: Callable[[StepReport], None],
+    report: Callable[[StepReport], None],
     warn: Callable[[str], None],
     resume: bool = False,
 ) -> dict[str, float]:
-    """Trains stage after stage in folders of `out`; the last one's best checkpoint then stands in `out` itself.
+    """Train stage after stage in folders of `out`; the last one's best checkpoint then stands in `out` itself.
 
-    With `resume` it goes on in the stage that was broken off. Gives the last stage's scores. Raises UsageError where
-    none of the data is for any stage, and what `seldfuse.train.loop.train_network` raises.
+    With `resume` it goes on in the stage that was broken off. Returns the last stage's scores. Raises UsageError where
+    none of the data is for any stage, and what `check_trainable` and `seldfuse.train.loop.train_network` raise.
     """
+    check_trainable(recipe, load_registry())
     if not resume and (out / RECIPE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
     find_criterion(task)
@@ -52,7 +54,7 @@ def train_in_stages(
         folder = out / name
         # Not the best weights: the score may ask for what this stage does not teach.
         settings = replace(settings, init=str(before / LAST)) if before else settings
-        best = train_network(task, labels, settings, folder, device, watch, warn, resume=(folder / STATE).exists())
+        best = train_network(task, labels, settings, folder, device, report, warn, resume=(folder / STATE).exists())
         before = folder
     assert before is not None
     for file in (WEIGHTS, CONFIG, CARD):
@@ -62,28 +64,15 @@ def train_in_stages(
 
 
 def expand_stages(recipe: Recipe) -> dict[str, Recipe]:
-    """The recipes of the stages that have data to learn from, by the names of their folders.
+    """Make the recipes of the stages that have data to learn from, by the names of their folders.
 
     Raises UsageError where none has, or where a stage changes what no recipe knows.
     """
-    found = {f"{number}-{stage.name}": _of_stage(stage, recipe) for number, stage in enumerate(recipe.stages, start=1)}
+    found = {
+        f"{number}-{stage.name}": parse_stage_recipe(recipe, stage)
+        for number, stage in enumerate(recipe.stages, start=1)
+    }
     due = {name: settings for name, settings in found.items() if settings.data}
     if not due:
         raise UsageError("expected data to train on; name it: --data FOLDER, or --data synth --sounds FOLDER")
     return due
-
-
-def _of_stage(stage: TrainingStage, recipe: Recipe) -> Recipe:
-    data = tuple(part for part in recipe.data if (part.source == SYNTH) == (stage.source == SYNTH))
-    settings = parse_recipe(_merge(replace(recipe, data=data, stages=()).to_json(), stage.override))
-    steps = max(1, round(stage.share * settings.run.steps))
-    return replace(settings, run=replace(settings.run, steps=steps))
-
-
-def _merge(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A table with others' values in place of its own, sections within sections too."""
-    result = dict(table)
-    for name, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
-        result[name] = _merge(result[name], value) if both else value
-    return result

@@ -9,6 +9,7 @@ import pytest
 import torch
 from worlds import THREE
 
+from seldfuse.catalogue.host import load_registry
 from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.tokens import EncoderTokens
@@ -18,19 +19,17 @@ from seldfuse.features.stack import stack_features
 from seldfuse.synth.codec import RATES
 from seldfuse.synth.recording_chain import apply_chain
 from seldfuse.synth.scene import RecordingChain
-from seldfuse.train.augment import (
-    AugmentationSettings,
-    augment_batch,
-    change_gain,
-    encode_lossy,
-    filter_bands,
-    limit_bandwidth,
-    mask_bands_and_time,
-    mix_clips,
-    overlay_clips,
-    shift_bands,
-    swap_channels,
-)
+from seldfuse.train.augment.amounts import complete_amounts
+from seldfuse.train.augment.apply import augment_batch
+from seldfuse.train.augment.band_filter import filter_bands
+from seldfuse.train.augment.band_limit import limit_bandwidth
+from seldfuse.train.augment.band_shift import shift_bands
+from seldfuse.train.augment.channel_swap import swap_channels
+from seldfuse.train.augment.codec import encode_lossy
+from seldfuse.train.augment.gain import change_gain
+from seldfuse.train.augment.mixup import mix_clips
+from seldfuse.train.augment.overlay import overlay_clips
+from seldfuse.train.augment.spec_mask import mask_bands_and_time
 from seldfuse.train.batch import TrainingBatch
 
 NAMES = ("stpacc", "logmel", "ild", "intensity")
@@ -460,34 +459,66 @@ def test_without_levels_there_is_nothing_to_change(change: Augmentation) -> None
 
 
 def test_all_of_them_one_after_the_other() -> None:
-    settings = AugmentationSettings(
-        channel_swap=0.5, mixup=0.4, gain_db=6.0, spec_mask=0.6, band_filter=0.7, band_shift=0.3
-    )
+    given = {"channel_swap": 0.5, "mixup": 0.4, "gain_db": 6.0, "spec_mask": 0.6, "band_filter": 0.7, "band_shift": 0.3}
     batch = heard(noise(8))
     rng = chance()
     expected = change_gain(filter_bands(shift_bands(swap_channels(batch, 0.5, rng), 0.3, rng), 0.7, rng), 6.0, rng)
     expected = mix_clips(mask_bands_and_time(expected, 0.6, rng), 0.4, rng)
-    assert same(augment_batch(batch, settings, chance()), expected)
-    assert not same(augment_batch(batch, settings, chance(1)), expected)
+    assert same(augment_batch(batch, complete_amounts(given), chance()), expected)
+    assert not same(augment_batch(batch, complete_amounts(given), chance(1)), expected)
 
 
 def test_by_default_only_sides_change() -> None:
     batch = made_up(20)
-    assert same(augment_batch(batch, AugmentationSettings(), chance()), swap_channels(batch, 0.5, chance()))
-    assert augment_batch(batch, AugmentationSettings(channel_swap=0.0), chance()) is batch
+    assert same(augment_batch(batch, complete_amounts({}), chance()), swap_channels(batch, 0.5, chance()))
+    assert augment_batch(batch, complete_amounts({"channel_swap": 0.0}), chance()) is batch
 
 
-@pytest.mark.parametrize("name", ["swap", "mixup", "overlay", "masks", "filters", "shift", "codec"])
+@pytest.mark.parametrize(
+    "name", ["channel_swap", "mixup", "overlay", "spec_mask", "band_filter", "band_shift", "codec"]
+)
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_a_share_lies_between_nothing_and_all(name: str, value: float) -> None:
     with pytest.raises(UsageError, match=f"augmentation {name} must be a share of the clips, from 0 to 1, got {value}"):
-        AugmentationSettings(**{name: value})
+        complete_amounts({name: value})
 
 
 @pytest.mark.parametrize("value", [-1.0, float("inf"), float("nan")])
 def test_a_gain_is_not_negative(value: float) -> None:
     with pytest.raises(UsageError, match=f"augmentation gain_db must be 0 dB or more, got {value}"):
-        AugmentationSettings(gain_db=value)
+        complete_amounts({"gain_db": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mixupp", "augment.mixupp: there is no augmentation 'mixupp'; did you mean 'mixup'? Known: band_filter, "),
+        ("swap", "augment.swap: there is no augmentation 'swap'; did you mean 'channel_swap'? Known: "),
+        ("", "augment.: there is no augmentation ''; Known: "),
+    ],
+)
+def test_an_augmentation_that_nobody_has_is_told_with_the_nearest(name: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        complete_amounts({name: 0.0})
+    assert str(caught.value).startswith(message)
+
+
+def test_amounts_are_complete_and_in_the_order_of_the_recipes() -> None:
+    assert complete_amounts({"Band-Shift": 1, "mixup": 0.25}) == {
+        "channel_swap": 0.5, "mixup": 0.25, "overlay": 0.0, "gain_db": 0.0, "spec_mask": 0.0, "band_filter": 0.0,
+        "band_limit": 0.0, "band_shift": 1.0, "drop_picture": 0.0, "codec": 0.0
+    }  # fmt: skip
+    assert list(complete_amounts({"codec": 1.0})) == list(complete_amounts({}))
+    with pytest.raises(UsageError, match=r"augment\.mixup and augment\.Mixup are one setting; give augment\.mixup"):
+        complete_amounts({"mixup": 0.1, "Mixup": 0.2})
+
+
+def test_they_happen_in_the_order_that_their_values_state() -> None:
+    values = [entry.value for entry in load_registry().augmentations.values() if entry.value.stage == "batch"]
+    assert [value.name for value in sorted(values, key=lambda value: value.order)] == [
+        "channel_swap", "overlay", "band_shift", "band_filter", "band_limit", "gain_db", "spec_mask", "mixup",
+        "drop_picture"
+    ]  # fmt: skip
 
 
 def test_a_band_limit_gives_the_features_of_sound_that_was_band_limited(monkeypatch: pytest.MonkeyPatch) -> None:

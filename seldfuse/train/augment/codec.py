@@ -11,7 +11,7 @@ from seldfuse.train.augment.rows import draw_rows
 def encode_lossy(
     audio: Float[Tensor, "batch 2 sample"], share: float, rng: np.random.Generator
 ) -> Float[Tensor, "batch 2 sample"]:
-    """A share of the clips, at 24 kHz, as they come out of a codec at a random bit rate; what overshoots is clipped.
+    """Encode a share of the clips, at 24 kHz, with a codec at a random bit rate; what overshoots is clipped.
 
     What sounds where does not change, so labels hold. Clips without codec are returned as they are.
     """

@@ -17,12 +17,12 @@ BETA = 0.5
 
 
 def mix_clips(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
-    """Mixes a share of the clips with another clip of the batch: features and activities become weighted means.
+    """Mix a share of the clips with another clip of the batch: features and activities become weighted means.
 
     The clip itself has the weight λ ≥ ½, from Beta(½, ½) folded at ½. Tracks of both scenes are kept, the most active
     first; where they are more than the truth holds, the least active are left out. The first track's activity is that
-    of the class, λ·a + (1 − λ)·b, so 1 where both scenes have it: networks with one track learn no other. What is seen
-    is mixed alike, as in a picture exposed twice.
+    of the class, λ·a + (1 − λ)·b, so 1 where both scenes have it: networks with one track learn no other. Tokens of
+    pictures are mixed alike, as in a picture exposed twice.
 
     A batch of one clip stays as it is. Source: Zhang et al., "mixup", ICLR 2018, on inputs and targets as in the recipe
     of NERC-SLIP, DCASE 2025 Task 3.

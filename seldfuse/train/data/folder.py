@@ -1,6 +1,6 @@
 """Scenes from folders of recordings and label files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.formats import dcase
 from seldfuse.metrics.rows import COLUMNS
-from seldfuse.train.augment.codec import encode_lossy
+from seldfuse.train.augment.apply import augment_audio
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.file_windows import FileWindow, WindowReader, cut_files
 from seldfuse.train.data.labelled_files import LabelledFile
@@ -31,22 +31,22 @@ from seldfuse.train.data.window_tokens import WindowTokens
 READERS = 4
 """Threads that read while the network learns."""
 
-WEAR = 1
-"""Sets the chances of the codec apart from those of the order."""
+AUDIO_STREAM = 1
+"""Separates the random numbers of the augmentation of sound from those of the order."""
 
 
 class _Scene(NamedTuple):
     audio: Float[Tensor, "2 sample"]
     tracks: TargetTracks
-    seen: dict[str, EncoderTokens]
+    tokens: dict[str, EncoderTokens]
 
 
 class FolderSource:
     """The windows of 5 s of recordings on disk, over and over, each time in another order.
 
     Of every step's scenes this process takes its block: with n windows, the p-th scene of all processes together is
-    that of place p mod n in the order of epoch p // n, which depends on the seed alone. A share of the scenes,
-    `codec_share`, passes a lossy codec. The next scenes are read while the network learns.
+    that of place p mod n in the order of epoch p // n, which depends on the seed alone. `augment` is the amount of
+    every augmentation; those of sound are applied here. The next scenes are read while the network learns.
 
     Raises UsageError where there is no pair, MediaError where a file cannot be read.
     """
@@ -58,32 +58,32 @@ class FolderSource:
         features: Sequence[str],
         seed: int,
         share: ProcessShare,
-        codec_share: float,
+        augment: Mapping[str, float],
         device: torch.device,
-        looks: WindowTokens,
+        tokens: WindowTokens,
     ) -> None:
         if not pairs:
             raise UsageError("expected sounds with labels to train on, got none; choose other folds, or other folders")
         self.labels, self.names, self.device = labels, tuple(features), device
-        self.seed, self.share, self.codec_share = seed, share, codec_share
+        self.seed, self.share, self.augment = seed, share, augment
         self.windows = cut_files(pairs)
         self.drawn = 0
-        self._shelf = _Shelf(labels, looks)
+        self._recordings = _LabelledRecordings(labels, tokens)
         self._order = lru_cache(maxsize=2)(partial(shuffle_epoch, seed, len(self.windows)))
         self._readers = ThreadPoolExecutor(READERS, "scenes")
         self._ahead: dict[int, Future[_Scene]] = {}
 
     def __len__(self) -> int:
-        """Windows of an epoch."""
+        """Count the windows of an epoch."""
         return len(self.windows)
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong with the files read so far, but did not stop the training."""
-        return list(self._shelf.problems)
+        """Problems of the files read so far that did not stop the training."""
+        return list(self._recordings.problems)
 
     def draw(self, count: int) -> TrainingBatch:
-        """The next `count` scenes of this process, features `(count, channel, 250, mel)`.
+        """Draw the next `count` scenes of this process, features `(count, channel, 250, mel)`.
 
         Raises MediaError where a sound cannot be read or is mono, UsageError where a label file cannot be read.
         """
@@ -108,7 +108,7 @@ class FolderSource:
         return range(first, first + count)
 
     def _begin(self, positions: range) -> dict[int, Future[_Scene]]:
-        """The scenes at these positions, those that are on their way and those that must be asked for."""
+        """Return the scenes at these positions, those that are on their way and those that must be asked for."""
         return {
             position: self._ahead.pop(position)
             if position in self._ahead
@@ -118,17 +118,15 @@ class FolderSource:
 
     def _read(self, position: int) -> _Scene:
         epoch, place = divmod(position, len(self.windows))
-        scene = self._shelf.read(self.windows[self._order(epoch)[place]])
-        if self.codec_share == 0:
-            return scene
-        rng = np.random.default_rng([self.seed, position, WEAR])
-        return scene._replace(audio=encode_lossy(scene.audio[None], self.codec_share, rng)[0])
+        scene = self._recordings.read(self.windows[self._order(epoch)[place]])
+        rng = np.random.default_rng([self.seed, position, AUDIO_STREAM])
+        return scene._replace(audio=augment_audio(scene.audio[None], self.augment, rng)[0])
 
 
 class FolderValidation:
     """The windows of 5 s of recordings on disk, in order, read anew each time.
 
-    `references` holds what the label files say of each window, frames counted from its beginning. Raises UsageError
+    `references` holds the events of each window by the label files, frames counted from its beginning. Raises UsageError
     where a label file cannot be read, MediaError where a sound cannot.
     """
 
@@ -139,26 +137,26 @@ class FolderValidation:
         features: Sequence[str],
         device: torch.device,
         batch: int,
-        looks: WindowTokens,
+        tokens: WindowTokens,
     ) -> None:
         self.labels, self.names, self.device, self.batch = labels, tuple(features), device, batch
         self.windows = cut_files(pairs)
-        self._shelf = _Shelf(labels, looks)
+        self._recordings = _LabelledRecordings(labels, tokens)
         self.references = list(self._references())
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong with the files read so far, but did not keep them from being read."""
-        return list(self._shelf.problems)
+        """Problems of the files read so far that did not keep them from being read."""
+        return list(self._recordings.problems)
 
     def batches(self) -> Iterator[TrainingBatch]:
-        """All windows, `batch` at a time; the last batch may be smaller. Raises MediaError."""
+        """Yield all windows, `batch` at a time; the last batch may be smaller. Raises MediaError."""
         parts = [self.windows[first : first + self.batch] for first in range(0, len(self.windows), self.batch)]
         readers = ThreadPoolExecutor(READERS, "validation")
         try:
-            following = [readers.submit(self._shelf.read, window) for window in parts[0]] if parts else []
+            following = [readers.submit(self._recordings.read, window) for window in parts[0]] if parts else []
             for part in [*parts[1:], []]:
-                due, following = following, [readers.submit(self._shelf.read, window) for window in part]
+                due, following = following, [readers.submit(self._recordings.read, window) for window in part]
                 if due:
                     yield _batch([scene.result() for scene in due], self.names, self.labels, self.device)
         finally:
@@ -169,30 +167,30 @@ class FolderValidation:
         for window in self.windows:
             if window.start_frame == 0:
                 events = dcase.read_events(window.pair.labels, self.labels)
-                self._shelf.keep(window, events.table[COLUMNS].to_numpy(np.float64))
+                self._recordings.store_labels(window, events.table[COLUMNS].to_numpy(np.float64))
             yield _part(events, window)
 
 
-class _Shelf:
-    """Recordings and what is seen in them, and their labels, which are small and kept once they have been read."""
+class _LabelledRecordings:
+    """Recordings, their encoders' tokens and their labels, which are small and stay in memory once they were read."""
 
-    def __init__(self, labels: LabelSet, looks: WindowTokens) -> None:
-        self.labels, self.looks = labels, looks
+    def __init__(self, labels: LabelSet, tokens: WindowTokens) -> None:
+        self.labels, self.tokens = labels, tokens
         # A dictionary, for threads meet the same problem again.
         self.problems: dict[str, None] = {}
-        self._recordings = WindowReader(self._note)
+        self._reader = WindowReader(self._note)
         self._tracks: dict[Path, TargetTracks] = {}
 
     def read(self, window: FileWindow) -> _Scene:
         path = window.pair.labels
         if path not in self._tracks:
-            self.keep(window, dcase.read_rows(path, self.labels))
-        sound = self._recordings.read(window)
+            self.store_labels(window, dcase.read_rows(path, self.labels))
+        sound = self._reader.read(window)
         tracks = cut_tracks(self._tracks[path], window.start_frame, sound.frames)
-        return _Scene(torch.from_numpy(sound.samples), tracks, self.looks.read(window, self._note))
+        return _Scene(torch.from_numpy(sound.samples), tracks, self.tokens.read(window, self._note))
 
-    def keep(self, window: FileWindow, rows: Float64[np.ndarray, "row 6"]) -> None:
-        """Keeps the labels of the window's recording, up to its end."""
+    def store_labels(self, window: FileWindow, rows: Float64[np.ndarray, "row 6"]) -> None:
+        """Store the labels of the window's recording, up to its end."""
         path, end = window.pair.labels, window.recording_frames
         tracks = convert_rows(rows, path)
         late = tracks[:, FRAME] >= end
@@ -208,12 +206,12 @@ class _Shelf:
 
 
 def shuffle_epoch(seed: int, windows: int, epoch: int) -> Int64[np.ndarray, " windows"]:
-    """The order in which an epoch goes through the windows."""
+    """Draw the order in which an epoch goes through the windows."""
     return np.random.default_rng([seed, epoch]).permutation(windows)
 
 
 def _part(events: Events, window: FileWindow) -> Events:
-    """The events within a window, none behind the recording's end."""
+    """Select the events within a window, none behind the recording's end."""
     frame = events.table["frame"].to_numpy() - window.start_frame
     frames = min(WINDOW_FRAMES, window.recording_frames - window.start_frame)
     chosen = (frame >= 0) & (frame < frames)
@@ -224,6 +222,6 @@ def _part(events: Events, window: FileWindow) -> Events:
 
 def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> TrainingBatch:
     audio = torch.stack([scene.audio for scene in scenes]).to(device)
-    truth = build_target([scene.tracks for scene in scenes], labels)
-    seen = concat_tokens([scene.seen for scene in scenes])
-    return TrainingBatch(stack_features(make_batch(audio), names), names, truth, seen).to(device)
+    target = build_target([scene.tracks for scene in scenes], labels)
+    tokens = concat_tokens([scene.tokens for scene in scenes])
+    return TrainingBatch(stack_features(make_batch(audio), names), names, target, tokens).to(device)

@@ -105,7 +105,7 @@ def _folder(
         recipe.features,
         recipe.run.seed,
         share,
-        recipe.augment.codec,
+        recipe.augment,
         device,
         _make_window_tokens(recipe, device),
     )

@@ -11,13 +11,13 @@ from seldfuse.train.batch import TrainingBatch
 
 
 def drop_picture(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
-    """Takes away what is seen in a share of the clips; what is heard, and what is true of them, stays."""
+    """Take the picture away from a share of the clips; sound and labels stay."""
     rows = draw_rows(len(batch), share, rng, batch.features.device)
     if not len(rows):
         return batch
 
-    def blinded(embedding: EncoderTokens) -> EncoderTokens:
-        heard = embedding.flipped is None
-        return embedding if heard else embedding.map(lambda tokens: tokens.index_fill(0, rows, torch.nan))
+    def drop(tokens: EncoderTokens) -> EncoderTokens:
+        of_sound = tokens.flipped is None
+        return tokens if of_sound else tokens.map(lambda side: side.index_fill(0, rows, torch.nan))
 
-    return replace(batch, embeddings={name: blinded(embedding) for name, embedding in batch.embeddings.items()})
+    return replace(batch, embeddings={name: drop(tokens) for name, tokens in batch.embeddings.items()})

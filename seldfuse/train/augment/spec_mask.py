@@ -1,4 +1,4 @@
-"""A few bands and a moment that nobody can hear."""
+"""A few bands and a moment that are masked, as in SpecAugment."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ LONGEST_S = 0.6
 
 
 def mask_bands_and_time(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
-    """Blanks out one to eight mel bands and up to 0.6 s in a share of the clips, alike in all channels.
+    """Mask one to eight mel bands and up to 0.6 s in a share of the clips, alike in all channels.
 
     Masked cells get the mean of their clip's channel. Features without mel bands lose the moment alone. Labels stay: a
     sound goes on behind a short mask. Source: Park et al., SpecAugment, Interspeech 2019.
@@ -37,7 +37,7 @@ def mask_bands_and_time(batch: TrainingBatch, share: float, rng: np.random.Gener
 
 
 def _stretches(count: int, size: int, longest: int, rng: np.random.Generator) -> Bool[np.ndarray, "count size"]:
-    """One stretch of 1 to `longest` cells in each row of `size`."""
+    """Draw one stretch of 1 to `longest` cells in each row of `size`."""
     length = rng.integers(1, min(longest, size) + 1, (count, 1))
     first = rng.integers(0, size - length + 1)
     cell = np.arange(size)

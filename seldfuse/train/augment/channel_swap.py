@@ -10,15 +10,15 @@ from seldfuse.train.batch import TrainingBatch
 
 
 def swap_channels(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
-    """Exchanges left and right in a share of the clips, sound and picture: the direction's y changes its sign."""
+    """Exchange left and right in a share of the clips, sound and picture: the direction's y changes its sign."""
     rows = draw_rows(len(batch), share, rng, batch.features.device)
     if not len(rows):
         return batch
     features = batch.features.index_copy(0, rows, mirror_features(batch.features[rows], batch.names))
-    truth = batch.target
-    if truth.direction is not None:
-        direction = truth.direction.clone()
+    target = batch.target
+    if target.direction is not None:
+        direction = target.direction.clone()
         direction[rows, ..., 1] *= -1
-        truth = replace(truth, direction=direction)
-    seen = {name: embedding.swap_rows(rows) for name, embedding in batch.embeddings.items()}
-    return replace(batch, features=features, target=truth, embeddings=seen)
+        target = replace(target, direction=direction)
+    tokens = {name: both.swap_rows(rows) for name, both in batch.embeddings.items()}
+    return replace(batch, features=features, target=target, embeddings=tokens)

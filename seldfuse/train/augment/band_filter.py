@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from seldfuse.features.stack import find_channel_slices
-from seldfuse.train.augment.gain import FLOOR_DB, HEARD_DB
+from seldfuse.features.stack import find_decibel_slices
+from seldfuse.train.augment.gain import AUDIBLE_DB, FLOOR_DB, LOGMEL
 from seldfuse.train.augment.rows import draw_rows
 from seldfuse.train.batch import TrainingBatch
 
@@ -19,27 +20,36 @@ NARROWEST_MELS = 6
 
 
 def filter_bands(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
-    """Adds a random piecewise linear gain over mel bands to the log-mel of a share of the clips.
+    """Add a random piecewise linear gain over mel bands to the levels of a share of the clips.
 
-    Both channels get the same, so that their level difference stays; the other features do not depend on it. No cell
-    falls below the floor, and silence stays there. Source: Nam, Kim and Park, FilterAugment, ICASSP 2022 (linear type).
+    All channels get the same, so that level differences stay; features that are no levels do not depend on it. No cell
+    of the log-mel falls below the floor, and silence stays there.
+    Source: Nam, Kim and Park, FilterAugment, ICASSP 2022 (linear type).
     """
     rows = draw_rows(len(batch), share, rng, batch.features.device)
-    if not len(rows) or "logmel" not in batch.names:
+    levels = find_decibel_slices(batch.names)
+    if not len(rows) or not levels:
         return batch
-    place = find_channel_slices(batch.names)["logmel"]
-    level_db = batch.features[rows, place]  # (row, 2, time, mel)
-    curve_db = torch.from_numpy(_curves(len(rows), level_db.shape[-1], rng)).to(level_db)
-    # Where the softer channel has no room left, both stop: to clamp it alone would move the sound.
-    room_db = (FLOOR_DB - level_db.amin(dim=1, keepdim=True)).clamp_max(0.0)
-    sounds = level_db.amax(dim=1, keepdim=True) > HEARD_DB
+    curves_db = torch.from_numpy(_curves(len(rows), batch.features.shape[-1], rng)).to(batch.features)
+    curve_db = curves_db[:, None, None]  # (row, 1, 1, mel)
     features = batch.features.clone()
-    features[rows, place] = level_db + curve_db[:, None, None].maximum(room_db) * sounds
+    for name, place in levels.items():
+        level_db = batch.features[rows, place]
+        features[rows, place] = _filter_logmel(level_db, curve_db) if name == LOGMEL else level_db + curve_db
     return replace(batch, features=features)
 
 
+def _filter_logmel(
+    level_db: Float[Tensor, "row 2 time mel"], curve_db: Float[Tensor, "row 1 1 mel"]
+) -> Float[Tensor, "row 2 time mel"]:
+    # Where the softer channel has no room left, both stop: to clamp it alone would move the sound.
+    room_db = (FLOOR_DB - level_db.amin(dim=1, keepdim=True)).clamp_max(0.0)
+    audible = level_db.amax(dim=1, keepdim=True) > AUDIBLE_DB
+    return level_db + curve_db.maximum(room_db) * audible
+
+
 def _curves(count: int, mels: int, rng: np.random.Generator) -> Float[np.ndarray, "count mel"]:
-    """Gains in dB that run straight between random edges, which lie at least six bands apart."""
+    """Draw gains in dB that run straight between random edges, which lie at least six bands apart."""
     inner = rng.integers(EDGES[0] - 2, EDGES[1] - 1, (count, 1))
     number = np.arange(1, EDGES[1])
     # Edges that a clip does not have are drawn at 1, so that they all fall on its last band.

@@ -13,7 +13,7 @@ MOST_BANDS = 4
 
 
 def shift_bands(batch: TrainingBatch, share: float, rng: np.random.Generator) -> TrainingBatch:
-    """Moves the spectra of a share of the clips up or down by one to four mel bands; bands at the edge are repeated.
+    """Move the spectra of a share of the clips up or down by one to four mel bands; bands at the edge are repeated.
 
     All features with mel bands move alike, the others stay. Source: Nguyen et al., SALSA-Lite, ICASSP 2022.
     """
