@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from seldfuse.catalogue.requests import PostProcessorRequest
 from seldfuse.core.clip import Clip
@@ -59,4 +59,4 @@ def _change(value: Value, one: LoadedPostProcessor, clip: Clip) -> Value:
         expected, found = tuple(value.activity.shape[:2]), tuple(changed.activity.shape[:2])
         if expected != found:
             raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {expected}, gave {found}")
-    return changed
+    return cast(Value, changed)

@@ -126,8 +126,8 @@ class FolderSource:
 class FolderValidation:
     """The windows of 5 s of recordings on disk, in order, read anew each time.
 
-    `references` holds the events of each window by the label files, frames counted from its beginning. Raises UsageError
-    where a label file cannot be read, MediaError where a sound cannot.
+    `references` holds the events of each window by the label files, frames counted from its beginning. Raises
+    UsageError where a label file cannot be read, MediaError where a sound cannot.
     """
 
     def __init__(
