@@ -56,7 +56,7 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
     yield table(("scenes", "of", "50 %", "80 %", "90 %", "95 %"), _coverage(result))
     yield "Expected calibration error of the activities, as they are and as fitted on the other scenes:"
     yield table(("scenes", "of", "before", "after"), _errors(result))
-    yield "### What the members are worth"
+    yield "### The contribution of each member"
     yield "F20/1 that is lost where one member is left out:"
     yield table(("left out", "lost"), ((name, spread("f20_1", lost, "+")) for name, lost in result["loss"].items()))
     steps = ", ".join(f"{name} ({score:.3f})" for name, score in result["growth"])
@@ -74,7 +74,7 @@ def _starts(result: Mapping[str, Any]) -> Iterator[Row]:
 def _candidates(result: Mapping[str, Any]) -> Iterator[Row]:
     for one in result["candidates"]:
         again = f"{one['resubstituted']:.3f}"
-        name = ", ".join(one["parts"]) or "doubts alone"
+        name = ", ".join(one["parts"]) or "uncertainty alone"
         mark = "**" if one["parts"] == result["chosen"]["parts"] else ""
         yield f"{mark}{name}{mark}", spread("f20_1", one["cross_validated"]), spread("f20_1", one["gain"], "+"), again
 
