@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from seldfuse.catalogue.requests import PostProcessorRequest
 from seldfuse.core.clip import Clip
@@ -39,7 +39,7 @@ def postprocess(value: Value, processors: Sequence[LoadedPostProcessor], clip: C
     return value
 
 
-def _change(value: Value, one: LoadedPostProcessor, clip: Clip) -> Value:
+def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:
     try:
         changed = one.function(value, clip)
     except SeldfuseError:
@@ -55,8 +55,7 @@ def _change(value: Value, one: LoadedPostProcessor, clip: Clip) -> Value:
     if changed.labels != value.labels or changed.hop_s != value.hop_s:
         raise PluginError(f"the post-processor {one.name} must keep the labels and the hop of what it changes")
     if isinstance(value, Posterior):
-        assert isinstance(changed, Posterior)
         expected, found = tuple(value.activity.shape[:2]), tuple(changed.activity.shape[:2])
         if expected != found:
             raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {expected}, gave {found}")
-    return cast(Value, changed)
+    return changed
