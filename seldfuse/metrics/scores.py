@@ -73,16 +73,16 @@ def compute_scores(counts: Counts, average: Average = "macro") -> Scores:
 def average_scores(counts: Counts, average: Average) -> dict[str, Float64[np.ndarray, "*set"]]:
     """Compute every score of every set, over its classes."""
     if average == "micro":
-        pooled = counts.map(lambda count: count.sum(axis=-1, keepdims=True))
-        return {name: score[..., 0] for name, score in score_classes(pooled).items()}
-    there = counts.pairs + counts.false_alarms + counts.misses > 0
-    classes = score_classes(counts)
-    return {
-        score.name: _average_zero(classes[score.name])
-        if score.absent_class == "zero"
-        else _average_known(classes[score.name], there)
-        for score in counts.scores
-    }
+        found = score_classes(counts.map(lambda count: count.sum(axis=-1, keepdims=True)))
+    else:
+        classes, there = score_classes(counts), counts.pairs + counts.false_alarms + counts.misses > 0
+        found = {
+            score.name: _average_zero(classes[score.name])
+            if score.absent_class == "zero"
+            else _average_known(classes[score.name], there)
+            for score in counts.scores
+        }
+    return {name: score[..., 0] for name, score in found.items()}
 
 
 def score_classes(counts: Counts) -> dict[str, Float64[np.ndarray, "*set cls"]]:
@@ -117,20 +117,18 @@ def _is_never_stated(
     return never
 
 
-def _average_zero(score: Float64[np.ndarray, "*set cls"]) -> Float64[np.ndarray, "*set"]:
+def _average_zero(score: Float64[np.ndarray, "*set cls"]) -> Float64[np.ndarray, "*set 1"]:
     """Average over all classes, NaN counting 0 unless there is nothing else."""
-    unknown = np.isnan(score).all(axis=-1)
-    mean: Float64[np.ndarray, "*set"] = np.where(unknown, np.nan, np.nan_to_num(score).mean(axis=-1))
+    unknown = np.isnan(score).all(axis=-1, keepdims=True)
+    mean: Float64[np.ndarray, "*set 1"] = np.where(unknown, np.nan, np.nan_to_num(score).mean(axis=-1, keepdims=True))
     return mean
 
 
 def _average_known(
     score: Float64[np.ndarray, "*set cls"], there: Bool[np.ndarray, "*set cls"]
-) -> Float64[np.ndarray, "*set"]:
+) -> Float64[np.ndarray, "*set 1"]:
     """Average over the classes that are there and have a number."""
     known = there & ~np.isnan(score)
-    number = known.sum(axis=-1)
-    mean: Float64[np.ndarray, "*set"] = np.where(
-        number > 0, np.where(known, score, 0.0).sum(axis=-1), np.nan
-    ) / np.maximum(number, 1)
+    total, number = np.where(known, score, 0.0).sum(axis=-1, keepdims=True), known.sum(axis=-1, keepdims=True)
+    mean: Float64[np.ndarray, "*set 1"] = np.where(number > 0, total, np.nan) / np.maximum(number, 1)
     return mean

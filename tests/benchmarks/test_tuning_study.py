@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from test_tune import material
+from tuning_worlds import material
 
 from benchmarks.__main__ import DOCS, IMAGES, RESULTS
 from benchmarks.pages import results

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from worlds import THREE
 
+from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings, decode_events
@@ -15,6 +16,9 @@ from seldfuse.tune.decoding import SHRINKAGE_FRAMES, fit_decoding
 from seldfuse.tune.outcomes import compute_outcomes
 
 CLIPS, FRAMES = 60, 50
+
+
+F20_1 = PairLimits(azimuth_deg=20.0, relative_distance=1.0)
 
 
 def truth_of(seed: int = 0, shares: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> Posterior:
@@ -46,7 +50,7 @@ def spoiled(truth: Posterior, seed: int = 1) -> Posterior:
 
 def test_each_class_gets_what_it_needs_and_scores_higher_on_other_clips() -> None:
     truth, other = truth_of(0), truth_of(5)
-    fitted = fit_decoding(compute_outcomes(spoiled(truth), truth, "f20_1"), THREE, DecodeSettings())
+    fitted = fit_decoding(compute_outcomes(spoiled(truth), truth, F20_1), THREE, DecodeSettings())
     assert fitted.threshold["hiss"] < 0.26
     assert fitted.min_frames["tone"] > 1
     assert fitted.max_gap_frames["tick"] > 0
@@ -65,13 +69,13 @@ def test_a_class_that_is_hardly_there_follows_the_others() -> None:
     truth.activity[0, 10:12, 2] = 1.0
     said = replace(truth, activity=truth.activity * 0.26 + 0.02)
     said.activity[0, 10:12, 2] = 0.9  # on its own any threshold would do
-    fitted = fit_decoding(compute_outcomes(said, truth, "f20_1"), THREE, DecodeSettings())
+    fitted = fit_decoding(compute_outcomes(said, truth, F20_1), THREE, DecodeSettings())
     assert fitted.threshold["tick"] == fitted.threshold["hiss"] < 0.28
     assert truth.activity[:, :, 2].sum() < SHRINKAGE_FRAMES
 
 
 def test_what_is_not_fitted_stays() -> None:
     truth = truth_of(0)
-    fitted = fit_decoding(compute_outcomes(truth, truth, "f20_1"), THREE, DecodeSettings(unify_angle_deg=22.0))
+    fitted = fit_decoding(compute_outcomes(truth, truth, F20_1), THREE, DecodeSettings(unify_angle_deg=22.0))
     assert fitted.unify_angle_deg == 22.0
     assert [len(events) for events in decode_events(truth, fitted)] == [len(events) for events in decode_events(truth)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_tune import folders as folders
-from test_tune import said_of, truth_of
+from tuning_worlds import folders as folders
+from tuning_worlds import said_of, truth_of
 from worlds import call
 
 from seldfuse.core.labels import DCASE2025

@@ -9,53 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tuning_worlds import FRAMES, material, said_of, truth_of
+from tuning_worlds import folders as folders
 from worlds import call
 
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.formats.dcase import write_events
 from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.smooth_activity import HmmSettings
 from seldfuse.fusion.smooth_tracks import RandomWalkSettings
 from seldfuse.fusion.uncertainty import UncertaintySettings
-from seldfuse.metrics.rows import to_rows
 from seldfuse.tune.fit import Objective, PooledMembers, fit, fit_all, fit_members
 from seldfuse.tune.fusion import CANDIDATES, tune_fusion
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.tuning_data import TuningData, read_tuning_data
 from seldfuse.tune.weights import fit_weights
-
-FRAMES = 20
-
-
-def truth_of(clips: int, seed: int, share: float = 0.3) -> Posterior:
-    """Each class sounds in a stretch of ten frames of some clips, from one place."""
-    rng = np.random.default_rng(seed)
-    activity = torch.zeros(clips, FRAMES, 13, 3)
-    azimuth_deg = torch.zeros_like(activity)
-    for clip, cls in np.argwhere(rng.random((clips, 13)) < share):
-        start = int(rng.integers(0, FRAMES - 10))
-        activity[clip, start : start + 10, cls, 0] = 1.0
-        azimuth_deg[clip, :, cls, 0] = float(rng.uniform(-80, 80))
-    return Posterior(activity, direction_from_azimuth(azimuth_deg), 2.0 * torch.ones_like(activity))
-
-
-def said_of(truth: Posterior, seed: int, error_deg: float, temperature: float = 1.0, bias: float = 0.0) -> Posterior:
-    """A member that is right on average once its log-odds are divided by `temperature` and joined by `bias`."""
-    generator = torch.Generator().manual_seed(seed)
-    sounds = truth.activity[..., :1]
-    shape = sounds.shape
-    # Log-odds of a normal distribution per state, which logistic regression fits exactly: N(±2, 2²) has odds e^x.
-    evidence = (2 * sounds - 1) * 2.0 + 2.0 * torch.randn(shape, generator=generator)
-    prior = torch.logit(sounds.mean())
-    log_odds = (evidence + prior - bias) * temperature
-    wrong_deg = error_deg * torch.randn(shape, generator=generator)
-    azimuth_deg = torch.rad2deg(torch.atan2(truth.direction[..., :1, 1], truth.direction[..., :1, 0])) + wrong_deg
-    return Posterior(log_odds.sigmoid(), direction_from_azimuth(azimuth_deg), 2.0 * torch.ones(shape))
 
 
 def test_calibration_finds_the_temperature_and_the_bias_that_were_put_in() -> None:
@@ -138,12 +110,6 @@ def test_on_screen_is_weighed_where_one_source_sounds() -> None:
     assert all(weights["good"]["onscreen"][name] > 1.8 for name in DCASE2025.names)
 
 
-def material(clips: int = 120, seed: int = 0) -> TuningData:
-    truth = truth_of(clips, seed)
-    members = {"sharp": said_of(truth, 1, 6.0, 0.4, 1.5), "blunt": said_of(truth, 2, 25.0, 0.4, 1.5)}
-    return TuningData(members, truth, [to_rows(events) for events in decode_events(truth)], torch.arange(clips) // 2)
-
-
 def test_tuning_pays_on_recordings_that_it_has_not_seen() -> None:
     result = tune_fusion(material(), FusionSettings(), folds=3)
     best = max(result.candidates, key=lambda candidate: candidate.cross_validated.value)
@@ -155,7 +121,7 @@ def test_tuning_pays_on_recordings_that_it_has_not_seen() -> None:
     assert scores["weights", "decoding"] > scores["decoding",]
     assert scores["decoding",] > scores[()]
     assert max(score for *_, score in result.starts) == pytest.approx(scores[()])
-    assert len(result.compared) == len(result.winner.said.activity) == 120
+    assert len(result.compared) == len(result.winner.posterior.activity) == 120
 
 
 def test_of_many_clips_candidates_are_compared_on_some(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +129,7 @@ def test_of_many_clips_candidates_are_compared_on_some(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(fusion, "COMPARED_CLIPS", 60)
     result = tune_fusion(material(), FusionSettings(), folds=3)
-    assert len(result.compared) == len(result.winner.said.activity) == 60
+    assert len(result.compared) == len(result.winner.posterior.activity) == 60
     assert result.settings != result.winner.settings
     assert result.settings == fit_all(material(), result.start, result.winner.candidate.parts, Objective())[0]
 
@@ -190,7 +156,7 @@ def test_clips_of_one_recording_are_never_on_both_sides(monkeypatch: pytest.Monk
     from seldfuse.tune import fusion
 
     given, seen = material(), []
-    for name in ("members_fitted", "fit"):
+    for name in ("fit_members", "fit"):
         real = getattr(fusion, name)
 
         def spy(part: TuningData, *arguments, real=real):
@@ -258,20 +224,6 @@ def test_near_sources_of_one_class_become_one_where_that_scores() -> None:
     pooled = PooledMembers.from_members(given, FusionSettings(), Objective())
     settings, _ = fit(given, pooled, ("decoding",), Objective(), everything)
     assert settings.decode.unify_angle_deg >= 25.0
-
-
-@pytest.fixture
-def folders(tmp_path: Path) -> Path:
-    """Two members and a reference of sixty challenge clips, two to a recording."""
-    given = material(60)
-    for clip, events in enumerate(decode_events(given.truth)):
-        name = f"fold4_room1_mix{clip // 2:03}_deg{clip % 2:03}_start0000"
-        write_events(replace(events, table=events.table.assign(onscreen=0.0)), tmp_path / "reference" / f"{name}.csv")
-        for member, said in given.members.items():
-            one = said.map(lambda value, clip=clip: value[clip : clip + 1])
-            (tmp_path / member).mkdir(exist_ok=True)
-            one.save(tmp_path / member / f"{name}.safetensors")
-    return tmp_path
 
 
 def test_the_command_writes_settings_that_fuse_takes(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

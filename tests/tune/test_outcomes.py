@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings, decode_events
+from seldfuse.metrics.catalogue import find_score
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.scores import score_classes
 from seldfuse.tune.outcomes import FAINTEST, OutcomeRows, compute_f, compute_outcomes
@@ -34,6 +36,12 @@ def posterior(tracks: int, seed: int, share: float, hard: bool = False, **withou
     return Posterior(activity, **fields)
 
 
+def limits_of(name: str) -> PairLimits:
+    limits = find_score(name).limits
+    assert limits is not None
+    return limits
+
+
 def by_cell(found: OutcomeRows, active: torch.Tensor) -> torch.Tensor:
     """Counts of each clip and class."""
     counts = torch.zeros(3, 6, 13)
@@ -45,7 +53,7 @@ def by_cell(found: OutcomeRows, active: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("tracks", [1, 2, 3])
 def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> None:
     said, truth = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)
-    found = compute_outcomes(said, truth, criterion)
+    found = compute_outcomes(said, truth, limits_of(criterion))
     references = decode_events(truth, DecodeSettings(unify_angle_deg=0.0))
     for threshold in (FAINTEST, 0.3, 0.6, 0.9):
         counts = count_matches(
@@ -58,27 +66,27 @@ def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> 
 def test_what_is_alone_has_the_first_of_equals_as_with_the_scorer() -> None:
     said, truth = posterior(3, 1, 1.0, direction=None), posterior(3, 2, 0.6, hard=True)
     said.activity[..., [0, 2]] = 0.0  # the second track alone speaks, of no direction: every source is as near
-    found = compute_outcomes(said, truth, "f1")
+    found = compute_outcomes(said, truth, limits_of("f1"))
     counts = count_matches(
         decode_events(truth, DecodeSettings(unify_angle_deg=0.0)), decode_events(said), mode="strict"
     ).sum_clips()
-    assert found.from_data(found.activity > 0.5)[0].sum() == counts.hits_f1.sum() > 0
+    assert found.from_data(found.activity > 0.5)[0].sum() == counts.hits["f1"].sum() > 0
 
 
 def test_a_limit_on_what_is_unknown_is_passed_by_none() -> None:
     truth = posterior(3, 2, 0.3, hard=True)
     for field, criterion in (("direction", "f20"), ("distance", "f1"), ("onscreen", "f20_1_on")):
         said = posterior(2, 1, 1.0, **{field: None})
-        assert compute_outcomes(said, truth, criterion).hits.sum() == 0
-        assert compute_outcomes(said, truth, "f_class").hits.sum() > 0
+        assert compute_outcomes(said, truth, limits_of(criterion)).hits.sum() == 0
+        assert compute_outcomes(said, truth, limits_of("f_class")).hits.sum() > 0
 
 
 def test_frames_that_are_not_scored_have_no_outcome() -> None:
     said, truth = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
     scored = torch.zeros(6, 12, dtype=torch.bool)
     scored[:4, 3:] = True
-    part = compute_outcomes(said, truth, "f20_1", scored=scored)
-    whole = compute_outcomes(said.map(lambda t: t[:4, 3:]), truth.map(lambda t: t[:4, 3:]), "f20_1")
+    part = compute_outcomes(said, truth, limits_of("f20_1"), scored=scored)
+    whole = compute_outcomes(said.map(lambda t: t[:4, 3:]), truth.map(lambda t: t[:4, 3:]), limits_of("f20_1"))
     of_part, of_whole = (by_cell(found, found.activity > 0.4) for found in (part, whole))
     assert torch.equal(of_part[:, :4], of_whole[:, :4])
     assert of_part[:, 4:].sum() == 0
@@ -89,7 +97,7 @@ def test_rows_are_those_in_which_something_is_heard_or_true() -> None:
     said.activity[:, :, 4:] = 0.01
     truth.activity[:, :, 4:] = 0.0
     truth.activity[2, 5, 7, 0] = 1.0
-    found = compute_outcomes(said, truth, "f20_1")
+    found = compute_outcomes(said, truth, limits_of("f20_1"))
     rows = set(zip(found.clip.tolist(), found.cls.tolist(), strict=True))
     assert rows == {(clip, cls) for clip in range(6) for cls in range(4)} | {(2, 7)}
     some = found.take(found.cls == 7)
@@ -98,4 +106,4 @@ def test_rows_are_those_in_which_something_is_heard_or_true() -> None:
 
 def test_more_than_three_tracks_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 3 tracks, got 4 and 3"):
-        compute_outcomes(posterior(4, 1, 1.0), posterior(3, 2, 0.3, hard=True), "f20_1")
+        compute_outcomes(posterior(4, 1, 1.0), posterior(3, 2, 0.3, hard=True), limits_of("f20_1"))

@@ -107,7 +107,9 @@ def test_pictures_that_tell_are_believed_and_pictures_of_anything_are_not() -> N
 
 def test_what_is_fitted_is_worth_it_on_clips_that_it_has_not_seen() -> None:
     fitted = fit_vision(world(), VisionSettings(), DecodeSettings(), 2)
-    heard, blind = (float(counts.onscreen_right.sum()) for counts in (fitted.uncorrected, fitted.cross_validated))
+    heard, blind = (
+        float(counts.sums["onscreen_right"].sum()) for counts in (fitted.uncorrected, fitted.cross_validated)
+    )
     pairs = float(fitted.uncorrected.pairs.sum())
     assert heard / pairs == pytest.approx(0.5, abs=0.15)
     assert blind / pairs > heard / pairs + 0.1
@@ -142,7 +144,7 @@ def test_the_command_writes_settings_that_a_run_reads(tmp_path: Path, capsys: An
 
 
 def test_what_does_not_fit_together_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("test_tune_seeing.CLIPS", 6)
+    monkeypatch.setitem(globals(), "CLIPS", 6)
     arguments = written(tmp_path)
     folders, labels, detections = [Path(arguments[1])], Path(arguments[3]), Path(arguments[5])
     notes: list[str] = []
