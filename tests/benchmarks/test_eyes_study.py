@@ -26,6 +26,7 @@ from seldfuse.synth.dataset.folder import DatasetSplit
 class Eye:
     """Hears everything the same, and calls it on-screen where the picture is bright."""
 
+    features = ()
     encoders = {"compact-image": ""}  # noqa: RUF012
 
     def infer(self, batch) -> Posterior:

@@ -19,7 +19,17 @@ from benchmarks.__main__ import DOCS, RESULTS
 from benchmarks.pages import results
 from benchmarks.sets import yardstick
 from benchmarks.studies.hearing import Hearing, decided, hear
-from benchmarks.studies.results import PAPERS, SCORES, System, chosen, groups_of, measure, mode_scores, scored, systems
+from benchmarks.studies.results import (
+    PAPERS,
+    System,
+    audio_scores,
+    chosen,
+    groups_of,
+    measure,
+    mode_scores,
+    scored,
+    systems,
+)
 from seldfuse.core.events import Events
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
@@ -111,7 +121,7 @@ def test_every_system_has_its_scores_in_both_ways_of_counting_and_every_question
         assert found["scores"]["doa"]["f20_1"] == spread(None, None, None)
         assert found["scores"]["sde"]["doae_deg"]["value"] is None
         assert found["scores"]["baseline"]["f20_1"]["value"] > found["scores"]["sce"]["f20_1"]["value"]
-        assert all(len(found["classes"]["sce"][score]) == CLASSES for score in SCORES)
+        assert all(len(found["classes"]["sce"][score]) == CLASSES for score in audio_scores())
         asked = [(answer["system"], answer["minus"], answer["score"]) for answer in found["differences"]]
         assert asked == [
             (f"{preset} of doa, sde, sce", minus, score)
@@ -326,8 +336,8 @@ def document() -> dict[str, Any]:
         "doae_deg": spread(15.04, 14.96, 20.0),
         "rde": unknown,
     }
-    mean = dict.fromkeys(SCORES, unknown) | {"f20_1": spread(0.3, None, None), "rde": spread(0.25, 0.2, 0.3)}
-    by_class = {score: [0.1234, 0.5] for score in SCORES}
+    mean = dict.fromkeys(doa, unknown) | {"f20_1": spread(0.3, None, None), "rde": spread(0.25, 0.2, 0.3)}
+    by_class = {score: [0.1234, 0.5] for score in doa}
     answers = [
         {"system": "mean of doa, sce", "minus": "doa", "score": "f20", "difference": spread(0.05, 0.001, 0.1)},
         {"system": "mean of doa, sce", "minus": "sce", "score": "f20_1", "difference": spread(-0.02, -0.1, 0.06)},

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from third_party_scores import third_party_scores as third_party_scores
 
 from seldfuse.cli.app import main
 
@@ -113,6 +114,28 @@ def test_the_table_shows_scores_with_intervals_and_the_classes_below(folders: Fo
     assert speech[1:] == ["15", *["1.000"] * 5, "0.0", "0.000", "0.00", "1.000"]
     music = next(line for line in lines if line[0] == "music")
     assert music[1:] == ["0", *["0.000"] * 5, *["–"] * 4]
+
+
+@pytest.mark.usefixtures("third_party_scores")
+def test_scores_of_a_plugin_stand_beside_the_others(folders: Folders) -> None:
+    for path in folders.predictions.iterdir():
+        path.write_text(path.read_text().replace("0,0,10,200", "0,0,14,200"))
+    options = ("--average", "micro", "--mode", "strict", "--against", str(folders.other))
+    document = folders.json(*options)
+    mine = {"acme_rms_deg", "acme_missed"}
+    assert document.keys() == SCORES | mine | {"mode", "average", "clips", "classes", "intervals", "against"}
+    assert (document["acme_rms_deg"], document["acme_missed"]) == (4, 0)
+    assert document["classes"]["female_speech"]["acme_rms_deg"] == 4
+    assert document["classes"]["music"]["acme_missed"] is None
+    assert document["intervals"]["acme_rms_deg"] == {"value": 4, "estimate": 4, "low": 4, "high": 4}
+    assert document["against"]["acme_missed"]["difference"] == pytest.approx(-12 / 18)
+    lines = [line.split() for line in folders.run(*options)[0].splitlines() if line]
+    row = " ".join(next(line for line in lines if line[0] == "acme_rms_deg"))
+    assert row == "acme_rms_deg root mean square azimuth error (°) 4.00 4.00 … 4.00 +4.00 +4.00 … +4.00"
+    heading = next(line for line in lines if line[:2] == ["class", "frames"])
+    assert heading[-2:] == ["acme_rms_deg", "acme_missed"]
+    speech = next(line for line in lines if line[0] == "female_speech")
+    assert speech[-3:] == ["1.000", "4.00", "0.000"]
 
 
 def test_two_predictions_of_one_name_are_a_usage_error(folders: Folders) -> None:

@@ -17,6 +17,7 @@ from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli import main
 from seldfuse.errors import CheckpointError, UsageError
+from seldfuse.metrics.scores import Scores
 from seldfuse.train import loop, setup
 from seldfuse.train.initialize import copy_weights
 from seldfuse.train.loop import LAST, TrainingError, train_network
@@ -102,11 +103,15 @@ def test_nothing_of_this_machine_is_told_in_a_checkpoint(sounds: Path, tmp_path:
         assert str(tmp_path) not in (tmp_path / "run" / name).read_text()
 
 
+def with_score(scores: Scores, name: str, value: float) -> Scores:
+    return Scores({**scores, name: value}, scores.classes, scores.higher_is_better)
+
+
 def test_the_best_checkpoint_is_the_one_with_the_best_score(sounds: Path, tmp_path: Path, monkeypatch) -> None:
     real, given = loop.score_network, iter([0.5, 0.9, 0.7])
 
     def score(*arguments):
-        return replace(real(*arguments), f20_1=next(given))
+        return with_score(real(*arguments), "f20_1", next(given))
 
     monkeypatch.setattr(loop, "score_network", score)
     task = SceTask()
@@ -120,7 +125,7 @@ def test_the_best_checkpoint_is_the_one_with_the_best_score(sounds: Path, tmp_pa
 
 def test_a_training_ends_when_nothing_gets_better(sounds: Path, tmp_path: Path, monkeypatch) -> None:
     real, given = loop.score_network, iter([0.5, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(loop, "score_network", lambda *arguments: replace(real(*arguments), f20_1=next(given)))
+    monkeypatch.setattr(loop, "score_network", lambda *arguments: with_score(real(*arguments), "f20_1", next(given)))
     seen = taught(SceTask(), tiny(SceTask(), sounds, steps=9, validate_every=1, patience=2), tmp_path)
     assert [progress.step for progress in seen] == [1, 2, 3]
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from third_party_scores import third_party_scores as third_party_scores
 from tuning_worlds import FRAMES, material, said_of, truth_of
 from tuning_worlds import folders as folders
 from worlds import call
 
+from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
@@ -208,6 +210,43 @@ def test_a_score_that_nobody_can_have_is_refused() -> None:
     deaf = replace(given, members={"deaf": replace(given.members["sharp"], distance=None)})
     with pytest.raises(UsageError, match="f20_1 asks for what no member, or no label, tells"):
         tune_fusion(deaf, FusionSettings(), folds=3)
+
+
+def test_what_the_error_says_is_missing_is_what_the_score_needs() -> None:
+    given = material(60)
+    silent = replace(given, members={"deaf": replace(given.members["sharp"], direction=None)})
+    with pytest.raises(UsageError, match=r"f20_1_on asks for .* tells: direction, distance or on-screen; add a member"):
+        tune_fusion(silent, FusionSettings(), Objective("f20_1_on"), folds=3)
+
+
+def test_a_score_that_cannot_be_fitted_to_is_refused_with_those_that_can(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match=r"cannot be fitted to doae_deg; --criterion takes f20_1, f20_1_on, f20, f1,"):
+        Objective("doae_deg")
+    given = [str(folders / "sharp"), "--reference", str(folders / "reference")]
+    assert call("tune", *given, "--criterion", "rde") == 2
+    assert call("tune", *given, "--criterion", "f99") == 3
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "--criterion takes f20_1, f20_1_on" in shown
+    assert "there is no score 'f99'" in shown
+
+
+@pytest.mark.usefixtures("third_party_scores")
+def test_of_what_is_fitted_to_a_plugins_error_the_least_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seldfuse.tune import fusion
+
+    monkeypatch.setattr(fusion, "CANDIDATES", ((), ("weights", "decoding")))
+    objective = Objective("acme_rms_deg")
+    assert objective.limits == PairLimits(azimuth_deg=20.0)
+    result = tune_fusion(material(60), FusionSettings(), objective, folds=2)
+    errors_deg = [value for _, _, value in result.starts]
+    chosen = (result.start.preset, result.start.combine)
+    assert next(value for *kind, value in result.starts if tuple(kind) == chosen) == min(errors_deg)
+    found_deg = [candidate.cross_validated.value for candidate in result.candidates]
+    assert result.winner.candidate.cross_validated.value == min(found_deg)
+    assert result.winner.candidate.gain.value < 0
+    assert result.winner.candidate.parts == ("weights", "decoding")
 
 
 def test_near_sources_of_one_class_become_one_where_that_scores() -> None:
