@@ -80,7 +80,7 @@ def test_four_clips_are_learned_by_heart(
     backend: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
-    task = load_reference(load_registry().find_backend(backend).spec.task)()
+    task = load_reference(load_registry().find_backend(backend).value.task)()
     recipe = replace(parse_recipe(read_preset(task.recipes, "small")), teacher="")
     steps = STEPS.get(task.backend, 120)
     run = replace(recipe.run, steps=steps, batch_size=4, validate_every=steps, ema_decay=0.9)

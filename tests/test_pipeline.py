@@ -1,6 +1,7 @@
 """The whole run, with random weights: what goes in, what comes out, what is refused."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,7 @@ def only(backends: str, name: str) -> str:
 
 def test_the_whole_engine_runs_with_three_classes(three: str, eager: str, tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", noise(7.25))
-    (result,) = seldfuse.run(tmp_path / "a.wav", three, eager)
+    (result,) = seldfuse.run(tmp_path / "a.wav", three, fusion=eager)
     assert result.posterior.labels.names == THREE.names
     assert result.posterior.activity.shape == (1, 73, 3, 1)
     assert result.posterior.provides[:3] == ("activity", "direction", "distance")
@@ -81,6 +82,9 @@ def _fail(clip: Clip, error: Exception) -> None:
 
 class Stubborn:
     """A backend that says what the test wants."""
+
+    features: tuple[str, ...] = ()
+    encoders: Mapping[str, str] = {}  # noqa: RUF012
 
     def __init__(self, posterior: Posterior | Exception) -> None:
         self.posterior = posterior

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from worlds import THREE, call, noise, run_window_by_window, save_random
+from worlds import THREE, call, noise, run_window_by_window, save_random, write_pcm
 
 import seldfuse
 from seldfuse.core.clip import ArrayAudio, Clip
@@ -158,9 +158,7 @@ def test_a_clip_that_failed_is_tried_again_and_counts_against_the_finished_ones(
 
 
 def test_a_clip_without_one_of_its_formats_is_not_finished(batch: Batch) -> None:
-    from test_inputs_that_bite import pcm
-
-    pcm(batch.inputs / "b.wav", noise(0.5)[:1])
+    write_pcm(batch.inputs / "b.wav", noise(0.5)[:1])
     assert batch.run("--assume-mono", code=2)["heard"] == ALL
     assert batch.run("--assume-mono", code=2) == {"heard": ["b"], "skipped": ["a", "deep/c"], "failed": []}
 

@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-from worlds import THREE, call, noise, save_random
+from worlds import THREE, call, noise, save_random, write_pcm
 
 import seldfuse
 from seldfuse import pipeline
@@ -73,19 +73,6 @@ def files_below(folder: Path) -> list[str]:
     return sorted(name for name in found if name != "manifest.jsonl")
 
 
-def pcm(path: Path, samples: np.ndarray, codec: str = "pcm_f32le", rate_hz: int = 24_000, layout: str = "") -> Path:
-    """A file of one sound; unlike `write_wav`, with any values and any number of channels."""
-    layout = layout or {1: "mono", 2: "stereo", 4: "4.0", 6: "5.1"}[len(samples)]
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=rate_hz, layout=layout)
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout)
-        frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
-        for packed in av.AudioResampler(stream.codec_context.format, layout, rate_hz).resample(frame):
-            file.mux(stream.encode(packed))
-        file.mux(stream.encode(None))
-    return path
-
-
 def film(path: Path, picture_ms: list[int], sound_ms: int | None = 0) -> Path:
     """Pictures at the given times and a second of noise that begins at `sound_ms`; without sound where None."""
     with av.open(str(path), "w") as file:
@@ -129,12 +116,12 @@ def spoilt(value: float) -> np.ndarray:
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no-sound.mkv": (lambda path: film(path, [0, 40], None), "expected a file with sound, found no audio stream in it"),
     "mono.wav": (
-        lambda path: pcm(path, noise(0.5)[:1]),
+        lambda path: write_pcm(path, noise(0.5)[:1]),
         "one channel cannot be localised, for a direction comes from what differs between two; give a stereo "
         "recording, or type --assume-mono to learn only which classes sound",
     ),
     "six.wav": (
-        lambda path: pcm(path, noise(0.5)[[0, 1, 0, 1, 0, 1]]),
+        lambda path: write_pcm(path, noise(0.5)[[0, 1, 0, 1, 0, 1]]),
         "expected stereo, got 6 channels; say which two are left and right, counted from 0: --channels 0,1",
     ),
     "empty.wav": (lambda path: path.touch(), "the file is empty"),
@@ -144,13 +131,19 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: (write_video(path, [np.zeros((32, 32, 3), np.uint8)], 10, noise(0.5)), cut_off(path, 0.05)),
         "this is no sound or video that FFmpeg reads, or its header is damaged",
     ),
-    "nan.wav": (lambda path: pcm(path, spoilt(np.nan)), "the sound holds NaN or Inf, first at 0.250 s; export it anew"),
-    "inf.wav": (lambda path: pcm(path, spoilt(-np.inf)), "the sound holds NaN or Inf, first at 0.250 s"),
+    "nan.wav": (
+        lambda path: write_pcm(path, spoilt(np.nan)),
+        "the sound holds NaN or Inf, first at 0.250 s; export it anew",
+    ),
+    "inf.wav": (lambda path: write_pcm(path, spoilt(-np.inf)), "the sound holds NaN or Inf, first at 0.250 s"),
     "rate.wav": (
         lambda path: with_header(path, 24, 3, 4),
         "expected a sample rate of 1000 to 1000000 Hz, got 3 Hz; the header is damaged, so export the sound anew",
     ),
-    "wide.wav": (lambda path: pcm(path, noise(0.5), "pcm_s64le"), "expected samples of at most 32 bits, or floats"),
+    "wide.wav": (
+        lambda path: write_pcm(path, noise(0.5), "pcm_s64le"),
+        "expected samples of at most 32 bits, or floats",
+    ),
     "unknown-codec.wav": (lambda path: with_header(path, 20, 0x7A21, 2), "found one of an unknown codec in it"),
 }
 
@@ -236,7 +229,7 @@ def test_a_recording_that_is_silent_for_a_while_is_not_silent(run, tmp_path: Pat
 
 
 def test_mono_that_is_allowed_gives_classes_and_no_directions(run, tmp_path: Path) -> None:
-    pcm(tmp_path / "a.wav", noise(1.0)[:1])
+    write_pcm(tmp_path / "a.wav", noise(1.0)[:1])
     result = run(tmp_path / "a.wav", "--assume-mono", "--formats", "json")
     assert (result.code, result.files) == (0, ["a.json"])
     document = json.loads((tmp_path / "out" / "a.json").read_text())
@@ -249,10 +242,13 @@ def test_mono_that_is_allowed_gives_classes_and_no_directions(run, tmp_path: Pat
 
 def test_mono_is_heard_as_the_same_sound_on_both_channels(common, tmp_path: Path) -> None:
     backends, fusion = common[1], common[3]
-    pcm(tmp_path / "mono.wav", noise(1.0)[:1])
-    pcm(tmp_path / "twice.wav", noise(1.0)[[0, 0]])
+    write_pcm(tmp_path / "mono.wav", noise(1.0)[:1])
+    write_pcm(tmp_path / "twice.wav", noise(1.0)[[0, 0]])
     mono, twice = seldfuse.run(
-        [tmp_path / "mono.wav", tmp_path / "twice.wav"], backends, fusion, channels=ChannelSelection(assume_mono=True)
+        [tmp_path / "mono.wav", tmp_path / "twice.wav"],
+        backends,
+        fusion=fusion,
+        channels=ChannelSelection(assume_mono=True),
     )
     assert mono.posterior.provides == ("activity",)
     assert twice.posterior.provides[:3] == ("activity", "direction", "distance")
@@ -261,7 +257,7 @@ def test_mono_is_heard_as_the_same_sound_on_both_channels(common, tmp_path: Path
 
 def test_a_dcase_file_of_mono_is_refused_and_the_stereo_beside_it_gets_one(run, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    pcm(tmp_path / "in" / "mono.wav", noise(1.0)[:1])
+    write_pcm(tmp_path / "in" / "mono.wav", noise(1.0)[:1])
     write_wav(tmp_path / "in" / "stereo.wav", noise(1.0))
     result = run(tmp_path / "in", "--assume-mono")
     sentence = (
@@ -278,11 +274,11 @@ def test_a_dcase_file_of_mono_is_refused_and_the_stereo_beside_it_gets_one(run, 
 def test_channels_are_taken_by_number(common, tmp_path: Path) -> None:
     backends, fusion = common[1], common[3]
     four = noise(1.0)[[0, 0, 1, 0]] * np.array([[0], [0.5], [1], [1]], np.float32)
-    pcm(tmp_path / "four.wav", four)
-    pcm(tmp_path / "two.wav", four[[2, 1]])
-    (taken,) = seldfuse.run(tmp_path / "four.wav", backends, fusion, channels=ChannelSelection((2, 1)))
-    (given,) = seldfuse.run(tmp_path / "two.wav", backends, fusion)
-    (swapped,) = seldfuse.run(tmp_path / "two.wav", backends, fusion, channels=ChannelSelection((1, 0)))
+    write_pcm(tmp_path / "four.wav", four)
+    write_pcm(tmp_path / "two.wav", four[[2, 1]])
+    (taken,) = seldfuse.run(tmp_path / "four.wav", backends, fusion=fusion, channels=ChannelSelection((2, 1)))
+    (given,) = seldfuse.run(tmp_path / "two.wav", backends, fusion=fusion)
+    (swapped,) = seldfuse.run(tmp_path / "two.wav", backends, fusion=fusion, channels=ChannelSelection((1, 0)))
     pd.testing.assert_frame_equal(taken.events.table, given.events.table)
     assert not given.posterior.activity.equal(swapped.posterior.activity)
 
@@ -297,7 +293,7 @@ def test_channels_are_taken_by_number(common, tmp_path: Path) -> None:
 def test_channels_that_are_not_there_are_bad_media_that_says_how_many_are(
     run, tmp_path: Path, channels: str, message: str
 ) -> None:
-    path = pcm(tmp_path / "four.wav", noise(0.5)[[0, 1, 0, 1]])
+    path = write_pcm(tmp_path / "four.wav", noise(0.5)[[0, 1, 0, 1]])
     result = run(path, "--channels", channels)
     assert (result.code, result.failed) == (4, {"four": f"{message}: {path}"})
     assert run(path, "--channels", "3,0").code == 0

@@ -1,8 +1,6 @@
 """The challenges' CSV files, read and written."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from worlds import result_of
 
 from seldfuse.core.events import Events
 from seldfuse.errors import UsageError
@@ -153,18 +152,7 @@ def test_no_events_are_a_header_alone(path: Path) -> None:
 
 
 def test_a_writer_takes_a_result(path: Path) -> None:
-    @dataclass
-    class Result:
-        events: Events
-        name: str = "clip"
-        duration_s: float = 5.0
-        backends: tuple[str, ...] = ()
-        fusion: str = "mean"
-        device: str = "cpu"
-        intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-        notes: tuple[str, ...] = ()
-
-    dcase.write_result(Result(Events.empty()), path)
+    dcase.write_result(result_of(Events.empty()), path)
     assert path.read_text() == HEADER
 
 

@@ -2,28 +2,25 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from worlds import result_of
 
 import seldfuse
 from seldfuse.core.events import Events
+from seldfuse.core.result import Result
 from seldfuse.formats import json as json_format
 
 
-@dataclass
-class Result:
-    events: Events
-    name: str = "kitchen/take1"
-    duration_s: float = 5.0
-    backends: tuple[str, ...] = ("sed-sce", "cmc@best")
-    fusion: str = "mean"
-    device: str = "cpu"
-    notes: tuple[str, ...] = ("distance is typical, not estimated",)
-    intervals: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: {"azimuth": {"90": 1.6}})
+def take(events: Events) -> Result:
+    return result_of(
+        events,
+        name="kitchen/take1",
+        notes=("distance is typical, not estimated",),
+        intervals={"azimuth": {"90": 1.6}},
+    )
 
 
 @pytest.fixture
@@ -39,7 +36,7 @@ def result() -> Result:
             "score": [0.5, 0.75, 1.0, 0.8],
         }
     )
-    return Result(Events(table))
+    return take(Events(table))
 
 
 def test_the_document_says_where_it_comes_from(result: Result) -> None:
@@ -99,6 +96,6 @@ def test_the_file_holds_the_document_and_no_nan(result: Result, tmp_path: Path) 
 
 
 def test_a_clip_without_events_has_empty_lists() -> None:
-    document = json_format.to_document(Result(Events.empty()))
+    document = json_format.to_document(take(Events.empty()))
     assert document["events"] == document["frames"]["rows"] == []
     assert "azimuth_deg" in document["frames"]["columns"]

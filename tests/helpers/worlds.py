@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path as Folder
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,10 @@ import torch
 from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import save_checkpoint
 from seldfuse.cli import main
+from seldfuse.core.events import Events
 from seldfuse.core.labels import Label, LabelSet
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.result import Result
 from seldfuse.inference import clips
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.nn.resnet_conformer import TrunkConfig
@@ -101,6 +105,30 @@ def noise(seconds: float, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).standard_normal((2, int(seconds * 24_000))) * 0.05).astype(np.float32)
 
 
+def write_pcm(
+    path: Folder, samples: np.ndarray, codec: str = "pcm_f32le", rate_hz: int = 24_000, layout: str = ""
+) -> Folder:
+    """A file of one sound; unlike `write_wav`, with any values and any number of channels."""
+    layout = layout or {1: "mono", 2: "stereo", 4: "4.0", 6: "5.1"}[len(samples)]
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=rate_hz, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
+        for packed in av.AudioResampler(stream.codec_context.format, layout, rate_hz).resample(frame):
+            file.mux(stream.encode(packed))
+        file.mux(stream.encode(None))
+    return path
+
+
+def result_of(events: Events, **about: Any) -> Result:
+    """What a run by two backends would have given, had it found these events."""
+    silence = Posterior(torch.zeros(1, 50, len(events.labels), 1), labels=events.labels)
+    told = {"name": "clip", "duration_s": 5.0, "fusion": "mean", "device": "cpu", **about}
+    return Result(
+        events=events, posterior=silence, uncorrected=silence, members={"sed-sce": silence, "cmc@best": silence}, **told
+    )
+
+
 def call(*arguments: str) -> int:
     with pytest.raises(SystemExit) as left:
         main(list(arguments))
@@ -134,7 +162,7 @@ class HereAndNow:
 
 
 def film(
-    path: SourcePath, seconds: float, size: tuple[int, int] = (36, 64), fps: Fraction = FPS, sound_s: float = 0.0
+    path: Folder, seconds: float, size: tuple[int, int] = (36, 64), fps: Fraction = FPS, sound_s: float = 0.0
 ) -> Folder:
     """A video whose level is 10 times the second it is, with as much sound as is wanted."""
     rng = np.random.default_rng(0)

@@ -131,9 +131,9 @@ def test_the_verdict_does_not_depend_on_the_size_of_blocks():
     sound = noise()
     pair = (0.05 * np.stack([sound, delayed(sound, 3e-4)])).astype(np.float32)
     whole, small = StereoCheck(), StereoCheck()
-    whole.listen(pair)
+    whole.update(pair)
     for start in range(0, pair.shape[1], 1000):
-        small.listen(pair[:, start : start + 1000])
+        small.update(pair[:, start : start + 1000])
     assert whole.warnings() == small.warnings() != ()
 
 
@@ -143,12 +143,14 @@ def test_a_challenge_like_recording_is_well_from_every_side(shared):
     for view in np.radians(range(0, 360, 30)):
         across = np.sin(view) * x + np.cos(view) * y
         check = StereoCheck()
-        check.listen(np.stack([w + across, w - across]).astype(np.float32))
+        check.update(np.stack([w + across, w - across]).astype(np.float32))
         assert check.warnings() == ()
 
 
 def test_a_video_that_is_almost_mono_is_told(shared):
     check = StereoCheck()
-    assert sum(block.shape[1] for block in check.watch(FileAudio(shared / "media/video/nasa_13013.mp4").blocks()))
+    assert sum(
+        block.shape[1] for block in check.pass_through(FileAudio(shared / "media/video/nasa_13013.mp4").blocks())
+    )
     (warning,) = check.warnings()
     assert "difference is 21 dB below their sum), so every direction will stay within about 5° of 0°" in warning

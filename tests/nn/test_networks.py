@@ -51,7 +51,7 @@ def test_small_is_small(module) -> None:
     assert 1e6 <= parameters(network) <= 3e6
     assert 0.1e9 <= counter.get_total_flops() / 2 <= 0.3e9
     assert output.activity.shape == (1, 50, 13)
-    posterior = module.posterior(output, DCASE2025)
+    posterior = module.to_posterior(output, DCASE2025)
     assert posterior.activity.shape == (1, 50, 13, 1)
 
 

@@ -52,8 +52,8 @@ def test_people_stand_for_all_classes_of_people_and_things_for_their_own(tmp_pat
     for name in ("female_speech", "male_speech", "laughter", "clapping", "footsteps", "knock"):
         assert drawn_keys(sprites, name) == {"person/anna.png"}
     assert drawn_keys(sprites, "telephone") == {"03_telephone/black.png"}
-    assert sprites.sprite("person/anna.png").phrase == "person"
-    assert sprites.sprite("03_telephone/black.png").phrase == "telephone"
+    assert sprites.load_cutout("person/anna.png").phrase == "person"
+    assert sprites.load_cutout("03_telephone/black.png").phrase == "telephone"
     assert {key.rpartition("/")[0] for key in drawn_keys(sprites, "bell")} == {"drawn/bell"}
 
 
@@ -63,7 +63,7 @@ def test_a_class_of_people_may_have_its_own(tmp_path):
     sprites = load_cutouts(tmp_path, DCASE2025)
     assert drawn_keys(sprites, "female_speech") == {"female_speech/anna.png"}
     assert drawn_keys(sprites, "male_speech") == {"person/anyone.png"}
-    assert sprites.sprite("female_speech/anna.png").is_person
+    assert sprites.load_cutout("female_speech/anna.png").is_person
 
 
 def test_only_people_whose_hands_are_known_clap_and_knock(tmp_path):
@@ -76,28 +76,28 @@ def test_only_people_whose_hands_are_known_clap_and_knock(tmp_path):
 
 def test_sounds_come_from_mouth_hands_and_feet(tmp_path):
     write_cutout(tmp_path / "person" / "anna.png", keypoints=keypoints())
-    sprite = load_cutouts(tmp_path, DCASE2025).sprite("person/anna.png")
+    sprite = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png")
     # The empty margin of five pixels is cut off.
     assert sprite.rgba.shape == (270, 90, 4)
-    assert sprite.sounding("mouth") == pytest.approx((45.0, 27.8))
-    assert sprite.sounding("hands") == (45.0, 120.0)
-    assert sprite.sounding("feet") == (45.0, 255.0)
-    assert sprite.sounding("point") == sprite.sounding("mouth")
+    assert sprite.get_sound_position("mouth") == pytest.approx((45.0, 27.8))
+    assert sprite.get_sound_position("hands") == (45.0, 120.0)
+    assert sprite.get_sound_position("feet") == (45.0, 255.0)
+    assert sprite.get_sound_position("point") == sprite.get_sound_position("mouth")
     np.testing.assert_array_equal(sprite.keypoints[:, :2], STANDING - 5)
 
 
 def test_without_keypoints_the_outline_tells_mouth_and_feet(tmp_path):
     write_cutout(tmp_path / "person" / "anna.png")
-    sprite = load_cutouts(tmp_path, DCASE2025).sprite("person/anna.png")
+    sprite = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png")
     assert sprite.keypoints is None
-    assert sprite.sounding("mouth") == pytest.approx((45.0, 23.0))
-    assert sprite.sounding("feet") == pytest.approx((45.0, 265.0), abs=6)
+    assert sprite.get_sound_position("mouth") == pytest.approx((45.0, 23.0))
+    assert sprite.get_sound_position("feet") == pytest.approx((45.0, 265.0), abs=6)
     assert sprite.height_m == 1.7
 
 
 def test_a_face_seen_from_behind_has_its_mouth_between_ears_and_shoulders(tmp_path):
     write_cutout(tmp_path / "person" / "anna.png", keypoints=keypoints(unseen=(0, 1, 2)))
-    x, y = load_cutouts(tmp_path, DCASE2025).sprite("person/anna.png").sounding("mouth")
+    x, y = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png").get_sound_position("mouth")
     assert (x, y) == pytest.approx((45.0, 31.0))
 
 
@@ -105,20 +105,20 @@ def test_the_height_of_who_stands_and_of_who_lacks_his_legs(tmp_path):
     write_cutout(tmp_path / "person" / "whole.png", keypoints=keypoints())
     write_cutout(tmp_path / "person" / "half.png", size=(100, 155), keypoints=keypoints(unseen=(13, 14, 15, 16)))
     sprites = load_cutouts(tmp_path, DCASE2025)
-    whole, half = (sprites.sprite(f"person/{name}.png").height_m for name in ("whole", "half"))
+    whole, half = (sprites.load_cutout(f"person/{name}.png").height_m for name in ("whole", "half"))
     assert whole == pytest.approx(1.9, abs=0.25)
     assert half == pytest.approx(whole * 145 / 270, rel=0.15)
 
 
 def test_a_point_that_is_told_is_where_the_sound_comes_from(tmp_path):
     write_cutout(tmp_path / "water_tap" / "sink.png", point=[20, 60], height_m=0.4)
-    sprite = load_cutouts(tmp_path, DCASE2025).sprite("water_tap/sink.png")
-    assert (sprite.sounding("point"), sprite.height_m, sprite.phrase) == ((15.0, 55.0), 0.4, "water tap")
+    sprite = load_cutouts(tmp_path, DCASE2025).load_cutout("water_tap/sink.png")
+    assert (sprite.get_sound_position("point"), sprite.height_m, sprite.phrase) == ((15.0, 55.0), 0.4, "water tap")
 
 
 def test_a_thing_sounds_from_its_middle_unless_told(tmp_path):
     write_cutout(tmp_path / "door" / "oak.png")
-    assert load_cutouts(tmp_path, DCASE2025).sprite("door/oak.png").sounding("point") == (45.0, 135.0)
+    assert load_cutouts(tmp_path, DCASE2025).load_cutout("door/oak.png").get_sound_position("point") == (45.0, 135.0)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -128,7 +128,7 @@ def test_every_kind_of_png_keeps_its_alpha(tmp_path, mode):
         faded = picture.copy()
         faded.putalpha(picture.getchannel("A").point(lambda value: value // 2))
     faded.save(path)
-    assert load_cutouts(tmp_path, DCASE2025).sprite("door/oak.png").rgba[0, 0].tolist() == [90, 90, 90, 127]
+    assert load_cutouts(tmp_path, DCASE2025).load_cutout("door/oak.png").rgba[0, 0].tolist() == [90, 90, 90, 127]
 
 
 def test_a_quarter_is_held_out_and_neither_side_sees_the_other(tmp_path):
@@ -143,7 +143,7 @@ def test_a_quarter_is_held_out_and_neither_side_sees_the_other(tmp_path):
     assert len(kept.classes["bell"]) == len(held.classes["bell"]) == 1
     assert (kept.classes["door"], held.classes["door"]) == (("door/only.png",), ())
     # A frozen plan of either side can be rendered with the other one's sprites.
-    assert kept.sprite(held.people[0]).is_person
+    assert kept.load_cutout(held.people[0]).is_person
     drawn = [{int(key.split("/")[2]) for key in drawn_keys(side, "water_tap")} for side in (kept, held)]
     assert not drawn[0] & drawn[1]
     assert not any(seed % 4 == 0 for seed in drawn[0])
@@ -224,13 +224,13 @@ def test_an_empty_folder_and_none_are_told_apart(tmp_path):
 
 def test_a_key_that_is_not_there_is_an_error_that_names_the_kinds(tmp_path):
     with pytest.raises(UsageError, match=r"'drawn/KIND/SEED' \(kinds: person, telephone, .*got 'drawn/gong/1'"):
-        load_cutouts(None, DCASE2025).sprite("drawn/gong/1")
+        load_cutouts(None, DCASE2025).load_cutout("drawn/gong/1")
 
 
 def test_everything_can_be_drawn_for_any_labels():
     labels = LabelSet("two", (Label("laughter", "Laughter"), Label("gong", "Gong")))
     sprites = load_cutouts(None, labels)
-    kinds = [sprites.sprite(sprites.draw(number, np.random.default_rng(0))).phrase for number in (None, 0, 1)]
+    kinds = [sprites.load_cutout(sprites.draw(number, np.random.default_rng(0))).phrase for number in (None, 0, 1)]
     assert kinds == ["person", "person", "loudspeaker"]
 
 
@@ -244,7 +244,7 @@ def test_drawings_are_whole_and_sound_from_inside(kind, seed):
     for place, (x, y) in sprite.points.items():
         assert 0 <= x < alpha.shape[1], place
         assert 0 <= y < alpha.shape[0], place
-    x, y = sprite.sounding("point")
+    x, y = sprite.get_sound_position("point")
     assert alpha[int(y), int(x)] == 255
     np.testing.assert_array_equal(draw_object(kind, seed).rgba, sprite.rgba)
 
@@ -279,8 +279,8 @@ def test_the_people_of_the_development_folder_are_read(shared):
     assert len(kept.people) == 4
     assert len(held.people) == 2
     for key in (*kept.people, *held.people):
-        sprite = kept.sprite(key)
-        x, y = sprite.sounding("mouth")
+        sprite = kept.load_cutout(key)
+        x, y = sprite.get_sound_position("mouth")
         assert 0.05 < y / sprite.rgba.shape[0] < 0.25
         assert sprite.rgba[int(y), int(x), 3] > 200
         assert 0.8 < sprite.height_m < 2.1

@@ -475,7 +475,7 @@ class Deadly:
     def read(self) -> BankSound:
         os._exit(1)
 
-    def digest(self) -> str:
+    def hash_content(self) -> str:
         return ""
 
 

@@ -125,7 +125,7 @@ def test_the_mouth_of_who_walks_follows_the_source(sprites, black, mirrored):
     path = SourcePath(place(35, 2.0, 0.2), place(-35, 3.5, 0.2), 0.5, 4.5)
     scene = one(path, mirrored=mirrored, sway=3)
     found = [centre(red(picture)) for picture in render_frames(scene, sprites, black, fps=Fraction(3))]
-    places = path.at(np.arange(15) / 3)
+    places = path.compute_position(np.arange(15) / 3)
     azimuth_deg = np.degrees(np.arctan2(places[:, 1], places[:, 0]))
     elevation_deg = np.degrees(np.arctan2(places[:, 2], np.hypot(places[:, 0], places[:, 1])))
     expected = np.stack(
@@ -300,13 +300,15 @@ def panorama(folder: File, azimuth_deg: float, elevation_deg: float) -> Backgrou
 def test_a_panorama_is_looked_into_from_its_middle(tmp_path, yaw_deg, azimuth_deg):
     backdrops = panorama(tmp_path, azimuth_deg, 12.0)
     for room in (replace(ROOM, yaw_deg=yaw_deg), MeasuredRoom(("a",), yaw_deg)):
-        picture = backdrops.picture("around.png", ScenePlan((), room=room), CAMERA)
+        picture = backdrops.read_picture("around.png", ScenePlan((), room=room), CAMERA)
         assert centre(red(picture)) == pytest.approx(pixel(azimuth_deg - yaw_deg, 12.0), abs=1.0)
 
 
 def test_a_panorama_has_no_seam_at_the_rear(tmp_path):
     Image.new("RGB", (512, 256), (90, 120, 150)).save(tmp_path / "around.png")
-    picture = load_backgrounds(tmp_path).picture("around.png", ScenePlan((), room=replace(ROOM, yaw_deg=180.0)), CAMERA)
+    picture = load_backgrounds(tmp_path).read_picture(
+        "around.png", ScenePlan((), room=replace(ROOM, yaw_deg=180.0)), CAMERA
+    )
     assert (picture == (90, 120, 150)).all()
 
 
@@ -316,7 +318,7 @@ def test_a_flat_picture_is_cut_to_fill(tmp_path, size):
     picture[:, size[0] // 2 :, 0] = 255
     picture[size[1] // 2 :, :, 1] = 255
     Image.fromarray(picture).save(tmp_path / "flat.png")
-    shown = load_backgrounds(tmp_path).picture("flat.png", ScenePlan(()), CAMERA)
+    shown = load_backgrounds(tmp_path).read_picture("flat.png", ScenePlan(()), CAMERA)
     assert shown.shape == (360, 640, 3)
     corners = [shown[y, x, :2].tolist() for y, x in ((100, 200), (100, 440), (260, 200), (260, 440))]
     assert corners == [[0, 0], [255, 0], [0, 255], [255, 255]]
@@ -373,7 +375,7 @@ def test_unusable_backgrounds_are_named(tmp_path):
     assert load_backgrounds(tmp_path, problems.append).files == ("b.jpg",)
     assert problems[0].startswith("passed over: expected a picture that FFmpeg reads")
     with pytest.raises(UsageError, match=r"expected a background of the folder or 'room:SEED', got 'c\.jpg'"):
-        load_backgrounds(tmp_path, problems.append).picture("c.jpg", ScenePlan(()), CAMERA)
+        load_backgrounds(tmp_path, problems.append).read_picture("c.jpg", ScenePlan(()), CAMERA)
     with pytest.raises(UsageError, match="--backgrounds expects a folder"):
         load_backgrounds(tmp_path / "nowhere")
 
@@ -426,7 +428,7 @@ def test_bystanders_stand_on_the_floor(sprites):
     for view in views(60, (), sprites):
         for figure in view.figures:
             assert figure.path is not None
-            sprite = sprites.sprite(figure.sprite)
+            sprite = sprites.load_cutout(figure.sprite)
             rows = sprite.rgba.shape[0]
-            below_m = (rows - sprite.sounding("point")[1]) / rows * figure.height_m
+            below_m = (rows - sprite.get_sound_position("point")[1]) / rows * figure.height_m
             assert figure.path.start_m[2] - below_m == pytest.approx(-ROOM.microphone_m[2])

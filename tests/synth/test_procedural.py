@@ -174,7 +174,7 @@ def test_a_bank_needs_no_files() -> None:
     assert bank.is_same_group(key) == (key,)
     assert len(bank.hash_sound(key)) == 64
     assert len({bank.hash_sound(key) for key in bank.keys}) == len(bank.keys)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(bank)).sound(key).samples, sound.samples)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(bank)).read_sound(key).samples, sound.samples)
 
 
 def test_the_sides_of_the_split_share_no_seed() -> None:
