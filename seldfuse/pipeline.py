@@ -5,6 +5,7 @@ file → clip → features (each once) → every backend → one fused posterior
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result, build_empty_changes
 from seldfuse.core.run_stats import RunStats
-from seldfuse.errors import CheckpointError, SeldfuseError
+from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
 from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.inference.clips import LoadedBackends, OnFailure, infer_clips
@@ -44,8 +45,8 @@ class Pipeline:
 
     `backends` are names separated by commas or in a list, each `name` or `name@checkpoint`; `post` names detectors and
     post-processors likewise, each `name` or `name@engine`. `fusion` is `mean`, `nercslip` or `tuned`, a TOML file, a
-    dictionary or settings; `vision` is `bayes` or `rules`, or the like. Detectors look at `detector_fps` pictures a
-    second, with `rules` of the user's own by their names (TOML files), and what they detect is stored in the folder
+    dictionary or settings; `vision` is `bayes` or `rules`, or the like. Detectors get `detector_fps` pictures a second,
+    with `rules` of the user's own by their names (TOML files), and what they detect is stored in the folder
     `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises UsageError, PluginError or CheckpointError for what cannot be loaded.
@@ -81,7 +82,7 @@ class Pipeline:
 
     def __call__(
         self,
-        inputs: str | Path | Clip | Samples | Sequence[str | Path | Clip],
+        inputs: str | Path | Clip | Samples | Iterable[str | Path | Clip],
         *,
         sample_rate_hz: int | None = None,
         name: str = "clip",
@@ -98,8 +99,9 @@ class Pipeline:
         which two of several channels are left and right, and whether mono will do; `fov_deg` is the pictures'
         horizontal field of view. Seconds are added up in `stats`.
 
-        Of several, one that cannot be read is given to `on_failure` and left out; without it the first one raises.
-        Raises UsageError or MediaError for an input that is not there or cannot be read, and what a plugin raises.
+        Of several, one that cannot be read is given to `on_failure` and left out; without it the first one raises, as a
+        single recording does. Raises UsageError or MediaError for an input that is not there or cannot be read, and
+        what a plugin raises.
         """
         stats = stats or RunStats()
         if isinstance(inputs, np.ndarray | Tensor):
@@ -109,12 +111,10 @@ class Pipeline:
             return self._run_one(inputs, stats)
         if isinstance(inputs, str | Path):
             clips = find_clips([inputs], split, channels, fov_deg)
-            if stands_for_one(inputs) and on_failure is None:
+            if stands_for_one(inputs):
                 return self._run_one(clips[0], stats)
             return self.run_clips(clips, stats, on_failure)
-        texts = [one for one in inputs if not isinstance(one, Clip)]
-        found = find_clips(texts, split, channels, fov_deg) if texts else []
-        return self.run_clips([*(one for one in inputs if isinstance(one, Clip)), *found], stats, on_failure)
+        return self.run_clips(_find_several(inputs, split, channels, fov_deg), stats, on_failure)
 
     def run_clips(
         self,
@@ -138,7 +138,7 @@ class Pipeline:
 
 
 def run(
-    inputs: str | Path | Clip | Sequence[str | Path | Clip],
+    inputs: str | Path | Clip | Iterable[str | Path | Clip],
     backends: str | Sequence[str | BackendRequest] = "doa,sde,sce",
     *,
     split: str | None = None,
@@ -180,16 +180,17 @@ def run_clips(
 
 
 def fuse(
-    folders: Sequence[str | Path], fusion: str | Path | Mapping[str, Any] | FusionSettings = "mean"
+    folders: str | Path | Sequence[str | Path], fusion: str | Path | Mapping[str, Any] | FusionSettings = "mean"
 ) -> Iterator[Result]:
     """Fuse what other runs or other systems wrote, paired by clip name: one result for each clip.
 
-    `folders` hold posteriors, or label files whose events count as votes. Classes and frames are those of
-    `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains there, and a note says
-    so. Raises UsageError where members do not fit together.
+    `folders` hold posteriors, or label files whose events count as votes; one folder is decoded alone. Classes and
+    frames are those of `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains
+    there, and a note says so. Raises UsageError where members do not fit together.
     """
     settings = FusionSettings.resolve(fusion)
-    for members in open_members([Path(folder) for folder in folders]).read_clips():
+    several = [folders] if isinstance(folders, str | Path) else folders
+    for members in open_members([Path(folder) for folder in several]).read_clips():
         yield fuse_and_decode(members, settings, "cpu")
 
 
@@ -212,12 +213,13 @@ def fuse_and_decode(
         posteriors, left_out = conform_members(members.posteriors, grid)
         uncorrected = posterior = fuse_posteriors(posteriors, settings)
     changes = build_empty_changes()
-    said: tuple[str, ...] = ()
+    detector_notes: tuple[str, ...] = ()
     if corrector is not None and members.clip is not None:
         # Only what is stored needs to know what the file holds.
         key = hash_input(members.clip.video_path) if corrector.folder else None
         corrected = corrector.correct(members.clip, key, posterior, stats)
-        posterior, changes, said = corrected.refinement.posterior, corrected.refinement.changes, corrected.notes
+        posterior, changes = corrected.refinement.posterior, corrected.refinement.changes
+        detector_notes = corrected.notes
     posterior = postprocess(posterior, postprocessors, members.clip)
     with stats.measure("decoding events"):
         (events,) = decode_events(posterior, settings.decode)
@@ -231,10 +233,29 @@ def fuse_and_decode(
         duration_s=members.duration_s,
         fusion=settings.preset,
         device=device,
-        notes=(*members.notes, *left_out, *said, *notes),
+        notes=(*members.notes, *left_out, *detector_notes, *notes),
         intervals=settings.uncertainty.intervals,
         changes=changes,
     )
+
+
+def _find_several(
+    inputs: Iterable[str | Path | Clip], split: str | None, channels: ChannelSelection | None, fov_deg: float
+) -> list[Clip]:
+    """Find the clips that inputs stand for, in the order of the inputs; Clips among them are taken as they are."""
+    several, clips = list(inputs), list[Clip]()
+    if not several:
+        raise UsageError("expected at least one file, folder, pattern or Clip, got none")
+    if wrong := [one for one in several if not isinstance(one, str | Path | Clip)]:
+        raise UsageError(
+            f"expected files, folders, patterns or Clips in a list, got {type(wrong[0]).__name__}; "
+            "give samples alone, with their sample_rate_hz"
+        )
+    for _, neighbors in groupby(several, lambda one: isinstance(one, Clip)):
+        alike = list(neighbors)
+        ready = [one for one in alike if isinstance(one, Clip)]
+        clips += ready or find_clips([one for one in alike if not isinstance(one, Clip)], split, channels, fov_deg)
+    return clips
 
 
 def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events, tuple[str, ...]]:

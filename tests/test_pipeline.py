@@ -1,22 +1,34 @@
 """The whole run, with random weights: what goes in, what comes out, what is refused."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
-from worlds import BACKENDS, THREE, call, noise, save_random
+from worlds import BACKENDS, THREE, call, film, noise, save_random, write_pcm
 
 import seldfuse
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.registry import CatalogueEntry, Registry
+from seldfuse.catalogue.values import API_VERSION, Detector, PostProcessor
 from seldfuse.core.clip import ArrayAudio, Clip
-from seldfuse.core.labels import DCASE2025
+from seldfuse.core.detections import Detections
+from seldfuse.core.events import Events
+from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.posterior import Posterior
+from seldfuse.core.rules import Rule, Rules
 from seldfuse.core.run_stats import RunStats
-from seldfuse.errors import CheckpointError, MediaError, PluginError
+from seldfuse.errors import CheckpointError, MediaError, PluginError, UsageError
 from seldfuse.inference.clips import LoadedBackends, infer_clips
+from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.encode import write_wav
+
+EAGER = {"decode": {"threshold": 0.05}}
+"""Fusion settings by which even untrained models find something."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +96,7 @@ class Stubborn:
     """A backend that says what the test wants."""
 
     features: tuple[str, ...] = ()
-    encoders: Mapping[str, str] = {}  # noqa: RUF012
+    encoders: Mapping[str, str] = {}
 
     def __init__(self, posterior: Posterior | Exception) -> None:
         self.posterior = posterior
@@ -124,6 +136,333 @@ def test_a_bad_file_raises_in_the_library_unless_somebody_listens(three: str, tm
     failures: list[str] = []
     results = list(seldfuse.run(tmp_path, three, on_failure=lambda clip, _: failures.append(clip.name)))
     assert (failures, [result.name for result in results]) == (["a"], ["b"])
+
+
+@pytest.fixture(scope="module")
+def pipeline(three: str) -> seldfuse.Pipeline:
+    """One tiny model that finds something nearly everywhere."""
+    return seldfuse.Pipeline(only(three, "sce"), fusion=EAGER, device="cpu")
+
+
+def test_one_recording_gives_one_result_whatever_holds_it(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:
+    samples = noise(2.5)
+    write_pcm(tmp_path / "a.wav", samples)
+    clip = Clip("mine", ArrayAudio(samples))
+    results = [
+        pipeline(tmp_path / "a.wav"),
+        pipeline(str(tmp_path / "a.wav")),
+        pipeline(clip),
+        pipeline(samples, sample_rate_hz=24_000),
+        pipeline(torch.from_numpy(samples), sample_rate_hz=24_000, name="tensor"),
+        pipeline(torch.from_numpy(samples).double().requires_grad_(), sample_rate_hz=24_000),
+    ]
+    assert [result.name for result in results] == ["a", "a", "mine", "clip", "tensor", "clip"]
+    for result in results:
+        pd.testing.assert_frame_equal(result.events.table, results[0].events.table)
+    assert len(results[0].events) > 0
+
+
+def test_integers_and_other_rates_are_converted(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:
+    integers = (noise(2.5) * 32768).astype(np.int16)
+    exact = (integers / 32768).astype(np.float32)
+    found = pipeline(integers, sample_rate_hz=24_000).posterior.activity
+    assert torch.equal(found, pipeline(exact, sample_rate_hz=24_000).posterior.activity)
+    assert torch.equal(found, pipeline(torch.from_numpy(integers), sample_rate_hz=24_000).posterior.activity)
+    wide = integers.astype(np.int32) * 65536
+    assert torch.equal(found, pipeline(wide, sample_rate_hz=24_000).posterior.activity)
+
+    double_rate = np.repeat(exact, 2, axis=1)
+    write_pcm(tmp_path / "a.wav", double_rate, rate_hz=48_000)
+    given, read = pipeline(double_rate, sample_rate_hz=48_000), pipeline(tmp_path / "a.wav")
+    assert given.duration_s == read.duration_s == pytest.approx(2.5)
+    torch.testing.assert_close(given.posterior.activity, read.posterior.activity, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "message"),
+    [
+        (np.zeros((24_000, 2), np.float32), 24_000, r"expected samples as \(channel, sample\), such as .*\(24000, 2\)"),
+        (np.zeros((1, 2, 9), np.float32), 24_000, r"expected samples as \(channel, sample\), .*got \(1, 2, 9\)"),
+        (np.zeros((2, 0), np.float32), 24_000, r"expected samples as \(channel, sample\), .*got \(2, 0\)"),
+        (np.zeros((2, 24_000), np.float32), None, "expected sample_rate_hz beside samples, .* got None"),
+        (np.zeros((2, 24_000), np.float32), 0, "expected sample_rate_hz beside samples, .* got 0"),
+        (np.full((2, 24_000), np.nan), 24_000, "expected finite samples, got NaN or Inf"),
+        (np.zeros((2, 24_000), np.uint8), 24_000, "expected samples that are floats or signed integers.* got uint8"),
+        (torch.zeros(2, 24_000, dtype=torch.bool), 24_000, "expected samples that are floats .* got bool"),
+    ],
+)
+def test_samples_that_cannot_be_meant_are_refused(pipeline, samples, rate_hz: int | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        pipeline(samples, sample_rate_hz=rate_hz)
+
+
+@pytest.mark.parametrize("shape", [(24_000,), (1, 24_000)])
+def test_mono_samples_give_classes_where_that_is_wanted(pipeline: seldfuse.Pipeline, shape: tuple[int, ...]) -> None:
+    mono = noise(1.0)[0].reshape(shape)
+    with pytest.raises(MediaError, match="one channel cannot be localised"):
+        pipeline(mono, sample_rate_hz=24_000)
+    result = pipeline(mono, sample_rate_hz=24_000, channels=ChannelSelection(assume_mono=True))
+    assert result.posterior.provides == ("activity",)
+    assert len(result.events) > 0
+
+
+def test_channels_of_samples_are_chosen(pipeline: seldfuse.Pipeline) -> None:
+    left, right = noise(1.0)
+    four = np.stack([left * 0, right, left * 0, left])
+    with pytest.raises(MediaError, match="expected stereo, got 4 channels"):
+        pipeline(four, sample_rate_hz=24_000)
+    chosen = pipeline(four, sample_rate_hz=24_000, channels=ChannelSelection((3, 1)))
+    plain = pipeline(np.stack([left, right]), sample_rate_hz=24_000)
+    pd.testing.assert_frame_equal(chosen.events.table, plain.events.table)
+
+
+def test_a_long_array_does_what_a_long_file_does(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:
+    samples = noise(11.0)
+    write_pcm(tmp_path / "a.wav", samples)
+    given, read = pipeline(samples, sample_rate_hz=24_000), pipeline(tmp_path / "a.wav")
+    pd.testing.assert_frame_equal(given.events.table, read.events.table)
+    assert given.notes == read.notes
+
+
+def test_several_give_an_iterator_in_their_order(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        write_wav(tmp_path / "in" / f"{name}.wav", noise(0.5))
+    write_wav(tmp_path / "last.wav", noise(0.5))
+    clip = Clip("mine", ArrayAudio(noise(0.5)))
+
+    def names(inputs) -> list[str]:
+        results = pipeline(inputs)
+        assert isinstance(results, Iterator)
+        return [result.name for result in results]
+
+    assert names(tmp_path / "in") == ["a", "b"]
+    assert names(str(tmp_path / "in" / "*.wav")) == ["a", "b"]
+    assert names((tmp_path / "in").glob("a.wav")) == ["a"]
+    assert names([tmp_path / "last.wav", clip, tmp_path / "in"]) == ["last", "mine", "a", "b"]
+    assert names([clip]) == ["mine"]
+
+
+def test_a_failure_among_several_is_told_and_that_of_one_raises(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no sound")
+    write_wav(tmp_path / "b.wav", noise(0.5))
+    failed: list[str] = []
+    results = pipeline(tmp_path, on_failure=lambda clip, _: failed.append(clip.name))
+    assert ([result.name for result in results], failed) == (["b"], ["a"])
+    with pytest.raises(MediaError, match=r"a\.wav"):
+        list(pipeline(tmp_path))
+    with pytest.raises(MediaError, match=r"a\.wav"):
+        pipeline(tmp_path / "a.wav", on_failure=lambda clip, _: failed.append(clip.name))
+    assert failed == ["a"]
+
+
+def test_inputs_that_cannot_be_meant_are_refused(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected at least one file, folder, pattern or Clip, got none"):
+        pipeline([])
+    with pytest.raises(UsageError, match=r"in a list, got ndarray; give samples alone"):
+        pipeline(iter([noise(0.5)]))
+    with pytest.raises(MediaError, match=r"nowhere\.wav"):
+        pipeline(tmp_path / "nowhere.wav")
+    with pytest.raises(UsageError, match="no sound or video file"):
+        pipeline(tmp_path)
+
+
+def test_backends_are_a_text_or_a_list(three: str, tmp_path: Path) -> None:
+    names = three.split(",")[:2]
+    samples = noise(1.0)
+    listed, typed = (
+        seldfuse.Pipeline(backends, fusion=EAGER, device="cpu")(samples, sample_rate_hz=24_000)
+        for backends in (names, ",".join(names))
+    )
+    assert listed.backends == typed.backends == tuple(names)
+    pd.testing.assert_frame_equal(listed.events.table, typed.events.table)
+
+
+def test_a_dictionary_means_what_a_toml_file_does(three: str, eager: str) -> None:
+    sce, samples = only(three, "sce"), noise(1.0)
+    by_table, by_file, plain = (
+        seldfuse.Pipeline(sce, fusion=fusion, device="cpu")(samples, sample_rate_hz=24_000)
+        for fusion in (EAGER, eager, "mean")
+    )
+    pd.testing.assert_frame_equal(by_table.events.table, by_file.events.table)
+    assert len(by_table.events) > len(plain.events)
+    with pytest.raises(UsageError, match="loudness"):
+        seldfuse.Pipeline(sce, fusion={"loudness": 1}, device="cpu")
+    vision = seldfuse.Pipeline(sce, vision={"mode": "rules"}, device="cpu").vision
+    assert vision.mode == "rules"
+    with pytest.raises(UsageError, match="loudness"):
+        seldfuse.Pipeline(sce, vision={"loudness": 1}, device="cpu")
+
+
+class FakeDetector:
+    """Finds one thing in the middle of each picture, which may be any of three classes."""
+
+    rules = Rules({name: Rule(("thing",)) for name in THREE.names})
+    engine_id = "fake"
+    cacheable = False
+
+    def detect(self, _clip, frames, _seen) -> Detections:
+        return Detections.from_rows([(frame.time_s, "thing", 0.9, 28.0, 14.0, 36.0, 22.0, -1) for frame in frames])
+
+
+def load_fake_detector(_engine, _device, _rules) -> FakeDetector:
+    return FakeDetector()
+
+
+def load_first_class(options: str | None):
+    """Events of the class called `options`, of the first one without."""
+
+    def select(events: Events, clip: Clip) -> Events:
+        assert clip.name == "clip"
+        cls = events.labels.index(options or "hiss")
+        return replace(events, table=events.table[events.table["cls"] == cls].reset_index(drop=True))
+
+    return select
+
+
+def load_mute(_options):
+    return lambda posterior, _clip: replace(posterior, activity=torch.zeros_like(posterior.activity))
+
+
+def load_relabel(_options):
+    return lambda posterior, _clip: replace(posterior, labels=replace(posterior.labels, name="other"))
+
+
+def load_shorten(_options):
+    return lambda posterior, _clip: posterior.map(lambda tensor: tensor[:, 1:])
+
+
+def load_confused(_options):
+    return lambda _value, _clip: "nothing"
+
+
+def load_failing(_options):
+    def fail(_value, _clip):
+        raise ValueError("out of order")
+
+    return fail
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    """What is installed, and a detector and post-processors of this file."""
+    common = {"api_version": API_VERSION, "summary": "of a test"}
+    kinds = {"first-class": "events", "mute": "posterior", "relabel": "posterior", "shorten": "posterior"}
+    kinds |= {"confused": "events", "failing": "posterior"}
+    values = [
+        Detector(name="fake", load=f"{__name__}:load_fake_detector", **common),
+        *(
+            PostProcessor(name=name, load=f"{__name__}:load_{name.replace('-', '_')}", takes=takes, **common)
+            for name, takes in kinds.items()
+        ),
+    ]
+    found = load_registry()
+    return Registry((*found.entries, *(CatalogueEntry(value, "acme", "1.0") for value in values)), found.failures)
+
+
+def test_uncorrected_is_what_was_fused_before_detectors_corrected_it(
+    three: str, registry: Registry, tmp_path: Path
+) -> None:
+    film(tmp_path / "a.mp4", 2.0)
+    (plain,), (corrected,) = (
+        seldfuse.run(tmp_path / "a.mp4", only(three, "sce"), fusion=EAGER, post=post, device="cpu", registry=registry)
+        for post in ("", "fake")
+    )
+    assert plain.uncorrected is plain.posterior
+    assert len(plain.changes) == 0
+    assert corrected.uncorrected.provides == plain.posterior.provides
+    for name, tensor in corrected.uncorrected.tensors().items():
+        assert torch.equal(tensor, plain.posterior.tensors()[name]), name
+    assert not torch.equal(corrected.posterior.direction, corrected.uncorrected.direction)
+    assert len(corrected.changes) > 0
+
+
+def test_post_processors_change_events_and_posteriors(three: str, registry: Registry) -> None:
+    def run(*post: str):
+        pipeline = seldfuse.Pipeline(only(three, "sce"), post, fusion=EAGER, device="cpu", registry=registry)
+        return pipeline(noise(2.0), sample_rate_hz=24_000)
+
+    plain, first, named, mute = run(), run("first-class"), run("First_Class@tone"), run("mute")
+    assert set(plain.events.table["cls"]) == {0, 1, 2}
+    for result, cls in ((first, 0), (named, 1)):
+        kept = plain.events.table[plain.events.table["cls"] == cls].reset_index(drop=True)
+        pd.testing.assert_frame_equal(result.events.table, kept)
+        assert torch.equal(result.posterior.activity, plain.posterior.activity)
+    assert len(mute.events) == 0
+    assert mute.posterior.activity.max() == 0
+    assert torch.equal(mute.uncorrected.activity, plain.posterior.activity)
+    assert len(run("mute", "first-class").events) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("confused", "the post-processor confused must give Events, gave str"),
+        ("relabel", "the post-processor relabel must keep the labels and the hop of what it changes"),
+        ("shorten", r"the post-processor shorten must keep \(clips, frames\) = \(1, 10\), gave \(1, 9\)"),
+        ("failing", r"the post-processor failing failed \(ValueError: out of order\); leave it out of --post"),
+        ("nobody", "'nobody'"),
+    ],
+)
+def test_a_post_processor_that_breaks_its_promise_is_named(
+    three: str, registry: Registry, name: str, message: str
+) -> None:
+    with pytest.raises(PluginError, match=message):
+        seldfuse.Pipeline(only(three, "sce"), name, device="cpu", registry=registry)(noise(1.0), sample_rate_hz=24_000)
+
+
+def test_values_are_shown_in_a_line(pipeline: seldfuse.Pipeline) -> None:
+    result = pipeline(noise(2.0), sample_rate_hz=24_000)
+    labels = LabelSet("many", tuple(Label(f"class_{number}", f"Class {number}") for number in range(99)))
+    every = Events(pd.DataFrame({"frame": 0, "cls": range(99)}), labels)
+    things = Detections.from_rows([(0.0, f"thing {number}", 0.5, 0.0, 0.0, 1.0, 1.0, -1) for number in range(99)])
+    for value in (result, result.posterior, result.events, every, things, Detections.from_rows([])):
+        assert repr(value).startswith(f"{type(value).__name__}(")
+        assert len(repr(value)) < 200
+        assert "\n" not in repr(value)
+    assert repr(every).endswith("class_3, class_4 and 94 more)")
+
+
+def test_segments_name_their_classes(pipeline: seldfuse.Pipeline) -> None:
+    segments = pipeline(noise(2.0), sample_rate_hz=24_000).events.segments()
+    assert segments["class"].tolist() == [THREE.names[cls] for cls in segments["cls"]]
+    assert set(segments["class"]) <= set(THREE.names)
+
+
+def test_load_gives_one_backend(three: str) -> None:
+    model = seldfuse.load(only(three, "sce"), device="cpu")
+    assert model.features == ("logmel", "intensity")
+    assert dict(model.encoders) == {}
+    with pytest.raises(PluginError, match="did you mean 'sce'"):
+        seldfuse.load("sces")
+
+
+def test_evaluate_scores_one_folder_against_another(tmp_path: Path) -> None:
+    header = "frame,class,source,azimuth,distance,onscreen\n"
+    for folder, azimuth_deg in (("truth", 10), ("same", 10), ("turned", 60)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text(header + f"0,3,0,{azimuth_deg},100,0\n1,3,0,{azimuth_deg},100,0\n")
+    same, turned = (
+        seldfuse.evaluate(tmp_path / folder, str(tmp_path / "truth"), mode="strict", average="micro")
+        for folder in ("same", "turned")
+    )
+    assert (same.f20, same.doae_deg) == (1.0, 0.0)
+    assert (turned.f20, turned.doae_deg) == (0.0, pytest.approx(50.0))
+    with pytest.raises(UsageError):
+        seldfuse.evaluate(tmp_path / "nowhere", tmp_path / "truth")
+
+
+def test_fuse_gives_the_results_of_folders(tmp_path: Path) -> None:
+    header = "frame,class,source,azimuth,distance,onscreen\n"
+    for system, azimuth_deg in (("one", 10), ("two", 20), ("three", 30)):
+        (tmp_path / system).mkdir()
+        (tmp_path / system / "a.csv").write_text(header + f"0,3,0,{azimuth_deg},100,0\n")
+    folders = [tmp_path / "one", str(tmp_path / "two"), tmp_path / "three"]
+    (result,) = seldfuse.fuse(folders, fusion={"preset": "mean"})
+    assert (result.name, result.backends) == ("a", ("one", "two", "three"))
+    assert result.uncorrected is result.posterior
+    assert result.events.table["azimuth_deg"].round(3).tolist() == [20.0]
+    (alone,) = seldfuse.fuse(tmp_path / "one")
+    assert alone.events.table["azimuth_deg"].round(3).tolist() == [10.0]
 
 
 def test_run_writes_csv_json_and_posteriors(three: str, eager: str, tmp_path: Path, capsys) -> None:

@@ -46,6 +46,10 @@ class FrameSource(Protocol):
         ...
 
 
+ARRAY_BLOCK_S = 10
+"""Samples in memory are handed on in blocks of this length: what is computed of a block takes many times its memory."""
+
+
 @dataclass(frozen=True)
 class ArrayAudio:
     """Sound that is in memory already."""
@@ -57,7 +61,9 @@ class ArrayAudio:
         return float(self.samples.shape[1] / SAMPLE_RATE_HZ)
 
     def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "channel sample"]]:  # noqa: ARG002
-        yield self.samples
+        block = ARRAY_BLOCK_S * SAMPLE_RATE_HZ
+        for start in range(0, self.samples.shape[1], block):
+            yield self.samples[:, start : start + block]
 
 
 @dataclass(frozen=True)

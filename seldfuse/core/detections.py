@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.text import name_some
 
 DETECTION_COLUMNS = {
     "time_s": "float64",
@@ -49,6 +50,10 @@ PERSON = "person"
 PARTS = ("x_px", "y_px", "score")
 UNTRACKED = -1
 """The track of a thing that nothing has followed from picture to picture."""
+
+
+NAMED = 5
+"""Phrases that a text names before it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,8 @@ class Detections:
         return len(self.table)
 
     def __repr__(self) -> str:
-        times, phrases = self.table["time_s"].nunique(), ", ".join(sorted(self.table["phrase"].unique())) or "none"
-        return f"Detections({len(self)} at {times} times: {phrases})"
+        phrases = name_some(sorted(self.table["phrase"].unique()), NAMED) or "none"
+        return f"Detections({len(self)} at {self.table['time_s'].nunique()} times: {phrases})"
 
     def select(self, rows: Bool[np.ndarray, " row"]) -> "Detections":
         """The rows for which the mask says so."""

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.storage.text import name_some
 
 COLUMNS = {
     "frame": "int64",
@@ -20,6 +21,10 @@ COLUMNS = {
     "distance_std_m": "float64",
 }
 """`source` tells sources of one class apart; floats are NaN where unknown; `onscreen` is 0, 1 or NaN."""
+
+
+NAMED = 5
+"""Classes that a text names before it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Events:
 
     def __repr__(self) -> str:
         present = [name for cls, name in enumerate(self.labels.names) if (self.table["cls"] == cls).any()]
-        return f"Events({len(self)} active frames of {len(present)} classes: {', '.join(present) or 'none'})"
+        listed = name_some(present, NAMED) or "none"
+        return f"Events({len(self)} active frames of {len(present)} classes: {listed})"
 
     @classmethod
     def empty(cls, labels: LabelSet = DCASE2025, hop_s: float = 0.1) -> "Events":
