@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def random_scene(sprites: CutoutSet, backdrops: BackgroundSet, rng: np.random.Generator) -> plan.ScenePlan:
-    """One to three sources before the camera, a third of which walk."""
+    """Draw a scene of one to three sources before the camera, a third of which walk."""
     size_m = tuple(float(side) for side in rng.uniform((5.0, 5.0, 2.5), (9.0, 8.0, 3.2)))
     middle_m = tuple(float(side * share) for side, share in zip(size_m, rng.uniform(0.35, 0.65, 2), strict=False))
     room = plan.Room(size_m, (*middle_m, MICROPHONE_M), float(rng.uniform(0, 360)), ())
@@ -64,7 +64,7 @@ def _source(sprites: CutoutSet, rng: np.random.Generator) -> plan.ScenePlanSourc
 def sheet(
     scenes: Sequence[plan.ScenePlan], sprites: CutoutSet, backdrops: BackgroundSet, columns: int = 3
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """One marked picture of each scene, in rows of `columns`."""
+    """Arrange one marked picture of each scene, in rows of `columns`."""
     marked = [_marked(scene, sprites, backdrops) for scene in scenes]
     return np.concatenate([np.concatenate(marked[n : n + columns], axis=1) for n in range(0, len(marked), columns)])
 

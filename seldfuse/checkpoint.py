@@ -38,7 +38,7 @@ class Checkpoint:
     labels: LabelSet
 
     def load_into(self, network: nn.Module) -> None:
-        """Copies the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
+        """Copy the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
         path = self.folder / WEIGHTS
         try:
             network.load_state_dict(self.read_weights())
@@ -48,17 +48,17 @@ class Checkpoint:
             ) from error
 
     def read_weights(self) -> dict[str, torch.Tensor]:
-        """By name. Raises CheckpointError where they are missing or damaged."""
+        """Read the weights, by name. Raises CheckpointError where they are missing or damaged."""
         return _read_weights(self.folder / WEIGHTS)
 
 
 def list_bundled() -> list[str]:
-    """Names of the checkpoints that come with seldfuse."""
+    """List the names of the checkpoints that come with seldfuse."""
     return sorted({config.parent.name for root in BUNDLED for config in root.glob(f"*/{CONFIG}")})
 
 
 def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -> Checkpoint:
-    """The checkpoint that a bundled name or a path stands for; with `of_any` another backend's will do.
+    """Open the checkpoint that a bundled name or a path stands for; with `of_any` another backend's will do.
 
     Raises CheckpointError where it is missing, is no checkpoint of `backend`, or is not safe to read.
     """
@@ -89,7 +89,7 @@ def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -
 def save_checkpoint(
     folder: Path, network: nn.Module, backend: str, labels: LabelSet, settings: Mapping[str, Any]
 ) -> None:
-    """Writes weights (as half precision) and settings; each file is whole or not there. Raises UsageError."""
+    """Write weights (in half precision) and settings; each file is whole or not there. Raises UsageError."""
     state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
     config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
     # safetensors' own writing does not tell a full disk as an OSError.
@@ -100,7 +100,7 @@ def save_checkpoint(
 
 
 def check_network_settings(data: Mapping[str, Any], kind: type[Any]) -> None:
-    """Raises CheckpointError for a setting of a network that the dataclass `kind` of this version does not have."""
+    """Check that the dataclass `kind` of this version has every setting of a network. Raises CheckpointError."""
     unknown = sorted(set(data) - {entry.name for entry in fields(kind)})
     if unknown:
         raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")

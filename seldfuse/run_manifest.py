@@ -41,7 +41,7 @@ class RunManifest:
             self._add({"recipe": self._recipe, **recipe})
 
     def find_finished(self, clip: Clip) -> list[Path]:
-        """The files of a clip that is finished: made from this input by this recipe, and all there. Else none."""
+        """Find the files of a clip that is finished: made from this input by this recipe, and all there. Else none."""
         found = self._inputs[clip.name] = _input(clip)
         line = self._finished.get(clip.name, {})
         if found is None or (line.get("input"), line.get("recipe")) != (found, self._recipe):
@@ -50,12 +50,12 @@ class RunManifest:
         return files if all(file.is_file() for file in files) else []
 
     def begin(self, name: str) -> None:
-        """To be called before the files of a clip are written: from then on the manifest's line is not true of them."""
+        """Cancel the line of a clip whose files are about to be written: from then on it is not true of them."""
         if self._finished.pop(name, None):
             self._add({"clip": name})
 
     def finish(self, name: str, files: Iterable[Path]) -> None:
-        """Enters a clip whose files are written; `finished` was asked about it before it was heard."""
+        """Enter a clip whose files are written; `find_finished` was called with it before it was run."""
         names = [file.relative_to(self._folder).as_posix() for file in files]
         self._add({"clip": name, "input": self._inputs.pop(name), "recipe": self._recipe, "files": names})
 
@@ -81,7 +81,9 @@ class RunManifest:
 def describe_run(
     backends: Sequence[BackendRequest], writers: Sequence[CatalogueEntry[Writer]], registry: Registry, **options: Any
 ) -> dict[str, Any]:
-    """All that results depend on but the input: versions, weights by their content, and options, as JSON values."""
+    """Describe all that results depend on but the input: versions, weights by their content, and options, as JSON
+    values.
+    """
     return {
         "seldfuse": seldfuse.__version__,
         "backends": [

@@ -19,12 +19,12 @@ FROM_WALL_M = 0.2
 
 
 def procedural_stage() -> SceneIngredients:
-    """Sounds that anyone can make, in scenes as real recordings have them."""
+    """Build the ingredients of scenes: procedural sounds, arranged as in real recordings."""
     return SceneIngredients(build_procedural_bank(DCASE2025, held_out=True, count=20), SceneStatistics.load())
 
 
 def plans(stage: SceneIngredients, rt60_s: float, moving: bool, rng: np.random.Generator) -> Iterator[ScenePlan]:
-    """Endless random scenes, each of one source at least."""
+    """Draw endless random scenes, each of one source at least."""
     while True:
         scene = draw_scene(stage, rng)
         if scene.sources:
@@ -34,7 +34,7 @@ def plans(stage: SceneIngredients, rt60_s: float, moving: bool, rng: np.random.G
 
 
 def draw_room(rt60_s: float, rng: np.random.Generator) -> Room:
-    """A room whose walls differ, with the microphone in its middle half."""
+    """Draw a room whose walls differ, with the microphone in its middle half."""
     size_m = rng.uniform((3.5, 3.5, 2.4), (9.0, 7.0, 4.0))
     walls = np.exp(rng.normal(0.0, 0.5, (6, 1))) * np.ones(len(BANDS_HZ))
     absorption = find_absorption(size_m, walls, np.full(len(BANDS_HZ), rt60_s))
@@ -43,7 +43,7 @@ def draw_room(rt60_s: float, rng: np.random.Generator) -> Room:
 
 
 def draw_place(room: Room, rng: np.random.Generator) -> Point:
-    """In the view's axes, all azimuths alike."""
+    """Draw a place in the view's axes, all azimuths alike."""
     while True:
         distance_m = rng.uniform(NEAREST_M, FARTHEST_M)
         azimuth, elevation = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(-HIGHEST_DEG, HIGHEST_DEG))

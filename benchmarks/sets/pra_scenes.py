@@ -49,7 +49,8 @@ WALLS = ("west", "east", "south", "north", "floor", "ceiling")
 def render_with_pyroomacoustics(
     scene: ScenePlan, bank: SoundBank
 ) -> tuple[Float32[np.ndarray, "2 sample"], SceneTruth]:
-    """Sound at 24 kHz and truth of one scene, as `seldfuse.synth.render.render_scenes` gives them, but for the room.
+    """Render the sound at 24 kHz and truth of one scene, as `seldfuse.synth.render.render_scenes` gives them, but for
+    the room.
 
     Raises ValueError where the room is no shoebox, and what `render` raises.
     """
@@ -66,7 +67,9 @@ def render_with_pyroomacoustics(
 
 
 def responses(room: Room, places_m: Float[np.ndarray, "place 3"], order: int) -> Float[np.ndarray, "place 2 sample"]:
-    """What W and Y' hear from places in the view's axes, of images up to an order; time starts at the source."""
+    """Compute the responses of W and Y' to places in the view's axes, of images up to an order; time starts at the
+    source.
+    """
     bands = {"center_freqs": list(BANDS_HZ), "description": "wall"}
     walls = {
         name: pra.Material({"coeffs": list(wall), **bands}) for name, wall in zip(WALLS, room.absorption, strict=True)
@@ -89,13 +92,13 @@ def responses(room: Room, places_m: Float[np.ndarray, "place 3"], order: int) ->
 
 
 def order_for(room: Room) -> int:
-    """The lowest order that leaves out no more than `LEFT_OUT`, at most `HIGHEST_ORDER`."""
+    """Find the lowest order that leaves out no more than `LEFT_OUT`, at most `HIGHEST_ORDER`."""
     orders = np.arange(1, HIGHEST_ORDER)
     return int(1 + (energy_beyond(room, orders) > LEFT_OUT).sum())
 
 
 def energy_beyond(room: Room, orders: Int[np.ndarray, "order"]) -> Float[np.ndarray, "order"]:
-    """Share of a reverberation's energy that comes from images beyond some orders, the mean over the bands.
+    """Compute the share of a reverberation's energy that comes from images beyond some orders, the mean over the bands.
 
     Along each direction energy decays exponentially with the way, and orders grow in proportion to it.
     """
@@ -177,7 +180,7 @@ def _filled(response: Float[np.ndarray, "_"], samples: int) -> Float[np.ndarray,
 
 
 def write_scenes(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -> Iterator[str]:
-    """Renders a file of plans into a split of a data set; yields the names of clips as they are done.
+    """Render a file of plans into a split of a data set; yield the names of clips as they are done.
 
     A clip that has its sound already is passed over; a lossy codec is a real one, as `seldfuse synth` has it. Raises
     UsageError where a sound is not among the folder's held-out ones, and what `render_with_pyroomacoustics` raises.

@@ -39,7 +39,7 @@ AUDIO_VISUAL = "dev-test-v1-av"
 
 
 def render_seen(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSplit:
-    """Renders what is missing of the audio-visual scenes, with videos, into a data set in `out`.
+    """Render what is missing of the audio-visual scenes, with videos, into a data set in `out`.
 
     Raises ValueError where plans or sounds are not the frozen ones, and what `seldfuse synth` raises.
     """
@@ -51,7 +51,7 @@ def render_seen(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSpl
 
 
 def render_sets(out: Path, sounds: Path, jobs: int) -> dict[str, DatasetSplit]:
-    """Renders what is missing of each set into a data set in `out`; gives the splits by the names of the sets.
+    """Render what is missing of each set into a data set in `out`; return the splits by the names of the sets.
 
     Raises ValueError where plans or sounds are not the frozen ones, or a split holds other clips; and what `seldfuse
     synth` and `write_scenes` raise.

@@ -48,7 +48,9 @@ YARDSTICKS = {
 
 
 def read_plans(name: str) -> dict[str, ScenePlan]:
-    """Plans of a frozen set by the names of their clips. Raises ValueError where the file is not the frozen one."""
+    """Read the plans of a frozen set by the names of their clips. Raises ValueError where the file is not the frozen
+    one.
+    """
     path = FOLDER / f"{name}.jsonl.gz"
     found, expected = hashlib.sha256(path.read_bytes()).hexdigest(), sums()[path.name]
     if found != expected:
@@ -57,13 +59,13 @@ def read_plans(name: str) -> dict[str, ScenePlan]:
 
 
 def sums(file: str = SUMS) -> dict[str, str]:
-    """Hashes by the names of what they are of, plans or sounds."""
+    """Read hashes by the names of what they are of, plans or sounds."""
     lines = (FOLDER / file).read_text(encoding="utf-8").splitlines()
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
 def freeze(name: str, sounds: Path, sprites: Path | None) -> None:
-    """Draws a set and writes its plans, its hash and those of its sounds. Raises ValueError where it is frozen."""
+    """Draw a set and write its plans, its hash and those of its sounds. Raises ValueError where it is frozen."""
     path = FOLDER / f"{name}.jsonl.gz"
     if path.exists():
         raise ValueError(f"these plans are frozen; take a new name for new ones: {path}")
@@ -85,14 +87,14 @@ def freeze(name: str, sounds: Path, sprites: Path | None) -> None:
 
 
 def check_sounds(bank: SoundBank) -> None:
-    """Raises ValueError where a sound of the frozen plans is missing or another one."""
+    """Check the sounds of the frozen plans. Raises ValueError where one is missing or another one."""
     for key, digest in sums(SOUND_SUMS).items():
         if key not in bank.keys or bank.hash_sound(key) != digest:
             raise ValueError(f"expected the sound with SHA-256 {digest}: {key}")
 
 
 def frozen_sounds(folder: Path) -> SoundBank:
-    """Of a folder's held-out sounds those that the frozen plans take. Raises ValueError as `check_sounds` does."""
+    """Select those of a folder's held-out sounds that the frozen plans take. Raises ValueError as `check_sounds` does."""
     bank, names = load_bank(folder, DCASE2025, held_out=True), sums(SOUND_SUMS)
     check_sounds(bank)
     return SoundBank(bank.labels, {key: entry for key, entry in bank.entries.items() if key in names}, held_out=True)

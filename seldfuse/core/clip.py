@@ -21,11 +21,11 @@ class AudioSource(Protocol):
 
     @property
     def duration_s(self) -> float | None:
-        """Length as the container states it, for progress only; None where it does not."""
+        """Return the length as the container states it, for progress only; None where it does not."""
         ...
 
     def blocks(self, on_warning: Callable[[str], None]) -> Iterator[Float32[np.ndarray, "channel sample"]]:
-        """Consecutive pieces of any length; `on_warning` hears of damage. Raises MediaError."""
+        """Yield consecutive pieces of any length; damage is reported to `on_warning`. Raises MediaError."""
         ...
 
 
@@ -42,7 +42,7 @@ class FrameSource(Protocol):
     """Pictures of a video, decoded on demand."""
 
     def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
-        """The picture shown at `start_s`, `start_s + 1 / rate_hz`, … up to `end_s` or the end. Raises MediaError."""
+        """Yield the picture shown at `start_s`, `start_s + 1 / rate_hz`, … up to `end_s` or the end. Raises MediaError."""
         ...
 
 
@@ -78,5 +78,5 @@ class Clip:
 
     @property
     def video_path(self) -> Path | None:
-        """The file that the pictures come from, as far as they come from one."""
+        """Return the file that the pictures come from; None where they come from none."""
         return getattr(self.video, "path", None)

@@ -44,7 +44,7 @@ class ClipBatch:
 
     @property
     def frames(self) -> int:
-        """Number of 100 ms frames in each window."""
+        """Return the number of 100 ms frames in each window."""
         return self.audio.shape[-1] // SAMPLES_PER_FRAME
 
     def __getitem__(self, name: str) -> Tensor:

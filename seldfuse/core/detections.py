@@ -78,14 +78,16 @@ class Detections:
 
     @classmethod
     def from_rows(cls, rows: Sequence[tuple[object, ...]], keypoints: Sequence[np.ndarray] = ()) -> "Detections":
-        """From one tuple per row in the order of `DETECTION_COLUMNS`; without keypoints, none were looked for."""
+        """Build detections from one tuple per row in the order of `DETECTION_COLUMNS`; without keypoints all are
+        unknown.
+        """
         table = pd.DataFrame(list(rows), columns=list(DETECTION_COLUMNS)).astype(DETECTION_COLUMNS)
         points = np.array(keypoints, dtype=float).reshape(-1, len(KEYPOINTS), 3)
         return cls(table, points if len(keypoints) else np.full((len(table), len(KEYPOINTS), 3), np.nan))
 
     @classmethod
     def concat(cls, parts: Sequence["Detections"]) -> "Detections":
-        """The rows of all parts, sorted by time; those of one time keep their order."""
+        """Concatenate the rows of all parts, sorted by time; those of one time keep their order."""
         if not parts:
             return cls.from_rows([])
         table = pd.concat([part.table for part in parts], ignore_index=True)
@@ -101,18 +103,18 @@ class Detections:
         return f"Detections({len(self)} at {self.table['time_s'].nunique()} times: {phrases})"
 
     def select(self, rows: Bool[np.ndarray, " row"]) -> "Detections":
-        """The rows for which the mask says so."""
+        """Select the rows where the mask is true."""
         return Detections(self.table[rows].reset_index(drop=True), self.keypoints[rows])
 
     def save(self, path: Path) -> None:
-        """Writes a Parquet file: the table, and x, y and score of each keypoint as columns. Raises UsageError."""
+        """Write a Parquet file: the table, and x, y and score of each keypoint as columns. Raises UsageError."""
         points = pd.DataFrame(self.keypoints.reshape(len(self), 3 * len(KEYPOINTS)), columns=_point_columns())
         with write_atomically(path) as draft:
             pd.concat([self.table.reset_index(drop=True), points], axis=1).to_parquet(draft, index=False)
 
     @classmethod
     def load(cls, path: Path) -> "Detections":
-        """Reads what `save` wrote; columns of keypoints may be left out. Raises UsageError that names what is wrong."""
+        """Read what `save` wrote; columns of keypoints may be left out. Raises UsageError that names what is wrong."""
         try:
             read = pd.read_parquet(path)
             table = read[list(DETECTION_COLUMNS)].astype(DETECTION_COLUMNS)

@@ -6,7 +6,7 @@ from seldfuse.errors import UsageError
 
 
 def resolve_device(name: str = "auto") -> torch.device:
-    """The device that `name` stands for: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
+    """Resolve the device that `name` stands for: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1`, `mps`.
 
     Raises UsageError where a device that was asked for is missing: nobody falls back to the CPU unasked.
     """

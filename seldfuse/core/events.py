@@ -59,7 +59,7 @@ class Events:
     def from_batch(
         cls, columns: Mapping[str, np.ndarray], rows: Sequence[int], labels: LabelSet = DCASE2025, hop_s: float = 0.1
     ) -> list["Events"]:
-        """The events of several clips, whose rows stand one clip after the other, `rows` of each.
+        """Split the events of several clips, whose rows stand one clip after the other, `rows` of each.
 
         They are checked all at once: to check and to make each clip's table anew would cost ten times as much.
         """
@@ -76,9 +76,9 @@ class Events:
         return events
 
     def segments(self) -> pd.DataFrame:
-        """One row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s, azimuth_deg,
-        distance_m, onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean direction
-        (of vectors), distance the geometric mean, the rest plain means.
+        """Build a table of one row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s,
+        azimuth_deg, distance_m, onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean
+        direction (of vectors), distance the geometric mean, the rest plain means.
         """
         column = {name: self.table[name].to_numpy() for name in COLUMNS}
         order = np.lexsort((column["frame"], column["source"], column["cls"]))

@@ -28,7 +28,7 @@ Angles = TypeVar("Angles")
 
 
 def fold_azimuth(azimuth_deg: Angles) -> Angles:
-    """Azimuth folded to [−90, 90]: a rear source gets the azimuth of its mirror image in front.
+    """Fold an azimuth to [−90, 90]: a rear source gets the azimuth of its mirror image in front.
 
     Any real angle is wrapped first; 150° becomes 30°, −150° becomes −30°, 180° becomes 0°.
     """
@@ -59,28 +59,28 @@ class Camera:
         return self.width_px / 2 / math.tan(math.radians(self.horizontal_fov_deg / 2))
 
     def azimuth_from_x(self, x_px: "np.ndarray | float") -> "np.ndarray":
-        """Azimuth in degrees of a pixel column."""
+        """Compute the azimuth in degrees of a pixel column."""
         return np.asarray(np.degrees(np.arctan((self.width_px / 2 - np.asarray(x_px)) / self.focal_px)) + self.yaw_deg)
 
     def x_from_azimuth(self, azimuth_deg: "np.ndarray | float") -> "np.ndarray":
-        """Pixel column of an azimuth; NaN for directions behind the camera's plane."""
+        """Compute the pixel column of an azimuth; NaN for directions behind the camera's plane."""
         relative = (np.asarray(azimuth_deg, dtype=float) - self.yaw_deg + 180.0) % 360.0 - 180.0
         x_px = self.width_px / 2 - self.focal_px * np.tan(np.radians(relative))
         return np.where(np.abs(relative) < 90.0, x_px, np.nan)
 
     def y_from_direction(self, azimuth_deg: "np.ndarray | float", elevation_deg: "np.ndarray | float") -> "np.ndarray":
-        """Pixel row of a direction in front of the camera."""
+        """Compute the pixel row of a direction in front of the camera."""
         relative = np.radians(np.asarray(azimuth_deg, dtype=float) - self.yaw_deg)
         return np.asarray(self.height_px / 2 - self.focal_px * np.tan(np.radians(elevation_deg)) / np.cos(relative))
 
     def contains(self, azimuth_deg: "np.ndarray | float", elevation_deg: "np.ndarray | float" = 0.0) -> "np.ndarray":
-        """Whether an unfolded direction falls inside the picture."""
+        """Test whether an unfolded direction falls inside the picture."""
         x_px = self.x_from_azimuth(azimuth_deg)
         y_px = self.y_from_direction(azimuth_deg, elevation_deg)
         return np.asarray((x_px >= 0) & (x_px < self.width_px) & (y_px >= 0) & (y_px < self.height_px))
 
 
 def column_azimuths_deg(columns: int) -> list[float]:
-    """The azimuth of the middle of each of so many columns of the challenge's picture, from left to right."""
+    """Compute the azimuth of the middle of each of so many columns of the challenge's picture, from left to right."""
     camera = Camera(columns, 1)
     return [float(camera.azimuth_from_x(column + 0.5)) for column in range(columns)]

@@ -48,7 +48,7 @@ class LabelSet:
         return tuple(label.name for label in self.classes)
 
     def index(self, word: str) -> int:
-        """Id of the class with this name, title or alias (case and punctuation aside). Raises UsageError."""
+        """Find the id of the class with this name, title or alias (case and punctuation aside). Raises UsageError."""
         for position, label in enumerate(self.classes):
             if _key(word) in {_key(known) for known in _words(label)}:
                 return position
@@ -57,7 +57,7 @@ class LabelSet:
         raise UsageError(f"{word!r} is no class of {self.name} ({', '.join(self.names)}){hint}")
 
     def has_same_classes(self, other: "LabelSet") -> bool:
-        """Whether both hold the same class names in the same order."""
+        """Test whether both hold the same class names in the same order."""
         return self.names == other.names
 
     def replace_typical_distances(self, distances_m: Sequence[float]) -> "LabelSet":
@@ -72,7 +72,7 @@ class LabelSet:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "LabelSet":
-        """Raises UsageError where `data` does not describe a label set."""
+        """Build a label set of what `to_json` gave. Raises UsageError where `data` does not describe a label set."""
         try:
             classes = tuple(Label(**{**entry, "aliases": tuple(entry.get("aliases", ()))}) for entry in data["classes"])
             return cls(str(data["name"]), classes)

@@ -66,7 +66,7 @@ class Posterior:
 
     @property
     def provides(self) -> tuple[str, ...]:
-        """Names of the fields that are there, activity first."""
+        """Return the names of the fields that are there, activity first."""
         return tuple(self.tensors())
 
     @property
@@ -78,17 +78,17 @@ class Posterior:
         return self.activity.shape[3]
 
     def tensors(self) -> dict[str, Tensor]:
-        """The fields that are there, by name."""
+        """Return the fields that are there, by name."""
         found = {name: getattr(self, name) for name in ("activity", *OPTIONAL)}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def map(self, function: Any) -> "Posterior":
-        """Every tensor passed through `function` (a slice of the batch, a move to a device, …)."""
+        """Pass every tensor through `function` (a slice of the batch, a move to a device, …)."""
         return replace(self, **{name: function(tensor) for name, tensor in self.tensors().items()})
 
     @classmethod
     def concat(cls, parts: "Sequence[Posterior]") -> "Posterior":
-        """The clips of several posteriors that provide the same fields, one after the other."""
+        """Concatenate the clips of several posteriors that provide the same fields, one after the other."""
         first = parts[0]
         joined: dict[str, Any] = {name: torch.cat([part.tensors()[name] for part in parts]) for name in first.provides}
         return replace(first, **joined)
@@ -97,7 +97,7 @@ class Posterior:
         return self.map(lambda tensor: tensor.to(device))
 
     def save(self, path: Path) -> None:
-        """Writes a safetensors file: tensors by field name, everything else as JSON in its metadata.
+        """Write a safetensors file: tensors by field name, everything else as JSON in its metadata.
 
         Half precision is kept as it is. Raises UsageError where `path` cannot be written.
         """
@@ -115,7 +115,7 @@ class Posterior:
 
     @classmethod
     def load(cls, path: Path) -> "Posterior":
-        """Reads what `save` wrote. Raises UsageError that names what is wrong with the file."""
+        """Read what `save` wrote. Raises UsageError that names what is wrong with the file."""
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 header = file.metadata() or {}

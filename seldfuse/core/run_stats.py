@@ -28,5 +28,5 @@ class RunStats:
             self.stage_s[name] = self.stage_s.get(name, 0.0) + time.perf_counter() - started
 
     def compute_real_time_factor(self, name: str) -> float:
-        """Seconds of sound per second of the stage."""
+        """Compute the seconds of sound per second of the stage."""
         return self.audio_s / max(self.stage_s[name], 1e-9)

@@ -38,7 +38,7 @@ WHOLE = ("frame", "class", "source")
 
 
 def read_events(path: Path, labels: LabelSet = DCASE2025) -> Events:
-    """Events of one file; azimuth as the file has it, distance in metres, what the file leaves out as unknown.
+    """Read the events of one file; azimuth as the file has it, distance in metres, what the file leaves out as unknown.
 
     A source number that a frame and class use twice (the challenge's baseline writes 0 everywhere) is replaced by the
     lowest free one, as the official scorer does. Raises UsageError that names the first line that is no event.
@@ -50,15 +50,16 @@ def read_events(path: Path, labels: LabelSet = DCASE2025) -> Events:
 
 
 def read_rows(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
-    """The rows of one file in their order, which settles ties in scoring: frame, class, source, azimuth in degrees,
-    distance in metres, on-screen; NaN for columns that the file leaves out. Raises UsageError as `read_events` does.
+    """Read the rows of one file in their order, which settles ties in scoring: frame, class, source, azimuth in
+    degrees, distance in metres, on-screen; NaN for columns that the file leaves out. Raises UsageError as `read_events`
+    does.
     """
     return _pick(path, labels, ROW)
 
 
 def read_positions(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
-    """Who sounds where: frame, class, source, azimuth and elevation in degrees, distance in metres; NaN for columns
-    that the file leaves out. Source numbers and errors are those of `read_events`.
+    """Read the positions of sources: frame, class, source, azimuth and elevation in degrees, distance in metres; NaN
+    for columns that the file leaves out. Source numbers and errors are those of `read_events`.
     """
     rows = _pick(path, labels, PLACE)
     rows[:, PLACE.index("source")] = _distinct_sources(rows[:, :3].astype(np.int64))
@@ -66,7 +67,9 @@ def read_positions(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarr
 
 
 def read_many(paths: Sequence[Path], labels: LabelSet = DCASE2025) -> list[Float64[np.ndarray, "row 6"]]:
-    """`read_rows` of every file, many times as fast where all are whole files of 2025, which are parsed together."""
+    """Read the rows of every file as `read_rows` does, many times as fast where all are whole files of 2025, which are
+    parsed together.
+    """
     found = [_body(path) for path in paths]
     bodies = [body for body in found if body is not None]
     lengths = [body.count(b"\n") for body in bodies]
@@ -79,12 +82,12 @@ def read_many(paths: Sequence[Path], labels: LabelSet = DCASE2025) -> list[Float
 
 
 def write_result(result: Result, path: Path) -> None:
-    """Writes a result's events as a file of 2025; raises as `write_events` does."""
+    """Write a result's events as a file of 2025; raises as `write_events` does."""
     write_events(result.events, path)
 
 
 def write_events(events: Events, path: Path) -> None:
-    """Writes a file of 2025: azimuth folded to the front in whole degrees, distance in whole centimetres.
+    """Write a file of 2025: azimuth folded to the front in whole degrees, distance in whole centimetres.
 
     An unknown on-screen flag is written as 0, as audio-only systems of the challenge do. Raises UsageError where
     an event has no direction or no distance, or frames are not 100 ms long, for which the format has no place.

@@ -7,7 +7,7 @@ from seldfuse.storage.walk import list_files
 
 
 def find_by_stem(folder: Path) -> dict[str, Path]:
-    """The CSV files in a folder and the folders below it, by file name without suffix, in the order of names.
+    """Find the CSV files in a folder and the folders below it, by file name without suffix, in the order of names.
 
     Hidden files are passed over. Raises UsageError where there are none, or two of one name.
     """

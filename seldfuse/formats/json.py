@@ -27,13 +27,13 @@ DECIMALS = {
 
 
 def write_result(result: Result, path: Path) -> None:
-    """Writes `to_document(result)`. Raises UsageError where `path` cannot be written."""
+    """Write `to_document(result)`. Raises UsageError where `path` cannot be written."""
     with write_atomically(path) as draft:
         draft.write_text(json.dumps(to_document(result), allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def to_document(result: Result) -> dict[str, Any]:
-    """The result as JSON values.
+    """Convert a result to JSON values.
 
     `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the
     names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null. `intervals` maps `azimuth` and

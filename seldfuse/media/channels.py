@@ -17,7 +17,7 @@ class ChannelSelection:
 
     @classmethod
     def read(cls, pair: str | None, assume_mono: bool = False) -> "ChannelSelection":
-        """From the text of `--channels`, such as `0,1`. Raises UsageError."""
+        """Parse the text of `--channels`, such as `0,1`. Raises UsageError."""
         if pair is None:
             return cls(None, assume_mono)
         found = re.fullmatch(r"\s*(\d{1,4})\s*,\s*(\d{1,4})\s*", pair)
@@ -30,7 +30,7 @@ class ChannelSelection:
         return cls((left, right), assume_mono)
 
     def select_from(self, there: int) -> tuple[int, ...]:
-        """The channels to take from a file that has `there` of them: left and right, or the only one.
+        """Select the channels to take from a file that has `there` of them: left and right, or the only one.
 
         Raises MediaError, whose text has no path yet.
         """

@@ -37,7 +37,7 @@ class MediaInfo:
 
 
 def probe(path: Path) -> MediaInfo:
-    """Reads the header of a file, decoding next to nothing. Raises MediaError."""
+    """Read the header of a file, decoding next to nothing. Raises MediaError."""
     with open_media(path) as container:
         sound = find_audio_stream(container)
         picture = find_video_stream(container)
@@ -54,7 +54,7 @@ def probe(path: Path) -> MediaInfo:
 
 @contextmanager
 def open_media(path: Path) -> Iterator[InputContainer]:
-    """The file at `path`, open for reading. Raises MediaError where there is none or it is no media."""
+    """Open the file at `path` for reading. Raises MediaError where there is none or it is no media."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def describe_missing_file(path: Path) -> MediaError:
-    """The error for a file that is not there; it names a neighbour of similar name."""
+    """Build the error for a file that is not there; it names a neighbour of similar name."""
     try:
         neighbours = os.listdir(path.parent)
     except OSError:
@@ -95,18 +95,18 @@ def describe_missing_file(path: Path) -> MediaError:
 
 
 def find_audio_stream(container: InputContainer) -> AudioStream | None:
-    """The first audio stream that can be decoded; one of an unknown codec has no context."""
+    """Find the first audio stream that can be decoded; one of an unknown codec has no context."""
     return next((stream for stream in container.streams.audio if stream.codec_context), None)
 
 
 def find_video_stream(container: InputContainer) -> VideoStream | None:
-    """The first video stream that can be decoded; the cover of a record is none."""
+    """Find the first video stream that can be decoded; cover art is none."""
     streams = (stream for stream in container.streams.video if stream.codec_context)
     return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
 
 
 def read_start_s(container: InputContainer) -> float:
-    """The timestamp that is time 0. What comes before zero is a codec's run-in, which players drop."""
+    """Read the timestamp that is time 0. What comes before zero is a codec's run-in, which players drop."""
     return max(0.0, (container.start_time or 0) / av.time_base)
 
 
@@ -116,7 +116,7 @@ def decode_stream(
     kind: type[AnyFrame],
     on_damage: Callable[[FFmpegError], Any],
 ) -> Iterator[AnyFrame]:
-    """The frames of one stream. Packets that cannot be decoded are passed over and told to `on_damage`."""
+    """Decode the frames of one stream. Packets that cannot be decoded are skipped and reported to `on_damage`."""
     packets = container.demux(stream)
     while True:
         try:

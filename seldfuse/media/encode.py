@@ -42,7 +42,7 @@ Timed = tuple[Fraction, VideoFrame | AudioFrame]
 
 
 def write_wav(path: Path, samples: Float32[np.ndarray, "channel sample"], sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
-    """Writes 16-bit PCM. Raises ValueError where a sample lies outside [−1, 1], and UsageError where writing fails."""
+    """Write 16-bit PCM. Raises ValueError where a sample lies outside [−1, 1], and UsageError where writing fails."""
     _check_level(samples)
     whole = np.clip(np.round(samples * 32768.0), -32768, 32767).astype("<i2")
     with write_atomically(path) as draft, wave.open(str(draft), "wb") as file:
@@ -59,7 +59,7 @@ def write_video(
     samples: Float32[np.ndarray, "2 sample"],
     sample_rate_hz: int = SAMPLE_RATE_HZ,
 ) -> None:
-    """Writes H.264 pictures (MPEG-4 where FFmpeg has no H.264 encoder) and AAC sound into an MP4 file.
+    """Write H.264 pictures (MPEG-4 where FFmpeg has no H.264 encoder) and AAC sound into an MP4 file.
 
     A picture of FFmpeg's that is YUV 4:2:0 is coded without its colours being converted, and their meaning is noted in
     the file. Width and height must be even. Raises ValueError where they are not, where there is no frame, or where a

@@ -72,7 +72,7 @@ def find_clips(
     channels: ChannelSelection | None = None,
     fov_deg: float = Camera.horizontal_fov_deg,
 ) -> list[Clip]:
-    """The clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
+    """Find the clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
 
     An input is a file, a folder (with all below it), a pattern such as `"takes/*.wav"`, a folder in the layout of the
     challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
@@ -97,7 +97,7 @@ def find_clips(
 
 
 def stands_for_one(text: str | Path) -> bool:
-    """Say whether an input is one recording, and not a folder or a pattern."""
+    """Test whether an input is one recording, and not a folder or a pattern."""
     return text == DEMO or not (os.path.isdir(text) or (glob.has_magic(str(text)) and not os.path.exists(text)))
 
 

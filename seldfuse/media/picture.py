@@ -29,7 +29,7 @@ class FileFrames:
     path: Path
 
     def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
-        """The picture shown at `start_s`, `start_s + 1 / rate_hz`, … before `end_s` or the end of the video.
+        """Yield the picture shown at `start_s`, `start_s + 1 / rate_hz`, … before `end_s` or the end of the video.
 
         Shown is the last picture whose timestamp is not later; before the first one, the first. A picture shown at
         several times is one array. Raises MediaError where the file has no picture.
@@ -44,7 +44,9 @@ class FileFrames:
 def decode_shown(
     path: Path, rate_hz: float, start_s: float = 0.0, end_s: float | None = None
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """What `FileFrames.frames` gives, as it was decoded: times and pictures. Raises MediaError as that does."""
+    """Decode what `FileFrames.frames` gives, as times and pictures that are not converted yet. Raises MediaError as
+    that does.
+    """
     end_s = (math.inf if end_s is None else end_s) - ROUNDING_S
     tick = 0
     for until_s, picture in _spans(_with_times(path, start_s, seek=start_s >= SEEK_FROM_S)):

@@ -33,7 +33,7 @@ STATE_THEIR_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "wav", "w64", "flac", "aiff"}
 
 
 def ignore_warning(_warning: str) -> None:
-    """A listener that does not listen."""
+    """Ignore a warning."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FileAudio:
 
     @property
     def duration_s(self) -> float | None:
-        """Length as the header states it, for progress only; None where it cannot be read."""
+        """Return the length as the header states it, for progress only; None where it cannot be read."""
         try:
             return probe(self.path).duration_s
         except MediaError:
@@ -61,7 +61,7 @@ class FileAudio:
     def blocks(
         self, on_warning: Callable[[str], None] = ignore_warning
     ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
-        """Consecutive pieces of about a second; `on_warning` hears of damage.
+        """Decode consecutive pieces of about a second; damage is reported to `on_warning`.
 
         Raises MediaError where the file is no media, has no sound, lacks the channels, or holds NaN or Inf.
         """

@@ -58,13 +58,13 @@ class StereoCheck:
     def pass_through(
         self, blocks: Iterable[Float32[np.ndarray, "2 sample"]]
     ) -> Iterator[Float32[np.ndarray, "2 sample"]]:
-        """Hands the blocks on unchanged and listens on the way."""
+        """Yield the blocks unchanged and check them on the way."""
         for block in blocks:
             self.update(block)
             yield block
 
     def update(self, block: Float32[np.ndarray, "2 sample"]) -> None:
-        """Takes the next piece of sound; delays are looked for in the first minute that is not silent."""
+        """Check the next piece of sound; delays are estimated in the first minute that is not silent."""
         sound = block.astype(np.float64)
         peak = float(np.abs(sound).max(initial=0.0))
         self._peak = max(self._peak, peak)
@@ -75,11 +75,13 @@ class StereoCheck:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing has been heard so far."""
+        """Test whether everything so far was silence."""
         return self._peak <= SILENT_PEAK
 
     def warnings(self) -> tuple[str, ...]:
-        """Sentences for the user: what was found, what it does to the results, and what to do. Empty if all is well."""
+        """List sentences for the user: what was found, what it does to the results, and what to do. Empty if all is
+        well.
+        """
         if self.silent:
             return ("the sound is silent, so nothing will be found; check the recording's level",)
         left, right = self._gram.diagonal()
@@ -121,7 +123,7 @@ class StereoCheck:
 
 
 def estimate_delays_s(groups: Float64[np.ndarray, "2 group frame sample"]) -> Float[np.ndarray, " group"]:
-    """Delay of the left channel behind the right one in each group of frames; NaN where none stands out.
+    """Estimate the delay of the left channel behind the right one in each group of frames; NaN where none stands out.
 
     The peak of the generalised cross-correlation with phase transform (Knapp and Carter, 1976), averaged over the
     frames of a group. Its sign does not count: a coincident pair may have channels of opposite sign.

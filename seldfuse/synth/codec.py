@@ -73,7 +73,7 @@ class _Dice(NamedTuple):
 def apply_codec(
     audio: Float[Tensor, "batch 2 sample"], kbps: Sequence[int], starts: Sequence[int]
 ) -> Float[Tensor, "batch 2 sample"]:
-    """Each scene as it might come out of a codec at its bit rate, at 24 kHz and in time with what went in.
+    """Simulate a codec at the bit rate of each scene; the output is at 24 kHz and in time with the input.
 
     `starts` picks what chance does to each scene. Raises ValueError for a bit rate that is not in `RATES`.
     """
@@ -142,7 +142,8 @@ def _dice(device: str) -> _Dice:
 
 
 def mdct(samples: Float[Tensor, "*batch sample"]) -> Float[Tensor, "*batch frame bin"]:
-    """Modified discrete cosine transform: windows of 2048 samples under a sine, every 1024, with 1024 lines each.
+    """Compute the modified discrete cosine transform: windows of 2048 samples under a sine, every 1024, with 1024 lines
+    each.
 
     The first window begins 1024 samples before the first sample. Source: Princen, Johnson and Bradley, ICASSP 1987.
     """
@@ -154,7 +155,7 @@ def mdct(samples: Float[Tensor, "*batch sample"]) -> Float[Tensor, "*batch frame
 
 
 def inverse_mdct(lines: Float[Tensor, "*batch frame bin"], count: int) -> Float[Tensor, "*batch sample"]:
-    """The first `count` samples again: what the windows fold in on themselves cancels where they overlap."""
+    """Reconstruct the first `count` samples: what the windows fold in on themselves cancels where they overlap."""
     later, earlier = _dct4(lines).chunk(2, dim=-1)
     window = _window(lines.device)
     head = torch.cat([earlier, -earlier.flip(-1)], dim=-1) * window[:HOP]

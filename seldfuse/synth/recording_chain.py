@@ -27,7 +27,7 @@ _RINGING = SAMPLE_RATE_HZ // 10
 def apply_chain(
     audio: Float[Tensor, "batch 2 sample"], wears: Sequence[RecordingChain]
 ) -> Float[Tensor, "batch 2 sample"]:
-    """Scenes at 24 kHz as their equipment hands them on: gain, clipping at ±1, band limits, then a codec's doing.
+    """Apply the recording chain of each scene at 24 kHz: gain, clipping at ±1, band limits, then a codec.
 
     The codec is `codec.coded`; what chance does in it depends on the scene's wear alone. What overshoots in the end is
     clipped, as a player does. Raises ValueError for a bit rate that `codec.RATES` does not hold.
@@ -67,7 +67,7 @@ def _corners(
 
 
 def encode_aac(audio: Float32[np.ndarray, "2 sample"], kbps: int) -> Float32[np.ndarray, "2 sample"]:
-    """A scene at 24 kHz after real AAC, encoded and decoded in memory, of the same length and in time with it.
+    """Encode and decode a scene at 24 kHz with real AAC in memory; the output has its length and is in time with it.
 
     The encoder is FFmpeg's own at its default settings, with intensity stereo and noise substitution as in most videos;
     `kbps` is for both channels together.

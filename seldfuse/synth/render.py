@@ -55,7 +55,7 @@ def render_scenes(
     responses: ResponseSet | None = None,
     device: torch.device | str = "cpu",
 ) -> RenderedScenes:
-    """Sound and truth of scenes of one length.
+    """Render sound and truth of scenes of one length.
 
     Raises ValueError where the lengths differ, MediaError where a sound cannot be read, UsageError where a plan names a
     sound or a measured response that is not there.
@@ -77,13 +77,13 @@ def render_scenes(
 def apply_recording_chain(
     audio: Float[Tensor, "batch 2 sample"], scenes: Sequence[ScenePlan]
 ) -> Float[Tensor, "batch 2 sample"]:
-    """The pair as the scenes' equipment hands it on; what is too loud is turned down first."""
+    """Apply the recording chains of scenes to the pair; what is too loud is attenuated first."""
     audio = audio / (audio.abs().amax(dim=(1, 2), keepdim=True) / PEAK).clamp_min(1.0)
     return apply_chain(audio, [scene.wear for scene in scenes])
 
 
 def render_dry_sounds(scenes: Sequence[ScenePlan], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
-    """What the sources of all scenes, one after the other, sound like without a room, at 1 m."""
+    """Render the sources of all scenes, one after the other, without a room, at 1 m."""
     sources = [source for scene in scenes for source in scene.sources]
     dry = np.zeros((len(sources), samples), dtype=np.float32)
     for row, source in zip(dry, sources, strict=True):
@@ -92,7 +92,7 @@ def render_dry_sounds(scenes: Sequence[ScenePlan], bank: SoundBank, samples: int
 
 
 def add_takes(row: Float[np.ndarray, "sample"], takes: Sequence[SoundTake], bank: SoundBank, gain: float) -> None:
-    """Adds takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
+    """Add takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
     for take in takes:
         sound = bank.read_sound(take.sound, take.speed, take.semitones).samples
         offset = round(take.offset_s * SAMPLE_RATE_HZ)
@@ -199,7 +199,7 @@ def _sum(
 def render_noise(
     scenes: Sequence[ScenePlan], samples: int, device: torch.device | str
 ) -> Float[Tensor, "batch 2 sample"]:
-    """Background noise, W and Y'."""
+    """Render background noise, W and Y'."""
     noise = torch.zeros(len(scenes), 2, samples, device=device)
     ambiences = {row: scene.ambience for row, scene in enumerate(scenes) if scene.ambience is not None}
     for slope in {ambience.slope for ambience in ambiences.values()}:

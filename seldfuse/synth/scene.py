@@ -53,7 +53,7 @@ class SourcePath:
         return self.start_m != self.end_m
 
     def compute_position(self, time_s: "Float[np.ndarray, 'time'] | float") -> Float[np.ndarray, "*time 3"]:
-        """Places in metres at times in seconds of the scene."""
+        """Compute places in metres at times in seconds of the scene."""
         way = np.clip((np.asarray(time_s, dtype=float) - self.begin_s) / (self.end_s - self.begin_s), 0.0, 1.0)
         start, end = np.array(self.start_m), np.array(self.end_m)
         return np.asarray(start + way[..., None] * (end - start))
@@ -87,7 +87,7 @@ class Room:
     absorption: tuple[tuple[float, ...], ...]
 
     def locate(self, view_m: Float[np.ndarray, "*time 3"]) -> Float[np.ndarray, "*time 3"]:
-        """Places in the room's axes of places in the view's axes."""
+        """Convert places in the view's axes to the room's axes."""
         cos, sin = math.cos(math.radians(self.yaw_deg)), math.sin(math.radians(self.yaw_deg))
         x, y, z = np.moveaxis(np.asarray(view_m, dtype=float), -1, 0)
         return np.asarray(np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=-1) + np.array(self.microphone_m))
@@ -166,17 +166,17 @@ class ScenePlan:
 
     @property
     def takes(self) -> tuple[SoundTake, ...]:
-        """All that is played: the sources' takes, then the babble's."""
+        """List all that is played: the sources' takes, then the babble's."""
         babble = self.ambience.babble if self.ambience else ()
         return (*(take for source in self.sources for take in source.takes), *babble)
 
     def to_json(self) -> str:
-        """One line, the same for the same plan."""
+        """Convert to one line of JSON, the same for the same plan."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "ScenePlan":
-        """Reads what `to_json` wrote. Raises ValueError, KeyError or TypeError where it is not a plan."""
+        """Read what `to_json` wrote. Raises ValueError, KeyError or TypeError where it is not a plan."""
         plan = _tuples(json.loads(text))
         ambience, view = plan["ambience"], plan["view"]
         return cls(

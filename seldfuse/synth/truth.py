@@ -41,11 +41,13 @@ class SceneTruth:
 
     @property
     def onscreen(self) -> Bool[np.ndarray, "source frame"]:
-        """Whether a direction lies in the challenge's picture, by the pinhole law."""
+        """Test whether a direction lies in the challenge's picture, by the pinhole law."""
         return np.asarray(Camera().contains(self.azimuth_deg, self.elevation_deg), dtype=bool)
 
     def to_posterior(self) -> Posterior:
-        """Activity 0 or 1 on three tracks, filled from the first; direction folded to the front."""
+        """Convert to a posterior: activity 0 or 1 on three tracks, filled from the first; direction folded to the
+        front.
+        """
         lane = _lanes(self.scene, self.cls)
         kept = lane < TRACKS
         frames = self.active.shape[1]
@@ -61,7 +63,7 @@ class SceneTruth:
         return Posterior(activity, direction_from_azimuth(azimuth_deg), distance, onscreen, labels=self.labels)
 
     def to_events(self) -> list[Events]:
-        """Scene by scene what a label file holds; a source's number is its place in the scene's plan."""
+        """Convert scene by scene to what a label file holds; a source's number is its place in the scene's plan."""
         source, frame = np.nonzero(self.active)
         first = np.searchsorted(self.scene, np.arange(self.scenes))
         cell = (source, frame)
@@ -83,7 +85,7 @@ class SceneTruth:
 
 
 def compute_truth(scenes: Sequence[ScenePlan], labels: LabelSet, dry: Float[Tensor, "source sample"]) -> SceneTruth:
-    """The truth of scenes whose sources, one after the other, sound as `dry` says. Places are those mid-frame."""
+    """Compute the truth of scenes whose sources, one after the other, sound as `dry` says. Places are those mid-frame."""
     sources = [(number, source) for number, scene in enumerate(scenes) for source in scene.sources]
     frames = scenes[0].frames
     middle_s = (np.arange(frames) + 0.5) * FRAME_S

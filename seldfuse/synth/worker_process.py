@@ -14,7 +14,7 @@ _KEPT_BYTES = 2**30
 
 
 def prepare_worker() -> None:
-    """One thread, for there are several processes; Ctrl-C is the parent's affair; and none outlives its parent."""
+    """Prepare a worker: one thread, for there are several processes; Ctrl-C is left to the parent; none outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -22,7 +22,7 @@ def prepare_worker() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Lets the process keep memory that it will want again for the next scene.
+    """Let the process hold on to memory that it will need again for the next scene.
 
     glibc hands large blocks back to the system at once, and a third of the time of rendering goes into getting them
     anew. Where the C library is another one nothing happens.

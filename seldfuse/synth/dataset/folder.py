@@ -52,11 +52,11 @@ class DatasetSplit:
         return self.get_folder(suffix) / f"{clip}.{suffix}"
 
     def list_files(self) -> list[Path]:
-        """All files of the split, and what killed runs left of such."""
+        """List all files of the split, and what killed runs left of them."""
         return sorted(path for suffix in PARTS for path in self.get_folder(suffix).glob(f"*.{suffix}"))
 
     def clip_name(self, number: int, scene: ScenePlan) -> str:
-        """The challenge's kind of name: fold 4 for tests, else 1, which its baseline takes for synthetic scenes."""
+        """Build a name as the challenge does: fold 4 for tests, else 1, which its baseline takes for synthetic scenes."""
         room, mix = divmod(number, MIXES)
         yaw_deg = round(scene.room.yaw_deg) % 360 if scene.room else 0
         return f"fold{4 if 'test' in self.name else 1}_room{room + 1:03}_mix{mix:03}_deg{yaw_deg:03}_start0000"
@@ -71,7 +71,7 @@ class WrittenClip:
 
 
 def write_clip(split: DatasetSplit, clip: str, scene: ScenePlan, stage: SceneIngredients, video: bool) -> WrittenClip:
-    """Renders a scene alone, so that its bytes depend on no other, and writes its files.
+    """Render a scene alone, so that its bytes depend on no other, and write its files.
 
     A lossy codec in the plan is here a real one. Raises MediaError where a sound or a picture cannot be read,
     UsageError where writing fails.
@@ -89,7 +89,7 @@ def write_clip(split: DatasetSplit, clip: str, scene: ScenePlan, stage: SceneIng
 
 
 def describe_clip(split: DatasetSplit, clip: str, events: Events, video: bool) -> WrittenClip:
-    """What is to be said of a clip whose files, with or without a video, are written."""
+    """Describe a clip whose files, with or without a video, are written."""
     written = [split.get_path(clip, suffix) for suffix in PARTS if video or suffix != "mp4"]
     return WrittenClip(
         {path.relative_to(split.out).as_posix(): hash_file(path, "sha256") for path in written}, _seconds(events)
@@ -97,7 +97,7 @@ def describe_clip(split: DatasetSplit, clip: str, events: Events, video: bool) -
 
 
 def render_with_codec(scene: ScenePlan, rendering: Rendering) -> tuple[Float32[np.ndarray, "2 sample"], SceneTruth]:
-    """Sound and truth of a scene, with a real codec in place of what stands for it where scenes are rendered."""
+    """Render sound and truth of a scene with a real codec in place of the simulated one."""
     audio, truth = rendering(replace(scene, wear=replace(scene.wear, codec_kbps=None)))
     if scene.wear.codec_kbps is not None:
         audio = encode_aac(audio, scene.wear.codec_kbps).clip(-1.0, 1.0)

@@ -13,7 +13,7 @@ from seldfuse.synth.scene import MeasuredRoom, ScenePlan
 
 
 def read_plans(path: Path) -> dict[str, ScenePlan]:
-    """Scenes by name, in the order of the file, which may be packed with gzip.
+    """Read scenes by name, in the order of the file, which may be packed with gzip.
 
     The manifest of a split is such a file too. Raises UsageError, which names the line.
     """
@@ -36,7 +36,7 @@ def read_plans(path: Path) -> dict[str, ScenePlan]:
 
 
 def check_plans(plans: Mapping[str, ScenePlan], stage: SceneIngredients, video: bool) -> None:
-    """Raises UsageError where a plan takes a sound, a response or a view that is not there."""
+    """Check what plans refer to. Raises UsageError where one takes a sound, a response or a view that is not there."""
     responses = frozenset(stage.responses.keys if stage.responses else ())
     for name, plan in plans.items():
         unknown = sorted({take.sound for take in plan.takes}.difference(stage.bank.entries))

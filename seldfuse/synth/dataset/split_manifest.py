@@ -48,7 +48,7 @@ class SplitManifest:
             ) from error
 
     def is_finished(self, number: int) -> bool:
-        """Whether a clip has its line, and its files are there."""
+        """Test whether a clip has its line, and its files are there."""
         return number in self._finished and all(path.is_file() for path in self._finished[number][0])
 
     @property
@@ -57,7 +57,7 @@ class SplitManifest:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each class sounds in all finished clips, the most frequent first."""
+        """Sum how long each class sounds in all finished clips, the most frequent first."""
         total: defaultdict[str, float] = defaultdict(float)
         for _, seconds in self._finished.values():
             for name, of_clip in seconds.items():
@@ -65,7 +65,7 @@ class SplitManifest:
         return {name: round(total[name], 1) for name in sorted(total, key=lambda name: -total[name])}
 
     def add(self, line: Line) -> None:
-        """Enters a clip whose files are written. Raises UsageError where that fails."""
+        """Enter a clip whose files are written. Raises UsageError where that fails."""
         try:
             append_json_line(self._split.manifest, line, compact=True)
         except OSError as error:
@@ -107,7 +107,7 @@ class SplitManifest:
 
 
 def describe_dataset(stage: SceneIngredients, inputs: Mapping[str, Path | None], **options: Any) -> dict[str, Any]:
-    """All that clips depend on but their number: version, options, digests of input files and folders."""
+    """Describe all that clips depend on but their number: version, options, digests of input files and folders."""
     return {
         "seldfuse": seldfuse.__version__,
         **options,

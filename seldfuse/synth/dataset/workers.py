@@ -58,7 +58,7 @@ class ProblemLog:
         self._texts.append(text)
 
     def pop_all(self) -> tuple[str, ...]:
-        """What was reported since the last call."""
+        """Return what was reported since the last call."""
         texts, self._texts = tuple(self._texts), []
         return texts
 
@@ -74,7 +74,7 @@ class SceneClipMaker:
     problems: ProblemLog = field(default_factory=ProblemLog)
 
     def make(self, order: ClipOrder) -> ClipOutcome:
-        """Draws, renders and writes one clip. Raises UsageError."""
+        """Draw, render and write one clip. Raises UsageError."""
         try:
             line, error = self._line(order), None
         except MediaError as found:
@@ -91,7 +91,7 @@ class SceneClipMaker:
 def run_workers(
     orders: Iterable[AnyOrder], maker: ClipWorker[AnyOrder, AnyMade], jobs: int
 ) -> Generator[AnyMade, None, None]:
-    """Makes clips with `jobs` processes and gives them in the order of the orders, whichever is done first.
+    """Make clips with `jobs` processes and yield them in the order of the orders, whichever is done first.
 
     Close the iterator to stop early. Raises what `maker.make` does, and SeldfuseError where a process dies.
     """

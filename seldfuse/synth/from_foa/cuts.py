@@ -28,7 +28,7 @@ class FoaCut:
 
     @property
     def name(self) -> str:
-        """As the challenge calls its clips."""
+        """Build the name as the challenge names its clips."""
         return f"{self.recording.name}_deg{self.angle_deg:03}_start{self.start_frame:04}"
 
 
@@ -41,18 +41,18 @@ class CutQueue:
         self._cuts = cuts
 
     def take_cuts(self) -> list[FoaCut]:
-        """As many of the next cuts as clips are missing, fewer where the row ends; they are missing no more."""
+        """Take as many of the next cuts as clips are missing, fewer where no more are left; they are missing no more."""
         taken = list(islice(self._cuts, self.missing))
         self.missing = 0
         return taken
 
     def replace_last(self) -> None:
-        """One of those that were taken cannot be used."""
+        """Ask for another cut in place of one that cannot be used."""
         self.missing += 1
 
 
 def draw_cuts(recordings: Sequence[FoaRecording], seed: int) -> Iterator[FoaCut]:
-    """Random cuts, no two alike, until there are no others.
+    """Draw random cuts, no two alike, until there are no others.
 
     A recording is drawn with a weight of its length, then a frame to start at, then an angle, with the calls of the
     standard library that the challenge's program has: of the same recordings, the same seed makes the same cuts.
@@ -71,7 +71,7 @@ def draw_cuts(recordings: Sequence[FoaRecording], seed: int) -> Iterator[FoaCut]
 
 
 def cut_evenly(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> Iterator[FoaCut]:
-    """Cuts of all recordings from beginning to end, one every `hop_s` seconds, each at a random angle."""
+    """Cut all recordings from beginning to end, one every `hop_s` seconds, each at a random angle."""
     rng = random.Random(seed)
     hop = round(hop_s * FRAMES_PER_S)
     starts = ((recording, start) for recording in recordings for start in range(0, recording.starts, hop))
@@ -80,7 +80,7 @@ def cut_evenly(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> I
 
 
 def queue_all(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> CutQueue:
-    """Everything, cut every `hop_s` seconds. Raises UsageError where these are not whole frames."""
+    """Queue everything, cut every `hop_s` seconds. Raises UsageError where these are not whole frames."""
     if hop_s < 1 / FRAMES_PER_S or not math.isclose(hop_s * FRAMES_PER_S, round(hop_s * FRAMES_PER_S)):
         raise UsageError(f"--hop expects seconds in steps of {1 / FRAMES_PER_S}, such as 2.5, got {hop_s}")
     cuts = list(cut_evenly(recordings, hop_s, seed))
@@ -88,7 +88,8 @@ def queue_all(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> Cu
 
 
 def queue_counts(texts: Sequence[str], recordings: Sequence[FoaRecording], seed: int) -> list[CutQueue]:
-    """Random cuts, as many as `--clips` says: a number for all splits together, or SPLIT=NUMBER once or several times.
+    """Queue random cuts, as many as `--clips` says: a number for all splits together, or SPLIT=NUMBER once or several
+    times.
 
     SPLIT may be the beginning of several splits' names: dev-train is both dev-train-sony and dev-train-tau. All are
     drawn together, so that those of one split do not depend on the others' numbers. Raises UsageError.

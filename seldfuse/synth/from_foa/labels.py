@@ -22,7 +22,7 @@ class NoDistanceError(UsageError):
 
 
 def read_labels(path: Path, distance_m: float | None = None) -> Float64[np.ndarray, "row 6"]:
-    """The rows of a label file of 2022, 2023 or 2024, columns as in `PLACE`, azimuth not folded.
+    """Read the rows of a label file of 2022, 2023 or 2024, columns as in `PLACE`, azimuth not folded.
 
     `distance_m` stands in where the file has no distances. Raises UsageError where the file is no such file, and
     NoDistanceError.
@@ -45,7 +45,7 @@ def read_labels(path: Path, distance_m: float | None = None) -> Float64[np.ndarr
 
 
 def cut_events(rows: Float64[np.ndarray, "row 6"], start_frame: int, angle_deg: int) -> Events:
-    """What sounds in the five seconds from a frame on, seen at a viewing angle.
+    """Cut the events of the five seconds from a frame on, seen at a viewing angle.
 
     Turning by the angle adds it to the azimuth. On-screen is what the camera sees of the direction before it is folded
     to the front, by the pinhole law; the challenge's own table of whole degrees differs within 1° of the border.

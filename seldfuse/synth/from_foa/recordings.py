@@ -46,14 +46,14 @@ class FoaRecording:
 
     @property
     def starts(self) -> int:
-        """At how many frames a clip may begin."""
+        """Count the frames at which a clip may begin."""
         return self.frames - WINDOW_FRAMES + 1
 
 
 def find_recordings(
     folder: Path, with_video: bool, distance_m: float | None, on_problem: Callable[[str], None] | None = None
 ) -> list[FoaRecording]:
-    """The recordings in a folder and below it, sorted by split and name as the challenge's program sorts them.
+    """Find the recordings in a folder and below it, sorted by split and name as the challenge's program sorts them.
 
     Files belong together whose paths differ only in the folders foa_dev, metadata_dev and video_dev, and in their
     suffix. The split is called like the folder that a sound is in. Headers and labels are read; `on_problem` is told

@@ -33,7 +33,7 @@ class PanoramaReader:
         self._held: deque[PanoramaBand] = deque(maxlen=PICTURES)
 
     def read_frames(self, start_frame: int) -> Iterator[PanoramaBand]:
-        """The pictures of five seconds from a frame of 100 ms on, the first one nearest to its beginning.
+        """Read the pictures of five seconds from a frame of 100 ms on, the first one nearest to its beginning.
 
         Raises MediaError where the video cannot be read or ends before.
         """

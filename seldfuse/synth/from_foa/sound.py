@@ -16,7 +16,7 @@ W, Y, X = 0, 1, 3
 
 
 def read_foa(path: Path, first: int, count: int) -> Float32[np.ndarray, "channel {count}"]:
-    """`count` samples of all channels from the sample `first` on, full scale at 1.
+    """Read `count` samples of all channels from the sample `first` on, full scale at 1.
 
     The file's rate is taken for 24 kHz. Raises MediaError where it cannot be read, ends before, or holds NaN or Inf.
     """
@@ -44,7 +44,7 @@ def read_foa(path: Path, first: int, count: int) -> Float32[np.ndarray, "channel
 
 
 def convert_to_stereo(foa: Float32[np.ndarray, "4 sample"], angle_deg: int) -> Float32[np.ndarray, "2 sample"]:
-    """Left and right of a coincident pair that looks along a viewing angle: L = W + Y', R = W − Y'.
+    """Compute left and right of a coincident pair that points along a viewing angle: L = W + Y', R = W − Y'.
 
     Y' is Y of the scene turned to the left by the angle. A plane wave of azimuth θ and elevation φ comes out as
     1 ± sin(θ + angle) cos φ (Wilkins et al., "Two vs. Four-Channel Sound Event Localization and Detection", 2023).

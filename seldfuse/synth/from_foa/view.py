@@ -24,7 +24,7 @@ class PanoramaBand(NamedTuple):
 
 
 def copy_band(picture: VideoFrame) -> PanoramaBand:
-    """A copy of the rows that count, less than two fifths of the picture."""
+    """Copy the rows that are used, less than two fifths of the picture."""
     picture = picture.reformat(format="yuv420p")
     planes, (top, bottom) = picture.to_ndarray(), _rows(picture.height)
     luma = planes[None, : picture.height]
@@ -49,7 +49,7 @@ class PanoramaView:
         self._chroma = _Sampler(width_px, angle_deg, across[::2] + 0.5, down[::2] + 1.0, step=2, offset_px=(0.5, 1.0))
 
     def render(self, band: PanoramaBand) -> VideoFrame:
-        """The picture, YUV 4:2:0 as the panorama was."""
+        """Render the picture, YUV 4:2:0 as the panorama was."""
         rows, columns = CAMERA.height_px, CAMERA.width_px
         planes = np.empty((rows * 3 // 2, columns), np.uint8)
         planes[:rows] = self._luma.of(band.luma)[0]

@@ -50,7 +50,7 @@ class FoaClipMaker:
     distance_m: float | None = None
 
     def make(self, cuts: Sequence[FoaCut]) -> list[FoaOutcome]:
-        """Writes the clips of cuts of one recording, which must come in the order of time. Raises UsageError."""
+        """Write the clips of cuts of one recording, which must come in the order of time. Raises UsageError."""
         recording = cuts[0].recording
         rows = read_labels(recording.labels, self.distance_m)
         reel = PanoramaReader(recording.video) if recording.video else None
@@ -85,7 +85,7 @@ class FoaClipMaker:
 
 
 def render_pictures(reel: PanoramaReader, cut: FoaCut) -> Iterator[VideoFrame]:
-    """What the camera sees during the cut."""
+    """Render what the camera sees during the cut."""
     view = None
     for band in reel.read_frames(cut.start_frame):
         view = view or PanoramaView(band.luma.shape[2], cut.angle_deg)
@@ -95,7 +95,7 @@ def render_pictures(reel: PanoramaReader, cut: FoaCut) -> Iterator[VideoFrame]:
 def make_clips(
     wishes: Sequence[CutQueue], maker: FoaClipMaker, finished: Callable[[FoaCut], bool], jobs: int
 ) -> Generator[FoaOutcome, None, None]:
-    """Makes what is wished for, but for what is finished, with `jobs` processes.
+    """Make the clips that are queued and not finished, with `jobs` processes.
 
     For a cut that is too loud the next one of its row is made, so a data set does not depend on the number of
     processes. Close the iterator to stop early. Raises UsageError, and SeldfuseError where a process dies.
@@ -111,14 +111,14 @@ def make_clips(
 
 
 def group_by_recording(cuts: Sequence[FoaCut]) -> list[list[FoaCut]]:
-    """The cuts by recording and in the order of time, some at a time."""
+    """Group cuts by recording and in the order of time, some at a time."""
     ordered = sorted(cuts, key=lambda cut: (cut.recording.split, cut.recording.name, cut.start_frame, cut.angle_deg))
     of_one = [list(group) for _, group in groupby(ordered, key=lambda cut: cut.recording)]
     return [group[first : first + TOGETHER] for group in of_one for first in range(0, len(group), TOGETHER)]
 
 
 def describe_cuts(recordings: Sequence[FoaRecording], **options: Any) -> dict[str, Any]:
-    """All that clips depend on but how many there are: version, options, a digest of names, lengths and sizes."""
+    """Describe all that clips depend on but how many there are: version, options, a digest of names, lengths and sizes."""
     inputs = [
         (
             recording.split,

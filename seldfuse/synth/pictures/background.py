@@ -33,11 +33,11 @@ class BackgroundSet:
     files: tuple[str, ...] = ()
 
     def draw(self, rng: np.random.Generator) -> str:
-        """The key of one of the pictures, of a drawn room where there are none."""
+        """Draw the key of one of the pictures, of a drawn room where there are none."""
         return self.files[rng.integers(len(self.files))] if self.files else f"{DRAWN}:{rng.integers(SEEDS)}"
 
     def read_picture(self, key: str, scene: ScenePlan, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
-        """The background as the camera sees it; takes tens of milliseconds, so keep it.
+        """Read the background as the camera sees it; takes tens of milliseconds, so store it.
 
         A picture twice as wide as high is a panorama (equirectangular, its middle where the room's x axis points),
         which is turned with the scene; any other one is cut to fill. Raises UsageError for an unknown key, MediaError.
@@ -57,7 +57,7 @@ class BackgroundSet:
 
 
 def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | None = None) -> BackgroundSet:
-    """The pictures of a folder and its sub-folders; no folder leaves drawn rooms.
+    """List the pictures of a folder and its sub-folders; no folder leaves drawn rooms.
 
     `on_problem` is told of files that are no pictures, and the rest goes on; without it MediaError is raised. Raises
     UsageError where no picture is left.
@@ -81,7 +81,7 @@ def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | No
 
 
 def estimate_room(key: str, room: Room | MeasuredRoom | None) -> Room:
-    """The room that the background shows: the scene's, or one made up from the key where its walls are unknown."""
+    """Estimate the room that the background shows: the scene's, or one drawn from the key where its walls are unknown."""
     if isinstance(room, Room):
         return room
     rng = np.random.default_rng([len(key), *key.encode()])

@@ -20,7 +20,7 @@ Place = tuple[float, float]
 
 
 def find_sound_points(rgba: UInt8[np.ndarray, "height width 4"], keypoints: Keypoints | None) -> dict[str, Place]:
-    """Mouth, hands and feet in pixels: hands only where a wrist is known, the others from the outline if need be."""
+    """Find mouth, hands and feet in pixels: hands only where a wrist is known, the others from the outline if need be."""
     known = np.full((17, 3), np.nan) if keypoints is None else keypoints
     found = {MOUTH: _mouth(known), HANDS: _middle(known, WRISTS), FEET: _middle(known, ANKLES)}
     points = {MOUTH: _band(rgba, 0.06, 0.14), FEET: _band(rgba, 0.93, 1.0)}
@@ -30,7 +30,8 @@ def find_sound_points(rgba: UInt8[np.ndarray, "height width 4"], keypoints: Keyp
 
 
 def estimate_height_m(rows: int, keypoints: Keypoints | None) -> float:
-    """How tall a cut-out of `rows` pixels is, when the person is of middle stature; he may sit, or lack his legs.
+    """Estimate how tall a cut-out of `rows` pixels is, when the person is of middle stature, standing, sitting or cut
+    off.
 
     A limb that points at the camera looks short, so the longer ones count.
     """

@@ -37,12 +37,12 @@ class Cutout:
         return self.phrase == PERSON
 
     def get_sound_position(self, kind: str) -> tuple[float, float]:
-        """Where a sound of this kind comes from."""
+        """Return where a sound of this kind comes from."""
         return self.points.get(kind, self.points[POINT])
 
     @cached_property
     def pyramid(self) -> tuple[Float32[Tensor, "1 4 rows columns"], ...]:
-        """Colours times alpha, and alpha, 0 to 255: at full size, at half of it, and so on."""
+        """Compute colours times alpha, and alpha, 0 to 255: at full size, at half of it, and so on."""
         rgba = torch.from_numpy(self.rgba).permute(2, 0, 1)[None].float()
         levels = [torch.cat([rgba[:, :3] * (rgba[:, 3:] / 255), rgba[:, 3:]], dim=1)]
         while min(levels[-1].shape[2:]) >= 2 * SMALLEST_PX:
@@ -51,7 +51,7 @@ class Cutout:
         return tuple(levels)
 
     def trim(self) -> "Cutout":
-        """Without the empty rows and columns around it."""
+        """Cut off the empty rows and columns around it."""
         rows, columns = (np.flatnonzero(self.rgba[..., 3].any(axis=axis)) for axis in (1, 0))
         (top, bottom), (left, right) = (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1)
         points = {kind: (float(x - left), float(y - top)) for kind, (x, y) in self.points.items()}

@@ -52,7 +52,7 @@ class CutoutSet:
     held_out: bool = False
 
     def draw(self, cls: int | None, rng: np.random.Generator, avoid: Collection[str] = ()) -> str:
-        """The key of a sprite that may stand for a class, of any person for None; one of `avoid` only if need be."""
+        """Draw the key of a cut-out that may stand for a class, of any person for None; one of `avoid` only if need be."""
         keys = self._keys(cls)
         fresh = tuple(key for key in keys if key not in avoid) or keys
         if fresh:
@@ -61,7 +61,7 @@ class CutoutSet:
         return f"{DRAWN}/{self._drawn_kind(cls)}/{seed if self.held_out else seed + int(rng.integers(1, DRAWN_SPLIT))}"
 
     def load_cutout(self, key: str) -> Cutout:
-        """Decodes or draws, and keeps the last ones. Raises UsageError for a key that is unknown, MediaError."""
+        """Decode or draw a cut-out; the last ones are stored. Raises UsageError for a key that is unknown, MediaError."""
         folder, _, rest = key.partition("/")
         kind, _, seed = rest.partition("/")
         if folder == DRAWN and kind in KINDS and seed.isdecimal():
@@ -74,7 +74,7 @@ class CutoutSet:
         return read_cutout(self.cards[key])
 
     def draw_kind(self, cls: int | None) -> str:
-        """Where on a sprite a class sounds."""
+        """Return the kind of place on a cut-out where a class sounds."""
         return POINT if cls is None else PLACES.get(self.labels.classes[cls].name, POINT)
 
     def _keys(self, cls: int | None) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class CutoutSet:
 def load_cutouts(
     folder: Path | None, labels: LabelSet, held_out: bool = False, on_problem: Report | None = None
 ) -> CutoutSet:
-    """The cut-outs of a folder: PNG pictures with an alpha channel in sub-folders named `person` or after a class.
+    """Load the cut-outs of a folder: PNG pictures with an alpha channel in sub-folders named `person` or after a class.
 
     Beside a picture may stand a JSON file of the same name: `keypoints`, 17 times x, y and visibility in the order of
     COCO; `point`, where the sound comes from; `estimate_height_m`. A file `persons.json` in the folder itself may list

@@ -63,7 +63,7 @@ class CutoutCard:
 
 
 def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> dict[str, CutoutCard]:
-    """The cut-outs of a folder by their paths in it, each read once to know that it can be.
+    """Find the cut-outs of a folder by their paths in it, each read once to know that it can be.
 
     What cannot be used is told to `on_problem`; without it UsageError or MediaError is raised.
     """
@@ -147,7 +147,7 @@ def _report(error: SeldfuseError, on_problem: Report | None) -> None:
 
 @lru_cache(maxsize=CACHED)
 def read_cutout(card: CutoutCard) -> Cutout:
-    """The cut-out of a card. Raises UsageError where it is none, MediaError where the file cannot be read."""
+    """Read the cut-out of a card. Raises UsageError where it is none, MediaError where the file cannot be read."""
     rgba = read_still(card.path).to_ndarray(format="rgba")
     if rgba[..., 3].min() == 255:
         raise UsageError(

@@ -53,7 +53,7 @@ Pair = Float[np.ndarray, "2"]
 def render_frames(
     scene: ScenePlan, sprites: CutoutSet, backdrops: BackgroundSet, camera: Camera = CAMERA, fps: Fraction | int = FPS
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-    """The pictures of the scene at 0, 1 / fps, … seconds, as many as fit.
+    """Render the pictures of the scene at 0, 1 / fps, … seconds, as many as fit.
 
     Raises ValueError where the scene has no view, and what sprites and backdrops raise.
     """
@@ -73,7 +73,8 @@ def render_frames(
 def compute_detections(
     scene: ScenePlan, sprites: CutoutSet, camera: Camera, times_s: Float[np.ndarray, "time"]
 ) -> Detections:
-    """What is to be seen of each figure at times in seconds, sorted by time and figure; `track` is the figure's index.
+    """Compute what a perfect detector finds of each figure at times in seconds, sorted by time and figure; `track` is
+    the figure's index.
 
     A box holds the pixels that are more the figure's than the background's and that no nearer figure covers; figures
     without such a pixel are left out. Keypoints are those of people, with a score of 1 inside of the picture and 0
@@ -139,7 +140,7 @@ class VisibleRegion(NamedTuple):
         behind[...] = mixed
 
     def claim(self, free: Bool[np.ndarray, "height width"]) -> tuple[float, float, float, float] | None:
-        """Takes this figure's pixels from the free ones: the box of those it got (left, top, right, bottom)."""
+        """Take this figure's pixels from the free ones; return the box of those it got (left, top, right, bottom)."""
         part, solid = self._part(free), self.clear[..., 0] <= 128
         taken = solid & part
         part &= ~solid

@@ -45,7 +45,7 @@ Paint = Callable[[Surface, np.random.Generator], Colours]
 
 
 def draw_interior(room: Room, camera: Camera, rng: np.random.Generator) -> UInt8[np.ndarray, "height width 3"]:
-    """The room seen from its microphone, level, `room.yaw_deg + camera.yaw_deg` to the left of its x axis."""
+    """Draw the room as seen from its microphone, level, `room.yaw_deg + camera.yaw_deg` to the left of its x axis."""
     rays = _rays(camera, room.yaw_deg)
     origin, size = (np.array(place, np.float32)[:, None] for place in (room.microphone_m, room.size_m))
     with np.errstate(divide="ignore"):

@@ -53,7 +53,7 @@ class Canvas:
         return window, np.hypot(self.x[:, window[1]] - centre[0], self.y[window[0]] - centre[1]) - radius
 
     def draw_limb(self, start: Place, end: Place, radius: float, end_radius: float | None = None) -> Shape:
-        """A stroke with round ends, whose thickness may change on its way."""
+        """Draw a stroke with round ends, whose thickness may change on its way."""
         end_radius = radius if end_radius is None else end_radius
         window = _window((start[0], end[0]), (start[1], end[1]), max(radius, end_radius))
         x, y = self.x[:, window[1]] - start[0], self.y[window[0]] - start[1]
@@ -62,7 +62,7 @@ class Canvas:
         return window, np.hypot(x - way * dx, y - way * dy) - (radius + way * (end_radius - radius))
 
     def paint(self, colour: Colour, *shapes: Shape) -> None:
-        """All of the shapes, grown together."""
+        """Paint all of the shapes, grown together."""
         outside = np.full(self.alpha.shape[:2], np.inf, np.float32)
         for window, beyond in shapes:
             outside[window] = np.minimum(outside[window], beyond)
@@ -90,7 +90,7 @@ def _window(across: tuple[float, ...], down: tuple[float, ...], radius: float = 
 
 
 def draw_object(kind: str, seed: int) -> Cutout:
-    """A sprite of one of `KINDS`, always the same for the same seed."""
+    """Draw a cut-out of one of `KINDS`, always the same for the same seed."""
     return KINDS[kind](np.random.default_rng(seed)).trim()
 
 

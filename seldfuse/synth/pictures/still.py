@@ -12,7 +12,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def read_still(path: Path) -> VideoFrame:
-    """The picture of a file, in whatever format it is kept. Raises MediaError."""
+    """Read the picture of a file in any format. Raises MediaError."""
     try:
         with av.open(str(path)) as file:
             return next(file.decode(video=0))

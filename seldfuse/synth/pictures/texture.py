@@ -7,7 +7,7 @@ TILE = 256
 
 
 def build_noise_tile(rng: np.random.Generator, slope: float = 1.2) -> Float32[np.ndarray, "256 256"]:
-    """Noise of mean 0 and deviation 1 whose spectrum falls with the frequency to the power of `slope`."""
+    """Draw noise of mean 0 and deviation 1 whose spectrum falls with the frequency to the power of `slope`."""
     rows, columns = np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None, :]
     frequency = np.hypot(rows, columns)
     frequency[0, 0] = np.inf
@@ -19,7 +19,7 @@ def build_noise_tile(rng: np.random.Generator, slope: float = 1.2) -> Float32[np
 def sample_tile(
     tile: Float32[np.ndarray, "256 256"], across: Float[np.ndarray, "*pixel"], down: Float[np.ndarray, "*pixel"]
 ) -> Float[np.ndarray, "*pixel"]:
-    """The tile at places counted in its cells, between which it is interpolated; it repeats in all directions."""
+    """Sample the tile at places counted in its cells, between which it is interpolated; it repeats in all directions."""
     across, down = across.astype(np.float32), down.astype(np.float32)
     x, y = np.floor(across), np.floor(down)
     right, below = across - x, down - y

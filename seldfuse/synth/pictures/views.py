@@ -33,7 +33,7 @@ def draw_view(
     rng: np.random.Generator,
     duration_s: float = 5.0,
 ) -> CameraView:
-    """A background, a figure for most sources that come before the camera, and up to two who make no sound.
+    """Draw a background, a figure for most sources that come before the camera, and up to two who make no sound.
 
     The statures of people are such that those who stand have their feet on the floor, within the bounds of statures.
     """

@@ -69,17 +69,17 @@ class ResponseSet:
 
     @property
     def largest_room(self) -> int:
-        """The most responses that `draw` can hand out at a time."""
+        """Count the most responses that `draw` can return at a time."""
         return max(len(room) for room in self.rooms.values())
 
     def get_response(self, key: str) -> Response:
-        """The response of a key. Raises UsageError where there is none, MediaError where it cannot be read."""
+        """Return the response of a key. Raises UsageError where there is none, MediaError where it cannot be read."""
         if key not in self.entries:
             raise UsageError(f"expected one of {len(self.entries)} measured responses, got {key!r}")
         return _response(self.entries[key])
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[str, ...]:
-        """Keys of different responses of one room; all rooms that have so many are equally likely.
+        """Draw the keys of different responses of one room; all rooms that have so many are equally likely.
 
         Each is read, to know that it can be. With `on_problem` one that cannot is reported once and passed over.
         Raises UsageError where no room has so many, MediaError where one cannot be read, or too few can.
@@ -109,7 +109,7 @@ class ResponseSet:
 
 
 def load_responses(folder: Path, on_problem: Report | None = None) -> ResponseSet:
-    """Lists the responses of a folder and its sub-folders.
+    """List the responses of a folder and its sub-folders.
 
     There are SOFA files (AES69, `TrainingData.IR` of four receivers), and WAV files of four channels with a
     `positions.csv` beside them (columns file, azimuth_deg, elevation_deg, distance_m; azimuth positive to the left). A
@@ -141,7 +141,7 @@ def load_responses(folder: Path, on_problem: Report | None = None) -> ResponseSe
 def convert_to_mid_side(
     foa: Float32[np.ndarray, "4 sample"], yaw_deg: float
 ) -> tuple[Float32[np.ndarray, "sample"], Float32[np.ndarray, "sample"]]:
-    """W, and Y after `yaw_deg` was added to all azimuths: left is their sum, right their difference."""
+    """Compute W, and Y after `yaw_deg` was added to all azimuths: left is their sum, right their difference."""
     w, y, _, x = foa
     yaw = math.radians(yaw_deg)
     return w, math.sin(yaw) * x + math.cos(yaw) * y

@@ -30,13 +30,13 @@ class StraightPaths(NamedTuple):
     end_s: Float[Tensor, "source"]
 
     def select_rows(self, which: Int[Tensor, "row"]) -> "StraightPaths":
-        """Some of them."""
+        """Select some of the paths."""
         return StraightPaths(*(part[which] for part in self))
 
     def compute_position(
         self, source: Int[Tensor, "block"], time_s: Float[Tensor, "block time"]
     ) -> Float[Tensor, "block time 3"]:
-        """Where sources are at times, a row of times for each."""
+        """Compute where sources are at times, a row of times for each."""
         begin_s, end_s = self.begin_s[source].unsqueeze(1), self.end_s[source].unsqueeze(1)
         way = ((time_s - begin_s) / (end_s - begin_s)).clamp(0.0, 1.0).unsqueeze(-1)
         start_m, end_m = self.start_m[source].unsqueeze(1), self.end_m[source].unsqueeze(1)
@@ -49,7 +49,7 @@ def render_direct(
     fft_samples: int,
     walks: StraightPaths,
 ) -> Float[Tensor, "source 2 sample"]:
-    """The direct sound in W and Y'. `spectra` are those of `dry` over `fft_samples`.
+    """Render the direct sound in W and Y'. `spectra` are those of `dry` over `fft_samples`.
 
     Between samples the sound is read by cubic interpolation at twice the rate, true within 0.1 dB up to 6 kHz.
     """
@@ -71,7 +71,7 @@ def render_direct(
 def render_reflections(
     dry: Float[Tensor, "source sample"], rooms: ShoeboxRooms, of: Int[Tensor, "source"], walks: StraightPaths
 ) -> Float[Tensor, "source 2 sample"]:
-    """The early reflections in W and Y'."""
+    """Render the early reflections in W and Y'."""
     sources, samples = dry.shape
     hops = samples // HOP
     blocks = torch.nn.functional.pad(dry, (HOP, HOP)).unfold(1, 2 * HOP, HOP)  # (source, hops + 1, 2·HOP)

@@ -23,12 +23,16 @@ _LOWEST_HZ = 50.0
 
 
 def draw_noise(slope: float, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
-    """A diffuse field, W and Y', of mean square 1 in W, whose spectrum falls by 10·`slope` dB a decade above 50 Hz."""
+    """Draw a diffuse field, W and Y', of mean square 1 in W, whose spectrum falls by 10·`slope` dB a decade above 50
+    Hz.
+    """
     return _pair(_shape_noise(slope, device).unsqueeze(0), starts, samples)[:, 0]
 
 
 def draw_octave(band: int, starts: Sequence[int], samples: int, device: str) -> Float[Tensor, "row 2 sample"]:
-    """One of the bands of `shoebox` of white diffuse fields, W and Y'; all bands' W adds up to a mean square of 1."""
+    """Draw one of the octave bands of `shoebox` of white diffuse fields, W and Y'; all bands' W adds up to a mean
+    square of 1.
+    """
     return _pair(_octaves(device)[band : band + 1], starts, samples)[:, 0]
 
 

@@ -66,7 +66,7 @@ class ShoeboxRooms:
 
     @classmethod
     def from_scenes(cls, rooms: Sequence[Room], device: torch.device | str = "cpu") -> "ShoeboxRooms":
-        """The batch of some rooms."""
+        """Build the batch of some rooms."""
 
         def tensor(values: list[Any], *shape: int) -> Tensor:
             return torch.tensor(values, dtype=torch.float32).reshape(len(rooms), *shape).to(device)
@@ -83,7 +83,7 @@ class ShoeboxRooms:
 def compute_early(
     rooms: ShoeboxRooms, of: Int[Tensor, "pair"], view_m: Float[Tensor, "pair 3"], fft_samples: int
 ) -> Complex[Tensor, "pair 2 frequency"]:
-    """Spectra of the reflections up to `ORDER` in W and Y', without the direct sound.
+    """Compute the spectra of the reflections up to `ORDER` in W and Y', without the direct sound.
 
     `of` says in which room each pair stands, `view_m` where its source is, in the view's axes. Time starts when the
     source sounds.
@@ -106,7 +106,9 @@ def compute_early(
 
 
 def compute_late_power(rooms: ShoeboxRooms) -> Float[Tensor, "room band step"]:
-    """Mean square of each sample of the noise in W, every `LATE_STEP_S`, that stands for the images not placed."""
+    """Compute the mean square of each sample of the noise in W, every `LATE_STEP_S`, that stands for the images not
+    placed.
+    """
     directions = _octant(str(rooms.size_m.device))
     path_m = SPEED_OF_SOUND_M_S * LATE_STEP_S * torch.arange(LATE_STEPS, device=rooms.size_m.device)
     crossings = _crossings_per_m(directions, rooms)  # (room, direction)
@@ -120,7 +122,7 @@ def compute_late_power(rooms: ShoeboxRooms) -> Float[Tensor, "room band step"]:
 def find_absorption(
     size_m: Float[np.ndarray, "3"], pattern: Float[np.ndarray, "6 band"], rt60_s: Float[np.ndarray, "band"]
 ) -> Float[np.ndarray, "6 band"]:
-    """Absorption whose reverberation decays by 60 dB in `rt60_s`, band by band.
+    """Find the absorption whose reverberation decays by 60 dB in `rt60_s`, band by band.
 
     `pattern` says how much the walls swallow beside each other. The decay is that of all mirror images, read off
     between −5 and −35 dB of the backward-integrated energy (ISO 3382-1). The logarithm of what a wall leaves scales
@@ -135,7 +137,7 @@ def find_absorption(
 
 
 def compute_decay_s(swallowed_per_m: Float[Tensor, "direction band"]) -> Float[Tensor, "band"]:
-    """Time of 60 dB of decay of a field in which each direction decays by its own exponential."""
+    """Compute the time of 60 dB of decay of a field in which each direction decays by its own exponential."""
     rate = 2.0 * SPEED_OF_SOUND_M_S * swallowed_per_m  # of the energy, per second
     time_s = torch.linspace(0.0, 1.0, 300).square().unsqueeze(-1) * (14.0 / rate.min(dim=0).values)  # (time, band)
     energy = (torch.exp(-rate * time_s.unsqueeze(1)) / rate).mean(dim=1)
@@ -156,7 +158,7 @@ def _crossing(
 
 @lru_cache(maxsize=16)
 def build_band_filters(fft_samples: int, device: str) -> Float[Tensor, "band frequency"]:
-    """Amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the frequency."""
+    """Compute the amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the frequency."""
     frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ)
     octaves = torch.log2(frequency_hz.clamp(BANDS_HZ[0], BANDS_HZ[-1]) / torch.tensor(BANDS_HZ).unsqueeze(1))
     return torch.cos(octaves.clamp(-1.0, 1.0) * (math.pi / 2)).square().to(device)

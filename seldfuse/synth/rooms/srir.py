@@ -49,7 +49,7 @@ class RoomRecording(NamedTuple):
     sample_rate_hz: float
 
     def direct(self) -> slice:
-        """The samples of the direct sound."""
+        """Cut out the samples of the direct sound."""
         reach = round(DIRECT_S * self.sample_rate_hz)
         return slice(max(0, self.find_onset() - reach), self.find_onset() + reach + 1)
 
@@ -67,7 +67,7 @@ class SofaEntry:
     place: SourcePosition
 
     def read(self) -> RoomRecording:
-        """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
+        """Read the response. Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
         with _sofa(self.path) as file:
             foa = np.asarray(file["Data.IR"][self.row], dtype=np.float32)
             return _usable(RoomRecording(foa, _rate_hz(file, self.path)), f"{self.path}, measurement {self.row}")
@@ -81,7 +81,7 @@ class WavEntry:
     place: SourcePosition
 
     def read(self) -> RoomRecording:
-        """Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
+        """Read the response. Raises MediaError where it cannot be read, is silent, or holds NaN or Inf."""
         resampler = av.AudioResampler(format="fltp")
         damage: list[Exception] = []
         with open_media(self.path) as container:
@@ -106,7 +106,7 @@ def _usable(recording: RoomRecording, name: str) -> RoomRecording:
 
 @contextmanager
 def report_and_skip(on_problem: Report | None) -> Iterator[None]:
-    """Reports what a user can mend and goes on behind the block; raises it where nobody listens."""
+    """Report an error that a user can correct and go on behind the block; raise it where there is no `on_problem`."""
     try:
         yield
     except (UsageError, MediaError) as error:
@@ -116,7 +116,7 @@ def report_and_skip(on_problem: Report | None) -> Iterator[None]:
 
 
 def read_wav_room(table: Path, on_problem: Report | None) -> dict[str, Entry]:
-    """The files that a `positions.csv` names, by the names it gives them.
+    """List the files that a `positions.csv` names, by the names it gives them.
 
     Raises UsageError for the table and its lines, MediaError for a file; with `on_problem` a bad line is passed over.
     """
@@ -176,7 +176,7 @@ def _place(azimuth_deg: float, elevation_deg: float, distance_m: float) -> Sourc
 
 
 def read_sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
-    """The measurements of a SOFA file (AES69), by their numbers.
+    """List the measurements of a SOFA file (AES69), by their numbers.
 
     The standard counts places from the origin; some files give the source's from the listener, and the listener's
     beside it. The direct sound says which of the two a file means. The listener is taken to stand upright. Raises

@@ -29,7 +29,7 @@ _FFT_SAMPLES = 2 * EARLY_SAMPLES
 
 
 def compute_direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2 sample"]:
-    """The direct sound in W and Y': a pulse at the distance's delay, a windowed sinc, weakened by 1 / distance."""
+    """Compute the direct sound in W and Y': a pulse at the distance's delay, a windowed sinc, weakened by 1 / distance."""
     distance_m = view_m.norm(dim=-1, keepdim=True)
     delay = distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S)
     at = delay.floor().long() + torch.arange(1 - HALF_WIDTH, HALF_WIDTH + 1, device=view_m.device)
@@ -43,7 +43,7 @@ def compute_direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2
 def compute_reflections(
     rooms: ShoeboxRooms, of: Int[Tensor, "source"], view_m: Float[Tensor, "source 3"]
 ) -> Float[Tensor, "source 2 sample"]:
-    """The early reflections in W and Y'."""
+    """Compute the early reflections in W and Y'."""
     response = torch.fft.irfft(compute_early(rooms, of, view_m, _FFT_SAMPLES), _FFT_SAMPLES)
     return F.pad(response[..., :EARLY_SAMPLES], (0, RESPONSE_SAMPLES - EARLY_SAMPLES))
 
@@ -51,7 +51,8 @@ def compute_reflections(
 def compute_late(
     rooms: ShoeboxRooms, of: Int[Tensor, "source"], starts: Sequence[int]
 ) -> Float[Tensor, "source 2 sample"]:
-    """The late room in W and Y': noise that begins where the reflections are cut and decays as the walls say.
+    """Compute the late reverberation in W and Y': noise that begins where the reflections are cut and decays as the
+    walls say.
 
     `starts` picks the noise of each source. It is diffuse whatever the room.
     """

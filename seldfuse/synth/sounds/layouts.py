@@ -86,7 +86,7 @@ neither a door nor quite a bell, and stays out.
 
 
 def find_sounds(folder: Path, labels: LabelSet, on_problem: Report | None = None) -> Iterator[SoundFile]:
-    """The sounds of a folder, without opening one.
+    """Find the sounds of a folder without opening one.
 
     Raises UsageError where the folder is none, a table lacks columns, a class or a side is unknown, or a group is on
     both sides; with `on_problem` the unknown class is reported and passed over.
@@ -182,7 +182,7 @@ def _uploaders(path: Path) -> dict[str, str]:
 
 @cache
 def match_class(words: frozenset[str]) -> str | None:
-    """The one class that a set of FSD50K's labels means: a name of it is there, and nothing but what goes along.
+    """Match a set of FSD50K's labels with one class: a name of it is there, and nothing but what goes along.
 
     None where none or several would do. A label that belongs to no class is something else that is heard.
     """

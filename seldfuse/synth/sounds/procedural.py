@@ -48,12 +48,14 @@ class ModelEntry:
 
 
 def build_procedural_bank(labels: LabelSet, held_out: bool, count: int = 40) -> SoundBank:
-    """A bank that needs no files: `count` sounds of each class that has a model. Raises UsageError where none has."""
+    """Build a bank that needs no files: `count` sounds of each class that has a model. Raises UsageError where none
+    has.
+    """
     return SoundBank(labels, _entries(labels, _count_modelled(labels), count, held_out), held_out)
 
 
 def add_procedural(bank: SoundBank, count: int, classes: Sequence[int] | None = None) -> SoundBank:
-    """The bank with `count` procedural sounds more of each of `classes`, every one a group of its own.
+    """Add `count` procedural sounds of each of `classes` to the bank, every one a group of its own.
 
     By default these are the classes that have a model and fewer than 12 groups (3 on the side that is held out). The
     sides never share a seed. Raises UsageError where a class has no model.
@@ -81,7 +83,9 @@ def _model(name: str) -> Callable[[Rng], Wave]:
 
 
 def synthesize(name: str, seed: int) -> Float32[np.ndarray, "sample"]:
-    """One to five seconds of a sound of the class `name` at 24 kHz, the same for the same seed. Raises UsageError."""
+    """Synthesize one to five seconds of a sound of the class `name` at 24 kHz, the same for the same seed. Raises
+    UsageError.
+    """
     samples = _model(name)(np.random.default_rng([*name.encode(), seed]))
     samples = samples[: _count(LONGEST_S)]
     samples = np.pad(samples, (0, max(0, _count(SHORTEST_S) - samples.size)))

@@ -58,11 +58,11 @@ class SoundEntry(Protocol):
     def group(self) -> str: ...
 
     def read(self) -> BankSound:
-        """Raises MediaError."""
+        """Read the sound. Raises MediaError."""
         ...
 
     def hash_content(self) -> str:
-        """SHA-256 of what the sound is made from. Raises MediaError."""
+        """Compute the SHA-256 of what the sound is made from. Raises MediaError."""
         ...
 
 
@@ -75,7 +75,9 @@ class FileEntry:
     path: Path
 
     def read(self) -> BankSound:
-        """Its first minute. Raises MediaError, which names the file, where it cannot be read or is silent."""
+        """Read the first minute of the file. Raises MediaError, which names the file, where it cannot be read or is
+        silent.
+        """
         return read_sound(self.cls, self.group, self.path)
 
     def hash_content(self) -> str:
@@ -151,12 +153,12 @@ class SoundBank:
 
     @classmethod
     def from_sounds(cls, labels: LabelSet, sounds: Mapping[str, BankSound]) -> "SoundBank":
-        """A bank of sounds that are in memory, by their keys."""
+        """Build a bank of sounds that are in memory, by their keys."""
         return cls(labels, {key: HeldEntry(sound) for key, sound in sounds.items()})
 
     @cached_property
     def classes(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
-        """Keys per class and group."""
+        """List the keys per class and group."""
         groups: list[dict[str, list[str]]] = [defaultdict(list) for _ in self.labels.classes]
         for key, entry in self.entries.items():
             groups[entry.cls][entry.group].append(key)
@@ -164,7 +166,7 @@ class SoundBank:
 
     @property
     def present(self) -> list[int]:
-        """Ids of the classes that have sounds."""
+        """List the ids of the classes that have sounds."""
         return [cls for cls, groups in enumerate(self.classes) if groups]
 
     @property
@@ -172,7 +174,7 @@ class SoundBank:
         return tuple(self.entries)
 
     def draw(self, cls: int, rng: np.random.Generator) -> str:
-        """Key of a sound of a class that is `present`: first a group, all alike, then one of its sounds.
+        """Draw the key of a sound of a class that is `present`: first a group, all alike, then one of its sounds.
 
         The sound is read, to know that it can be. With `on_problem` one that cannot is reported, once in a process,
         and another is drawn; without, and after 20 such, raises MediaError.
@@ -180,7 +182,7 @@ class SoundBank:
         return self._draw(self.classes[cls], rng)
 
     def draw_alike(self, key: str, rng: np.random.Generator) -> str:
-        """As `draw`, one of the class and group of a sound."""
+        """Draw as `draw` does, a key of the class and group of a sound."""
         return self._draw((self.is_same_group(key),), rng)
 
     def _draw(self, groups: Sequence[Sequence[str]], rng: np.random.Generator) -> str:
@@ -200,7 +202,7 @@ class SoundBank:
                     self.on_problem(f"passed over: {error}")
 
     def read_sound(self, key: str, speed: float = 1.0, semitones: float = 0.0) -> BankSound:
-        """A sound, played as `jitter.played` does and brought to the reference level again.
+        """Read a sound, played as `change_speed_and_pitch` does and brought to the reference level again.
 
         Raises MediaError where it cannot be read, UsageError where the bank does not hold it.
         """
@@ -218,11 +220,13 @@ class SoundBank:
         return recent[key, speed, semitones]
 
     def is_same_group(self, key: str) -> tuple[str, ...]:
-        """All sounds of the class and group of a sound, itself among them."""
+        """List all sounds of the class and group of a sound, itself among them."""
         return next(group for group in self.classes[self._entry(key).cls] if key in group)
 
     def hash_sound(self, key: str) -> str:
-        """SHA-256 of the sound's file, or of its samples where it has none. Raises MediaError or UsageError."""
+        """Compute the SHA-256 of the sound's file, or of its samples where it has none. Raises MediaError or
+        UsageError.
+        """
         return self._entry(key).hash_content()
 
     def _entry(self, key: str) -> SoundEntry:
@@ -231,7 +235,7 @@ class SoundBank:
         return self.entries[key]
 
     def add_entries(self, entries: Mapping[str, SoundEntry]) -> "SoundBank":
-        """The same bank with more sounds."""
+        """Build the same bank with more sounds."""
         return replace(self, entries={**self.entries, **entries}, _memory=_Memory())
 
 
@@ -242,7 +246,7 @@ def load_bank(
     only: Sequence[int] | None = None,
     on_problem: Callable[[str], None] | None = None,
 ) -> SoundBank:
-    """Lists the sounds of a folder: `manifest.csv` (columns class, group, path and, if it likes, source and side),
+    """List the sounds of a folder: `manifest.csv` (columns class, group, path and, if it likes, source and side),
     FSD50K or ESC-50 as they are unpacked, or sub-folders named after classes. None is opened.
 
     Held out for validation is what the manifest's column side calls `held`. Where there is no such column it is a
@@ -279,7 +283,7 @@ def _side(groups: Mapping[str, Sequence[SoundFile]], held_out: bool) -> list[str
 
 
 def read_sound(cls: int, group: str, path: Path) -> BankSound:
-    """The first minute of a file at the reference level. Raises MediaError."""
+    """Read the first minute of a file at the reference level. Raises MediaError."""
     try:
         return normalize_sound(cls, group, _without_rumble(_decode(path)))
     except MediaError as error:
@@ -293,7 +297,7 @@ def _without_rumble(samples: Float32[np.ndarray, "sample"]) -> Float32[np.ndarra
 
 
 def normalize_sound(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> BankSound:
-    """Samples as a sound: silence cut off at both ends, brought to the reference level, filled up to whole frames.
+    """Normalize samples to a sound: silence cut off at both ends, the reference level, whole frames.
 
     Heard is what is less than 35 dB below the loudest 100 ms. Raises MediaError where that is silence.
     """

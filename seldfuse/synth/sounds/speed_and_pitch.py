@@ -19,7 +19,7 @@ PUSH_SAMPLES = 4096
 def change_speed_and_pitch(
     samples: Float32[np.ndarray, "sample"], speed: float, semitones: float
 ) -> Float32[np.ndarray, "resampled"]:
-    """A sound played `speed` times as fast, with its pitch, as a tape would, and then raised by `semitones` alone.
+    """Play a sound `speed` times as fast, with its pitch, as a tape would, and then raise it by `semitones` alone.
 
     24 kHz in, 24 kHz out, `1 / speed` as long, at the same level. `speed` 1 and 0 `semitones` return the array itself.
     The stretching is FFmpeg's `atempo` (waveform similarity overlap-add), which moves onsets by up to 20 ms. Raises

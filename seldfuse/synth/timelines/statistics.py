@@ -110,7 +110,7 @@ class SceneStatistics:
 
     @classmethod
     def fit(cls, files: Sequence[Path], labels: LabelSet = DCASE2025) -> "SceneStatistics":
-        """Counts label files in any of the challenges' formats.
+        """Count label files in any of the challenges' formats.
 
         Raises UsageError that names a file which is none, or where no file holds an event.
         """
@@ -131,7 +131,7 @@ class SceneStatistics:
 
     @classmethod
     def from_json(cls, text: str) -> "SceneStatistics":
-        """Reads what `to_json` wrote. Raises UsageError where it is nothing of the kind."""
+        """Read what `to_json` wrote. Raises UsageError where it is nothing of the kind."""
         try:
             data = json.loads(text)
             return cls(
@@ -146,12 +146,12 @@ class SceneStatistics:
 
     @classmethod
     def load(cls) -> "SceneStatistics":
-        """The table that comes with the package: folds 3 and 4 of STARSS22, whose files give no distances."""
+        """Load the table that comes with the package: folds 3 and 4 of STARSS22, whose files give no distances."""
         return cls.from_json(resources.files("seldfuse.synth.timelines").joinpath("statistics.json").read_text("utf-8"))
 
 
 def describe(tables: Sequence[Table], labels: LabelSet = DCASE2025) -> dict[str, float]:
-    """One flat table of numbers about label tables of any origin, long recordings and scenes alike.
+    """Describe label tables of any origin, long recordings and scenes alike, by one flat table of numbers.
 
     Units stand in names; what has none is a count or a share from 0 to 1. A number that nothing was found for is left
     out: speeds where nobody moves, elevations and distances where the tables have none.

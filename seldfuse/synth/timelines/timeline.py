@@ -51,7 +51,8 @@ def draw_timeline(
     frames: int = SCENE_FRAMES,
     evenness: float = 0.0,
 ) -> tuple[SourceTimeline, ...]:
-    """The parts of one scene, each with a stretch at least; none where the scene is an empty one.
+    """Draw the timelines of the sources of one scene, each with a stretch at least; none where the scene is an empty
+    one.
 
     `classes` are those that have sounds. `evenness` is the chance that a class of the real cast gives way to one that
     is drawn evenly from them, which always happens to a class that they lack; what sounds in two places stays so.
@@ -75,7 +76,8 @@ def draw_timeline(
 
 
 def build_label_table(parts: Sequence[SourceTimeline], frames: int = SCENE_FRAMES) -> Table:
-    """The parts as labels in the columns of `dcase.read_places`, distances unknown, no stretch with a silence in it.
+    """Convert timelines to labels in the columns of `dcase.read_positions`, distances unknown, no stretch with a
+    silence in it.
 
     A frame is active where its middle sounds.
     """
