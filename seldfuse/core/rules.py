@@ -1,103 +1,97 @@
 """Which thing in a picture speaks for which sound, and which point of it sounds."""
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from seldfuse.core.detections import KEYPOINTS, PERSON
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.settings.aliases import RULES, rename_typed_keys
+from seldfuse.settings.bounds import STRICT, Expected
+from seldfuse.settings.toml import parse_table, read_settings
 
-KNOWN = ("phrases", "keypoints", "position", "prompts")
 THRESHOLDS = ("box_threshold", "text_threshold")
+
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Probability = Annotated[Share, Expected("a number from 0 to 1")]
+
+
+def _check_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(word.strip() for word in words):
+        raise ValueError("an empty word")
+    return tuple(word.strip().lower() for word in words)
+
+
+def _check_keypoints(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in KEYPOINTS]:
+        message = f"unknown keypoints {', '.join(unknown)}; expected some of {', '.join(KEYPOINTS)}"
+        raise PydanticCustomError("unknown_keypoints", "{message}", {"message": message})
+    return names
+
+
+Words = Annotated[tuple[str, ...], AfterValidator(_check_words), Expected("a list of words that are not empty")]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What may be heard as one class: things called one of `phrases`.
+    """The things in a picture that may make the sound of one class: those called one of `phrases`.
 
-    `keypoints` are the keypoints of a person that sound, in the order in which they are taken: every one that was seen
-    counts. Without any of them, it is `position` in the box: the share of its width from the left and of its height
-    from the top. `prompts` are the words by which an open-vocabulary detector is asked for the thing.
+    `keypoints` are the keypoints of a person that sound: all that were detected count. Without any of them, it is
+    `position` in the box: the share of its width from the left and of its height from the top. `prompts` are the words
+    by which an open-vocabulary detector is asked for the thing.
     """
 
-    phrases: tuple[str, ...] = (PERSON,)
-    keypoints: tuple[str, ...] = ()
-    position: tuple[float, float] = (0.5, 0.5)
-    prompts: tuple[str, ...] = ()
+    __pydantic_config__ = STRICT
+
+    phrases: Words = (PERSON,)
+    keypoints: Annotated[Words, AfterValidator(_check_keypoints)] = ()
+    position: Annotated[tuple[Share, Share], Expected("two numbers from 0 to 1")] = (0.5, 0.5)
+    prompts: Words = ()
 
 
 @dataclass(frozen=True)
 class Rules:
     """A rule by class name; a class without one is left alone.
 
-    Of what an open-vocabulary detector finds counts what is more likely than `box_threshold`, and of the words that it
-    says of it those above `text_threshold`.
+    What an open-vocabulary detector finds counts where it is more likely than `box_threshold`, and of the words that it
+    gives it those above `text_threshold`.
     """
 
+    __pydantic_config__ = STRICT
+
     by_class: Mapping[str, Rule] = field(default_factory=dict)
-    box_threshold: float = 0.25
-    text_threshold: float = 0.25
+    box_threshold: Probability = 0.25
+    text_threshold: Probability = 0.25
 
     @classmethod
     def read(cls, path: Path, labels: LabelSet) -> "Rules":
-        """From a TOML file with one table per class, and the thresholds before them.
+        """Read a TOML file with one table per class, and the thresholds before them.
 
-        Raises UsageError that names what is wrong: a class, a point or a setting that is unknown, an empty prompt, a
-        place outside of the box, a threshold that is no probability, or a file that is no TOML.
+        Raises UsageError that names what is wrong: a class, a keypoint or a setting that is unknown, an empty prompt, a
+        position outside of the box, a threshold that is no probability, or a file that is no TOML.
         """
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise UsageError(f"there is no such file of rules: {path}") from error
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"expected a TOML file of rules ({error}): {path}") from error
+        return read_settings(path, "a TOML file of rules", lambda table: cls.from_table(table, labels))
+
+    @classmethod
+    def from_table(cls, data: Mapping[str, Any], labels: LabelSet) -> "Rules":
+        """Make rules of what a TOML file holds. Raises UsageError as `read` does."""
         data = rename_typed_keys(data, RULES)
-        thresholds = {name: _parse_threshold(name, data.pop(name), path) for name in THRESHOLDS if name in data}
-        unknown = [name for name in data if name not in labels.names]
-        if unknown:
+        tables = {name: table for name, table in data.items() if name not in THRESHOLDS}
+        if unknown := [name for name in tables if name not in labels.names]:
             raise UsageError(
                 f"rules for classes that are unknown: {', '.join(unknown)}; "
-                f"expected some of {', '.join(labels.names)}, or {' or '.join(THRESHOLDS)}: {path}"
+                f"expected some of {', '.join(labels.names)}, or {' or '.join(THRESHOLDS)}"
             )
-        return cls({name: _rule(name, table, path) for name, table in data.items()}, **thresholds)
+        thresholds = parse_table(cls, {name: data[name] for name in THRESHOLDS if name in data}, "threshold")
+        by_class = parse_table(dict[str, Rule], tables, "class")
+        return replace(thresholds, by_class={name: _name_as_asked(one, tables[name]) for name, one in by_class.items()})
 
 
-def _parse_threshold(name: str, value: Any, path: Path) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise UsageError(f"{name} must be a number from 0 to 1, got {value!r}: {path}")
-    return float(value)
-
-
-def _rule(name: str, table: Any, path: Path) -> Rule:
-    if not isinstance(table, dict):
-        raise UsageError(f"the rule for {name} must be a table, got {table!r}: {path}")
-    if unknown := [key for key in table if key not in KNOWN]:
-        raise UsageError(f"{name}: unknown {', '.join(unknown)}; a rule may have {', '.join(KNOWN)}: {path}")
-    lists = {key: _words(name, key, table[key], path) for key in ("phrases", "keypoints", "prompts") if key in table}
-    if unknown := [point for point in lists.get("keypoints", ()) if point not in KEYPOINTS]:
-        raise UsageError(
-            f"{name}: unknown keypoints {', '.join(unknown)}; expected some of {', '.join(KEYPOINTS)}: {path}"
-        )
-    if "prompts" in lists and "phrases" not in lists:
-        lists["phrases"] = lists["prompts"]
-    return Rule(**lists, position=_position(name, table.get("position", (0.5, 0.5)), path))
-
-
-def _words(name: str, key: str, value: Any, path: Path) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(word, str) and word.strip() for word in value):
-        raise UsageError(f"{name}.{key} must be a list of words that are not empty, got {value!r}: {path}")
-    return tuple(word.strip().lower() for word in value)
-
-
-def _position(name: str, value: Any, path: Path) -> tuple[float, float]:
-    if (
-        not isinstance(value, list | tuple)
-        or len(value) != 2
-        or not all(isinstance(share, int | float) and 0 <= share <= 1 for share in value)
-    ):
-        raise UsageError(f"{name}.position must be two numbers from 0 to 1, got {value!r}: {path}")
-    return float(value[0]), float(value[1])
+def _name_as_asked(rule: Rule, table: Mapping[str, Any]) -> Rule:
+    """Take the prompts for the phrases where a file gives prompts alone: a detector calls things as it was asked."""
+    return replace(rule, phrases=rule.prompts) if "prompts" in table and "phrases" not in table else rule

@@ -14,12 +14,12 @@ from seldfuse.fusion.tracks import compute_affinity, find_best_permutation, reor
 
 
 class WindowAggregator:
-    """Joins overlapping windows of one recording, which come in order, a few at a time.
+    """A sum of overlapping windows of one recording, which come in order, a few at a time.
 
     Each fades into the next: a window counts fully, but for linear ramps over `overlap_frames` at its ends. Fields are
-    averaged as by `combine`; a direction counts as far as its window hears something. The tracks of a window are first
-    put in the order of the window before, one permutation per class, by the frames that both cover. What is kept is
-    sums, not windows.
+    averaged as by `combine`; a direction counts as far as its window's activity. The tracks of a window are first put
+    in the order of the window before, one permutation per class, by the frames that both cover. Sums are held, not
+    windows.
     """
 
     def __init__(self, overlap_frames: int = 10) -> None:
@@ -31,7 +31,7 @@ class WindowAggregator:
         self._loudness: dict[str, Tensor] = {}
 
     def add(self, windows: Posterior, start_frames: Sequence[int]) -> None:
-        """Takes windows, one row of the batch each, and the frames of the recording at which they begin.
+        """Add windows, one row of the batch each, and the frames of the recording at which they begin.
 
         Raises ValueError where there is not one start for each window, or the starts do not grow.
         """
@@ -44,13 +44,13 @@ class WindowAggregator:
         if self._last is None:
             ordered = sort_tracks(windows, start_frames)
         else:
-            ordered = sort_tracks(_weigh_following(self._last, windows), starts).map(lambda value: value[1:])
+            ordered = sort_tracks(_prepend(self._last, windows), starts).map(lambda value: value[1:])
         self._sum_up(ordered, start_frames)
         self._windows += len(start_frames)
         self._last, self._last_start = ordered.map(lambda value: value[-1:]), start_frames[-1]
 
     def finish(self, total_frames: int) -> Posterior:
-        """The recording as a batch of one, `[1, total_frames, cls, track]`; what lies beyond is cut off.
+        """Average the recording to a batch of one, `[1, total_frames, cls, track]`; what lies beyond is cut off.
 
         A single window comes back unchanged. Raises ValueError where a frame is covered by no window.
         """
@@ -77,7 +77,7 @@ class WindowAggregator:
 
 
 def sort_tracks(windows: Posterior, starts: Sequence[int]) -> Posterior:
-    """Each window's tracks in the order of the window before, and so of the first, one permutation per class."""
+    """Order each window's tracks as those of the window before, and so of the first, one permutation per class."""
     if len(starts) == 1 or windows.tracks == 1:
         return windows
     steps = _steps(windows, starts)
@@ -91,7 +91,7 @@ def sort_tracks(windows: Posterior, starts: Sequence[int]) -> Posterior:
 
 
 def _steps(windows: Posterior, starts: Sequence[int]) -> Int[Tensor, "pair cls track"]:
-    """For each window but the first: which of its tracks continues each track of the window before."""
+    """Find for each window but the first which of its tracks continues each track of the window before."""
     fields = {name: value for name, value in windows.tensors().items() if name in ("activity", "direction")}
     shift = torch.tensor(starts).diff()[:, None] + torch.arange(windows.frames)  # (pair, frame): the same frame, before
     shared = (shift < windows.frames).to(windows.activity)[:, :, None, None]
@@ -103,7 +103,7 @@ def _steps(windows: Posterior, starts: Sequence[int]) -> Int[Tensor, "pair cls t
     return find_best_permutation(compute_affinity(before, {name: value[1:] for name, value in fields.items()}).sum(1))
 
 
-def _weigh_following(last: Posterior, windows: Posterior) -> Posterior:
+def _prepend(last: Posterior, windows: Posterior) -> Posterior:
     fields = windows.tensors()
     return replace(windows, **{name: torch.cat([value, fields[name]]) for name, value in last.tensors().items()})  # type: ignore[arg-type]
 

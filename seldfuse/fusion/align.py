@@ -22,18 +22,18 @@ class AlignedMembers:
     """Posteriors stacked member by member.
 
     Shape: `values[field]` is `[member, batch, frame, cls, track]` (`direction` has a last axis of 3), NaN where a
-    member does not provide it. `speaks[field]` is boolean, `[member, batch, frame, cls, track]`: whether the member has
+    member does not provide it. `known[field]` is boolean, `[member, batch, frame, cls, track]`: whether the member has
     the track and knows both its activity and the field there (NaN is not knowing).
     """
 
     members: tuple[str, ...]
     reference: str
     values: Mapping[str, Tensor]
-    speaks: Mapping[str, Tensor]
+    known: Mapping[str, Tensor]
 
 
 def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "member cls"]) -> AlignedMembers:
-    """Tracks matched per frame and class to those of the reference member.
+    """Match the tracks of members to those of the reference member, per frame and class.
 
     The reference has the most tracks, then the largest activity weight, then the first name; where it knows no
     activity, the next takes its place. A member's tracks are assigned so that the sum of activity × activity × cosine
@@ -47,8 +47,8 @@ def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "m
     weight = dict(zip(names, activity_weight.mean(-1).tolist(), strict=True))
     ranked = sorted(names, key=lambda name: (-posteriors[name].tracks, -weight[name], name))
     padded = {name: _pad(posterior, frames, tracks) for name, posterior in posteriors.items()}
-    speaker, anchor = _anchor([padded[name] for name in ranked])
-    matched = [_match(anchor, padded[name], posteriors[name].tracks, speaker == ranked.index(name)) for name in names]
+    source, anchor = _select_anchor([padded[name] for name in ranked])
+    matched = [_match(anchor, padded[name], posteriors[name].tracks, source == ranked.index(name)) for name in names]
     fields = list(dict.fromkeys(field for member in matched for field in member if field != "present"))
     stacks = {field: _stack(field, matched) for field in fields}
     present = torch.stack([member["present"] for member in matched]) & is_known("activity", stacks["activity"])
@@ -56,12 +56,15 @@ def align(posteriors: Mapping[str, Posterior], activity_weight: Float[Tensor, "m
         members=names,
         reference=ranked[0],
         values=stacks,
-        speaks={field: present & is_known(field, stack) for field, stack in stacks.items()},
+        known={field: present & is_known(field, stack) for field, stack in stacks.items()},
     )
 
 
 def check_compatible(posteriors: Mapping[str, Posterior]) -> None:
-    """Raises UsageError, naming two members, where labels, hops, clips or frames do not fit together."""
+    """Check that members fit together.
+
+    Raises UsageError, naming two members, where labels, hops, clips or frames do not.
+    """
     first, *others = posteriors.items()
     for other in others:
         _check_pair(*first, *other)
@@ -91,34 +94,34 @@ def _pad(posterior: Posterior, frames: int, tracks: int) -> dict[str, Tensor]:
     return {name: F.pad(value, (0, 0, 0, spare) if name == "direction" else (0, spare)) for name, value in cut.items()}
 
 
-def _anchor(ranked: list[dict[str, Tensor]]) -> tuple[Int[Tensor, "batch frame cls"], dict[str, Tensor]]:
-    """For every class and frame the first member that knows its activity, and what that member says."""
+def _select_anchor(ranked: list[dict[str, Tensor]]) -> tuple[Int[Tensor, "batch frame cls"], dict[str, Tensor]]:
+    """Select for every class and frame the first member that knows its activity, with the fields of that member."""
     knows = torch.stack([(member["present"] & is_known("activity", member["activity"])).any(-1) for member in ranked])
-    speaker = knows.int().max(0).indices  # the first of the greatest, as by argmax, which is slow along this axis
-    if not speaker.any():
-        return speaker, ranked[0]
+    source = knows.int().max(0).indices  # the first of the greatest, as by argmax, which is slow along this axis
+    if not source.any():
+        return source, ranked[0]
     fields = [field for field in ("activity", "direction", "present") if any(field in member for member in ranked)]
     stacks = {field: _stack(field, ranked) for field in fields}
-    index = speaker[None, ..., None].expand_as(stacks["activity"][:1])
-    return speaker, {field: take_along_track(stack, index, 0)[0] for field, stack in stacks.items()}
+    index = source[None, ..., None].expand_as(stacks["activity"][:1])
+    return source, {field: take_along_track(stack, index, 0)[0] for field, stack in stacks.items()}
 
 
 def _match(
-    anchor: Mapping[str, Tensor], member: Mapping[str, Tensor], tracks: int, speaks: Bool[Tensor, "batch frame cls"]
+    anchor: Mapping[str, Tensor], member: Mapping[str, Tensor], tracks: int, is_anchor: Bool[Tensor, "batch frame cls"]
 ) -> dict[str, Tensor]:
-    """The member's tracks in the order of the anchor's; where the member itself is the anchor, in their own."""
-    if speaks.all():
+    """Order the member's tracks as the anchor's; where the member itself is the anchor, they stay in their own."""
+    if is_anchor.all():
         return dict(member)
     rows = anchor["activity"].shape[-1]
-    fit = compute_affinity(_telling(anchor, rows), _telling(member, tracks))
+    fit = compute_affinity(_select_for_affinity(anchor, rows), _select_for_affinity(member, tracks))
     # Among members that know a class the anchor has most tracks; what only others have is no place for a source.
     fit = fit.masked_fill(~anchor["present"].unsqueeze(-1), FORBIDDEN)
-    order = torch.where(speaks.unsqueeze(-1), torch.arange(rows, device=fit.device), find_best_permutation(fit))
+    order = torch.where(is_anchor.unsqueeze(-1), torch.arange(rows, device=fit.device), find_best_permutation(fit))
     return {name: reorder_tracks(value, order) for name, value in member.items()}
 
 
-def _telling(fields: Mapping[str, Tensor], tracks: int) -> dict[str, Tensor]:
-    """What tells the first so many tracks apart; unknown activity draws no track to itself."""
+def _select_for_affinity(fields: Mapping[str, Tensor], tracks: int) -> dict[str, Tensor]:
+    """Select what distinguishes the first so many tracks; unknown activity draws no track to itself."""
     activity = fields["activity"][..., :tracks].nan_to_num()
     direction = {"direction": fields["direction"][..., :tracks, :]} if "direction" in fields else {}
     return {"activity": activity, **direction}

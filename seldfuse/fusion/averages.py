@@ -1,7 +1,7 @@
 """How each field of a posterior is averaged, over members and over windows alike.
 
 A field is brought to a scale on which a weighted mean makes sense, and back: directions add as vectors, distances as
-logarithms, on-screen probabilities as log-odds. What a track says of where it sounds counts as far as it sounds.
+logarithms, on-screen probabilities as log-odds. All but the activity of a track counts as far as it is active.
 """
 
 import torch
@@ -20,12 +20,12 @@ SILENT = 1e-6
 def weigh_tracks(
     name: str, weight: Float[Tensor, "*cell"], activity: Float[Tensor, "*#cell"]
 ) -> Float[Tensor, "*cell"]:
-    """What a track counts for in the mean of field `name`: weight, times activity where it tells of a source."""
+    """Weigh tracks for the mean of field `name`: by weight, times activity for all fields but the activity itself."""
     return weight if name == "activity" else weight * activity.clamp_min(SILENT)
 
 
 def to_linear_scale(name: str, value: Tensor) -> Tensor:
-    """Field `name` on the scale of its mean."""
+    """Bring field `name` to the scale of its mean."""
     if name == "distance":
         return value.clamp_min(NEAREST_M).log()
     if name == "onscreen":
@@ -34,7 +34,7 @@ def to_linear_scale(name: str, value: Tensor) -> Tensor:
 
 
 def to_natural_scale(name: str, mean: Tensor) -> Tensor:
-    """The inverse of `to_linear_scale`; a mean direction gets length 1."""
+    """Invert `to_linear_scale`; a mean direction gets length 1."""
     if name == "distance":
         return mean.exp()
     if name == "onscreen":
@@ -43,7 +43,7 @@ def to_natural_scale(name: str, mean: Tensor) -> Tensor:
 
 
 def is_known(name: str, value: Tensor) -> Tensor:
-    """Where field `name` has a value: a boolean without the last axis of a direction."""
+    """Mark where field `name` has a value: a boolean without the last axis of a direction."""
     if name != "direction":
         return ~value.isnan()
     x, y, z = value.isnan().unbind(-1)
@@ -51,14 +51,18 @@ def is_known(name: str, value: Tensor) -> Tensor:
 
 
 def compute_terms(name: str, value: Tensor, loudness: Tensor) -> Tensor:
-    """The summands of a weighted mean: `to_linear_scale` times `loudness`, 0 where that is 0 (the value may be NaN
-    there)."""
+    """Compute the summands of a weighted mean: `to_linear_scale` times `loudness`.
+
+    They are 0 where `loudness` is 0 (the value may be NaN there).
+    """
     scale = loudness.unsqueeze(-1) if name == "direction" else loudness
     return (to_linear_scale(name, value) * scale).nan_to_num_(0.0, torch.inf, -torch.inf)
 
 
 def finish_mean(name: str, total: Tensor, loudness: Tensor) -> Tensor:
-    """The weighted mean of field `name` from the sums of `compute_terms` and of the loudness; NaN where nobody
-    spoke."""
+    """Compute the weighted mean of field `name` from the sums of `compute_terms` and of the loudness.
+
+    It is NaN where the loudness is 0.
+    """
     scale = loudness.unsqueeze(-1) if name == "direction" else loudness
     return torch.where(scale > 0, to_natural_scale(name, total / scale), torch.nan)

@@ -12,41 +12,41 @@ from seldfuse.fusion.averages import compute_terms, finish_mean, to_linear_scale
 from seldfuse.fusion.combiners import Combiner
 
 WEIGHED_AS = {"azimuth_std_deg": "direction", "distance_log_std": "distance"}
-"""The members' own doubts count like what they doubt."""
+"""The members' own uncertainties count like what they are about."""
 SPREADS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
-"""Where members differ, how much they do tells more than what each says of its own doubt."""
+"""Where members differ, how much they do predicts errors better than what each gives for its own uncertainty."""
 WIDEST_DEG = 180.0
 
 
 def combine(
     aligned: AlignedMembers, weights: Mapping[str, Float[Tensor, "member cls"]], combiner: Combiner
 ) -> dict[str, Tensor]:
-    """The fields of the common posterior, `[batch, frame, cls, track]`, each from the members that provide it.
+    """Combine the fields of members, `[batch, frame, cls, track]`, each from the members that provide it.
 
     Activity is the weighted mean on the combiner's scale; direction the sum of vectors, weighted by weight × activity;
     distance the weighted mean of logarithms and on-screen of log-odds, with the same weights. Weights need not add up
-    to 1. On a track where nobody of any weight speaks, all who speak count alike; where nobody speaks at all, the
-    activity is 0 and the other fields are NaN, or left out where they are nothing else.
+    to 1. On a track of which no member of any weight knows the field, all that know it count alike; where none does,
+    the activity is 0 and the other fields are NaN, or left out where they are nothing else.
 
     Where two or more members give a direction, `azimuth_std_deg` is their spread: the circular standard deviation
     √(−2 ln R), R the length of their mean vector (Mardia & Jupp, Directional Statistics, 2000, 2.3), each counting as
-    far as it hears, whatever its weight. So is `distance_log_std` that of the logarithms of distance. Elsewhere they
-    are what a member itself says, or NaN.
+    far as its activity, whatever its weight. So is `distance_log_std` that of the logarithms of distance. Elsewhere
+    they are a member's own, or NaN.
     """
     activity = aligned.values["activity"].nan_to_num()
     values = {**aligned.values, "activity": combiner.forward(aligned.values["activity"])}
     fields: dict[str, Tensor] = {}
     for name, value in values.items():
-        if name != "activity" and not aligned.speaks[name].any():
+        if name != "activity" and not aligned.known[name].any():
             continue
-        weight = _weight(weights[WEIGHED_AS.get(name, name)], aligned.speaks[name])
+        weight = _weight(weights[WEIGHED_AS.get(name, name)], aligned.known[name])
         fields[name] = _mean(name, value, weigh_tracks(name, weight, activity))
     fields["activity"] = combiner.inverse(fields["activity"]).nan_to_num()
     for name in SPREADS.keys() & fields.keys():
-        speaks = aligned.speaks[name]
-        several = speaks.sum(0) > 1
+        known = aligned.known[name]
+        several = known.sum(0) > 1
         if several.any():
-            spread = _spread(name, values[name], weigh_tracks(name, speaks.to(activity.dtype), activity))
+            spread = _spread(name, values[name], weigh_tracks(name, known.to(activity.dtype), activity))
             own = fields.get(SPREADS[name], torch.full_like(spread, torch.nan))
             fields[SPREADS[name]] = torch.where(several, spread, own)
     return fields
@@ -57,12 +57,12 @@ def _mean(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> 
 
 
 def _total(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Tensor:
-    """The sum of `spoken` over members, one after the other: all at once would not fit the processor's cache."""
+    """Sum `compute_terms` over members, one after the other: all at once would not fit the processor's cache."""
     return reduce(torch.add, map(partial(compute_terms, name), value, loudness))
 
 
 def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Float[Tensor, "*cell"]:
-    """How far the members are apart, in degrees or as a natural logarithm."""
+    """Compute how far the members are apart, in degrees or as a natural logarithm."""
     total, whole = _total(name, value, loudness), loudness.sum(0)
     if name == "direction":
         length = (total.norm(dim=-1) / whole).clamp(1e-6, 1.0)
@@ -72,10 +72,10 @@ def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -
 
 
 def _weight(
-    weight: Float[Tensor, "member cls"], speaks: Bool[Tensor, "member batch frame cls track"]
+    weight: Float[Tensor, "member cls"], known: Bool[Tensor, "member batch frame cls track"]
 ) -> Float[Tensor, "member batch frame cls track"]:
     # A copy for each track: to broadcast along the last axis, which is short, takes five times as long.
-    of_track = weight[:, None, None, :, None].expand(-1, -1, -1, -1, speaks.shape[-1]).contiguous()
-    speaking = speaks.to(weight.dtype)
-    weighted = of_track * speaking
-    return weighted + speaking * (weighted.sum(0) == 0)
+    of_track = weight[:, None, None, :, None].expand(-1, -1, -1, -1, known.shape[-1]).contiguous()
+    counted = known.to(weight.dtype)
+    weighted = of_track * counted
+    return weighted + counted * (weighted.sum(0) == 0)

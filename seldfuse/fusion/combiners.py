@@ -10,18 +10,18 @@ from seldfuse.fusion.averages import ODDS_EPSILON
 
 
 class Combiner(NamedTuple):
-    """`there` takes probabilities to the scale of the mean, `back` returns; both let NaN through."""
+    """A scale for the mean of probabilities: `forward` leads to it, `inverse` back; both let NaN through."""
 
     forward: Callable[[Tensor], Tensor]
     inverse: Callable[[Tensor], Tensor]
 
 
-def _as_it_is(value: Tensor) -> Tensor:
+def _keep(value: Tensor) -> Tensor:
     return value
 
 
 COMBINERS = {
-    "arithmetic": Combiner(_as_it_is, _as_it_is),
+    "arithmetic": Combiner(_keep, _keep),
     "log-odds": Combiner(lambda chance: chance.logit(ODDS_EPSILON), torch.sigmoid),
     "geometric": Combiner(lambda chance: chance.clamp_min(ODDS_EPSILON).log(), torch.exp),
 }

@@ -1,4 +1,4 @@
-"""Members that know other classes or hear in frames of another length, brought to one grid.
+"""Members that have other classes or frames of another length, brought to one grid.
 
 What a member does not know becomes NaN, and there it abstains.
 """
@@ -31,36 +31,36 @@ CLASSES_NAMED = 5
 
 @dataclass(frozen=True)
 class TargetGrid:
-    """What members are brought to: classes in their order, and the length of a frame."""
+    """The classes, in their order, and the length of a frame to which members are brought."""
 
     labels: LabelSet
     hop_s: float
 
     @classmethod
     def from_members(cls, members: Sequence[Posterior | Events]) -> "TargetGrid":
-        """The classes of the first, and the challenge's frames of 0.1 s, in which labels are written and scored."""
+        """Take the first one's classes, and the challenge's frames of 0.1 s, in which labels are written and scored."""
         return cls(members[0].labels, FRAME_S)
 
 
 def conform_members(
     posteriors: Mapping[str, Posterior], grid: TargetGrid
 ) -> tuple[dict[str, Posterior], tuple[str, ...]]:
-    """Posteriors `[batch, frame, cls, track]` of the same clips with the classes and the frames of `grid`; and notes.
+    """Bring posteriors `[batch, frame, cls, track]` of the same clips to the classes and frames of `grid`; with notes.
 
     Classes are matched by name, title and alias. One that the member does not have is NaN in all fields; one that the
-    grid does not have is dropped, which a note tells. Frames of another length are averaged, or held where they are
+    grid does not have is dropped, which a note lists. Frames of another length are averaged, or held where they are
     longer, each field as `averages` has it; a frame beyond the member's end is NaN. A posterior that fits comes back
     as it is. Raises UsageError, naming the member, where it has no class of the grid or no frames, more tracks than
     can be matched, or where it is longer or shorter than the others by more than the longer of two frames.
     """
     for name, posterior in posteriors.items():
         _check(name, posterior)
-    in_time = _on_one_clock(posteriors, grid.hop_s)
+    resampled = _resample_all(posteriors, grid.hop_s)
     fitted, notes = {}, []
-    for name, posterior in in_time.items():
+    for name, posterior in resampled.items():
         if not posterior.labels.has_same_classes(grid.labels):
             notes += _list_dropped(name, posterior.labels, grid.labels)
-            posterior = _with_classes(name, posterior, grid.labels)
+            posterior = _select_classes(name, posterior, grid.labels)
         fitted[name] = posterior
     return fitted, tuple(notes)
 
@@ -70,7 +70,7 @@ def conform_members(
 
 @lru_cache(maxsize=64)
 def match_classes(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
-    """For every class of `wanted` the position of the same class in `known`, or None.
+    """Match every class of `wanted` to the position of the same class in `known`, or to None.
 
     Classes of one name are the same; of what remains, those of which one is called by a name, title or alias of the
     other. No class of `known` stands for two.
@@ -92,7 +92,7 @@ def _position(label: Label, known: LabelSet) -> int | None:
     return None
 
 
-def _with_classes(name: str, posterior: Posterior, labels: LabelSet) -> Posterior:
+def _select_classes(name: str, posterior: Posterior, labels: LabelSet) -> Posterior:
     places = match_classes(labels, posterior.labels)
     if all(place is None for place in places):
         theirs = posterior.labels
@@ -121,8 +121,8 @@ def _list_dropped(name: str, theirs: LabelSet, labels: LabelSet) -> list[str]:
 # --- time -----------------------------------------------------------------------------------------------------------
 
 
-def _on_one_clock(posteriors: Mapping[str, Posterior], hop_s: float) -> dict[str, Posterior]:
-    """Frames of `hop_s` for all; as many as the longest has whose frames are of that length already."""
+def _resample_all(posteriors: Mapping[str, Posterior], hop_s: float) -> dict[str, Posterior]:
+    """Bring all to frames of `hop_s`; as many as the longest has whose frames are of that length already."""
     others = {name: member for name, member in posteriors.items() if not _same_hop(member.hop_s, hop_s)}
     if not others:
         return dict(posteriors)
@@ -138,7 +138,7 @@ def _on_one_clock(posteriors: Mapping[str, Posterior], hop_s: float) -> dict[str
 
 
 def resample(posterior: Posterior, frames: int, hop_s: float) -> Posterior:
-    """The posterior `[batch, frames, cls, track]` in frames of another length.
+    """Resample a posterior `[batch, frames, cls, track]` to frames of another length, in single precision.
 
     Each new frame is the mean of the old ones that it overlaps, weighted by how long it does. Tracks of the old frames
     are first matched to those of the loudest of them, class by class; from one new frame to the next nothing is.
@@ -149,7 +149,7 @@ def resample(posterior: Posterior, frames: int, hop_s: float) -> Posterior:
     weight = share[..., None, None] * is_known("activity", parts["activity"])  # (batch, frame, within, cls, track)
     parts["activity"] = parts["activity"].nan_to_num()
     if posterior.tracks > 1 and index.shape[1] > 1:
-        order = _as_in_the_loudest(parts, weight)
+        order = _match_to_loudest(parts, weight)
         parts = {name: reorder_tracks(value, order) for name, value in parts.items()}
         weight = reorder_tracks(weight, order)
     means = {}
@@ -162,7 +162,7 @@ def resample(posterior: Posterior, frames: int, hop_s: float) -> Posterior:
 def compute_overlaps(
     old_frames: int, old_hop_s: float, frames: int, hop_s: float
 ) -> tuple[Int[Tensor, "frame within"], Float[Tensor, "frame within"]]:
-    """The old frames that each new one overlaps, and what share of the new frame that is: a banded matrix by its rows.
+    """Compute the old frames that each new one overlaps, and its share of each: a banded matrix by its rows.
 
     Shares of a row add up to 1, less where the old frames end before the new one does.
     """
@@ -175,7 +175,7 @@ def compute_overlaps(
     return index[:, used].clamp_max(old_frames - 1), share[:, used].float()
 
 
-def _as_in_the_loudest(
+def _match_to_loudest(
     parts: Mapping[str, Tensor], weight: Float[Tensor, "batch frame within cls track"]
 ) -> Int[Tensor, "batch frame within cls track"]:
     fields = {name: value for name, value in parts.items() if name in ("activity", "direction")}

@@ -1,6 +1,8 @@
-"""A posterior becomes events: what sounds is decided here and nowhere else."""
+"""A posterior becomes events: what is active is decided here and nowhere else."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,27 +17,32 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.tracks import take_along_track
 from seldfuse.fusion.unify import merge_active_tracks
+from seldfuse.settings.bounds import NOT_NEGATIVE, STRICT
 
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """What counts as a sound; by default what exceeds 0.5.
+    """What counts as an event; by default what exceeds 0.5.
 
-    A track sounds where its activity exceeds `offset_threshold`, in a stretch that somewhere exceeds `threshold`
+    A track is active where its activity exceeds `offset_threshold`, in a stretch that somewhere exceeds `threshold`
     (hysteresis; `offset_threshold` is the threshold where it is not given). Pauses of up to `max_gap_frames` inside a
     track are closed, then what lasts less than `min_frames` is dropped. Sources of one class nearer than
     `unify_angle_deg` are one. All but the angle may differ from class to class.
     """
 
-    threshold: ClassValues = 0.5
-    offset_threshold: ClassValues | None = None
-    max_gap_frames: ClassValues = 0
-    min_frames: ClassValues = 1
-    unify_angle_deg: Number = 15.0
+    __pydantic_config__ = STRICT
+
+    threshold: Annotated[ClassValues, NOT_NEGATIVE] = 0.5
+    offset_threshold: Annotated[ClassValues, NOT_NEGATIVE] | None = None
+    max_gap_frames: Annotated[ClassValues, NOT_NEGATIVE] = 0
+    min_frames: Annotated[ClassValues, NOT_NEGATIVE] = 1
+    unify_angle_deg: Annotated[Number, NOT_NEGATIVE] = 15.0
 
     def resolve_thresholds(self, labels: LabelSet) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
-        """`threshold` and `offset_threshold` of each class. Raises UsageError for unknown classes and where low is the
-        higher."""
+        """Resolve `threshold` and `offset_threshold` to numbers of each class.
+
+        Raises UsageError for unknown classes and where `offset_threshold` is the higher.
+        """
         high = to_class_tensor(self.threshold, labels, 0.5)
         low = high if self.offset_threshold is None else to_class_tensor(self.offset_threshold, labels, high)
         if (low > high).any():
@@ -43,42 +50,69 @@ class DecodeSettings:
             raise UsageError(f"decode.offset_threshold must not exceed decode.threshold, but does for {name}")
         return high, low
 
-    def resolve_limits(self, labels: LabelSet) -> list[Float[Tensor, "cls"]]:
-        """High and low threshold, longest pause and shortest duration of each class, as `find_active_by` takes them."""
-        gap, shortest = to_class_tensor(self.max_gap_frames, labels, 0), to_class_tensor(self.min_frames, labels, 1)
-        return [*self.resolve_thresholds(labels), gap, shortest]
+    def resolve_for(self, labels: LabelSet, device: torch.device) -> "DecodeLimits":
+        """Resolve to numbers of each class, once for all clips that have the same classes.
+
+        Raises UsageError as `resolve_thresholds` does.
+        """
+        if (labels, device) not in self._resolved:
+            gap, shortest = to_class_tensor(self.max_gap_frames, labels, 0), to_class_tensor(self.min_frames, labels, 1)
+            limits = (*self.resolve_thresholds(labels), gap, shortest)
+            self._resolved[labels, device] = DecodeLimits(*(limit.to(device) for limit in limits))
+        return self._resolved[labels, device]
+
+    @cached_property
+    def _resolved(self) -> dict[tuple[LabelSet, torch.device], "DecodeLimits"]:
+        return {}
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """`DecodeSettings` as numbers of each class."""
+
+    high: Float[Tensor, "cls"]
+    low: Float[Tensor, "cls"]
+    max_gap_frames: Float[Tensor, "cls"]
+    min_frames: Float[Tensor, "cls"]
+
+    def per_class(self, like: Tensor) -> tuple[Float[Tensor, "cls"], ...]:
+        """The limits in the order of `find_active_by`, on the device and in the precision of `like`."""
+        return tuple(limit.to(like) for limit in (self.high, self.low, self.max_gap_frames, self.min_frames))
 
 
 DEFAULT = DecodeSettings()
 
 
 def decode_events(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> list[Events]:
-    """Events of every clip of the batch; `source` is the track, `score` the activity.
+    """Decode the events of every clip of the batch; `source` is the track, `score` the activity.
 
-    Azimuth, distance, on-screen (probability > 0.5) and the doubts are NaN where the posterior does not know them. A
-    closed pause keeps what was last heard. Raises UsageError where the settings name an unknown class.
+    Azimuth, distance, on-screen (probability > 0.5) and uncertainties are NaN where the posterior does not know them. A
+    closed pause has the values of the last frame before it. Raises UsageError where the settings name an unknown class.
     """
     return Events.from_batch(*to_columns(posterior, settings), posterior.labels, posterior.hop_s)
 
 
 def to_columns(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> tuple[dict[str, np.ndarray], list[int]]:
-    """The events of `decode_events` as columns, one clip's rows after the other's, and how many rows each clip has.
+    """Write the events of `decode_events` as columns, clip after clip, and count the rows of each clip.
 
     Who only counts events saves the making of thousands of tables. Raises as `decode_events` does.
     """
     posterior = posterior.map(Tensor.float)
-    heard, active = find_active(posterior.activity, settings, posterior.labels)
-    paused = (active & ~heard).any()
-    return _columns(
-        *merge_active_tracks(_held(posterior, heard) if paused else posterior, active, settings.unify_angle_deg)
-    )
+    detected, active = find_active(posterior.activity, settings, posterior.labels)
+    if (active & ~detected).any():
+        posterior = _hold_through_pauses(posterior, detected)
+    return _list_columns(*merge_active_tracks(posterior, active, settings.unify_angle_deg))
 
 
 def find_active(
     activity: Float[Tensor, "batch frame cls track"], settings: DecodeSettings, labels: LabelSet
 ) -> tuple[Bool[Tensor, "batch frame cls track"], Bool[Tensor, "batch frame cls track"]]:
-    """Where a track is heard (thresholds), and where it sounds (pauses closed, short stretches dropped)."""
-    return find_active_by(activity, *(limit.to(activity).unsqueeze(-1) for limit in settings.resolve_limits(labels)))
+    """Find where a track is detected (thresholds), and where it is active (pauses closed, short stretches dropped).
+
+    Raises UsageError where the settings name an unknown class.
+    """
+    limits = settings.resolve_for(labels, activity.device).per_class(activity)
+    return find_active_by(activity, *(limit.unsqueeze(-1) for limit in limits))
 
 
 def find_active_by(
@@ -88,26 +122,26 @@ def find_active_by(
     gap: Float[Tensor, "cls 1"],
     shortest: Float[Tensor, "cls 1"],
 ) -> tuple[Bool[Tensor, "batch frame cls track"], Bool[Tensor, "batch frame cls track"]]:
-    """As `find_active`, by the numbers of `DecodeSettings` themselves."""
-    heard = activity > high
+    """Find the same as `find_active`, by the numbers of `DecodeSettings` themselves."""
+    detected = activity > high
     # Whole steps are left out where no class asks for them, as by default none does.
     if (low < high).any():
         loud = activity > low
-        heard = loud & (sum_stretches(loud, heard) > 0)
-    active = heard
+        detected = loud & (sum_stretches(loud, detected) > 0)
+    active = detected
     if (gap > 0).any():
-        begun = heard.cumsum(1, dtype=torch.int32)
-        pause = ~heard & (begun > 0) & (begun < begun[:, -1:])
-        active = heard | (pause & (sum_stretches(pause, pause) <= gap))
+        begun = detected.cumsum(1, dtype=torch.int32)
+        pause = ~detected & (begun > 0) & (begun < begun[:, -1:])
+        active = detected | (pause & (sum_stretches(pause, pause) <= gap))
     if (shortest > 1).any():
         active = active & (sum_stretches(active, active) >= shortest)
-    return heard, active
+    return detected, active
 
 
 def sum_stretches(
     mask: Bool[Tensor, "batch frame cls track"], what: Bool[Tensor, "batch frame cls track"]
 ) -> Int[Tensor, "batch frame cls track"]:
-    """For each frame of an uninterrupted stretch of `mask`, how many frames of the stretch are in `what`; else 0."""
+    """Count the frames in `what` of each uninterrupted stretch of `mask`, for each of its frames; 0 elsewhere."""
     # Frame by frame, once ahead to add up and once back to spread the sum, all lanes at once in small numbers: to
     # number the stretches and to scatter into them would take ten times as long.
     sums = (mask & what).to(torch.int32)
@@ -119,29 +153,29 @@ def sum_stretches(
     return sums
 
 
-def _held(posterior: Posterior, heard: Bool[Tensor, "batch frame cls track"]) -> Posterior:
-    """All but the activity as it was in the last frame in which the track was heard."""
-    frame = torch.arange(posterior.frames, device=heard.device)[:, None, None]
-    last = torch.where(heard, frame, 0).cummax(1).values
+def _hold_through_pauses(posterior: Posterior, detected: Bool[Tensor, "batch frame cls track"]) -> Posterior:
+    """Hold all but the activity as it was in the last frame in which the track was detected."""
+    frame = torch.arange(posterior.frames, device=detected.device)[:, None, None]
+    last = torch.where(detected, frame, 0).cummax(1).values
     return replace(posterior.map(lambda value: take_along_track(value, last, 1)), activity=posterior.activity)
 
 
-def _columns(
+def _list_columns(
     posterior: Posterior, active: Bool[Tensor, "batch frame cls track"]
 ) -> tuple[dict[str, np.ndarray], list[int]]:
     clip, frame, cls, track = active.nonzero(as_tuple=True)
     found = {name: value[active] for name, value in posterior.tensors().items()}
-    told = {"frame": frame, "cls": cls, "source": track, "score": found["activity"]}
+    columns = {"frame": frame, "cls": cls, "source": track, "score": found["activity"]}
     if "direction" in found:
-        told["azimuth_deg"] = azimuth_from_direction(found["direction"])
+        columns["azimuth_deg"] = azimuth_from_direction(found["direction"])
     if "distance" in found:
-        told["distance_m"] = found["distance"]
+        columns["distance_m"] = found["distance"]
     if "onscreen" in found:
-        seen = found["onscreen"]
-        told["onscreen"] = torch.where(seen.isnan(), seen, (seen > 0.5).to(seen))
+        onscreen = found["onscreen"]
+        columns["onscreen"] = torch.where(onscreen.isnan(), onscreen, (onscreen > 0.5).to(onscreen))
     if "azimuth_std_deg" in found:
-        told["azimuth_std_deg"] = found["azimuth_std_deg"]
+        columns["azimuth_std_deg"] = found["azimuth_std_deg"]
     if "distance" in found and "distance_log_std" in found:
-        told["distance_std_m"] = found["distance_log_std"] * found["distance"]
+        columns["distance_std_m"] = found["distance_log_std"] * found["distance"]
     rows = clip.bincount(minlength=len(active)).tolist()
-    return {name: column.cpu().numpy() for name, column in told.items()}, rows
+    return {name: column.cpu().numpy() for name, column in columns.items()}, rows

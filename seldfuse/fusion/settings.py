@@ -1,4 +1,4 @@
-"""How members are weighed and what counts as a sound: a preset, or a TOML file.
+"""How members are weighed and what counts as an event: a preset, or a TOML file.
 
 A file may say::
 
@@ -25,45 +25,42 @@ A file may say::
     constant = 2.6
 """
 
-import math
-import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.class_values import (
-    ClassValues,
-    Number,
-    check_keys,
-    check_known,
-    check_number,
-    check_numbers,
-    to_class_tensor,
-)
+from seldfuse.core.class_values import ClassValues, Number, to_class_tensor
 from seldfuse.core.labels import LabelSet
-from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.decode import DecodeSettings
+from seldfuse.fusion.resolved import ResolvedFusion
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.uncertainty import UncertaintySettings
 from seldfuse.settings.aliases import FUSION, rename_typed_keys
+from seldfuse.settings.bounds import NOT_NEGATIVE, STRICT, Names
+from seldfuse.settings.known import check_known
+from seldfuse.settings.toml import parse_table, read_settings
 
 PRESETS = ("mean", "nercslip")
 
 TUNED = Path(__file__).parent / "tuned.toml"
 """Settings fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes them."""
 
-COOLEST = 0.01
-"""A temperature below this would make certainties of doubts."""
-
 WEIGHED = ("activity", "direction", "distance", "onscreen")
+
+Weights = Mapping[Annotated[str, Names(WEIGHED)], Annotated[ClassValues, NOT_NEGATIVE]]
+"""What a member weighs in each field."""
+
+Provided = tuple[str, ...]
+"""The fields of a posterior, as `Posterior.provides` has them."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +74,13 @@ class FusionSettings:
     Raises UsageError for an unknown preset or an unknown way to combine.
     """
 
+    __pydantic_config__ = STRICT
+
     preset: str = "mean"
     combine: str = "arithmetic"
-    weights: Mapping[str, Mapping[str, ClassValues]] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
     calibration: Mapping[str, Calibration] = field(default_factory=dict)
-    unify_angle_deg: Number = 15.0
+    unify_angle_deg: Annotated[Number, NOT_NEGATIVE] = 15.0
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
     uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
@@ -111,121 +110,70 @@ class FusionSettings:
 
     @classmethod
     def read(cls, path: Path) -> "FusionSettings":
-        """Reads a TOML file. Raises UsageError where it cannot be read or says something unknown."""
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            presets = ", ".join(PRESETS)
-            raise UsageError(
-                f"expected a preset ({presets}) or a TOML file that can be read ({error.strerror}): {path}"
-            ) from error
-        except ValueError as error:
-            raise UsageError(f"fusion settings are no TOML ({error}): {path}") from error
-        try:
-            return cls.from_table(data)
-        except UsageError as error:
-            raise UsageError(f"{error}: {path}") from error
+        """Read a TOML file. Raises UsageError where it cannot be read or has something unknown."""
+        return read_settings(path, f"a preset ({', '.join(PRESETS)}) or a TOML file", cls.from_table)
 
     @classmethod
     def from_table(cls, data: Mapping[str, Any]) -> "FusionSettings":
-        """Settings from what a TOML file holds.
+        """Make settings of what a TOML file holds.
 
-        Raises UsageError for unknown keys and for what is no number (or table of numbers) of at least 0.
+        Raises UsageError for unknown keys and for what is no number, or out of bounds.
         """
-        data = rename_typed_keys(data, FUSION)
-        check_keys(data, [entry.name for entry in fields(cls)], "fusion setting")
-        check_known(str(data.get("preset", "mean")), PRESETS, "fusion preset")
-        check_known(str(data.get("combine", "arithmetic")), COMBINERS, "way to combine")
-        check_number(data.get("unify_angle_deg", 0), "unify_angle_deg")
-        weights, decoding = _table(data, "weights"), _table(data, "decode")
-        calibration = {member: _calibration(data, member) for member in _table(data, "calibration")}
-        for member in weights:
-            table = _table(weights, member, "weights.")
-            check_keys(table, WEIGHED, f"field to weigh in weights.{member}")
-            for name, value in table.items():
-                check_numbers(value, f"weights.{member}.{name}")
-        check_keys(decoding, [entry.name for entry in fields(DecodeSettings)], "setting of decode")
-        for name, value in decoding.items():
-            check = check_number if name == "unify_angle_deg" else check_numbers
-            check(value, f"decode.{name}")
-        parts = {
-            "weights": weights,
-            "calibration": calibration,
-            "smooth": SmoothSettings.from_table(_table(data, "smooth")),
-            "uncertainty": UncertaintySettings.from_table(_table(data, "uncertainty")),
-            "decode": DecodeSettings(**decoding),
-        }
-        return cls(**{**data, **parts})
+        return parse_table(cls, rename_typed_keys(data, FUSION), "fusion setting")
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_table` reads; only what is set, for TOML and its kin know no null."""
+        """Write what `from_table` reads; only what is set, for TOML and its kin know no null."""
         data = {**asdict(self), "smooth": self.smooth.to_json(), "uncertainty": self.uncertainty.to_json()}
         data["decode"] = {name: value for name, value in data["decode"].items() if value is not None}
         return data
 
-    def check(self, members: Collection[str], labels: LabelSet) -> None:
-        """Raises UsageError for weights of members that do not run and for unknown classes."""
-        for member, table in self.weights.items():
+    def resolve_for(self, members: Mapping[str, Provided], labels: LabelSet, device: torch.device) -> ResolvedFusion:
+        """Resolve to tensors for members, by name with the fields that each provides, in the order of their names.
+
+        Clips of the same members, classes and device share what is made for the first. Raises UsageError for settings
+        of members that are not there, for unknown classes, and where all providers of a field weigh nothing.
+        """
+        key = (tuple(members.items()), labels, device)
+        if key not in self._resolved:
+            self._check_members(members)
+            self._resolved[key] = ResolvedFusion(
+                weights={name: _resolve_weights(name, self, members, labels).to(device) for name in WEIGHED},
+                calibration={name: one.resolve_for(labels, device) for name, one in self.calibration.items()},
+                smooth=self.smooth.resolve_for(labels, device),
+                uncertainty=self.uncertainty.resolve_for(labels, device),
+                decode=self.decode.resolve_for(labels, device),
+            )
+        return self._resolved[key]
+
+    @cached_property
+    def _resolved(self) -> dict[Any, ResolvedFusion]:
+        return {}
+
+    def _check_members(self, members: Collection[str]) -> None:
+        for member in (*self.weights, *self.calibration):
             check_known(member, sorted(members), "member of this run")
-            for value in table.values():
-                to_class_tensor(value, labels, 1.0)
-        for member, calibration in self.calibration.items():
-            check_known(member, sorted(members), "member of this run")
-            to_class_tensor(calibration.temperature, labels, 1.0)
-            to_class_tensor(calibration.bias, labels, 0.0)
-        self.smooth.check(labels)
-        self.uncertainty.check(labels)
-        self.decode.resolve_limits(labels)
 
 
-def resolve_weights(
-    settings: FusionSettings, posteriors: Mapping[str, Posterior]
-) -> dict[str, Float[Tensor, "member cls"]]:
-    """The weight of every member and class for each field, members in the order of `posteriors`.
-
-    Raises UsageError as `FusionSettings.check` does, and where all providers of a field weigh nothing.
-    """
-    first = next(iter(posteriors.values()))
-    settings.check(posteriors, first.labels)
-    weights = {name: _field_weights(name, settings, posteriors) for name in WEIGHED}
-    return {name: weight.to(first.activity.device) for name, weight in weights.items()}
-
-
-def _field_weights(
-    name: str, settings: FusionSettings, posteriors: Mapping[str, Posterior]
+def _resolve_weights(
+    name: str, settings: FusionSettings, members: Mapping[str, Provided], labels: LabelSet
 ) -> Float[Tensor, "member cls"]:
-    labels = next(iter(posteriors.values())).labels
-    providers = {member: _breadth(posterior) for member, posterior in posteriors.items() if name in posterior.provides}
+    """Resolve the weight of every member and class for field `name`."""
+    breadths = {member: _count_weighed(provided) for member, provided in members.items() if name in provided}
+    by_specialists = settings.preset == "nercslip" and name in ("direction", "distance")
+    chosen = {member for member, breadth in breadths.items() if not by_specialists or breadth == min(breadths.values())}
     rows = []
-    for member in posteriors:
-        specialist = member in providers and providers[member] == min(providers.values())
-        choosy = settings.preset == "nercslip" and name in ("direction", "distance")
-        preset = float(specialist if choosy else member in providers)
+    for member in members:
+        preset = float(member in chosen)
         own = to_class_tensor(settings.weights.get(member, {}).get(name, preset), labels, preset)
-        rows.append(own * (member in providers))
+        rows.append(own * (member in breadths))
     weight = torch.stack(rows)
-    if providers and (weight.sum(0) == 0).any():
+    if breadths and (weight.sum(0) == 0).any():
         cls = labels.names[int((weight.sum(0) == 0).int().argmax())]
         raise UsageError(
-            f"{name} of {cls} gets no weight from any of {', '.join(providers)}; give one of them more than 0"
+            f"{name} of {cls} gets no weight from any of {', '.join(breadths)}; give one of them more than 0"
         )
     return weight
 
 
-def _calibration(data: Mapping[str, Any], member: str) -> Calibration:
-    table = _table(_table(data, "calibration"), member, "calibration.")
-    check_keys(table, [entry.name for entry in fields(Calibration)], f"part of calibration.{member}")
-    check_numbers(table.get("temperature", 1.0), f"calibration.{member}.temperature", COOLEST)
-    check_numbers(table.get("bias", 0.0), f"calibration.{member}.bias", -math.inf)
-    return Calibration(**table)
-
-
-def _breadth(posterior: Posterior) -> int:
-    return sum(name in posterior.provides for name in WEIGHED)
-
-
-def _table(data: Mapping[str, Any], name: str, within: str = "") -> Mapping[str, Any]:
-    value = data.get(name, {})
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{within}{name} must be a table, got {value!r}")
-    return value
+def _count_weighed(provided: Provided) -> int:
+    return sum(name in provided for name in WEIGHED)

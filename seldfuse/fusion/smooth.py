@@ -7,7 +7,7 @@ A file may say::
     stop = { knock = 0.2, default = 0.05 }
     trust = 0.3
 
-    [smooth.direction]           # fields of WalkSettings
+    [smooth.direction]           # fields of RandomWalkSettings
     step = 0.02
     error = 0.3
     silent_step = 0.5
@@ -15,19 +15,17 @@ A file may say::
 What has no table is left as it is.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from seldfuse.core.class_values import check_keys, check_numbers
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
-from seldfuse.errors import UsageError
-from seldfuse.fusion.smooth_activity import HmmSettings, smooth_activity
-from seldfuse.fusion.smooth_tracks import RandomWalkSettings, smooth_track
+from seldfuse.fusion.smooth_activity import HmmSettings, Rates, smooth_activity
+from seldfuse.fusion.smooth_tracks import RandomWalkSettings, StepGrowth, smooth_track
+from seldfuse.settings.bounds import STRICT
 
 WALKED = ("direction", "distance")
 
@@ -36,56 +34,59 @@ WALKED = ("direction", "distance")
 class SmoothSettings:
     """How each field is smoothed; None leaves it alone."""
 
+    __pydantic_config__ = STRICT
+
     activity: HmmSettings | None = None
     direction: RandomWalkSettings | None = None
     distance: RandomWalkSettings | None = None
 
-    @classmethod
-    def from_table(cls, data: Mapping[str, Any]) -> "SmoothSettings":
-        """Settings from what the table `[smooth]` of a TOML file holds.
-
-        Raises UsageError for unknown keys and for numbers that are none or out of range.
-        """
-        kinds: dict[str, type[HmmSettings] | type[RandomWalkSettings]] = {"activity": HmmSettings}
-        kinds |= dict.fromkeys(WALKED, RandomWalkSettings)
-        check_keys(data, kinds, "field to smooth")
-        return cls(**{name: _settings(kinds[name], table, f"smooth.{name}") for name, table in data.items()})
-
     def to_json(self) -> dict[str, Any]:
-        """What `from_table` reads; only what is set, for TOML and its kin know no null."""
-        tables = {name: asdict(value) for name, value in vars(self).items() if value is not None}
+        """Write what a table `[smooth]` holds; only what is set, for TOML and its kin know no null."""
+        tables = {name: table for name, table in asdict(self).items() if table is not None}
         return {name: {key: it for key, it in table.items() if it is not None} for name, table in tables.items()}
 
-    def check(self, labels: LabelSet) -> None:
-        """Raises UsageError for unknown classes."""
+    def resolve_for(self, labels: LabelSet, device: torch.device) -> "ClassSmoothing":
+        """Resolve to numbers of each class. Raises UsageError for unknown classes."""
+        return ClassSmoothing(
+            None if self.activity is None else self.activity.resolve_rates(labels).to(device),
+            None if self.direction is None else self.direction.resolve_growth(labels).to(device),
+            None if self.distance is None else self.distance.resolve_growth(labels).to(device),
+        )
+
+
+@dataclass(frozen=True)
+class ClassSmoothing:
+    """`SmoothSettings` as numbers of each class."""
+
+    activity: Rates | None = None
+    direction: StepGrowth | None = None
+    distance: StepGrowth | None = None
+
+    def apply(self, posterior: Posterior) -> Posterior:
+        """Smooth a posterior in single precision as `smooth_posterior` does."""
+        activity = posterior.activity
         if self.activity is not None:
-            self.activity.resolve_rates(labels)
-        for walk in (self.direction, self.distance):
-            if walk is not None:
-                walk.resolve_growth(labels)
+            activity = smooth_activity(activity, self.activity)
+        changed = {"activity": activity}
+        for name, growth in (("direction", self.direction), ("distance", self.distance)):
+            if growth is not None and name in posterior.provides:
+                changed[name] = smooth_track(name, posterior, activity, growth)
+        return replace(posterior, **changed)  # type: ignore[arg-type]
 
 
 def smooth_posterior(posterior: Posterior, settings: SmoothSettings) -> Posterior:
-    """The posterior with activity, direction and distance smoothed, each on its own track of its own class and clip.
+    """Smooth activity, direction and distance of a posterior, each on its own track of its own class and clip.
 
     Tracks are taken to stay with their source, as far as the members keep them so. On-screen stays as it is, for a
-    source may be hidden or leave the picture from one frame to the next; so do the doubts, which then tell that of a
-    single frame. Raises UsageError for unknown classes.
+    source may be hidden or leave the picture from one frame to the next; so do the uncertainties, which then are those
+    of a single frame. Raises UsageError for unknown classes.
     """
     posterior = posterior.map(Tensor.float)
-    activity = posterior.activity
-    if settings.activity is not None:
-        activity = smooth_activity(activity, settings.activity, posterior.labels)
-    changed = {"activity": activity}
-    for name in WALKED:
-        walk: RandomWalkSettings | None = getattr(settings, name)
-        if walk is not None and name in posterior.provides:
-            changed[name] = smooth_track(name, posterior, activity, walk)
-    return replace(posterior, **changed)  # type: ignore[arg-type]
+    return settings.resolve_for(posterior.labels, posterior.activity.device).apply(posterior)
 
 
 def filter_median(posterior: Posterior, frames: int) -> Posterior:
-    """The posterior with the running median of `frames` activities in place of each; the ends are repeated.
+    """Filter the activities of a posterior with a running median of `frames` of them; the ends are repeated.
 
     It is what the field smooths with, and what `smooth_posterior` is to be held against. Raises ValueError where
     `frames` is not odd and positive.
@@ -97,15 +98,3 @@ def filter_median(posterior: Posterior, frames: int) -> Posterior:
     first, last = activity[:, :1], activity[:, -1:]
     padded = torch.cat([first.repeat(1, reach, 1, 1), activity, last.repeat(1, reach, 1, 1)], 1)
     return replace(posterior, activity=padded.unfold(1, frames, 1).median(-1).values)
-
-
-def _settings(kind: type[Any], table: Any, what: str) -> Any:
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{what} must be a table, got {table!r}")
-    check_keys(table, [entry.name for entry in fields(kind)], f"setting of {what}")
-    for name, value in table.items():
-        check_numbers(value, f"{what}.{name}")
-    try:
-        return kind(**table)
-    except UsageError as error:
-        raise UsageError(f"{what}.{error}") from error

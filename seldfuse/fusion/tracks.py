@@ -16,7 +16,7 @@ MAX_TRACKS = 6
 def compute_cosines(
     one: Float[Tensor, "*cell row 3"], other: Float[Tensor, "*cell column 3"]
 ) -> Float[Tensor, "*cell row column"]:
-    """Cosine of the angle between every direction of `one` (rows) and every one of `other` (columns)."""
+    """Compute the cosine of the angle between every direction of `one` (rows) and every one of `other` (columns)."""
     axes = zip(one.unbind(-1), other.unbind(-1), strict=True)
     x, y, z = (mine.unsqueeze(-1) * theirs.unsqueeze(-2) for mine, theirs in axes)
     return x + y + z
@@ -25,7 +25,7 @@ def compute_cosines(
 def compute_affinity(
     reference: Mapping[str, Tensor], member: Mapping[str, Tensor]
 ) -> Float[Tensor, "*cell row column"]:
-    """How well each track of `member` (columns) fits each of `reference` (rows): activity × activity × cosine.
+    """Compute how well tracks of `member` (columns) fit those of `reference` (rows): activity × activity × cosine.
 
     Both map field names to tensors `[*cell, track]`, of which one may have fewer tracks than the other. A silent track
     fits everywhere equally, so that it never draws an active one to itself. Where either side knows no direction the
@@ -38,7 +38,7 @@ def compute_affinity(
 
 
 def find_best_permutation(fit: Float[Tensor, "*cell row column"]) -> Int[Tensor, "*cell row"]:
-    """For each row of `fit` its column, so that the sum over rows is greatest; among equals the first in order.
+    """Find for each row of `fit` its column, so that the sum over rows is greatest; among equals the first in order.
 
     There may be fewer columns than rows: those that are lacking fit everywhere equally, and get the numbers that
     follow. Raises ValueError above `MAX_TRACKS` tracks.
@@ -53,7 +53,7 @@ def find_best_permutation(fit: Float[Tensor, "*cell row column"]) -> Int[Tensor,
 
 @cache
 def _orders(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
-    """All permutations, but of those that differ only in columns that are lacking the first alone."""
+    """List all permutations, but of those that differ only in columns that are lacking the first alone."""
     first: dict[tuple[int, ...], tuple[int, ...]] = {}
     for order in permutations(range(rows)):
         first.setdefault(tuple(min(column, columns) for column in order), order)
@@ -61,12 +61,12 @@ def _orders(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
 
 
 def reorder_tracks(value: Tensor, order: Int[Tensor, "*cell track"]) -> Tensor:
-    """A field `[*cell, track]` or `[*cell, track, 3]` whose track k is the former track `order[..., k]`."""
+    """Reorder a field `[*cell, track]` or `[*cell, track, 3]`: track k is the former track `order[..., k]`."""
     return take_along_track(value, order, order.ndim - 1)
 
 
 def take_along_track(value: Tensor, index: Int[Tensor, "*axes"], dim: int) -> Tensor:
-    """`value.gather(dim, index)`, one index for all of x, y and z where `value` has one axis more."""
+    """Gather as `value.gather(dim, index)` does, one index for all of x, y and z where `value` has one axis more."""
     if value.ndim > index.ndim:
         index = index.unsqueeze(-1).expand(*index.shape, value.shape[-1])
     return value.gather(dim, index)

@@ -1,35 +1,37 @@
-"""What a fused posterior is worth: a probability that holds, and how far azimuth and distance may be off.
+"""The uncertainty of a fused posterior: a probability that holds, and how far azimuth and distance may be off.
 
-Members learn from the same data and err together, so that the doubt of their mean is not that of independent voices.
-It is fitted (`seldfuse tune`) to the errors that were seen, with what tells of them: how sure the members are, how far
-they are apart, and how many of them hear the class.
+Members learn from the same data and err together, so that the uncertainty of their mean is not that of independent
+estimates. It is fitted (`seldfuse tune`) to the errors that were measured, with what predicts them: how sure the
+members are, how far they are apart, and how many of them detect the class.
 
 A file may say::
 
-    [doubt.azimuth]              # the natural logarithm of the standard deviation in degrees
+    [uncertainty.azimuth]        # the natural logarithm of the standard deviation in degrees
     constant = { music = 3.1, default = 2.6 }
     log_odds = -0.08             # per unit of the activity's log-odds
     spread = 0.4                 # per unit of ln(1 + spread / 5°); of `distance`, of the logarithms' own spread
-    members = -0.1               # per member that hears the class
-    typical_spread = 0.7         # stands where fewer than two members tell
+    members = -0.1               # per member that detects the class
+    typical_spread = 0.7         # stands where fewer than two members have a direction
     intervals = { 50 = 0.4, 90 = 1.6 }    # half an interval of so many percent, in standard deviations
 
-`[doubt.distance]` is that of the logarithm of the distance, `[doubt.activity]` gives the probability's log-odds.
+`[uncertainty.distance]` is that of the logarithm of the distance, `[uncertainty.activity]` gives the probability's
+log-odds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 
-from seldfuse.core.class_values import ClassValues, Number, check_keys, check_number, check_numbers, to_class_tensor
+from seldfuse.core.class_values import ClassValues, Number, to_class_tensor
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
-from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import ODDS_EPSILON
+from seldfuse.settings.bounds import ANY_NUMBER, NOT_NEGATIVE, STRICT, Expected
 
 NARROW_DEG = 5.0
 """Below this spread the logarithm is nearly even."""
@@ -37,33 +39,39 @@ LEAST = {"azimuth_std_deg": 0.5, "distance_log_std": 0.02}
 GREATEST = {"azimuth_std_deg": 104.0, "distance_log_std": 3.0}
 """104° is the standard deviation of an azimuth that may be anything."""
 
+Percent = Annotated[str, Field(pattern=r"^[1-9][0-9]?$"), Expected("a percent between 0 and 100")]
+
 
 @dataclass(frozen=True)
 class UncertaintyModel:
-    """A sum of a class's constant and of what tells of errors, each times its number; the docs of the module say of
+    """A sum of a class's constant and of what predicts errors, each times its number; the docs of the module say of
     what. `intervals` maps percents to half-widths in standard deviations.
     """
 
-    constant: ClassValues = 0.0
-    log_odds: Number = 0.0
-    spread: Number = 0.0
-    members: Number = 0.0
-    typical_spread: Number = 0.0
-    intervals: Mapping[str, Number] = field(default_factory=dict)
+    __pydantic_config__ = STRICT
+
+    constant: Annotated[ClassValues, ANY_NUMBER] = 0.0
+    log_odds: Annotated[Number, ANY_NUMBER] = 0.0
+    spread: Annotated[Number, ANY_NUMBER] = 0.0
+    members: Annotated[Number, ANY_NUMBER] = 0.0
+    typical_spread: Annotated[Number, ANY_NUMBER] = 0.0
+    intervals: Mapping[Percent, Annotated[Number, NOT_NEGATIVE]] = field(default_factory=dict)
 
     def predict(
-        self, evidence: "UncertaintyInputs", spread: Tensor, labels: LabelSet
+        self, evidence: "UncertaintyInputs", spread: Tensor, constant: Float[Tensor, "cls"]
     ) -> Float[Tensor, "batch frame cls track"]:
-        """The sum. Raises UsageError for unknown classes."""
+        """Compute the sum, with the constant of each class."""
         spread = spread.nan_to_num(float(self.typical_spread)) - self.typical_spread
-        constant = to_class_tensor(self.constant, labels, 0.0).to(spread).unsqueeze(-1)
-        return constant + self.log_odds * evidence.log_odds + self.spread * spread + self.members * evidence.members
+        constants = constant.to(spread).unsqueeze(-1)
+        return constants + self.log_odds * evidence.log_odds + self.spread * spread + self.members * evidence.members
 
 
 @dataclass(frozen=True)
 class UncertaintyInputs:
-    """What tells of errors in each cell: `spreads` maps `azimuth_std_deg` and `distance_log_std` to the members'
-    spread on the scale of `UncertaintyModel`, NaN where fewer than two members tell.
+    """What predicts errors in each cell: `spreads` maps `azimuth_std_deg` and `distance_log_std` to the members'
+    spread on the scale of `UncertaintyModel`, NaN where fewer than two members have the field.
+
+    Combining members throws the numbers away that this needs, so it goes beside the posterior.
     """
 
     log_odds: Float[Tensor, "batch frame cls track"]
@@ -74,7 +82,9 @@ class UncertaintyInputs:
     def from_posterior(
         cls, posterior: Posterior, members: Float[Tensor, "batch frame cls track"]
     ) -> "UncertaintyInputs":
-        """Of a fused posterior, whose doubts are the members' spread, and how many members hear each track."""
+        """Take the inputs from a fused posterior, whose uncertainties are the members' spread, and the number of
+        members that detect each track.
+        """
         unknown = torch.full_like(posterior.activity, torch.nan)
         azimuth, distance = posterior.azimuth_std_deg, posterior.distance_log_std
         spreads = {
@@ -85,84 +95,72 @@ class UncertaintyInputs:
 
     @classmethod
     def concat(cls, parts: Sequence["UncertaintyInputs"]) -> "UncertaintyInputs":
-        """One batch from several."""
+        """Join several batches to one."""
         spreads = {name: torch.cat([part.spreads[name] for part in parts]) for name in parts[0].spreads}
         members = torch.cat([part.members for part in parts])
         return cls(torch.cat([part.log_odds for part in parts]), members, spreads)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "UncertaintyInputs":
-        """The same with every tensor changed."""
+        """Change every tensor."""
         spreads = {name: change(value) for name, value in self.spreads.items()}
         return UncertaintyInputs(change(self.log_odds), change(self.members), spreads)
 
 
 @dataclass(frozen=True)
 class UncertaintySettings:
-    """The doubt of each field; None leaves the field as it is."""
+    """The uncertainty of each field; None leaves the field as it is."""
+
+    __pydantic_config__ = STRICT
 
     activity: UncertaintyModel | None = None
     azimuth: UncertaintyModel | None = None
     distance: UncertaintyModel | None = None
 
     def apply(self, posterior: Posterior, evidence: UncertaintyInputs) -> Posterior:
-        """The posterior with fitted doubts; silence, an activity of exactly 0, stays silence."""
-        labels, changed = posterior.labels, {}
-        if self.activity is not None:
-            sure = self.activity.predict(evidence, evidence.spreads["azimuth_std_deg"], labels).sigmoid()
-            changed["activity"] = torch.where(posterior.activity > 0, sure, posterior.activity)
-        for name, doubt, about in (
-            ("azimuth_std_deg", self.azimuth, posterior.direction),
-            ("distance_log_std", self.distance, posterior.distance),
-        ):
-            if doubt is not None and about is not None:
-                std = doubt.predict(evidence, evidence.spreads[name], labels).exp()
-                changed[name] = std.clamp(LEAST[name], GREATEST[name])
-        return replace(posterior, **changed)  # type: ignore[arg-type]
+        """Give a posterior its fitted uncertainties. Raises UsageError for unknown classes."""
+        return self.resolve_for(posterior.labels, posterior.activity.device).apply(posterior, evidence)
+
+    def resolve_for(self, labels: LabelSet, device: torch.device) -> "ClassUncertainty":
+        """Resolve to numbers of each class. Raises UsageError for unknown classes."""
+        constants = {
+            name: to_class_tensor(model.constant, labels, 0.0).to(device) for name, model in self._models().items()
+        }
+        return ClassUncertainty(self, constants)
 
     @property
     def intervals(self) -> dict[str, Mapping[str, Number]]:
-        """Half-widths by percent of the fields whose doubt has intervals."""
-        found = {"azimuth": self.azimuth, "distance": self.distance}
-        return {name: doubt.intervals for name, doubt in found.items() if doubt is not None and doubt.intervals}
-
-    @classmethod
-    def from_table(cls, data: Mapping[str, Any]) -> "UncertaintySettings":
-        """Settings from what the table `[uncertainty]` of a TOML file holds.
-
-        Raises UsageError for unknown keys and for what is no number.
-        """
-        check_keys(data, tuple(cls.__dataclass_fields__), "field with a doubt")
-        return cls(**{name: _doubt(table, f"uncertainty.{name}") for name, table in data.items()})
+        """Half-widths by percent of the fields whose uncertainty has intervals."""
+        models = {name: model for name, model in self._models().items() if name != "activity"}
+        return {name: model.intervals for name, model in models.items() if model.intervals}
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_table` reads."""
-        return {name: asdict(doubt) for name, doubt in vars(self).items() if doubt is not None}
+        """Write what a table `[uncertainty]` holds."""
+        return {name: asdict(model) for name, model in self._models().items()}
 
-    def check(self, labels: LabelSet) -> None:
-        """Raises UsageError for unknown classes."""
-        for doubt in vars(self).values():
-            if doubt is not None:
-                to_class_tensor(doubt.constant, labels, 0.0)
+    def _models(self) -> dict[str, UncertaintyModel]:
+        models = {"activity": self.activity, "azimuth": self.azimuth, "distance": self.distance}
+        return {name: model for name, model in models.items() if model is not None}
 
 
-def _doubt(table: Any, what: str) -> UncertaintyModel:
-    if not isinstance(table, Mapping):
-        raise UsageError(f"{what} must be a table, got {table!r}")
-    check_keys(table, tuple(UncertaintyModel.__dataclass_fields__), f"part of {what}")
-    for name, value in table.items():
-        if name == "intervals":
-            _check_intervals(value, f"{what}.{name}")
-        elif name == "constant":
-            check_numbers(value, f"{what}.{name}", float("-inf"))
-        else:
-            check_number(value, f"{what}.{name}", float("-inf"))
-    return UncertaintyModel(**table)
+@dataclass(frozen=True)
+class ClassUncertainty:
+    """`UncertaintySettings` with the constants of each class, by field."""
 
+    settings: UncertaintySettings
+    constants: Mapping[str, Float[Tensor, "cls"]]
 
-def _check_intervals(value: Any, what: str) -> None:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{what} must be a table of half-widths by percent, got {value!r}")
-    for percent, width in value.items():
-        if not (percent.isdigit() and 0 < int(percent) < 100):
-            raise UsageError(f"{what} maps percents between 0 and 100 to half-widths, got {percent!r}")
-        check_number(width, f"{what}.{percent}")
+    def apply(self, posterior: Posterior, evidence: UncertaintyInputs) -> Posterior:
+        """Give a posterior its fitted uncertainties; silence, an activity of exactly 0, stays silence."""
+        changed: dict[str, Tensor] = {}
+        if self.settings.activity is not None:
+            spread = evidence.spreads["azimuth_std_deg"]
+            probability = self.settings.activity.predict(evidence, spread, self.constants["activity"]).sigmoid()
+            changed["activity"] = torch.where(posterior.activity > 0, probability, posterior.activity)
+        for field_name, name, model, value in (
+            ("azimuth", "azimuth_std_deg", self.settings.azimuth, posterior.direction),
+            ("distance", "distance_log_std", self.settings.distance, posterior.distance),
+        ):
+            if model is not None and value is not None:
+                std = model.predict(evidence, evidence.spreads[name], self.constants[field_name]).exp()
+                changed[name] = std.clamp(LEAST[name], GREATEST[name])
+        return replace(posterior, **changed)  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
 """One source on several tracks becomes one track.
 
+Twice: `merge_duplicate_tracks` before members are combined, by a fixed activity, and `merge_active_tracks` when events
+are decoded, among the tracks that the thresholds made active.
+
 A network trained with auxiliary duplicates (ADPIT: Shimada et al., "Multi-ACCDOA", ICASSP 2022) repeats a source on
 the tracks that it has to spare.
 """
@@ -20,7 +23,7 @@ from seldfuse.fusion.tracks import compute_cosines
 
 
 def merge_duplicate_tracks(posterior: Posterior, angle_deg: Number = 15.0, active_above: float = 0.5) -> Posterior:
-    """The posterior with copies of one source merged on the first of their tracks.
+    """Merge copies of one source on the first of their tracks.
 
     Copies are tracks of one class whose activity exceeds `active_above` and that lie strictly nearer than `angle_deg`,
     directly or by way of others. A freed track gets activity 0. A posterior of one track, or without direction, comes
@@ -32,14 +35,14 @@ def merge_duplicate_tracks(posterior: Posterior, angle_deg: Number = 15.0, activ
 def merge_active_tracks(
     posterior: Posterior, active: Bool[Tensor, "batch frame cls track"], angle_deg: Number
 ) -> tuple[Posterior, Bool[Tensor, "batch frame cls track"]]:
-    """As `merge_duplicate_tracks`, among the tracks that `active` marks; with the tracks that are active afterwards.
+    """Merge as `merge_duplicate_tracks` does, among the tracks that `active` marks; with what is active afterwards.
 
     The merged track has the mean direction (vectors weighted by activity), the plain mean of distance and of the
-    doubts, the greatest activity, and the on-screen probability of the first.
+    uncertainties, the greatest activity, and the on-screen probability of the first.
     """
     if posterior.tracks == 1 or posterior.direction is None:
         return posterior, active
-    # Few cells hold two sounding tracks; the rest is left alone.
+    # Few cells hold two active tracks; the rest is left alone.
     crowded = active.sum(-1) > 1
     cells = {name: value[crowded] for name, value in posterior.tensors().items()}
     values, left = merge_cells(cells, active[crowded], angle_deg)
@@ -50,7 +53,7 @@ def merge_active_tracks(
 def merge_cells(
     cells: Mapping[str, Tensor], active: Bool[Tensor, "cell track"], angle_deg: Number
 ) -> tuple[dict[str, Tensor], Bool[Tensor, "cell track"]]:
-    """As `merge_active_tracks`, of fields `(cell, track)` that have a direction."""
+    """Merge as `merge_active_tracks` does, of fields `(cell, track)` that have a direction."""
     owner = group_tracks(cells["direction"], active, angle_deg)
     tracks = torch.arange(active.shape[-1], device=owner.device)
     owns = owner.unsqueeze(-2) == tracks.unsqueeze(-1)  # (cell, owner, track)
@@ -71,7 +74,7 @@ def _means(values: Mapping[str, Tensor], owns: Bool[Tensor, "cell owner track"])
 
 
 def _mask_by_owner(owns: Bool[Tensor, "cell owner track"], value: Float[Tensor, "cell track *xyz"]) -> Tensor:
-    """What each owner's tracks say, `(cell, owner, track, *xyz)`, 0 at tracks of others (these may be NaN)."""
+    """Mask each owner's tracks, `(cell, owner, track, *xyz)`, with 0 at tracks of others (these may be NaN)."""
     mask = owns.unsqueeze(-1) if value.ndim > 2 else owns
     return torch.where(mask, value.unsqueeze(1), 0.0)
 
@@ -79,7 +82,7 @@ def _mask_by_owner(owns: Bool[Tensor, "cell owner track"], value: Float[Tensor, 
 def group_tracks(
     direction: Float[Tensor, "*cell track 3"], active: Bool[Tensor, "*cell track"], angle_deg: Number
 ) -> Int[Tensor, "*cell track"]:
-    """For every track the first track of its group; itself where it stands alone."""
+    """Group tracks: the first track of each one's group, itself where it stands alone."""
     tracks = active.shape[-1]
     near = compute_cosines(direction, direction) > math.cos(math.radians(angle_deg))
     linked = near & active.unsqueeze(-1) & active.unsqueeze(-2)

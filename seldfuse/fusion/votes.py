@@ -12,7 +12,7 @@ from seldfuse.fusion.tracks import MAX_TRACKS
 
 
 def build_vote_posterior(events: Events, frames: int, tracks: int = 1) -> Posterior:
-    """A batch of one, `[1, frames, cls, track]`, with activity 1 where an event stands and 0 elsewhere.
+    """Build a batch of one, `[1, frames, cls, track]`, with activity 1 where an event stands and 0 elsewhere.
 
     It has as many tracks as a frame has events of one class, but at least `tracks`: give all systems the same number,
     since one with fewer abstains on the rest. The events of a frame fill them in the order of their sources. A field

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from seldfuse.errors import UsageError
+from seldfuse.settings import toml
 from seldfuse.settings.aliases import RECIPE, rename_typed_keys
+from seldfuse.settings.bounds import STRICT
 from seldfuse.train.augment.amounts import complete_amounts
-
-_STRICT = ConfigDict(extra="forbid")
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -28,7 +28,7 @@ SYNTH = "synth"
 class OptimizerSettings:
     """How weights follow gradients. `clip_norm` 0 clips nothing."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: Literal["adam", "adamw"] = "adam"
     peak_learning_rate: Positive = 1e-3
@@ -47,7 +47,7 @@ class RunSettings:
     validated and saved; 0 saves the weights themselves.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     steps: Count = 1000
     epochs: Annotated[int, Field(ge=0)] = 0
@@ -73,7 +73,7 @@ class SynthSettings:
     pictures; without them both are drawn.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     sounds: str = ""
     cutouts: str = ""
@@ -90,7 +90,7 @@ class SynthSettings:
 class FoldSettings:
     """Which folds of a data set train and which validate; the challenge's baseline has these."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     train_folds: tuple[int, ...] = (1, 2, 3)
     validate_folds: tuple[int, ...] = (4,)
@@ -100,7 +100,7 @@ class FoldSettings:
 class DataPart:
     """One place that scenes come from, a folder or `synth`, and its share of them, relative to the others'."""
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     source: str
     weight: Positive = 1.0
@@ -112,7 +112,7 @@ class TrainingStage:
     `share` of the steps, with some settings changed, section by section.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: Annotated[str, Field(pattern=r"^[\w-]+$")]
     source: Literal["synth", "folders"]
@@ -133,7 +133,7 @@ class Recipe:
     Raises UsageError for an augmentation that nobody registered, and for an amount out of range.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     features: tuple[str, ...]
     network: dict[str, Any]
@@ -182,27 +182,19 @@ def _without_folders(encoder: str) -> str:
 
 def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file. Raises UsageError where it cannot be read."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"expected a recipe, a TOML file that can be read ({error.strerror}): {path}") from error
-    except ValueError as error:
-        raise UsageError(f"the recipe is no TOML ({error}): {path}") from error
+    return toml.read_table(path, "a recipe, a TOML file")
 
 
 def parse_recipe(table: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of a table. Raises UsageError that names what is unknown, missing or out of range."""
+    """Make a recipe of its table.
+
+    Raises UsageError that names every setting that is unknown, missing or out of range.
+    """
     table = rename_typed_keys(table, RECIPE)
     try:
-        return TypeAdapter(Recipe).validate_python(table)
-    except ValidationError as error:
-        problems = "; ".join(_problem(found) for found in error.errors())
-        raise UsageError(f"the recipe does not hold together: {problems}") from error
-
-
-def _problem(found: Mapping[str, Any]) -> str:
-    message = found["msg"][0].lower() + found["msg"][1:]
-    return f"{'.'.join(map(str, found['loc']))}: {message}, got {found['input']!r:.60}"
+        return toml.parse_table(Recipe, table, "setting of a recipe")
+    except UsageError as error:
+        raise UsageError(f"the recipe does not hold together: {error}") from error
 
 
 def parse_stage_recipe(recipe: Recipe, stage: TrainingStage) -> Recipe:

@@ -59,8 +59,8 @@ def select_active_rows(
     rows: OutcomeRows, settings: DecodeSettings, labels: LabelSet
 ) -> Bool[Tensor, "frame row track"]:
     """Which tracks sound under some settings."""
-    limits = (limit.to(rows.activity)[rows.cls].unsqueeze(-1) for limit in settings.resolve_limits(labels))
-    return find_active_by(rows.activity[None], *limits)[1][0]
+    limits = settings.resolve_for(labels, rows.activity.device).per_class(rows.activity)
+    return find_active_by(rows.activity[None], *(limit[rows.cls].unsqueeze(-1) for limit in limits))[1][0]
 
 
 def _finer(rows: OutcomeRows, choice: _Choice, offsets: tuple[float, ...]) -> _Choice:

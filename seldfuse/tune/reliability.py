@@ -60,7 +60,11 @@ class Reliability:
 
     def to_diagram(self, calibration: Calibration) -> tuple[Tensor, Tensor, Tensor]:
         """Mean probability, frequency and share of the frames, each `(cls, plotted bin)`; 0 where no frame is."""
-        chance = calibration.apply_to_log_odds(_centres().expand(len(self.labels), -1), self.labels).sigmoid()
+        chance = (
+            calibration.resolve_for(self.labels, self.counts.device)
+            .apply_to_log_odds(_centres().expand(len(self.labels), -1))
+            .sigmoid()
+        )
         place = (chance * PLOTTED).long().clamp_max(PLOTTED - 1)
         silent, sounding = self.counts
         frames = silent + sounding

@@ -179,7 +179,11 @@ class _Joined:
 
     def loss(self, settings: VisionSettings) -> float:
         """The mean of minus the log-likelihood of being on-screen or not."""
-        belief = replace(self.belief, disbelief=settings.uninformative_rate, evidence_weight=settings.evidence_weight)
+        belief = replace(
+            self.belief,
+            uninformative_rate=settings.uninformative_rate,
+            evidence_weight=settings.evidence_weight,
+        )
         verdict = combine_evidence(build_audio_evidence(self.said, belief, settings), self.seen, self.support, belief)
         chance = verdict.onscreen[self.at].clamp(1e-4, 1 - 1e-4)
         lost = F.binary_cross_entropy(chance, self.onscreen, reduction="none")

@@ -1,19 +1,19 @@
-"""Do a sound and a thing in the picture have one cause? The arithmetic of `bayes`.
+"""Do a sound and an object in the picture have one cause? The arithmetic of `bayes`.
 
-For one event let θ be the heard azimuth, v that of a candidate, π the probability of being on-screen as the models have
-it. What is on-screen is seen with probability R (recall); things that might sound and do not stand anywhere in the
-picture, U of them on average, so with the density λ = U / field of view. Then
+For one event let θ be the azimuth of the audio, v that of a candidate, π the probability of being on-screen as the
+backends estimate it. What is on-screen is detected with probability R (recall); distractors, which might sound and do
+not, stand anywhere in the picture, U of them on average, so with the density λ = U / field of view. Then
 
-    on-screen, seen as candidate j      π · R · f(θ − v_j) / λ
-    on-screen, not seen                 π · (1 − R) · P(θ inside of the picture)
+    on-screen, detected as candidate j  π · R · f(θ − v_j) / λ
+    on-screen, not detected             π · (1 − R) · P(θ inside of the picture)
     off-screen                          1 − π
 
 are in proportion to their probabilities (Bar-Shalom & Fortmann, Tracking and Data Association, 1988, ch. 6), with f a
 normal density plus a share of a uniform one. With some probability the picture has nothing to do with the sound, and
 everything stays as it was. That a candidate stands where a source behind the camera is folded to is
-the coincidence whose odds λ gives; that nobody stands there speaks by 1 − R.
+the coincidence whose odds λ gives; that nobody stands there counts by 1 − R.
 
-The docs (vision.md) say it at length.
+The docs (vision.md) explain it at length.
 """
 
 import math
@@ -27,7 +27,7 @@ ANYWHERE_DEG = 180.0
 """The width of the front half-plane, into which all is folded."""
 
 LEAST_UNRELATED = 0.02
-"""Fewer unrelated things per picture would make certainties of few observations."""
+"""Fewer distractors per picture would make certainties of few observations."""
 
 LEAST_LIKELY = 1e-12
 
@@ -40,10 +40,10 @@ SURE = 1e-4
 
 @dataclass(frozen=True)
 class AudioEvidence:
-    """Events as they were heard.
+    """Events as the backends estimate them.
 
-    Shape: all `(frame, event)`: the probability that it sounds, the azimuth (folded to the front) and its standard
-    deviation, the probability of being on-screen, and whether a model told that.
+    Shape: all `(frame, event)`: the probability that it is active, the azimuth (folded to the front) and its standard
+    deviation, the probability of being on-screen, and whether a backend estimated that.
     """
 
     activity: Float[Tensor, "frame event"]
@@ -55,7 +55,7 @@ class AudioEvidence:
 
 @dataclass(frozen=True)
 class VisualEvidence:
-    """Candidates of each event: `(frame, event, lane)`; and what is known of who looked: `(frame, event)`.
+    """Candidates of each event: `(frame, event, lane)`; and what is known of the detectors: `(frame, event)`.
 
     `rivals` is `(event, event)`: who may not have the same candidate.
     """
@@ -69,7 +69,7 @@ class VisualEvidence:
     rivals: Float[Tensor, "event event"]
 
     def select(self, frames: Int[Tensor, "some"]) -> "VisualEvidence":
-        """Some of the frames."""
+        """Select some of the frames."""
         return VisualEvidence(
             self.there[frames],
             self.azimuth_deg[frames],
@@ -85,15 +85,16 @@ class VisualEvidence:
 class CauseParameters:
     """How events and pictures go together.
 
-    `astray` is how often a heard azimuth is nowhere near, `disbelief` how often a picture has nothing to do with the
-    sound, `evidence_weight` the exponent of the evidence where a model told of on-screen, `memory` how many frames
-    before and after speak too, `fov_deg` and `yaw_deg` where the picture is.
+    `azimuth_outlier_rate` is how often the azimuth of the audio is nowhere near, `uninformative_rate` how often a
+    picture has nothing to do with the sound, `evidence_weight` the exponent of the evidence where a backend estimates
+    on-screen, `smoothing_frames` how many frames before and after count too, `fov_deg` and `yaw_deg` where the picture
+    is.
     """
 
-    astray: float
-    disbelief: float
+    azimuth_outlier_rate: float
+    uninformative_rate: float
     evidence_weight: float
-    memory: int
+    smoothing_frames: int
     fov_deg: float
     yaw_deg: float
 
@@ -109,95 +110,99 @@ class CauseEstimate:
     common: Float[Tensor, "frame event lane"]
 
 
-def infer_common_cause(heard: AudioEvidence, seen: VisualEvidence, belief: CauseParameters) -> CauseEstimate:
-    """What is to be believed once both were asked; where nobody looked, what was heard."""
-    return combine_evidence(heard, seen, compute_evidence(heard, seen, belief), belief)
+def infer_common_cause(audio: AudioEvidence, visual: VisualEvidence, parameters: CauseParameters) -> CauseEstimate:
+    """Infer azimuth and on-screen from audio and picture; where no detector got a picture, they stay as they were."""
+    return combine_evidence(audio, visual, compute_evidence(audio, visual, parameters), parameters)
 
 
 def compute_evidence(
-    heard: AudioEvidence, seen: VisualEvidence, belief: CauseParameters
+    audio: AudioEvidence, visual: VisualEvidence, parameters: CauseParameters
 ) -> Float[Tensor, "frame event lane"]:
-    """R · f / λ for each candidate, f as the geometric mean over the event's near past and future.
+    """Compute R · f / λ for each candidate, f as the geometric mean over the event's near past and future.
 
     Errors of neighbouring frames are much the same, so that they are averaged and do not add up; and a candidate that
     was there for part of the time counts for that part.
     """
-    _, straight, astray = _likelihoods(heard, seen, belief)
-    weight = torch.where(seen.looked, heard.activity, 0.0)
-    with_thing = weight.unsqueeze(-1) * seen.there
-    logarithm = (straight + astray).clamp_min(LEAST_LIKELY).log()
-    time, whole = _neighbours(with_thing, belief.memory), _neighbours(weight, belief.memory).unsqueeze(-1)
-    mean = _neighbours(with_thing * logarithm, belief.memory) / time.clamp_min(1e-9)
-    density = seen.unrelated.clamp_min(LEAST_UNRELATED) / belief.fov_deg
-    found = (seen.recall / density).unsqueeze(-1) * time / whole.clamp_min(1e-9) * mean.exp()
-    return torch.where((time > 1e-6) & seen.looked.unsqueeze(-1), found, 0.0)
+    _, near, outlier = _likelihoods(audio, visual, parameters)
+    weight = torch.where(visual.looked, audio.activity, 0.0)
+    with_candidate = weight.unsqueeze(-1) * visual.there
+    logarithm = (near + outlier).clamp_min(LEAST_LIKELY).log()
+    reach = parameters.smoothing_frames
+    time, whole = _sum_around(with_candidate, reach), _sum_around(weight, reach).unsqueeze(-1)
+    mean = _sum_around(with_candidate * logarithm, reach) / time.clamp_min(1e-9)
+    density = visual.unrelated.clamp_min(LEAST_UNRELATED) / parameters.fov_deg
+    found = (visual.recall / density).unsqueeze(-1) * time / whole.clamp_min(1e-9) * mean.exp()
+    return torch.where((time > 1e-6) & visual.looked.unsqueeze(-1), found, 0.0)
 
 
 def combine_evidence(
-    heard: AudioEvidence, seen: VisualEvidence, support: Float[Tensor, "frame event lane"], belief: CauseParameters
+    audio: AudioEvidence,
+    visual: VisualEvidence,
+    support: Float[Tensor, "frame event lane"],
+    parameters: CauseParameters,
 ) -> CauseEstimate:
-    """What follows from the evidence, frame by frame."""
-    unseen = (1 - seen.recall) * compute_inside_probability(heard.azimuth_deg, heard.std_deg, belief)
-    support = (1 - belief.disbelief) * _one_to_one(support, unseen, heard, seen.rivals)
+    """Combine the evidence with the prior, frame by frame."""
+    undetected = (1 - visual.recall) * compute_inside_probability(audio.azimuth_deg, audio.std_deg, parameters)
+    support = (1 - parameters.uninformative_rate) * _one_to_one(support, undetected, audio, visual.rivals)
     # How much likelier on-screen is than off-screen.
-    total = (1 - belief.disbelief) * unseen + belief.disbelief + support.sum(-1)
-    before = torch.logit(heard.onscreen, SURE)
-    weight = torch.where(heard.onscreen_known, belief.evidence_weight, 1.0)
+    total = (1 - parameters.uninformative_rate) * undetected + parameters.uninformative_rate + support.sum(-1)
+    before = torch.logit(audio.onscreen, SURE)
+    weight = torch.where(audio.onscreen_known, parameters.evidence_weight, 1.0)
     after = torch.sigmoid(before + weight * total.clamp_min(SURE).log())
-    onscreen = torch.where(seen.looked, after, heard.onscreen)
-    common = torch.where(seen.looked, after / total.clamp_min(SURE), 0.0).unsqueeze(-1) * support
+    onscreen = torch.where(visual.looked, after, audio.onscreen)
+    common = torch.where(visual.looked, after / total.clamp_min(SURE), 0.0).unsqueeze(-1) * support
 
-    # A heard azimuth that went astray tells nothing: then the picture tells alone.
-    apart_deg, straight, astray = _likelihoods(heard, seen, belief)
-    variance = heard.std_deg.unsqueeze(-1).square()
-    gain = straight * variance / (variance + seen.std_deg.square()) + astray
-    gain = gain / (straight + astray).clamp_min(LEAST_LIKELY)
-    moved = torch.where(seen.there, common * gain * apart_deg, 0.0).sum(-1)
-    return CauseEstimate(onscreen, heard.azimuth_deg + moved, torch.where(seen.there, common, 0.0))
+    # An azimuth that is an outlier is no evidence: then the picture is all there is.
+    apart_deg, near, outlier = _likelihoods(audio, visual, parameters)
+    variance = audio.std_deg.unsqueeze(-1).square()
+    gain = near * variance / (variance + visual.std_deg.square()) + outlier
+    gain = gain / (near + outlier).clamp_min(LEAST_LIKELY)
+    moved = torch.where(visual.there, common * gain * apart_deg, 0.0).sum(-1)
+    return CauseEstimate(onscreen, audio.azimuth_deg + moved, torch.where(visual.there, common, 0.0))
 
 
 def _likelihoods(
-    heard: AudioEvidence, seen: VisualEvidence, belief: CauseParameters
+    audio: AudioEvidence, visual: VisualEvidence, parameters: CauseParameters
 ) -> tuple[Float[Tensor, "frame event lane"], Float[Tensor, "frame event lane"], float]:
-    """How far candidates are from where something is heard, and how likely that is if they are its source: the part of
-    ears that point near it, and that of ears that point anywhere.
+    """Compute how far candidates are from the azimuth of the audio, and how likely that is if they are its source: the
+    part of azimuths near the source, and that of outliers, which may be anywhere.
     """
-    apart_deg = torch.where(seen.there, seen.azimuth_deg - heard.azimuth_deg.unsqueeze(-1), 0.0)
-    std_deg = torch.hypot(heard.std_deg.unsqueeze(-1), torch.where(seen.there, seen.std_deg, 1.0))
-    straight = torch.exp(-0.5 * (apart_deg / std_deg).square()) / (std_deg * math.sqrt(2 * math.pi))
-    return apart_deg, (1 - belief.astray) * straight, belief.astray / ANYWHERE_DEG
+    apart_deg = torch.where(visual.there, visual.azimuth_deg - audio.azimuth_deg.unsqueeze(-1), 0.0)
+    std_deg = torch.hypot(audio.std_deg.unsqueeze(-1), torch.where(visual.there, visual.std_deg, 1.0))
+    near = torch.exp(-0.5 * (apart_deg / std_deg).square()) / (std_deg * math.sqrt(2 * math.pi))
+    return apart_deg, (1 - parameters.azimuth_outlier_rate) * near, parameters.azimuth_outlier_rate / ANYWHERE_DEG
 
 
 def compute_inside_probability(
-    azimuth_deg: Float[Tensor, "*event"], std_deg: Float[Tensor, "*event"], belief: CauseParameters
+    azimuth_deg: Float[Tensor, "*event"], std_deg: Float[Tensor, "*event"], parameters: CauseParameters
 ) -> Float[Tensor, "*event"]:
-    """The probability that an azimuth which is known so well lies in the picture."""
-    right, left = belief.yaw_deg - belief.fov_deg / 2, belief.yaw_deg + belief.fov_deg / 2
+    """Compute the probability that an azimuth which is known so well lies in the picture."""
+    right, left = parameters.yaw_deg - parameters.fov_deg / 2, parameters.yaw_deg + parameters.fov_deg / 2
     return _count_below((left - azimuth_deg) / std_deg) - _count_below((right - azimuth_deg) / std_deg)
 
 
-def _neighbours(value: Float[Tensor, "frame *rest"], memory: int) -> Float[Tensor, "frame *rest"]:
-    """Sums over so many frames before and after each."""
+def _sum_around(value: Float[Tensor, "frame *rest"], reach: int) -> Float[Tensor, "frame *rest"]:
+    """Sum over so many frames before and after each."""
     sums = torch.cat([torch.zeros_like(value[:1]), value.double().cumsum(0)])
     frame = torch.arange(len(value), device=value.device)
-    last, first = (frame + memory + 1).clamp_max(len(value)), (frame - memory).clamp_min(0)
+    last, first = (frame + reach + 1).clamp_max(len(value)), (frame - reach).clamp_min(0)
     return (sums[last] - sums[first]).to(value.dtype)
 
 
 def _one_to_one(
     support: Float[Tensor, "frame event lane"],
-    unseen: Float[Tensor, "frame event"],
-    heard: AudioEvidence,
+    undetected: Float[Tensor, "frame event"],
+    audio: AudioEvidence,
     rivals: Float[Tensor, "event event"],
 ) -> Float[Tensor, "frame event lane"]:
-    """The same, less where another event has the better claim to a candidate: each has one source, at most.
+    """Reduce support where another event has the better claim to a candidate: each has one source, at most.
 
     Belief propagation on the graph of events and candidates (Williams & Lau, Approximate evaluation of marginal
-    association probabilities with belief propagation, 2014). An event claims the more the surer it sounds.
+    association probabilities with belief propagation, 2014). An event claims the more the surer it is active.
     """
-    prior = heard.activity * heard.onscreen.clamp(SURE, 1 - SURE)
+    prior = audio.activity * audio.onscreen.clamp(SURE, 1 - SURE)
     claim = prior.unsqueeze(-1) * support
-    without = (1 - prior + prior * unseen).unsqueeze(-1)
+    without = (1 - prior + prior * undetected).unsqueeze(-1)
     free = torch.ones_like(claim)
     for _ in range(ROUNDS):
         claimed = claim * free

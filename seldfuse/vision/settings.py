@@ -1,33 +1,40 @@
-"""How far eyes are believed: `bayes` or `rules` with the numbers that ship fitted, or a TOML file.
+"""How far detectors are trusted: `bayes` or `rules` with the numbers that ship fitted, or a TOML file.
 
 A file may say::
 
     mode = "bayes"                    # or "rules"
-    audio_azimuth_std_deg = { music = 14, default = 9 }   # how far off the heard azimuth is
+    audio_azimuth_std_deg = { music = 14, default = 9 }   # how far off the azimuth of the audio is
     azimuth_outlier_rate = 0.1        # how often it is nowhere near
 
-    [detectors.keypoint]              # a post-processor; `default` is any other
-    recall = { clapping = 0.5, default = 0.8 }    # how often what sounds in the picture is seen
-    distractors_per_frame = 0.7       # things per picture that could sound, and do not
-    azimuth_std_deg = 1.5             # how far off a place seen is
+    [detectors.keypoint]              # a detector; `default` is any other
+    recall = { clapping = 0.5, default = 0.8 }    # how often a source in the picture is detected
+    distractors_per_frame = 0.7       # things per picture that could make the sound, and do not
+    azimuth_std_deg = 1.5             # how far off the azimuth of a detection is
 
-    [detectors."gdino@yolox"]            # a post-processor with one engine, the first word of what it says it looks
-    with recall = 0.2
+    [detectors."gdino@yolox"]         # a detector with one engine, the first word of the engine's id
+    recall = 0.2
 
 What each number does stands in docs/vision.md.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from seldfuse.core.class_values import ClassValues, Number, check_keys, check_known, check_number, check_numbers
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seldfuse.core.class_values import ClassValues, Number, to_class_tensor
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.settings.aliases import VISION, rename_typed_keys
+from seldfuse.settings.bounds import NOT_NEGATIVE, SHARE, STRICT, Bounds
+from seldfuse.settings.known import check_known
+from seldfuse.settings.toml import parse_table, read_settings
 
 WORD = re.compile(r"[^\s:]*")
 
@@ -36,77 +43,94 @@ MODES = ("bayes", "rules")
 FITTED = Path(__file__).with_name("fitted.toml")
 """Settings fitted for the bundled mvanet and sce; `python -m benchmarks post-fit` writes them."""
 
-SHARES = (
-    "activity_threshold",
-    "keypoint_threshold",
-    "azimuth_outlier_rate",
-    "uninformative_rate",
-    "onscreen_prior",
-    "recall",
-)
-"""Settings that are probabilities."""
+ClassShares = Annotated[ClassValues, SHARE]
+ClassNumbers = Annotated[ClassValues, NOT_NEGATIVE]
+Share = Annotated[Number, SHARE]
+Quantity = Annotated[Number, NOT_NEGATIVE]
 
 
 @dataclass(frozen=True)
 class DetectorReliability:
-    """What one post-processor is worth; numbers may differ from class to class.
+    """How reliable one detector is; numbers may differ from class to class.
 
-    `recall` is how often the thing is found whose sound comes from inside of the picture, `distractors_per_frame` how
-    many things per picture are found that might make the sound and do not, `compute_azimuth_std_deg` how far off the
-    azimuth of a found place is (standard deviation).
+    `recall` is how often the thing is detected whose sound comes from inside of the picture, `distractors_per_frame`
+    how many things per picture are detected that might make the sound and do not, `azimuth_std_deg` how far off the
+    azimuth of a detected place is (standard deviation).
     """
 
-    recall: ClassValues = 0.7
-    distractors_per_frame: ClassValues = 0.7
-    azimuth_std_deg: ClassValues = 2.0
+    __pydantic_config__ = STRICT
 
-    @classmethod
-    def from_table(cls, table: Any, what: str) -> "DetectorReliability":
-        if not isinstance(table, Mapping):
-            raise UsageError(f"{what} must be a table, got {table!r}")
-        check_keys(table, [entry.name for entry in fields(cls)], f"setting of {what}")
-        for name, value in table.items():
-            check_numbers(value, f"{what}.{name}")
-            _check_share(name, value, f"{what}.{name}")
-        return cls(**table)
+    recall: ClassShares = 0.7
+    distractors_per_frame: ClassNumbers = 0.7
+    azimuth_std_deg: ClassNumbers = 2.0
+
+    def resolve_for(self, labels: LabelSet) -> "ClassReliability":
+        """Resolve to numbers of each class. Raises UsageError for unknown classes."""
+        return ClassReliability(
+            to_class_tensor(self.recall, labels, 0.0),
+            to_class_tensor(self.distractors_per_frame, labels, 0.0),
+            to_class_tensor(self.azimuth_std_deg, labels, 2.0),
+        )
+
+
+@dataclass(frozen=True)
+class ClassReliability:
+    """`DetectorReliability` as numbers of each class, on the CPU, where detections are."""
+
+    recall: Float[Tensor, "cls"]
+    distractors_per_frame: Float[Tensor, "cls"]
+    azimuth_std_deg: Float[Tensor, "cls"]
+
+
+@dataclass(frozen=True)
+class ResolvedVision:
+    """The values by class of `VisionSettings` as tensors: made once for the classes of a run, and used for each clip.
+
+    `reliabilities` are those of `VisionSettings.detectors` and, under the empty name, of a detector that has none.
+    """
+
+    audio_azimuth_std_deg: Float[Tensor, "cls"]
+    reliabilities: Mapping[str, ClassReliability]
 
 
 @dataclass(frozen=True)
 class VisionSettings:
-    """How what was seen corrects what was heard.
+    """How detections in the picture correct the posterior of the audio.
 
-    Both modes: pictures are looked at where a class with a rule is more likely than `activity_threshold`; keypoints
-    with a score above `keypoint_threshold` count.
+    Both modes: detectors get the pictures in which a class with a rule is more likely than `activity_threshold`;
+    keypoints with a score above `keypoint_threshold` count.
 
-    `bayes`: `audio_azimuth_std_deg` is how far off the heard azimuth is (standard deviation, beside the spread of the
-    members), `azimuth_outlier_rate` how often it is nowhere near, `uninformative_rate` how often a picture tells
-    nothing of what is heard. The log-odds of what was called on-screen are scaled by `prior_weight` and shifted by
+    `bayes`: `audio_azimuth_std_deg` is how far off the azimuth of the audio is (standard deviation, beside the spread
+    of the members), `azimuth_outlier_rate` how often it is nowhere near, `uninformative_rate` how often a picture has
+    nothing to do with the sound. The log-odds of the backends' on-screen are scaled by `prior_weight` and shifted by
     `prior_bias`; evidence is averaged over `smoothing_s` before and after, and its logarithm scaled by
-    `evidence_weight`, for who calls something on-screen has looked already. Where nobody does, `onscreen_prior` is how
-    often what is heard inside of the picture is on-screen, and evidence counts in full: under a view at random half of
-    what is heard in front is behind.
+    `evidence_weight`, for a backend that estimates on-screen has used the picture already. Where none does,
+    `onscreen_prior` is how often a source inside of the picture is on-screen, and evidence counts in full: under a view
+    at random half of what seems to be in front is behind.
 
-    `rules`: what is seen within `tolerance_deg` of where something is heard is its source; `margin_deg` from the
-    picture's edge nothing is told.
+    `rules`: a detection within `tolerance_deg` of an event is its source; within `margin_deg` of the picture's edge
+    nothing is decided.
     """
 
+    __pydantic_config__ = STRICT
+
     mode: str = "bayes"
-    activity_threshold: Number = 0.2
-    keypoint_threshold: Number = 0.2
-    audio_azimuth_std_deg: ClassValues = 10.0
-    azimuth_outlier_rate: Number = 0.1
-    uninformative_rate: Number = 0.1
-    prior_weight: Number = 1.0
-    prior_bias: Number = 0.0
-    evidence_weight: Number = 1.0
-    onscreen_prior: Number = 0.5
-    smoothing_s: Number = 1.0
-    tolerance_deg: Number = 15.0
-    margin_deg: Number = 5.0
+    activity_threshold: Share = 0.2
+    keypoint_threshold: Share = 0.2
+    audio_azimuth_std_deg: ClassNumbers = 10.0
+    azimuth_outlier_rate: Share = 0.1
+    uninformative_rate: Share = 0.1
+    prior_weight: Quantity = 1.0
+    prior_bias: Annotated[Number, Bounds("a number, -100 or more", ge=-100)] = 0.0
+    evidence_weight: Quantity = 1.0
+    onscreen_prior: Share = 0.5
+    smoothing_s: Quantity = 1.0
+    tolerance_deg: Quantity = 15.0
+    margin_deg: Quantity = 5.0
     detectors: Mapping[str, DetectorReliability] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_known(self.mode, MODES, "mode of seeing")
+        check_known(self.mode, MODES, "mode of vision")
 
     @classmethod
     def resolve(cls, text: "str | Path | Mapping[str, Any] | VisionSettings") -> "VisionSettings":
@@ -126,60 +150,63 @@ class VisionSettings:
 
     @classmethod
     def read(cls, path: Path) -> "VisionSettings":
-        """Raises UsageError where the file cannot be read or says something unknown."""
-        try:
-            return cls.from_table(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise UsageError(f"expected a TOML file that can be read ({error.strerror}): {path}") from error
-        except ValueError as error:
-            raise UsageError(f"settings of seeing are no TOML ({error}): {path}") from error
-        except UsageError as error:
-            raise UsageError(f"{error}: {path}") from error
+        """Read a TOML file. Raises UsageError where it cannot be read or has something unknown."""
+        return read_settings(path, "a TOML file of vision settings", cls.from_table)
 
     @classmethod
     def from_table(cls, data: Mapping[str, Any]) -> "VisionSettings":
-        """Settings from what a TOML file holds.
+        """Make settings of what a TOML file holds.
 
-        Raises UsageError for unknown keys and for what is no number, or none that can be.
+        Raises UsageError for unknown keys and for what is no number, or out of bounds.
         """
-        data = rename_typed_keys(data, VISION)
-        check_keys(data, [entry.name for entry in fields(cls)], "vision setting")
-        for name, value in data.items():
-            if name == "audio_azimuth_std_deg":
-                check_numbers(value, name)
-            elif name not in ("mode", "detectors"):
-                check_number(value, name, -100 if name == "prior_bias" else 0)
-                _check_share(name, value, name)
-        detectors = data.get("detectors", {})
-        if not isinstance(detectors, Mapping):
-            raise UsageError(f"detectors must be a table, got {detectors!r}")
-        found = {name: DetectorReliability.from_table(table, f"detectors.{name}") for name, table in detectors.items()}
-        return cls(**{**data, "detectors": found})
+        return parse_table(cls, rename_typed_keys(data, VISION), "vision setting")
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_table` reads."""
+        """Write what `from_table` reads."""
         return asdict(self)
 
-    def get_reliability(self, postprocessor: str, looks_with: str) -> DetectorReliability:
-        """What a post-processor is worth with what it looks with, else with anything, else what stands for any."""
-        name = postprocessor.partition("@")[0]
-        known = (key for key in (build_reliability_key(name, looks_with), name, "default") if key in self.detectors)
-        return self.detectors.get(next(known, ""), DetectorReliability())
+    def get_reliability(self, detector: str, engine_id: str) -> DetectorReliability:
+        """Get the reliability of a detector with its engine, else with any, else what stands for any detector."""
+        return self.detectors.get(self.find_reliability_key(detector, engine_id), DetectorReliability())
+
+    def find_reliability_key(self, detector: str, engine_id: str) -> str:
+        """Find the name of the table that holds for a detector with its engine; empty where there is none."""
+        name = detector.partition("@")[0]
+        keys = (build_reliability_key(name, engine_id), name, "default")
+        return next((key for key in keys if key in self.detectors), "")
+
+    def resolve_for(self, labels: LabelSet, device: torch.device) -> ResolvedVision:
+        """Resolve to numbers of each class, once for all clips that have the same classes and device.
+
+        Raises UsageError for classes that are neither among `labels` nor the challenge's.
+        """
+        if (labels, device) not in self._resolved:
+            known = self.restrict_to(labels)
+            self._resolved[labels, device] = ResolvedVision(
+                to_class_tensor(known.audio_azimuth_std_deg, labels, 10.0).to(device),
+                {"": DetectorReliability().resolve_for(labels)}
+                | {name: one.resolve_for(labels) for name, one in known.detectors.items()},
+            )
+        return self._resolved[labels, device]
+
+    @cached_property
+    def _resolved(self) -> dict[tuple[LabelSet, torch.device], ResolvedVision]:
+        return {}
 
     def restrict_to(self, labels: LabelSet) -> "VisionSettings":
-        """The numbers of these classes; what the file says of others of the challenge's is left out.
+        """Restrict the numbers to these classes; those of others of the challenge's classes are left out.
 
-        Raises UsageError for classes that nobody knows.
+        Raises UsageError for classes that are neither.
         """
 
         def cut(value: ClassValues) -> ClassValues:
             return _cut(value, labels) if isinstance(value, Mapping) else value
 
-        sight = {
+        detectors = {
             name: DetectorReliability(cut(one.recall), cut(one.distractors_per_frame), cut(one.azimuth_std_deg))
             for name, one in self.detectors.items()
         }
-        return replace(self, audio_azimuth_std_deg=cut(self.audio_azimuth_std_deg), detectors=sight)
+        return replace(self, audio_azimuth_std_deg=cut(self.audio_azimuth_std_deg), detectors=detectors)
 
 
 def _cut(value: Mapping[str, Number], labels: LabelSet) -> dict[str, Number]:
@@ -189,14 +216,6 @@ def _cut(value: Mapping[str, Number], labels: LabelSet) -> dict[str, Number]:
     return {name: number for name, number in value.items() if name in ("default", *labels.names)}
 
 
-def build_reliability_key(postprocessor: str, looks_with: str) -> str:
-    """The name of a table: the post-processor's, and the first word of what it looks with, as in `gdino@yolox`."""
-    return f"{postprocessor.partition('@')[0]}@{WORD.match(looks_with)[0]}"  # type: ignore[index]
-
-
-def _check_share(name: str, value: Any, what: str) -> None:
-    if name not in SHARES:
-        return
-    for number in value.values() if isinstance(value, Mapping) else [value]:
-        if number > 1:
-            raise UsageError(f"{what} must be a share from 0 to 1, got {number!r}")
+def build_reliability_key(detector: str, engine_id: str) -> str:
+    """Build the name of a table: the detector's, and the first word of its engine's id, as in `gdino@yolox`."""
+    return f"{detector.partition('@')[0]}@{WORD.match(engine_id)[0]}"  # type: ignore[index]

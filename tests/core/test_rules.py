@@ -17,14 +17,14 @@ def read(folder: Path, text: str) -> Rules:
 
 def test_a_class_gets_its_rule(tmp_path: Path) -> None:
     rules = read(
-        tmp_path, '[clapping]\npoints = ["left_wrist"]\n[bell]\nprompts = ["Bell", "hand bell"]\nplace = [0.5, 1]'
+        tmp_path, '[clapping]\nkeypoints = ["left_wrist"]\n[bell]\nprompts = ["Bell", "hand bell"]\nposition = [0.5, 1]'
     )
     assert rules.by_class["clapping"] == Rule(keypoints=("left_wrist",))
     assert rules.by_class["bell"] == Rule(("bell", "hand bell"), (), (0.5, 1.0), ("bell", "hand bell"))
 
 
 def test_thresholds_stand_before_the_classes(tmp_path: Path) -> None:
-    rules = read(tmp_path, 'box_above = 0.4\n[bell]\nprompts = ["bell"]')
+    rules = read(tmp_path, 'box_threshold = 0.4\n[bell]\nprompts = ["bell"]')
     assert (rules.box_threshold, rules.text_threshold) == (0.4, 0.25)
     assert list(rules.by_class) == ["bell"]
 
@@ -33,14 +33,14 @@ def test_thresholds_stand_before_the_classes(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("[yodel]", "classes that are unknown: yodel"),
-        ('[bell]\npoints = ["tail"]', "unknown points tail; expected some of nose"),
+        ('[bell]\nkeypoints = ["tail"]', "unknown keypoints tail; expected some of nose"),
         ("[bell]\nprompts = ['']", "bell.prompts must be a list of words that are not empty"),
-        ("[bell]\nplace = [0.5, 2]", "bell.place must be two numbers from 0 to 1"),
-        ("[bell]\nplace = 3", "bell.place must be two numbers from 0 to 1"),
-        ("[bell]\ncolour = 1", "bell: unknown colour; a rule may have phrases, points, place, prompts"),
-        ("box_above = 2", "box_above must be a number from 0 to 1, got 2"),
-        ("text_above = true", "text_above must be a number from 0 to 1, got True"),
-        ("bell = 1", "the rule for bell must be a table"),
+        ("[bell]\nposition = [0.5, 2]", "bell.position must be two numbers from 0 to 1"),
+        ("[bell]\nposition = 3", "bell.position must be two numbers from 0 to 1"),
+        ("[bell]\ncolour = 1", r"'colour' is no setting of bell \(phrases, keypoints, position, prompts\)"),
+        ("box_threshold = 2", "box_threshold must be a number from 0 to 1, got 2"),
+        ("text_threshold = true", "text_threshold must be a number from 0 to 1, got True"),
+        ("bell = 1", "bell must be a table, got 1"),
         ("[bell", "expected a TOML file of rules"),
     ],
 )
@@ -50,5 +50,5 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no such file of rules"):
+    with pytest.raises(UsageError, match=r"expected a TOML file of rules that can be read \(No such file"):
         Rules.read(tmp_path / "none.toml", DCASE2025)

@@ -20,7 +20,7 @@ from seldfuse.fusion import FusionSettings, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, compute_overlaps, conform_members, match_classes, resample
 from seldfuse.inference.member_folders import open_members
 from seldfuse.media.encode import write_wav
-from seldfuse.pipeline import fuse_members
+from seldfuse.pipeline import fuse
 
 LABELS = LabelSet("three", (Label("cat", "Cat"), Label("dog", "Dog", ("hound",)), Label("hen", "Hen")))
 MEAN = FusionSettings()
@@ -319,14 +319,14 @@ def test_the_grid_is_the_same_for_all_clips_whoever_has_them(tmp_path: Path) -> 
 def test_one_nan_clip_leaves_the_others_result(tmp_path: Path) -> None:
     one, other, mute = beliefs(0), beliefs(1), beliefs(2, 3, frames=2).map(lambda value: value * torch.nan)
     folders = save(tmp_path, one={"a": one, "b": one}, other={"a": other, "b": other}, third={"a": mute, "b": one})
-    result, _ = fuse_members(open_members(folders))
+    result, _ = fuse(folders)
     assert_equal(result.posterior, fuse_posteriors({"one": one, "other": other}, MEAN))
     assert result.notes == ("third says nothing but NaN, and abstains",)
 
 
 def test_a_clip_of_which_all_say_nothing_is_silent(tmp_path: Path) -> None:
     mute = beliefs(0).map(lambda value: value * torch.nan)
-    (result,) = fuse_members(open_members(save(tmp_path, one={"a": mute}, two={"a": mute})))
+    (result,) = fuse(save(tmp_path, one={"a": mute}, two={"a": mute}))
     assert result.posterior.provides == ("activity",)
     assert (result.posterior.activity == 0).all()
     assert len(result.notes) == 2
@@ -336,7 +336,7 @@ def test_a_missing_clip_is_fused_from_the_others_even_where_the_absent_has_weigh
     one, two = beliefs(0), beliefs(1)
     folders = save(tmp_path, one={"a": one, "b": one}, two={"a": two, "b": two}, three={"a": two})
     settings = FusionSettings(weights={"three": {"direction": 3.0}, "one": {"direction": 0.0}, "two": {"direction": 0}})
-    result = list(fuse_members(open_members(folders), settings))[1]
+    result = list(fuse(folders, settings))[1]
     assert_equal(result.posterior, fuse_posteriors({"one": one, "two": two}, MEAN))
     assert result.notes == ("b is missing from three, which abstain",)
 
@@ -365,7 +365,7 @@ def test_posteriors_and_tables_are_fused_together(tmp_path: Path) -> None:
     for clip in clips.values():
         assert {name: member.frames for name, member in clip.posteriors.items()} == {"posteriors": 30, "votes": 30}
     assert clips["a"].posteriors["votes"].activity.nonzero().tolist() == [[0, 4, 3, 0]]
-    a, _ = fuse_members(open_members(folders))
+    a, _ = fuse(folders)
     expected = (resample(loud, 30, 0.1).activity[0, 4, 3].max() + 1) / 2
     assert a.posterior.activity[0, 4, 3].max() == pytest.approx(expected.item())
 
@@ -383,7 +383,7 @@ def test_votes_of_classes_that_the_posteriors_lack_are_left_out(tmp_path: Path) 
 def test_a_table_that_goes_beyond_the_posteriors_is_refused_by_name(tmp_path: Path) -> None:
     folders = save(tmp_path, posteriors={"a": dcase(0)}, votes={"a": "60,3,0,10,100,0\n"})
     with pytest.raises(UsageError) as caught:
-        list(fuse_members(open_members(folders)))
+        list(fuse(folders))
     assert said(caught) == "votes has 61 frames and posteriors 50; were they computed from the same clips?"
 
 

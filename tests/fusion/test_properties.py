@@ -34,9 +34,9 @@ some_tracks = st.integers(1, 3)
 some_fields = st.sets(st.sampled_from(PLACE))
 
 
-def stages(doubt):
-    """Settings with nothing but a way to combine, or with smoothing and doubt as well."""
-    more = st.sampled_from([{}, {"smooth": SMOOTH, "doubt": doubt}])
+def stages(uncertainty):
+    """Settings with nothing but a way to combine, or with smoothing and uncertainty as well."""
+    more = st.sampled_from([{}, {"smooth": SMOOTH, "uncertainty": uncertainty}])
     return st.builds(lambda way, rest: FusionSettings(combine=way, **rest), ways, more)
 
 
@@ -69,7 +69,7 @@ def test_a_posterior_fused_with_itself_stays_as_it_is(one, stage, times, preset)
     """The members are no distance apart."""
     fused = fuse_posteriors(dict.fromkeys("abcd"[:times], one), replace(stage, preset=preset))
     alone = fuse_posteriors({"a": one}, replace(stage, preset=preset))
-    if stage.doubt == UncertaintySettings():
+    if stage.uncertainty == UncertaintySettings():
         assert (fused.azimuth_std_deg is not None) == (one.direction is not None)
         assert fused.azimuth_std_deg is None or fused.azimuth_std_deg.max() < 0.1
         assert fused.distance_log_std is None or fused.distance_log_std.max() < 1e-5

@@ -7,7 +7,6 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion import DecodeSettings, FusionSettings
-from seldfuse.fusion.settings import resolve_weights
 
 FILE = """
 preset = "nercslip"
@@ -19,7 +18,7 @@ activity = { female_speech = 1.5, default = 0.5 }
 
 [decode]
 threshold = { knock = 0.4 }
-low = 0.3
+offset_threshold = 0.3
 max_gap_frames = 2
 """
 
@@ -38,6 +37,11 @@ MEMBERS = {
     "sce": silence("direction", "distance"),
     "cmc": silence("direction", "distance", "onscreen"),
 }
+
+
+def resolve_weights(settings, members):
+    provided = {name: member.provides for name, member in members.items()}
+    return settings.resolve_for(provided, DCASE2025, torch.device("cpu")).weights
 
 
 def read(tmp_path, text):
@@ -104,23 +108,23 @@ def test_settings_survive_json():
 REFUSED_FILES = {
     'preset = "nercslp"': "'nercslp' is no fusion preset (mean, nercslip); did you mean 'nercslip'?",
     "wieghts = 1": "'wieghts' is no fusion setting (preset, combine, weights, calibration, unify_angle_deg, "
-    "smooth, doubt, decode); did you mean 'weights'?",
-    "[calibration.doa]\nbais = 1": "'bais' is no part of calibration.doa (temperature, bias); did you mean 'bias'?",
+    "smooth, uncertainty, decode); did you mean 'weights'?",
+    "[calibration.doa]\nbais = 1": "'bais' is no setting of calibration.doa (temperature, bias); did you mean 'bias'?",
     "[calibration.doa]\ntemperature = 0": "calibration.doa.temperature must be a number, 0.01 or more, got 0",
     '[calibration.doa]\nbias = "low"': "calibration.doa.bias must be a number, got 'low'",
     "weights = 1": "weights must be a table, got 1",
     "[weights]\ndoa = 2": "weights.doa must be a table, got 2",
-    "[weights.doa]\nactvity = 2": "'actvity' is no field to weigh in weights.doa (activity, direction, "
+    "[weights.doa]\nactvity = 2": "'actvity' is no setting of weights.doa (activity, direction, "
     "distance, onscreen); did you mean 'activity'?",
     "[weights.doa]\nactivity = -1": "weights.doa.activity must be a number, 0 or more, got -1",
     "[weights.doa]\nactivity = { bell = nan }": "weights.doa.activity.bell must be a number, 0 or more, got nan",
     "[weights.doa]\nactivity = true": "weights.doa.activity must be a number, 0 or more, got True",
-    "[decode]\ntreshold = 0.4": "'treshold' is no setting of decode (threshold, low, max_gap_frames, min_frames, "
-    "unify_angle_deg); did you mean 'threshold'?",
+    "[decode]\ntreshold = 0.4": "'treshold' is no setting of decode (threshold, offset_threshold, "
+    "max_gap_frames, min_frames, unify_angle_deg); did you mean 'threshold'?",
     'combine = "harmonic"': "'harmonic' is no way to combine (arithmetic, log-odds, geometric)",
-    "[smooth]\nonscreen = 1": "'onscreen' is no field to smooth (activity, direction, distance)",
-    "preset = 3": "'3' is no fusion preset (mean, nercslip)",
-    '[decode]\nlow = "0.2"': "decode.low must be a number, 0 or more, got '0.2'",
+    "[smooth]\nonscreen = 1": "'onscreen' is no setting of smooth (activity, direction, distance)",
+    "preset = 3": "preset must be a text, got 3",
+    '[decode]\noffset_threshold = "0.2"': "decode.offset_threshold must be a number, 0 or more, got '0.2'",
     "[decode]\nunify_angle_deg = { bell = 3 }": "decode.unify_angle_deg must be a number, 0 or more, got {'bell': 3}",
 }
 
@@ -138,7 +142,8 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path):
         FusionSettings.read(missing)
     expected = "expected a preset (mean, nercslip) or a TOML file that can be read (No such file or directory)"
     assert str(caught.value) == f"{expected}: {missing}"
-    with pytest.raises(UsageError, match=r"^fusion settings are no TOML \(.*\): .*fusion\.toml$"):
+    message = r"^expected a preset \(mean, nercslip\) or a TOML file, but this is no TOML \(.*\): .*fusion\.toml$"
+    with pytest.raises(UsageError, match=message):
         read(tmp_path, "preset = ")
 
 
@@ -148,7 +153,8 @@ REFUSED_FOR_THE_RUN = {
     "[weights.doa]\ndistance = { bel = 2 }": r"'bel' is no class of dcase2025 .*; did you mean 'bell'\?",
     "[decode]\nthreshold = { bel = 2 }": r"'bel' is no class of dcase2025 .*; did you mean 'bell'\?",
     "[decode]\nmin_frames = { bel = 2 }": r"'bel' is no class of dcase2025 .*; did you mean 'bell'\?",
-    "[decode]\nlow = { bell = 0.6 }": "decode.low must not exceed decode.threshold, but does for bell",
+    "[decode]\noffset_threshold = { bell = 0.6 }": "decode.offset_threshold must not exceed decode.threshold, "
+    "but does for bell",
     "[weights.cmc]\nonscreen = { bell = 0 }": "onscreen of bell gets no weight from any of cmc; give one .* than 0",
 }
 

@@ -13,9 +13,11 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
+from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.smooth import SmoothSettings, filter_median, smooth_posterior
-from seldfuse.fusion.smooth_activity import TRUSTS, HmmSettings, fit_hmm, smooth_activity
-from seldfuse.fusion.smooth_tracks import HEARD, RandomWalkSettings, fit_random_walk, smooth_track
+from seldfuse.fusion.smooth_activity import TRUSTS, HmmSettings, fit_hmm
+from seldfuse.fusion.smooth_activity import smooth_activity as smooth_by_rates
+from seldfuse.fusion.smooth_tracks import ACTIVE_ABOVE, RandomWalkSettings, fit_random_walk, smooth_track
 from seldfuse.tune.smoothing import fit_smoothing
 
 PAIR = LabelSet("pair", (Label("cat", "Cat"), Label("dog", "Dog")))
@@ -23,6 +25,14 @@ HMM = HmmSettings(start={"cat": 0.1, "dog": 0.02}, stop={"cat": 0.2, "dog": 0.5}
 WALK = RandomWalkSettings(step={"cat": 0.05, "dog": 0.2}, error=0.3, silent_step={"cat": 1.0, "dog": 0.4})
 ALL = SmoothSettings(HMM, WALK, WALK)
 DEFAULTS = SmoothSettings(HmmSettings(), RandomWalkSettings(), RandomWalkSettings())
+
+
+def read(table):
+    return FusionSettings.from_table({"smooth": table}).smooth
+
+
+def smooth_activity(activity, settings, labels):
+    return smooth_by_rates(activity, settings.resolve_rates(labels))
 
 
 def seeded(seed=0):
@@ -144,12 +154,15 @@ def test_distance_and_direction_agree_with_a_dense_gaussian():
     posterior = some_posterior(frames=15)
     posterior.distance[0, 3:6, 0, 0] = torch.nan
     sounding = torch.rand(posterior.activity.shape, generator=seeded(1))
-    distance, direction = (smooth_track(name, posterior, sounding, WALK) for name in ("distance", "direction"))
+    distance, direction = (
+        smooth_track(name, posterior, sounding, WALK.resolve_growth(posterior.labels))
+        for name in ("distance", "direction")
+    )
     for clip, cls, number in np.ndindex(2, 2, 2):
         here = (clip, slice(None), cls, number)
         activity, metres = posterior.activity[here].double().numpy(), posterior.distance[here].double().numpy()
         numbers = (sounding[here].numpy(), (0.05, 0.2)[cls], 0.3, (1.0, 0.4)[cls])
-        weight = np.where(activity > HEARD, activity, 0)
+        weight = np.where(activity > ACTIVE_ABOVE, activity, 0)
         known = np.where(np.isnan(metres), 0, weight)
         expected = np.exp(fusion.walked(np.log(np.nan_to_num(metres, nan=1.0)), known, *numbers))
         np.testing.assert_allclose(distance[here].numpy(), expected, rtol=1e-4)
@@ -169,7 +182,7 @@ def test_between_heard_frames_it_moves_evenly_and_outside_it_stands_still():
 
 
 def test_a_track_that_is_never_heard_stays_as_it_is():
-    posterior = track([10.0, -70.0, 30.0], [0.1, HEARD, 0.0])
+    posterior = track([10.0, -70.0, 30.0], [0.1, ACTIVE_ABOVE, 0.0])
     same(smooth_posterior(posterior, SmoothSettings(direction=WALK)), posterior)
 
 
@@ -406,9 +419,9 @@ def test_tracks_are_nearer_to_the_truth_than_raw_or_any_median():
 
 def test_nothing_in_common_is_nothing_to_fit():
     truth, said = simulated_walk(clips=2)
-    with pytest.raises(UsageError, match="no frame in which truth and estimate of the direction are both heard"):
+    with pytest.raises(UsageError, match="no frame in which truth and estimate of the direction are both active"):
         fit_random_walk(truth, replace(said, activity=torch.zeros_like(said.activity)))
-    with pytest.raises(ValueError, match=r"said of the same shape, got \(2, 60, 2, 1\) and \(2, 59, 2, 1\)"):
+    with pytest.raises(ValueError, match=r"an estimate of the same shape, got \(2, 60, 2, 1\) and \(2, 59, 2, 1\)"):
         fit_hmm(truth.activity, PAIR, said.activity[:, 1:])
 
 
@@ -446,18 +459,18 @@ TABLE = {
 
 
 def test_a_table_is_read_and_written_back():
-    settings = SmoothSettings.from_table(TABLE)
+    settings = read(TABLE)
     assert settings.activity == HmmSettings(0.01, {"dog": 0.2, "default": 0.05}, None, 1)
     assert settings.direction == RandomWalkSettings(0.02, {"cat": 0.1})
     assert settings.distance is None
-    assert SmoothSettings.from_table(settings.to_json()) == settings
+    assert read(settings.to_json()) == settings
     assert "prior" not in settings.to_json()["activity"]
-    assert SmoothSettings.from_table({}).to_json() == {}
+    assert read({}).to_json() == {}
 
 
 def test_fitted_settings_are_written_and_read():
     settings = fit_smoothing(*simulated_walk(clips=5))
-    assert SmoothSettings.from_table(settings.to_json()) == settings
+    assert read(settings.to_json()) == settings
 
 
 @pytest.mark.parametrize(
@@ -465,27 +478,27 @@ def test_fitted_settings_are_written_and_read():
     [
         (
             {"activty": {}},
-            r"'activty' is no field to smooth \(activity, direction, distance\); did you mean 'activity'?",
+            r"'activty' is no setting of smooth \(activity, direction, distance\); did you mean 'activity'?",
         ),
         ({"activity": 3}, r"smooth.activity must be a table, got 3"),
         ({"activity": {"begin": 1}}, r"'begin' is no setting of smooth.activity \(start, stop, prior, trust\)"),
-        ({"activity": {"stop": "soon"}}, r"smooth.activity.stop must be a number, 0 or more, got 'soon'"),
-        ({"activity": {"start": 1.0}}, r"smooth.activity.start must be between 0 and 1, got 1.0"),
-        ({"activity": {"prior": {"cat": 0}}}, r"smooth.activity.prior must be between 0 and 1, got 0"),
-        ({"activity": {"trust": 1.5}}, r"smooth.activity.trust must be above 0, at most 1, got 1.5"),
-        ({"distance": {"error": {"cat": 0.0}}}, r"smooth.distance.error must be above 0, got 0.0"),
+        ({"activity": {"stop": "soon"}}, r"smooth.activity.stop must be a number between 0 and 1, got 'soon'"),
+        ({"activity": {"start": 1.0}}, r"smooth.activity.start must be a number between 0 and 1, got 1.0"),
+        ({"activity": {"prior": {"cat": 0}}}, r"smooth.activity.prior.cat must be a number between 0 and 1, got 0"),
+        ({"activity": {"trust": 1.5}}, r"smooth.activity.trust must be a number above 0, at most 1, got 1.5"),
+        ({"distance": {"error": {"cat": 0.0}}}, r"smooth.distance.error.cat must be a number above 0, got 0.0"),
         ({"direction": {"step": -1}}, r"smooth.direction.step must be a number, 0 or more, got -1"),
     ],
 )
 def test_a_table_says_what_is_wrong_with_it(table, message):
     with pytest.raises(UsageError, match=message):
-        SmoothSettings.from_table(table)
+        read(table)
 
 
 @pytest.mark.parametrize("field", ["activity", "direction", "distance"])
 def test_an_unknown_class_is_refused(field):
     numbers = {"stop": {"cow": 0.1}} if field == "activity" else {"step": {"cow": 0.1}}
-    settings = SmoothSettings.from_table({field: numbers})
+    settings = read({field: numbers})
     with pytest.raises(UsageError, match="'cow' is no class of pair"):
-        settings.check(PAIR)
-    SmoothSettings.from_table(TABLE).check(PAIR)
+        settings.resolve_for(PAIR, torch.device("cpu"))
+    read(TABLE).resolve_for(PAIR, torch.device("cpu"))

@@ -108,7 +108,9 @@ def assert_near(name, fast, slow, near=1e-5):
     np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=NEAR.get(name, near), err_msg=name)
 
 
-@pytest.mark.parametrize("left_out", [{}, {"doubt": UncertaintySettings()}, {"smooth": SmoothSettings()}], ids=" ".join)
+@pytest.mark.parametrize(
+    "left_out", [{}, {"uncertainty": UncertaintySettings()}, {"smooth": SmoothSettings()}], ids=" ".join
+)
 @pytest.mark.parametrize("combine", COMBINERS)
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_fusing_and_decoding_agree_with_the_slow_twin(name, combine, left_out):
@@ -118,7 +120,7 @@ def test_fusing_and_decoding_agree_with_the_slow_twin(name, combine, left_out):
     settings = some_settings(members, rng, combine=combine, weights={**some_weights(makeup, rng), **weights})
     settings = replace(settings, **left_out)
     fused, slow = fuse_posteriors(members, settings), fusion.fuse(members, settings)
-    near = 1e-5 if "doubt" in left_out else 1e-4
+    near = 1e-5 if "uncertainty" in left_out else 1e-4
     for field, expected in slow.items():
         found = fused.tensors().get(field, torch.tensor(torch.nan)).double().numpy()
         assert_near(field, np.broadcast_to(found, expected.shape), expected, near)

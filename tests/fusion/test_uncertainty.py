@@ -154,12 +154,12 @@ def test_a_doubt_survives_its_file(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[doubt.elevation]\n", "elevation"),
-        ("[doubt.azimuth]\nslope = 1", "slope"),
-        ("[doubt.azimuth]\nspread = 'wide'", "must be a number"),
-        ("[doubt]\nazimuth = 3", "must be a table"),
-        ("[doubt.azimuth]\nintervals = { 120 = 1.0 }", "between 0 and 100"),
-        ("[doubt.azimuth]\nintervals = 4", "must be a table of half-widths"),
+        ("[uncertainty.elevation]\n", "elevation"),
+        ("[uncertainty.azimuth]\nslope = 1", "slope"),
+        ("[uncertainty.azimuth]\nspread = 'wide'", "must be a number"),
+        ("[uncertainty]\nazimuth = 3", "must be a table"),
+        ("[uncertainty.azimuth]\nintervals = { 120 = 1.0 }", "between 0 and 100"),
+        ("[uncertainty.azimuth]\nintervals = 4", "azimuth.intervals must be a table, got 4"),
         ("combine = 'harmonic'", "harmonic"),
     ],
 )
