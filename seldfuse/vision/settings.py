@@ -130,7 +130,7 @@ class VisionSettings:
     detectors: Mapping[str, DetectorReliability] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_known(self.mode, MODES, "mode of vision")
+        check_known(self.mode, MODES, "vision mode")
 
     @classmethod
     def resolve(cls, text: "str | Path | Mapping[str, Any] | VisionSettings") -> "VisionSettings":
