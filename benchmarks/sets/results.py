@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from benchmarks.sets import yardstick
 from benchmarks.sets.pra_scenes import write_scenes
-from seldfuse.cli.commands.synth import synth
+from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.core.labels import DCASE2025
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.sounds.soundbank import load_bank
@@ -21,7 +21,7 @@ class FrozenSet(NamedTuple):
 
 
 def _in_our_rooms(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -> None:
-    synth(split.out, split=split.name, sounds=sounds, held_out=True, plans=plans, jobs=jobs)
+    make_scenes(split.out, split=split.name, sounds=sounds, held_out=True, plans=plans, jobs=jobs)
 
 
 def _in_their_rooms(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -> None:
@@ -46,7 +46,9 @@ def render_seen(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSpl
     yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
     yardstick.read_plans("audio-visual")
     plans = yardstick.FOLDER / "audio-visual.jsonl.gz"
-    synth(out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=sprites, held_out=True, plans=plans, jobs=jobs)
+    make_scenes(
+        out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=sprites, held_out=True, plans=plans, jobs=jobs
+    )
     return DatasetSplit(out, AUDIO_VISUAL)
 
 

@@ -193,8 +193,8 @@ def disk(clips: int, folder: Path) -> dict[str, Any]:
     """`seldfuse synth --video` as a process of its own; a run of a few clips tells what starting takes."""
     seconds = []
     for count in (PROCESSES, PROCESSES + clips):
-        command = [sys.executable, "-c", "from seldfuse.cli import main; main()", "synth", str(folder / str(count))]
-        options = ["--video", "--clips", str(count), "--jobs", str(PROCESSES)]
+        command = [sys.executable, "-c", "from seldfuse.cli import main; main()", "synth", "scenes"]
+        options = [str(folder / str(count)), "--video", "--clips", str(count), "--jobs", str(PROCESSES)]
         started_s = time.perf_counter()
         done = subprocess.run([*command, *options], capture_output=True, text=True)
         seconds.append(time.perf_counter() - started_s)

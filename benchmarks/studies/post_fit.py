@@ -9,7 +9,7 @@ import torch
 from benchmarks.studies.hearing import hear
 from benchmarks.studies.post import POSTS, RATE_HZ, looked_at, write_recorded
 from seldfuse.catalogue.requests import BackendRequest
-from seldfuse.cli.commands.synth import synth
+from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.core.geometry import Camera
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
@@ -30,7 +30,7 @@ CLIPS, EVENNESS, SEED, SPLIT = 240, 0.5, 909, "dev-test-fit-av"
 
 def render(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSplit:
     """The scenes to fit on, with videos. Raises what `seldfuse synth` raises."""
-    synth(
+    make_scenes(
         out,
         clips=CLIPS,
         split=SPLIT,

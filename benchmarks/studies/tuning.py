@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.studies.hearing import decided, hear
 from benchmarks.studies.results import answers, audio_scores, bound, systems
 from seldfuse.catalogue.requests import BackendRequest
-from seldfuse.cli.commands.synth import synth
+from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.core.posterior import Posterior
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings
@@ -32,8 +32,11 @@ FOLDS = 5
 
 def render(out: Path, sounds: Path, jobs: int) -> DatasetSplit:
     """The scenes to fit on, of sounds that no training hears. Raises what `seldfuse synth` raises."""
-    synth(out, clips=CLIPS, split="dev-test-fit", sounds=sounds, held_out=True, evenness=EVENNESS, seed=SEED, jobs=jobs)
-    return DatasetSplit(out, "dev-test-fit")
+    split = DatasetSplit(out, "dev-test-fit")
+    make_scenes(
+        out, clips=CLIPS, split=split.name, sounds=sounds, held_out=True, evenness=EVENNESS, seed=SEED, jobs=jobs
+    )
+    return split
 
 
 def measure(

@@ -1,34 +1,45 @@
 """The `seldfuse` command: the commands, and how a failure leaves the process."""
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import seldfuse
-from seldfuse.cli.below import with_below
-from seldfuse.cli.commands.checkpoints import checkpoints, fetch
+from seldfuse.cli.commands.checkpoints import checkpoints
 from seldfuse.cli.commands.doctor import doctor
 from seldfuse.cli.commands.eval import evaluate
 from seldfuse.cli.commands.from_foa import from_foa
 from seldfuse.cli.commands.fuse import fuse
 from seldfuse.cli.commands.plugins import plugins
 from seldfuse.cli.commands.run import run
-from seldfuse.cli.commands.synth import synth
+from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.cli.commands.train import train
-from seldfuse.cli.commands.tune import tune
+from seldfuse.cli.commands.tune import tune_fusion
+from seldfuse.cli.commands.tune_vision import tune_vision
 from seldfuse.cli.console import print_error, print_note
+from seldfuse.cli.old_spelling import update_spelling
 from seldfuse.errors import SeldfuseError
 from seldfuse.settings.aliases import OldNameWarning
 
-COMMANDS: dict[str, Callable[..., Any]] = {
+
+def _group(summary: str, **commands: Callable[..., Any]) -> typer.Typer:
+    group = typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode=None)
+    for name, command in commands.items():
+        group.command(name.replace("_", "-"))(command)
+    return group
+
+
+COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
     "run": run,
     "fuse": fuse,
     "eval": evaluate,
-    "tune": tune,
-    "synth": synth,
+    "tune": _group("Fit settings to labelled clips not trained on.", fusion=tune_fusion, vision=tune_vision),
+    "synth": _group("Make data sets in the challenge's layout.", scenes=make_scenes, from_foa=from_foa),
     "train": train,
     "checkpoints": checkpoints,
     "plugins": plugins,
@@ -36,19 +47,32 @@ COMMANDS: dict[str, Callable[..., Any]] = {
 }
 """In the order of the help. A command is one function in one file; what is heavy is imported in its body."""
 
-# Those that have a command of their own below them.
-HANDING_ON = {synth: with_below("from-foa", from_foa), checkpoints: with_below("fetch", fetch)}
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+class _Ordered(TyperGroup):
+    """The commands in their order: Typer puts groups behind all others."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+
+app = typer.Typer(
+    cls=_Ordered, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 for name, command in COMMANDS.items():
-    app.command(name, cls=HANDING_ON.get(command))(command)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one command line, this process's own where None, and ends in SystemExit with the exit code.
+    """Run one command line, this process's own where None, and end in SystemExit with the exit code.
 
     What a user can mend is one message on stderr; a bug of seldfuse is a traceback.
     """
+    arguments, note = update_spelling(sys.argv[1:] if arguments is None else arguments)
+    if note:
+        print_note(note)
     try:
         with _old_names_as_notes():
             app(arguments, prog_name="seldfuse")

@@ -1,4 +1,4 @@
-"""Counts what becomes of the clips of a data set and says it."""
+"""How many clips of a data set are made, fail and are still to come."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClipCounter:
-    """Of `due` clips that are to be made, those that are and those that cannot be."""
+    """Of `due` clips that are to be made, the number that are and the failures of those that cannot be."""
 
     def __init__(self, due: int, fail_fast: bool) -> None:
         self.due, self.made, self.fail_fast = due, 0, fail_fast
@@ -24,18 +24,18 @@ class ClipCounter:
         self._noted: set[str] = set()
 
     def report(self, problem: str) -> None:
-        """Says what is wrong with an input, once: every process meets bad input anew."""
+        """Print what is wrong with an input, once: every process meets bad input anew."""
         if problem not in self._noted:
             self._noted.add(problem)
             print_note(problem)
 
-    def add(self, line: Mapping[str, Any], ledger: "SplitManifest") -> None:
-        """A clip is made."""
-        ledger.add(line)
+    def add(self, line: Mapping[str, Any], manifest: "SplitManifest") -> None:
+        """Enter a finished clip in the manifest, and count it. Raises UsageError where it cannot be written."""
+        manifest.add(line)
         self.made += 1
 
     def add_failure(self, name: str, error: SeldfuseError) -> None:
-        """A clip cannot be made. Raises the error where the first one is to stop everything."""
+        """Note a clip that cannot be made. Raises the error where the first one is to stop everything."""
         if self.fail_fast:
             raise error
         print_error(f"{name}: {error}")
@@ -57,7 +57,7 @@ class ClipCounter:
         return [{"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures]
 
     def to_table(self) -> "RenderableType":
-        """A bar, how many clips are done, how quickly, and how long the others will take."""
+        """Draw a bar with the number of clips that are done, the speed, and how long the others will take."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 

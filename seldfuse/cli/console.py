@@ -1,4 +1,4 @@
-"""Results go to stdout, words for people to stderr."""
+"""What is printed: results to stdout, words for people to stderr."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ WIDTH_OF_PIPES = 240
 
 
 def print_result(*results: "RenderableType") -> None:
-    """Prints tables and lines; wide where no terminal sets a width, so that pipes get whole lines."""
+    """Print tables and lines; wide where no terminal sets a width, so that pipes get whole lines."""
     from rich.console import Console
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_PIPES)
@@ -24,12 +24,12 @@ def print_result(*results: "RenderableType") -> None:
 
 
 def print_json(value: Any) -> None:
-    """Prints one JSON value."""
+    """Print one JSON value."""
     typer.echo(json.dumps(value, indent=2))
 
 
 def print_error(message: str) -> None:
-    """Prints an error as it stands: brackets in paths are no markup, and commands stay on one line to be copied."""
+    """Print an error as it stands: brackets in paths are no markup, and commands stay on one line to be copied."""
     from rich.console import Console
     from rich.text import Text
 
@@ -37,7 +37,7 @@ def print_error(message: str) -> None:
 
 
 def print_note(message: str) -> None:
-    """Prints a remark as it stands."""
+    """Print a remark as it stands."""
     from rich.console import Console
     from rich.text import Text
 
@@ -45,7 +45,7 @@ def print_note(message: str) -> None:
 
 
 def show_progress(view: "Callable[[], RenderableType]") -> AbstractContextManager[Any]:
-    """Shows what `view` gives, renewed while the block runs; nothing where stderr is no terminal."""
+    """Show what `view` returns, renewed while the block runs; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""What becomes of results: files, tables on the screen or JSON, a closing line and the exit code."""
+"""How results leave a command: files, tables on the screen or JSON, a closing line and the exit code."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,9 +31,10 @@ FILES_NAMED = 4
 
 
 class OutputWriter:
-    """Takes results one by one. A clip that fails, in writing too, does not stop the others, unless `fail_fast`.
+    """A writer of results that come one by one, with counts of what was written and what failed.
 
-    `refused` says why formats that were asked for are not written, `lacking` for which clips alone.
+    A clip that fails, in writing too, does not stop the others, unless `fail_fast`. `refused` holds why formats that
+    were asked for are not written at all, `lacking` the clips for which a format alone is not.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class OutputWriter:
         manifest: "RunManifest | None" = None,
         explain: bool = False,
     ) -> None:
-        """Writes a result's files, enters them in the manifest, and shows the events, and what eyes changed of them."""
+        """Write a result's files, enter them in the manifest, and show the events and what detectors changed."""
         from seldfuse.cli.changes import build_changes_table
         from seldfuse.formats.json import to_document
 
@@ -85,18 +86,18 @@ class OutputWriter:
         self.add_failure(clip.name, error)
 
     def add_skipped(self, name: str, files: Sequence[Path]) -> None:
-        """Notes a clip whose files are there already."""
+        """Note a clip whose files are there already."""
         self.skipped.append({"name": name, "files": [str(path) for path in files]})
 
     def add_failure(self, name: str, error: SeldfuseError) -> None:
-        """Notes a clip that failed. Raises the error itself where the first failure is to stop everything."""
+        """Note a clip that failed. Raises the error itself where the first failure is to stop everything."""
         if self.fail_fast:
             raise error
         print_error(f"{name}: {error}")
         self.failures.append((name, error))
 
     def finish(self, timing: str = "") -> None:
-        """Says what was done and leaves with the exit code; prints the JSON document where it was asked for."""
+        """Report what was done and leave with the exit code; print the JSON document where it was asked for."""
         refused = [*self.refused, *(_describe_lack([writer], clips) for writer, clips in self.lacking.items())]
         if self.as_json:
             failed = [
@@ -161,7 +162,7 @@ class OutputWriter:
 def _writers(
     formats: str, provides: set[str], registry: "Registry"
 ) -> "tuple[list[CatalogueEntry[Writer]], list[str]]":
-    """Writers that can write, and why others cannot. Raises UsageError where none is left."""
+    """Find the writers that can write, and why others cannot. Raises UsageError where none is left."""
     asked = registry.find_writers(formats)
     lacking = {entry.value.name: [need for need in entry.value.needs if need not in provides] for entry in asked}
     refused = [_refusal(name, needs, registry) for name, needs in lacking.items() if needs]
@@ -202,7 +203,7 @@ def _table(result: "Result", segments: Any) -> "Table":
     for row in segments.to_dict("records"):
         table.add_row(*_cells(row, result.events.labels.classes[row["cls"]].name))
     if not len(segments):
-        table.add_row("", "nothing heard", *[""] * (len(COLUMNS) - 2))
+        table.add_row("", "no events", *[""] * (len(COLUMNS) - 2))
     return table
 
 

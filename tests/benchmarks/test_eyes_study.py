@@ -42,7 +42,8 @@ class Eye:
 @pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
-    assert call("synth", str(tmp_path / "data"), "--clips", "3", "--video", "--split", "seen", "--jobs", "1") == 0
+    options = ("--clips", "3", "--video", "--split", "seen", "--jobs", "1")
+    assert call("synth", "scenes", str(tmp_path / "data"), *options) == 0
     registry = load_registry()
     requests = registry.find_backends("mvanet,sce")
     monkeypatch.setattr(eyes, "load_backends", lambda requests, _: opened(requests))

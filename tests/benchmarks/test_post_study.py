@@ -23,7 +23,7 @@ CLIPS = 3
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     data = tmp_path / "data"
-    assert call("synth", str(data), "--clips", str(CLIPS), "--video", "--split", "seen", "--jobs", "1") == 0
+    assert call("synth", "scenes", str(data), "--clips", str(CLIPS), "--video", "--split", "seen", "--jobs", "1") == 0
     monkeypatch.setattr(post, "BACKENDS", ("sce", "mvanet"))
     monkeypatch.setattr(post, "SYSTEMS", {"CMC": ("mvanet",), post.AUDIO: ("sce",), post.PUBLISHED: ("sce", "mvanet")})
     plans = read_plans(data / "manifest-seen.jsonl")

@@ -47,7 +47,7 @@ from seldfuse.synth.timelines.statistics import SceneStatistics
 SPLIT = "dev-train-synth"
 CLIPS = 5
 PLAIN = RecordingChain()
-PROGRAM = (sys.executable, "-c", "from seldfuse.cli import main; main()", "synth")
+PROGRAM = (sys.executable, "-c", "from seldfuse.cli import main; main()", "synth", "scenes")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def _forget() -> None:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A split made by one process."""
     out = tmp_path_factory.mktemp("made") / "data"
-    assert call("synth", str(out), "--clips", str(CLIPS), "--jobs", "1") == 0
+    assert call("synth", "scenes", str(out), "--clips", str(CLIPS), "--jobs", "1") == 0
     return out
 
 
@@ -175,7 +175,7 @@ def test_a_codec_of_the_plan_is_a_real_one(tmp_path: Path) -> None:
 
 
 def test_videos_go_with_the_sounds_and_can_be_run(tmp_path: Path, alone: None) -> None:
-    assert call("synth", str(tmp_path / "data"), "--clips", "2", "--split", "dev-test-synth", "--video") == 0
+    assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "2", "--split", "dev-test-synth", "--video") == 0
     for line in lines(tmp_path / "data", "dev-test-synth"):
         assert {name.split("/")[0] for name in line["files"]} == {"stereo_dev", "metadata_dev", "video_dev"}
         info = probe(tmp_path / "data" / "video_dev" / "dev-test-synth" / f"{line['name']}.mp4")
@@ -212,7 +212,7 @@ def test_a_run_of_two_processes_that_is_killed_goes_on_to_the_same_bytes_as_one_
     assert found.items() <= whole.items()
     assert len(torn) < len(whole[manifest.name])
     manifest.write_bytes(torn[:-20])
-    assert call("synth", *arguments) == 0
+    assert call("synth", "scenes", *arguments) == 0
     assert contents(tmp_path / "data") == whole
 
 
@@ -221,7 +221,7 @@ def test_what_is_finished_is_not_made_again_and_more_clips_may_follow(
 ) -> None:
     out = Path(shutil.copytree(made, tmp_path / "data"))
     (out / "metadata_dev" / SPLIT / f"{lines(made)[1]['name']}.csv").unlink()
-    assert call("synth", str(out), "--clips", str(CLIPS + 1), "--json") == 0
+    assert call("synth", "scenes", str(out), "--clips", str(CLIPS + 1), "--json") == 0
     shown = capsys.readouterr()
     document = json.loads(shown.out)
     assert (document["made"], document["clips"], document["failures"]) == (2, CLIPS + 1, [])
@@ -234,7 +234,7 @@ def test_what_is_finished_is_not_made_again_and_more_clips_may_follow(
 def test_plans_of_a_manifest_give_the_same_files(made: Path, tmp_path: Path, alone) -> None:
     packed = tmp_path / "plans.jsonl.gz"
     packed.write_bytes(gzip.compress((made / f"manifest-{SPLIT}.jsonl").read_bytes()))
-    assert call("synth", str(tmp_path / "data"), "--plans", str(packed), "--clips", "3") == 0
+    assert call("synth", "scenes", str(tmp_path / "data"), "--plans", str(packed), "--clips", "3") == 0
     assert lines(tmp_path / "data") == lines(made)[:3]
     assert list(read_plans(packed)) == [line["name"] for line in lines(made)]
 
@@ -247,7 +247,7 @@ def test_another_recipe_does_not_go_into_the_same_split(
     made: Path, options: Sequence[str], different: str, capsys
 ) -> None:
     before = contents(made)
-    assert call("synth", str(made), "--clips", str(CLIPS), *options) == 2
+    assert call("synth", "scenes", str(made), "--clips", str(CLIPS), *options) == 2
     assert f"another recipe made what is here (different: {different}); choose another folder" in (
         said := capsys.readouterr().err
     )
@@ -261,7 +261,7 @@ def test_overwrite_deletes_the_split_and_nothing_else(made: Path, tmp_path: Path
     other = out / "stereo_dev" / "dev-train-tau" / "mine.wav"
     other.parent.mkdir()
     other.write_bytes(b"mine")
-    assert call("synth", str(out), "--clips", "1", "--seed", "1", "--overwrite") == 0
+    assert call("synth", "scenes", str(out), "--clips", "1", "--seed", "1", "--overwrite") == 0
     assert len(lines(out)) == 1
     assert contents(out).keys() == {
         *lines(out)[0]["files"],
@@ -275,7 +275,7 @@ def test_recordings_that_others_made_stay(tmp_path: Path, options: Sequence[str]
     mine = tmp_path / "stereo_dev" / SPLIT / "mine.wav"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
-    assert call("synth", str(tmp_path), "--clips", "1", *options) == 2
+    assert call("synth", "scenes", str(tmp_path), "--clips", "1", *options) == 2
     assert f"the split {SPLIT} holds files that seldfuse synth did not make; choose another split" in (
         capsys.readouterr().err
     )
@@ -297,7 +297,7 @@ def sounds(tmp_path: Path) -> Path:
 
 
 def test_bad_sounds_are_named_once_and_the_rest_goes_on(sounds: Path, tmp_path: Path, alone, capsys) -> None:
-    assert call("synth", str(tmp_path / "data"), "--clips", "12", "--sounds", str(sounds)) == 0
+    assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "12", "--sounds", str(sounds)) == 0
     said = capsys.readouterr().err
     for problem in (
         "passed over: 'dragon' is no class of dcase2025",
@@ -316,7 +316,7 @@ def test_bad_sounds_are_named_once_and_the_rest_goes_on(sounds: Path, tmp_path: 
 
 
 def test_fail_fast_stops_at_the_first_bad_input(sounds: Path, tmp_path: Path, alone, capsys) -> None:
-    arguments = ("synth", str(tmp_path / "data"), "--clips", "12", "--sounds", str(sounds), "--fail-fast")
+    arguments = ("synth", "scenes", str(tmp_path / "data"), "--clips", "12", "--sounds", str(sounds), "--fail-fast")
     assert call(*arguments) == 2
     assert "error: 'dragon' is no class" in capsys.readouterr().err
     (sounds / "dragon").rmdir()
@@ -331,13 +331,13 @@ def test_clips_that_cannot_be_made_are_named_and_the_rest_goes_on(tmp_path: Path
     (tmp_path / "sounds" / "knock" / "broken.wav").write_bytes(b"no sound")
     plans = frozen(tmp_path / "plans.jsonl", sounding("knock/broken.wav"), sounding("knock/a.wav"))
     arguments = ("--plans", str(plans), "--sounds", str(tmp_path / "sounds"), "--split", "dev-test-synth")
-    assert call("synth", str(tmp_path / "data"), *arguments, "--json") == 1
+    assert call("synth", "scenes", str(tmp_path / "data"), *arguments, "--json") == 1
     shown = capsys.readouterr()
     assert "error: scene0: expected a sound that FFmpeg reads" in shown.err
     assert "error: 1 clip failed" in shown.err
     assert [(failure["name"], failure["exit_code"]) for failure in json.loads(shown.out)["failures"]] == [("scene0", 4)]
     assert [line["name"] for line in lines(tmp_path / "data", "dev-test-synth")] == ["scene1"]
-    assert call("synth", str(tmp_path / "none"), *arguments, "--clips", "1") == 4
+    assert call("synth", "scenes", str(tmp_path / "none"), *arguments, "--clips", "1") == 4
 
 
 def test_bad_cut_outs_and_label_files_are_named_and_the_rest_goes_on(tmp_path: Path, alone, capsys) -> None:
@@ -352,11 +352,11 @@ def test_bad_cut_outs_and_label_files_are_named_and_the_rest_goes_on(tmp_path: P
     (labels / "plain.csv").write_text("".join(f"{frame},12,0,20,0,150\n" for frame in range(20)))
     (labels / "bad.csv").write_text("frame,class,source,azimuth,distance,onscreen\n3,99,0,20,100,0\n")
     arguments = ("--video", "--sprites", str(tmp_path / "sprites"), "--statistics", str(labels))
-    assert call("synth", str(tmp_path / "data"), "--clips", "1", *arguments) == 0
+    assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "1", *arguments) == 0
     said = capsys.readouterr().err
     assert "passed over: expected an RGBA cut-out, but no pixel of it is transparent" in said
     assert "passed over: expected 0 to 12 (dcase2025) for class, got 99 in line 2" in said
-    assert call("synth", str(tmp_path / "other"), "--clips", "1", *arguments, "--fail-fast") == 2
+    assert call("synth", "scenes", str(tmp_path / "other"), "--clips", "1", *arguments, "--fail-fast") == 2
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_bad_cut_outs_and_label_files_are_named_and_the_rest_goes_on(tmp_path: P
     ],
 )
 def test_what_cannot_be_is_refused(arguments: Sequence[str], message: str, tmp_path: Path, capsys) -> None:
-    assert call("synth", str(tmp_path / "data"), *arguments) == 2
+    assert call("synth", "scenes", str(tmp_path / "data"), *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
@@ -423,14 +423,14 @@ def test_plans_whose_parts_are_missing_are_refused(
     plan: ScenePlan, options: Sequence[str], message: str, tmp_path: Path, capsys
 ) -> None:
     plans = frozen(tmp_path / "plans.jsonl", plan)
-    assert call("synth", str(tmp_path / "data"), "--plans", str(plans), *options) == 2
+    assert call("synth", "scenes", str(tmp_path / "data"), "--plans", str(plans), *options) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys) -> None:
     (tmp_path / "file").write_text("")
-    assert call("synth", str(tmp_path / "file" / "data"), "--clips", "1") == 2
+    assert call("synth", "scenes", str(tmp_path / "file" / "data"), "--clips", "1") == 2
     assert "cannot write here (Not a directory); choose another folder for OUT" in capsys.readouterr().err
 
 
@@ -438,9 +438,9 @@ def test_a_manifest_that_was_spoilt_is_named_and_can_be_overwritten(tmp_path: Pa
     manifest = tmp_path / f"manifest-{SPLIT}.jsonl"
     for text in ("no manifest\n", "[]\n"):
         manifest.write_text(text)
-        assert call("synth", str(tmp_path), "--clips", "1") == 2
+        assert call("synth", "scenes", str(tmp_path), "--clips", "1") == 2
         assert "expected a manifest of seldfuse synth" in capsys.readouterr().err
-    assert call("synth", str(tmp_path), "--clips", "1", "--overwrite") == 0
+    assert call("synth", "scenes", str(tmp_path), "--clips", "1", "--overwrite") == 0
 
 
 def test_a_full_disk_stops_everything_and_leaves_no_half_clip(tmp_path: Path, alone, capsys, monkeypatch) -> None:
@@ -448,7 +448,7 @@ def test_a_full_disk_stops_everything_and_leaves_no_half_clip(tmp_path: Path, al
         raise UsageError(f"writing failed (No space left on device): {path}")
 
     monkeypatch.setattr("seldfuse.synth.dataset.folder.write_wav", full)
-    assert call("synth", str(tmp_path / "data"), "--clips", "3") == 2
+    assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "3") == 2
     assert "writing failed (No space left on device)" in capsys.readouterr().err
     assert lines(tmp_path / "data") == []
     assert list((tmp_path / "data").rglob("*.wav")) == []
@@ -460,7 +460,7 @@ def test_an_interruption_is_130_and_keeps_what_is_finished(tmp_path: Path, monke
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workers, "run_workers", interrupted)
-    assert call("synth", str(tmp_path / "data"), "--clips", "3") == 130
+    assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "3") == 130
     assert "stopped; the same command goes on from here" in capsys.readouterr().err
     assert [line["number"] for line in lines(tmp_path / "data")] == [0]
 

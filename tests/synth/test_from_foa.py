@@ -696,11 +696,11 @@ def test_an_interruption_is_130_and_what_is_finished_stays(
 
 
 def test_scenes_are_still_made_by_the_command_alone(tmp_path: Path, capsys) -> None:
-    assert call("synth", str(tmp_path / "data"), "--clips", "0") == 2
+    assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "0") == 2
     assert "Invalid value for '--clips'" in capsys.readouterr().err
     assert call("synth", "from-foa", "--help") == 0
     assert "Usage: seldfuse synth from-foa [OPTIONS]" in capsys.readouterr().out
-    assert call("synth", "--help") == 0
+    assert call("synth", "scenes", "--help") == 0
     assert "`seldfuse synth from-foa` makes one of recordings instead" in " ".join(capsys.readouterr().out.split())
 
 

@@ -86,7 +86,7 @@ def test_the_command_writes_json_and_pictures(folders: Path, capsys: pytest.Capt
     out = folders / "why"
     members = [str(folders / "sharp"), str(folders / "blunt")]
     given = ["--reference", str(folders / "reference"), "-o", str(folders / "f.toml"), "--folds", "3"]
-    assert call("tune", *members, *given, "--explain", str(out)) == 0
+    assert call("tune", "fusion", *members, *given, "--explain", str(out)) == 0
     told = json.loads((out / "explain.json").read_text())
     assert told["members"] == ["blunt", "sharp"] or told["members"] == ["sharp", "blunt"]
     assert told["alone"]["sharp"]["f20_1"] > told["alone"]["blunt"]["f20_1"]
@@ -105,7 +105,7 @@ def test_pictures_without_matplotlib_say_what_to_install(
     real = util.find_spec
     monkeypatch.setattr(report, "find_spec", lambda name: None if name == "matplotlib" else real(name))
     given = ["--reference", str(folders / "reference"), "-o", str(folders / "f.toml")]
-    assert call("tune", str(folders / "sharp"), *given, "--explain", str(folders / "why")) == 2
+    assert call("tune", "fusion", str(folders / "sharp"), *given, "--explain", str(folders / "why")) == 2
     assert 'pip install "seldfuse[plots]"' in " ".join(capsys.readouterr().err.split())
     assert not (folders / "why").exists()
     assert not (folders / "f.toml").exists()

@@ -269,7 +269,7 @@ def test_the_command_writes_settings_that_fuse_takes(folders: Path, capsys: pyte
     members = [str(folders / "sharp"), str(folders / "blunt")]
     out = folders / "fusion.toml"
     given = ["--reference", str(folders / "reference"), "-o", str(out), "--folds", "3"]
-    assert call("tune", *members, *given, "--json") == 0
+    assert call("tune", "fusion", *members, *given, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert [tuple(candidate["parts"]) for candidate in told["candidates"]] == list(CANDIDATES)
     assert told["chosen"]

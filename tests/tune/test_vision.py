@@ -129,7 +129,8 @@ def written(root: Path, rate_hz: float = 2.0) -> list[str]:
             root / "detections" / "gdino@fake" / f"{name}.detections.parquet", DetectionFile(memory, key, RULES)
         )
     folders = [str(root / name) for name in ("posteriors/sce", "labels", "detections")]
-    return ["tune", folders[0], "--reference", folders[1], "--post", folders[2], "-o", str(root / "vision.toml")]
+    inputs = [folders[0], "--reference", folders[1], "--detections", folders[2]]
+    return ["tune", "vision", *inputs, "-o", str(root / "vision.toml")]
 
 
 def test_the_command_writes_settings_that_a_run_reads(tmp_path: Path, capsys: Any) -> None:
@@ -146,7 +147,7 @@ def test_the_command_writes_settings_that_a_run_reads(tmp_path: Path, capsys: An
 def test_what_does_not_fit_together_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "CLIPS", 6)
     arguments = written(tmp_path)
-    folders, labels, detections = [Path(arguments[1])], Path(arguments[3]), Path(arguments[5])
+    folders, labels, detections = [Path(arguments[2])], Path(arguments[4]), Path(arguments[6])
     notes: list[str] = []
 
     def scenes(seen: Path) -> VisionTuningData:

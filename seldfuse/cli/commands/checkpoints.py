@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result, show_progress
+from seldfuse.cli.group import CallableGroup
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,15 +17,25 @@ if TYPE_CHECKING:
 COLUMNS = ("name", "for", "licence", "MB", "state")
 MB = 1_000_000
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
-def checkpoints(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+checkpoints = typer.Typer(cls=CallableGroup, rich_markup_mode=None)
+
+
+@checkpoints.callback(invoke_without_command=True)
+def list_unless_asked_otherwise(context: typer.Context, as_json: AsJson = False) -> None:
     """List weights, and fetch what is missing.
 
     Checkpoints that come with seldfuse, and weights of large encoders; sizes of what is not there are approximate.
     `seldfuse checkpoints fetch REFERENCE` downloads the weights of an encoder.
     """
+    if context.invoked_subcommand is None:
+        list_checkpoints(as_json)
+
+
+@checkpoints.command("list")
+def list_checkpoints(as_json: AsJson = False) -> None:
+    """List weights; what `seldfuse checkpoints` alone does too."""
     rows = [*_list_bundled(), *_fetchable()]
     if as_json:
         print_json({"checkpoints": rows})
@@ -32,6 +43,7 @@ def checkpoints(
         print_result(_table(rows))
 
 
+@checkpoints.command("fetch")
 def fetch(
     reference: Annotated[
         str,

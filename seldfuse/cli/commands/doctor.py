@@ -1,4 +1,4 @@
-"""`seldfuse doctor`: is this machine ready, and what to type where it is not."""
+"""`seldfuse doctor`: whether this machine is ready, and what to type where it is not."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[^;]*(;.*extra == ['\"](?P<extra>[\w
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor. `optional` is absent and not needed; only `broken` fails the command."""
+    """One line of the report. `optional` is absent and not needed; only `broken` fails the command."""
 
     name: str
     state: Literal["ok", "optional", "warning", "broken"]
@@ -95,13 +95,13 @@ def _extras() -> Iterator[Check]:
 
 
 def _requirements() -> dict[str | None, list[str]]:
-    """Names of the distributions that seldfuse declares, by extra; None holds those it always needs."""
-    found: dict[str | None, list[str]] = {None: []}
+    """List the distributions that seldfuse declares, by extra; None holds those it always needs."""
+    by_extra: dict[str | None, list[str]] = {None: []}
     for line in (_version("seldfuse") and requires("seldfuse")) or ():
         match = REQUIREMENT.match(line)
         if match:
-            found.setdefault(match["extra"], []).append(match["name"])
-    return found
+            by_extra.setdefault(match["extra"], []).append(match["name"])
+    return by_extra
 
 
 def _version(distribution: str) -> str | None:

@@ -9,7 +9,7 @@ import typer
 
 from seldfuse.cli.clip_counter import ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
-from seldfuse.core.grid import WINDOW_S
+from seldfuse.core.grid import FRAME_S, WINDOW_S
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import format_count
 
@@ -72,61 +72,61 @@ def from_foa(
     wishes = [queue_all(recordings, hop, seed)] if hop is not None else queue_counts(clips or [], recordings, seed)
     splits = sorted({split for wish in wishes for split in wish.splits})
     recipe = describe_cuts(recordings, seed=seed, hop_s=hop, video=not no_video, distance_m=distance)
-    ledgers = {split: SplitManifest(DatasetSplit(out, split), recipe, overwrite) for split in splits}
+    manifests = {split: SplitManifest(DatasetSplit(out, split), recipe, overwrite) for split in splits}
     _describe(recordings, no_video)
 
     def finished(cut: "FoaCut") -> bool:
-        return ledgers[cut.recording.split].is_finished(cut.number)
+        return manifests[cut.recording.split].is_finished(cut.number)
 
-    there = sum(ledger.clips for ledger in ledgers.values())
-    tally = ClipCounter(max(0, sum(wish.missing for wish in wishes) - there), fail_fast)
-    loud = without_video = 0
-    crew = make_clips(wishes, FoaClipMaker(out, distance), finished, jobs or os.cpu_count() or 1)
+    there = sum(manifest.clips for manifest in manifests.values())
+    counter = ClipCounter(max(0, sum(wish.missing for wish in wishes) - there), fail_fast)
+    too_loud = without_video = 0
+    outcomes = make_clips(wishes, FoaClipMaker(out, distance), finished, jobs or os.cpu_count() or 1)
     try:
-        with show_progress(tally.to_table), closing(crew):
-            for cut, line, error in crew:
+        with show_progress(counter.to_table), closing(outcomes):
+            for cut, line, error in outcomes:
                 if line is not None:
-                    tally.add(line, ledgers[cut.recording.split])
+                    counter.add(line, manifests[cut.recording.split])
                     without_video += cut.recording.video is None
                 elif error is not None:
-                    tally.add_failure(cut.name, error)
+                    counter.add_failure(cut.name, error)
                 else:
-                    loud += 1
+                    too_loud += 1
     except KeyboardInterrupt:
         print_note("stopped; the same command goes on from here")
         raise
-    _close(tally, ledgers, out, {"too_loud": loud, "without_video": 0 if no_video else without_video}, as_json)
+    counts = {"too_loud": too_loud, "without_video": 0 if no_video else without_video}
+    _finish(counter, manifests, out, counts, as_json)
 
 
 def _describe(recordings: "Sequence[FoaRecording]", no_video: bool) -> None:
-    hours = sum(recording.frames for recording in recordings) / 36_000
+    hours = sum(recording.frames for recording in recordings) * FRAME_S / 3600
     print_note(f"found {len(recordings)} recordings, {hours:.2f} h, in {len({one.split for one in recordings})} splits")
-    blind = sum(recording.video is None for recording in recordings)
-    if blind and not no_video:
-        print_note(f"{blind} of them have no video; their clips are sound alone")
+    without_video = sum(recording.video is None for recording in recordings)
+    if without_video and not no_video:
+        print_note(f"{without_video} of them have no video; their clips are sound alone")
 
 
-def _close(
-    tally: ClipCounter, ledgers: "dict[str, SplitManifest]", out: Path, counts: dict[str, int], as_json: bool
+def _finish(
+    counter: ClipCounter, manifests: "dict[str, SplitManifest]", out: Path, counts: dict[str, int], as_json: bool
 ) -> None:
-    """Says what there is now, and leaves with the exit code."""
-    clips = {split: ledger.clips for split, ledger in ledgers.items()}
+    """Report what there is now, and leave with the exit code."""
+    clips = {split: manifest.clips for split, manifest in manifests.items()}
     total = sum(clips.values())
     if as_json:
         print_json(
-            {"made": tally.made, "clips": clips, "hours": total * WINDOW_S / 3600}
+            {"made": counter.made, "clips": clips, "hours": total * WINDOW_S / 3600}
             | counts
             | {
-                "failures": tally.failures_to_json(),
+                "failures": counter.failures_to_json(),
                 "manifests": [str(out / f"manifest-{split}.jsonl") for split in clips],
             }
         )
-    if tally.made:
-        print_note(
-            f"made {format_count(tally.made, 'clip')} in {tally.spent_s:.0f} s, {tally.speed}; wrote them to {out}/"
-        )
-    if total > tally.made:
-        print_note(f"there already: {format_count(total - tally.made, 'clip')}; --overwrite makes all anew")
+    if counter.made:
+        made = f"made {format_count(counter.made, 'clip')} in {counter.spent_s:.0f} s, {counter.speed}"
+        print_note(f"{made}; wrote them to {out}/")
+    if total > counter.made:
+        print_note(f"there already: {format_count(total - counter.made, 'clip')}; --overwrite makes all anew")
     if counts["without_video"]:
         print_note(f"without a video: {format_count(counts['without_video'], 'clip')}")
     if counts["too_loud"]:
@@ -135,10 +135,10 @@ def _close(
         )
     by_split = ", ".join(f"{count} in {split}" for split, count in clips.items())
     print_note(f"there are {by_split}; {total * WINDOW_S / 3600:.2f} h")
-    missing = tally.due - tally.made - len(tally.failures)
+    missing = counter.due - counter.made - len(counter.failures)
     if missing > 0:
         print_note(f"{format_count(missing, 'clip')} fewer than wished for, for the recordings hold no others")
-    if tally.failures:
-        print_error(f"{format_count(len(tally.failures), 'clip')} failed")
-        codes = tally.exit_codes
+    if counter.failures:
+        print_error(f"{format_count(len(counter.failures), 'clip')} failed")
+        codes = counter.exit_codes
         raise typer.Exit(codes.pop() if total == 0 and len(codes) == 1 else 1)

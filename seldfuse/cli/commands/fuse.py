@@ -1,4 +1,4 @@
-"""`seldfuse fuse`: merges what other runs or other systems wrote."""
+"""`seldfuse fuse`: merges posteriors and events that other runs or other systems wrote."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ def fuse(
     from seldfuse.pipeline import fuse as fuse_folders
 
     members = open_members(folders)
-    delivery = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json)
+    output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json)
     for result in fuse_folders(folders, fusion):
-        delivery.write_result(result)
-    delivery.finish()
+        output.write_result(result)
+    output.finish()

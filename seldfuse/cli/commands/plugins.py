@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seldfuse.cli.console import print_json, print_result
+from seldfuse.cli.group import CallableGroup
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,15 +14,24 @@ if TYPE_CHECKING:
 
 COLUMNS = ("kind", "name", "aliases", "state", "provides", "distribution", "version", "summary")
 COLOURS = {"ready": "green", "planned": "dim", "needs extra": "yellow", "failed": "red"}
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+plugins = typer.Typer(cls=CallableGroup, rich_markup_mode=None)
 
 
-def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+@plugins.callback(invoke_without_command=True)
+def list_unless_asked_otherwise(context: typer.Context, as_json: AsJson = False) -> None:
     """List what plugins bring.
 
     Backends, post-processors, features and writers, each with its state, and plugins that failed with the cause.
     """
+    if context.invoked_subcommand is None:
+        list_plugins(as_json)
+
+
+@plugins.command("list")
+def list_plugins(as_json: AsJson = False) -> None:
+    """List what plugins bring; what `seldfuse plugins` alone does too."""
     from seldfuse.catalogue.host import load_registry
 
     registry = load_registry()

@@ -1,4 +1,4 @@
-"""`seldfuse synth`: a data set of random scenes."""
+"""`seldfuse synth scenes`: a data set of random scenes."""
 
 import os
 import shlex
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seldfuse.synth.timelines.statistics import SceneStatistics
 
 
-def synth(
+def make_scenes(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the data set.", show_default=False)],
     clips: Annotated[
         int | None, typer.Option(min=1, help="Number of clips of 5 s; with --plans, the most that are made.")
@@ -36,7 +36,7 @@ def synth(
         typer.Option(help="Isolated sounds: sub-folders named after classes, manifest.csv, FSD50K or ESC-50."),
     ] = None,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Use the sounds and sprites that are held out for validation.")
+        bool, typer.Option("--held-out", help="Use the sounds and cut-outs that are held out for validation.")
     ] = False,
     sprites: Annotated[
         Path | None, typer.Option(help="Cut-outs (PNG) for videos, in sub-folders named person or after classes.")
@@ -79,11 +79,11 @@ def synth(
         raise UsageError("expected the number of clips; add --clips 1000")
     if not video and (sprites or backgrounds):
         raise UsageError("--sprites and --backgrounds are for videos; add --video")
-    place = DatasetSplit(out, split)
+    target = DatasetSplit(out, split)
     problems = ProblemLog()
     report = None if fail_fast else problems
     try:
-        stage = SceneIngredients(
+        ingredients = SceneIngredients(
             _bank(sounds, held_out, report),
             _statistics(statistics, report),
             evenness,
@@ -96,29 +96,28 @@ def synth(
         for problem in problems.pop_all():
             print_note(problem)
     frozen = list(read_plans(plans).items())[:clips] if plans else []
-    check_plans(dict(frozen), stage, video)
+    check_plans(dict(frozen), ingredients, video)
     recipe = describe_dataset(
-        stage,
+        ingredients,
         {"sounds": sounds, "sprites": sprites, "backgrounds": backgrounds, "srir": srir, "plans": plans},
         seed=seed,
         video=video,
         held_out=held_out,
     )
-    ledger = SplitManifest(place, recipe, overwrite)
+    manifest = SplitManifest(target, recipe, overwrite)
     orders = [ClipOrder(number, *plan) for number, plan in enumerate(frozen)] or map(ClipOrder, range(clips or 0))
-    due = [order for order in orders if not ledger.is_finished(order.number)]
-    tally = ClipCounter(len(due), fail_fast)
-    crew = run_workers(
-        due, SceneClipMaker(place, stage, seed, video, problems), min(jobs or os.cpu_count() or 1, len(due) or 1)
-    )
+    due = [order for order in orders if not manifest.is_finished(order.number)]
+    counter = ClipCounter(len(due), fail_fast)
+    maker = SceneClipMaker(target, ingredients, seed, video, problems)
+    outcomes = run_workers(due, maker, min(jobs or os.cpu_count() or 1, len(due) or 1))
     try:
-        with show_progress(tally.to_table), closing(crew):
-            for made in crew:
-                _take(made, tally, ledger)
+        with show_progress(counter.to_table), closing(outcomes):
+            for outcome in outcomes:
+                _count_outcome(outcome, counter, manifest)
     except KeyboardInterrupt:
         print_note("stopped; the same command goes on from here")
         raise
-    _close(tally, place, ledger, as_json)
+    _finish(counter, target, manifest, as_json)
 
 
 def _bank(folder: Path | None, held_out: bool, report: "ProblemLog | None") -> "SoundBank":
@@ -134,7 +133,7 @@ def _bank(folder: Path | None, held_out: bool, report: "ProblemLog | None") -> "
 
 
 def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStatistics":
-    """Those of the user's label files; of files that are none, those that can be read are left."""
+    """Fit statistics to the user's label files, passing over files that are none; without a folder, load ours."""
     from seldfuse.formats.dcase import read_positions
     from seldfuse.synth.timelines.statistics import SceneStatistics
 
@@ -154,43 +153,43 @@ def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStati
     return SceneStatistics.fit(files, DCASE2025)
 
 
-def _take(made: "ClipOutcome", tally: ClipCounter, ledger: "SplitManifest") -> None:
-    """Raises the clip's error where the first one is to stop everything."""
-    for problem in made.problems:
-        tally.report(problem)
-    if made.line is not None:
-        tally.add(made.line, ledger)
-    elif made.error is not None:
-        tally.add_failure(made.order.name or f"clip {made.order.number}", made.error)
+def _count_outcome(outcome: "ClipOutcome", counter: ClipCounter, manifest: "SplitManifest") -> None:
+    """Count a clip. Raises its error where the first one is to stop everything."""
+    for problem in outcome.problems:
+        counter.report(problem)
+    if outcome.line is not None:
+        counter.add(outcome.line, manifest)
+    elif outcome.error is not None:
+        counter.add_failure(outcome.order.name or f"clip {outcome.order.number}", outcome.error)
 
 
-def _close(tally: ClipCounter, split: "DatasetSplit", ledger: "SplitManifest", as_json: bool) -> None:
-    """Says what there is now, and leaves with the exit code."""
-    skipped, hours = ledger.clips - tally.made, ledger.clips * WINDOW_S / 3600
+def _finish(counter: ClipCounter, split: "DatasetSplit", manifest: "SplitManifest", as_json: bool) -> None:
+    """Report what there is now, and leave with the exit code."""
+    skipped, hours = manifest.clips - counter.made, manifest.clips * WINDOW_S / 3600
     if as_json:
         print_json(
             {
-                "made": tally.made,
-                "clips": ledger.clips,
+                "made": counter.made,
+                "clips": manifest.clips,
                 "hours": hours,
-                "seconds": ledger.seconds,
-                "failures": tally.failures_to_json(),
+                "seconds": manifest.seconds,
+                "failures": counter.failures_to_json(),
                 "manifest": str(split.manifest),
             }
         )
-    if tally.made:
-        made = f"made {format_count(tally.made, 'clip')} in {tally.spent_s:.0f} s, {tally.speed}"
+    if counter.made:
+        made = f"made {format_count(counter.made, 'clip')} in {counter.spent_s:.0f} s, {counter.speed}"
         print_note(f"{made}; wrote them to {split.get_folder('wav')}/")
     if skipped:
         print_note(f"there already: {format_count(skipped, 'clip')}; --overwrite makes all anew")
-    seconds = ", ".join(f"{name} {total:.0f}" for name, total in ledger.seconds.items())
+    seconds = ", ".join(f"{name} {total:.0f}" for name, total in manifest.seconds.items())
     print_note(
-        f"the split holds {format_count(ledger.clips, 'clip')}, {hours:.2f} h; seconds by class: {seconds or 'none'}"
+        f"the split holds {format_count(manifest.clips, 'clip')}, {hours:.2f} h; seconds by class: {seconds or 'none'}"
     )
-    if tally.failures:
-        print_error(f"{format_count(len(tally.failures), 'clip')} failed")
-        codes = tally.exit_codes
-        raise typer.Exit(codes.pop() if ledger.clips == 0 and len(codes) == 1 else 1)
+    if counter.failures:
+        print_error(f"{format_count(len(counter.failures), 'clip')} failed")
+        codes = counter.exit_codes
+        raise typer.Exit(codes.pop() if manifest.clips == 0 and len(codes) == 1 else 1)
     out, reference = shlex.quote(str(split.out)), shlex.quote(str(split.get_folder("csv")))
     print_note(f"to score a system on it: seldfuse run {out} --split {split.name} -o predictions")
     print_note(f"and then: seldfuse eval predictions/{split.name} {reference}")

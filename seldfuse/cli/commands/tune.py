@@ -1,11 +1,10 @@
-"""`seldfuse tune`: fits fusion and decoding on held-out data."""
+"""`seldfuse tune fusion`: fits fusion and decoding on held-out data."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seldfuse.cli.commands.tune_vision import tune_vision
 from seldfuse.cli.console import print_json, print_note, print_result
 
 if TYPE_CHECKING:
@@ -16,13 +15,10 @@ if TYPE_CHECKING:
     from seldfuse.tune.fusion import TuneResult
 
 
-def tune(
+def tune_fusion(
     folders: Annotated[list[Path], typer.Argument(help="A folder of posteriors for each member.", show_default=False)],
     reference: Annotated[Path, typer.Option(help="Folder of label files of the same clips.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The settings: fusion.toml, or with --post vision.toml."),
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file of the settings.")] = Path("fusion.toml"),
     criterion: Annotated[
         str, typer.Option(help="The score to fit to, such as f20_1, or f20_1_on, which asks for on-screen, too.")
     ] = "f20_1",
@@ -32,43 +28,30 @@ def tune(
     ] = "strict",
     preset: Annotated[str, typer.Option(help="The preset to be better than: mean or nercslip.")] = "mean",
     folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
-    post: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DETECTIONS",
-            help="Fit how far eyes are believed instead, to what a run with --post kept in this folder.",
-            show_default=False,
-        ),
-    ] = None,
-    fusion: Annotated[str, typer.Option(help="With --post: how members are merged, as for seldfuse run.")] = "mean",
-    fov: Annotated[
-        float, typer.Option(metavar="DEG", help="With --post: horizontal field of view of the pictures.")
-    ] = 100.0,
     explain: Annotated[
         Path | None, typer.Option(help="Folder for what each member is worth: JSON and pictures.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Fit fusion and its doubts; what is better on recordings not fitted on is written."""
+    """Fit how members are fused, and how uncertain the result is.
+
+    What is better on recordings not fitted on is written. `seldfuse tune vision` fits the correction by detections.
+    """
     import tomli_w
 
     from seldfuse.fusion import FusionSettings
     from seldfuse.storage.atomic import write_atomically
     from seldfuse.tune.fit import Objective
-    from seldfuse.tune.fusion import tune_fusion as fitted
+    from seldfuse.tune.fusion import tune_fusion as fit_fusion
     from seldfuse.tune.tuning_data import read_tuning_data
 
-    if post is not None:
-        tune_vision(folders, reference, post, fusion, fov, folds, out or Path("vision.toml"), as_json)
-        return
-    out = out or Path("fusion.toml")
     if explain is not None:
         from seldfuse.tune.report import check_matplotlib
 
         check_matplotlib()
     objective = Objective(criterion, mode)
-    material = read_tuning_data(folders, reference, print_note)
-    result = fitted(material, FusionSettings(preset), objective, folds, lambda parts: print_note(f"fitting {parts}"))
+    data = read_tuning_data(folders, reference, print_note)
+    result = fit_fusion(data, FusionSettings(preset), objective, folds, lambda parts: print_note(f"fitting {parts}"))
     with write_atomically(out) as draft:
         draft.write_text(tomli_w.dumps(result.settings.to_json()), encoding="utf-8")
     if explain is not None:
@@ -82,13 +65,14 @@ def tune(
     else:
         print_result(_starts(result, objective.score))
         print_result(_candidates(result, objective.score))
+    print_note(f"{result.settings.preset}, {result.settings.combine}: {_conclude(result)}; use it with --fusion {out}")
+
+
+def _conclude(result: "TuneResult") -> str:
     parts = " and ".join(result.winner.candidate.parts)
-    found = (
-        f"fitted {parts}" if parts else "nothing that was fitted is better than the preset, which, with fitted doubts,"
-    )
-    print_note(
-        f"{result.settings.preset}, {result.settings.combine}: {found} stands in {out}; hear it with --fusion {out}"
-    )
+    if parts:
+        return f"fitted {parts}"
+    return "nothing fitted is better than the preset, which was written with fitted uncertainties"
 
 
 def _starts(result: "TuneResult", score: "Score") -> "Table":
@@ -110,16 +94,16 @@ def _candidates(result: "TuneResult", score: "Score") -> "Table":
     view = Table("fitted", "cross-validated", "over the preset", "on what was fitted on")
     for candidate in result.candidates:
         gain, again = _spread(score, candidate.gain, "+"), format_score(score, candidate.resubstituted)
-        parts = ", ".join(candidate.parts) or "doubts alone"
+        parts = ", ".join(candidate.parts) or "uncertainties alone"
         view.add_row(parts, _spread(score, candidate.cross_validated), gain, again)
     view.add_row("preset", _spread(score, result.preset), "", "")
     return view
 
 
-def _spread(score: "Score", found: "Interval", sign: str = "") -> str:
+def _spread(score: "Score", interval: "Interval", sign: str = "") -> str:
     from seldfuse.metrics.catalogue import format_score
 
-    value, low, high = (format_score(score, number, sign) for number in (found.value, found.low, found.high))
+    value, low, high = (format_score(score, number, sign) for number in (interval.value, interval.low, interval.high))
     return f"{value} ({low} to {high})"
 
 

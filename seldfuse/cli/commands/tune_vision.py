@@ -1,7 +1,9 @@
-"""`seldfuse tune --post`: fits the visual correction to held-out data."""
+"""`seldfuse tune vision`: fits the correction by detections on held-out data."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
 
@@ -13,16 +15,26 @@ if TYPE_CHECKING:
 
 
 def tune_vision(
-    folders: list[Path],
-    reference: Path,
-    detections: Path,
-    fusion: str,
-    fov_deg: float,
-    folds: int,
-    out: Path,
-    as_json: bool,
+    folders: Annotated[list[Path], typer.Argument(help="A folder of posteriors for each member.", show_default=False)],
+    reference: Annotated[Path, typer.Option(help="Folder of label files of the same clips.")],
+    detections: Annotated[
+        Path,
+        typer.Option(
+            "--detections", "--post", help="Folder in which a run with --post stored detections: out/detections."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file of the settings.")] = Path("vision.toml"),
+    fusion: Annotated[str, typer.Option(help="How members are merged, as for seldfuse run.")] = "mean",
+    fov: Annotated[
+        float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
+    ] = 100.0,
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write the settings, and show what they are worth on clips that they were not fitted to."""
+    """Fit how far detections correct directions and on-screen.
+
+    Shows what the settings are worth on clips that were not fitted on.
+    """
     import tomli_w
 
     from seldfuse.fusion import FusionSettings
@@ -32,7 +44,7 @@ def tune_vision(
     from seldfuse.vision.settings import VisionSettings
 
     settings = FusionSettings.resolve(fusion)
-    scenes = read_vision_data(folders, reference, detections, settings, fov_deg, print_note)
+    scenes = read_vision_data(folders, reference, detections, settings, fov, print_note)
     base = VisionSettings.resolve("bayes")
     fitted = fit_vision(scenes, base, settings.decode, folds, lambda part: print_note(f"fitting {part}"))
     with write_atomically(out) as draft:
