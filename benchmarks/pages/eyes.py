@@ -24,8 +24,8 @@ def _blocks(document: Document) -> Iterator[str]:
         "`python -m benchmarks eyes --sounds DIR --sprites DIR`, a step of `make results`, made these tables with\n"
         f"seldfuse {document['seldfuse']} on {document['clips']} scenes; all numbers are in\n"
         "[eyes.json](../benchmarks/results/eyes.json). F20/1 is F20/1/on with true on-screen flags.\n"
-        "Pooled scores count the sounds of all classes together; the others are means over classes, six of which\n"
-        "sound for less than 25 s in all scenes together."
+        "Pooled scores count the events of all classes together; the others are means over classes, six of which\n"
+        "are active for less than 25 s in all scenes together."
     )
     yield table(("backend", "checkpoint", "BLAKE2b of the weights"), checkpoints(document))
     for mode in ("strict", "official"):
@@ -34,18 +34,18 @@ def _blocks(document: Document) -> Iterator[str]:
         scores = list_columns(rows[0])
         pooled = (f"{title(name)}, pooled" for name in ASKED)
         yield table(("system", "picture", *(title(score.name) for score in scores), *pooled), _rows(rows, scores))
-    yield f"### With its own picture less the same network otherwise, strict; {ABOVE} where the interval lies above 0"
+    yield f"### Own picture minus another condition, strict; {ABOVE} where the interval lies above 0"
     titles = headings(ASKED)
     yield table(("system", "less with picture", *titles), _control_rows(document["strict"]))
     yield f"### Systems compared, strict; {ABOVE} where the interval lies above 0"
     yield table(("system", "less", title("f20_1"), "", *titles), _member_rows(document["strict"]))
     yield (
-        f"### Two sources of one class, more than {APART_DEG:.0f}° apart: frames in which both are found within "
+        f"### Two sources of one class, more than {APART_DEG:.0f}° apart: frames in which both are detected within "
         f"{AZIMUTH_LIMIT_DEG:.0f}°"
     )
     yield (
-        "*Two at once*: each scene with the sound of the one that shares most classes with it at the same time, as\n"
-        "loud, and no picture. A backend of one track can find only one."
+        "*Two at once*: each scene mixed with the one that shares most classes with it, at the same level, without\n"
+        "picture. A backend of one track can detect only one."
     )
     yield table(
         ("scenes", "system", "both found", "frames"),

@@ -36,7 +36,7 @@ def _blocks(document: Document) -> Iterator[str]:
             scores = measured_scores(system["heard"])
             heads, gained = [title(score.name) for score in scores], headings(ASKED)
             yield table(("detections", "post", "mode", *heads), _rows(system, scores))
-            yield f"More than without post-processing; {ABOVE} where the interval lies above 0:"
+            yield f"Gain over the uncorrected posterior; {ABOVE} where the interval lies above 0:"
             yield table(("detections", "post", "mode", *gained, *_closed_headings(), NOBODY), _gains(system))
             yield f"`bayes` less `rules`; {ABOVE} where the interval lies above 0:"
             yield table(("detections", "post", *gained), _against(system))

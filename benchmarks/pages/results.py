@@ -94,14 +94,14 @@ def _difference(score: str, bounds: Document) -> tuple[str, str]:
 def _about_classes(document: Document) -> str:
     lines = [
         "Strict counting. *Groups* are held-out speakers or recordings, *frames* those in which a source of the class",
-        "sounds, counted once for each source.",
+        "is active, counted once for each source.",
     ]
     best, marked = _best_ensemble(document), _marked(document)
     if best:
         lines.append(f"*Ensemble* is {best}, of all the one with the highest F20/1 on {next(iter(document['sets']))}.")
     if marked:
         few = f"{FEW} fewer than {document['fewest_groups']} groups"
-        lines.append(f"{few}: what the scores say is of these more than of the class.")
+        lines.append(f"{few}: the scores describe these more than the class.")
     return "\n".join(lines)
 
 

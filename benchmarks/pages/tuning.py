@@ -32,7 +32,7 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "`python -m benchmarks tuning --sounds DIR`, the last step of `make results`, made what follows: the bundled\n"
         f"{members}, fitted on {result['clips']} scenes of held-out sounds in seldfuse's own rooms, classes half\n"
-        "evened out, and judged on the [frozen scenes](synthesis.md#frozen-scenes). Strict counting; all numbers are\n"
+        "balanced, and evaluated on the [frozen scenes](synthesis.md#frozen-scenes). Strict counting; all numbers are\n"
         "in [tuning.json](../benchmarks/results/tuning.json)."
     )
     yield "### On the scenes fitted on"

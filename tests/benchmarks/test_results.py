@@ -408,9 +408,9 @@ seldfuse 9.9.9; all numbers are in [results.json](../benchmarks/results/results.
 ### tiny: by class
 
 Strict counting. *Groups* are held-out speakers or recordings, *frames* those in which a source of the class
-sounds, counted once for each source.
+is active, counted once for each source.
 *Ensemble* is mean of doa, sce, of all the one with the highest F20/1 on tiny.
-\\* fewer than 5 groups: what the scores say is of these more than of the class.
+\\* fewer than 5 groups: the scores describe these more than the class.
 
 | class | groups | frames | F20/1, ensemble | F20, doa | DOAE (°), ensemble | RDE, ensemble |
 | --- | --- | --- | --- | --- | --- | --- |
