@@ -1,8 +1,8 @@
-# `make demo` hears the bundled clip, `make test` runs the tests; `make test-extras` installs extras into an environment
-# of their own and looks with mmpose there. `make bench` times a run, the making of scenes, a training step, looking and
-# fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: what the rooms do to the stereo law,
-# the statistics of drawn scenes, what the shipped checkpoints score on the frozen scenes and what pictures are worth to
-# those with eyes (docs/results.md), and what tuning adds (docs/tuning.md). All make their environment first.
+# `make demo` runs on the bundled clip, `make test` runs the tests; `make test-extras` installs extras into environments
+# of their own and runs their detectors there. `make bench` times a run, rendering of scenes, a training step, encoders and
+# fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law in rooms, the statistics
+# of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without pictures (docs/results.md), and
+# what tuning adds (docs/tuning.md). All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv

@@ -17,6 +17,7 @@ from seldfuse.cli import main
 from seldfuse.cli.app import app
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.rules import Rules
+from seldfuse.settings.aliases import RECIPE
 
 ROOT = Path(__file__).parents[1]
 DEMO = Path(seldfuse.__file__).parent / "_demo" / "demo.mp4"
@@ -103,6 +104,12 @@ def _import(name: str) -> object:
     except ModuleNotFoundError:
         module, _, attribute = name.rpartition(".")
         return getattr(_import(module), attribute)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_recipe_keys_in_the_docs_have_their_names_of_today(page: str) -> None:
+    sections = "|".join({key.partition(".")[0] for key in RECIPE if "." in key})
+    assert [key for key in re.findall(rf"\b(?:{sections})\.\w+", _read(page)) if key in RECIPE] == []
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:
