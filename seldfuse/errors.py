@@ -5,7 +5,15 @@ A message says what was expected, what came and what to type next, and puts path
 
 
 class SeldfuseError(Exception):
-    """Base of every failure that a user can cause and mend."""
+    """Base of every failure that a user can cause and mend.
+
+    >>> from seldfuse import Pipeline, SeldfuseError
+    >>> try:
+    ...     Pipeline("doa", fusion="median")
+    ... except SeldfuseError as error:
+    ...     error.exit_code
+    2
+    """
 
     exit_code = 1
 

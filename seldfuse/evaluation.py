@@ -25,6 +25,15 @@ def evaluate(
 
     `mode` is `official`, which counts like the challenge's scorer, or `strict`, which counts every frame of every clip.
     `average` is the mean over classes (`macro`), or all classes pooled (`micro`). Raises UsageError.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for side in ("predictions", "labels"):
+    ...         Path(folder, side).mkdir()
+    ...         _ = Path(folder, side, "talk.csv").write_text("0,0,0,30,200,1\\n")
+    ...     scores = evaluate(f"{folder}/predictions", f"{folder}/labels", mode="strict", average="micro")
+    >>> print(f"{scores.f20_1:.2f}")
+    1.00
     """
     return compute_scores(Reference(Path(reference)).count(Path(predictions), mode), average)
 

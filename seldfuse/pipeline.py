@@ -53,7 +53,7 @@ class Pipeline:
 
     >>> pipeline = Pipeline("baseline", device="cpu")
     >>> pipeline("@demo").events.segments()["class"].tolist()[:1]
-    ['male_speech']
+    ['female_speech']
     """
 
     def __init__(
@@ -187,6 +187,13 @@ def fuse(
     `folders` hold posteriors, or label files whose events count as votes; one folder is decoded alone. Classes and
     frames are those of `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains
     there, and a note says so. Raises UsageError where members do not fit together.
+
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for member in ("sce", "other"):
+    ...         Posterior(torch.full((1, 50, 13, 1), 0.1)).save(Path(folder, member, "talk.safetensors"))
+    ...     list(fuse([f"{folder}/sce", f"{folder}/other"]))
+    [Result('talk', 5.0 s, 0 events of 0 classes, by sce, other)]
     """
     settings = FusionSettings.resolve(fusion)
     several = [folders] if isinstance(folders, str | Path) else folders

@@ -1,4 +1,12 @@
-"""The hooks that a plugin may implement, one for each kind of value; each is handed a function that takes one value."""
+"""The hooks that a plugin may implement, one for each kind of value; each is handed a function that takes one value.
+
+>>> from seldfuse.sdk import Writer, hookimpl
+>>> @hookimpl
+... def seldfuse_register_writers(register):
+...     register(Writer(name="srt", api_version=2, summary="subtitles", write="acme.srt:write", suffix=".srt"))
+>>> seldfuse_register_writers(lambda value: print(value.name))
+srt
+"""
 
 from collections.abc import Callable
 

@@ -70,6 +70,14 @@ class Feature(CatalogueValue):
 
     `alike` are features whose first-layer weights can start this one's. With `listed` False it is an intermediate
     result, which others build on and nobody is shown.
+
+    >>> from seldfuse.sdk import Feature
+    >>> value = Feature(
+    ...     name="gcc", api_version=2, summary="generalized cross-correlation", compute="acme.gcc:compute",
+    ...     axis="lag", mirror="acme.gcc:mirror", level="independent",
+    ... )
+    >>> value.kind, value.channels, value.add
+    ('feature', 1, None)
     """
 
     kind: ClassVar[str] = "feature"
@@ -106,6 +114,14 @@ class Score(CatalogueValue):
     `unit`, `digits` and `title` are for tables, `meaning` is one line of explanation. `higher_is_better` is what
     training, tuning and cards go by. `needs` are the fields without which it is NaN. `absent_class` says how the mean
     over classes treats a class that is nowhere. With `can_fit` fusion may be fitted to it.
+
+    >>> from seldfuse.sdk import PairLimits, Score
+    >>> value = Score(
+    ...     name="f10", api_version=2, summary="F score at 10°", title="F10", meaning="F: at most 10° off",
+    ...     higher_is_better=True, limits=PairLimits(azimuth_deg=10.0),
+    ... )
+    >>> value.absent_class
+    'skip'
     """
 
     kind: ClassVar[str] = "score"
@@ -135,6 +151,10 @@ class Augmentation(CatalogueValue):
 
     `uses` are those statements of a feature (`mirror`, `add`, `level`) without which it cannot be applied; "axis" says
     that it needs mel bands where the level is in dB. `features` are those that it cannot do without.
+
+    >>> from seldfuse.sdk import Augmentation
+    >>> Augmentation(name="hum", api_version=2, summary="hum", apply="acme.hum:add", order=5, stage="audio").default
+    0.0
     """
 
     kind: ClassVar[str] = "augmentation"
@@ -155,6 +175,10 @@ class Encoder(CatalogueValue):
     `load` names `(weights: str | None, device) -> ImageEncoderModel | AudioEncoderModel | LogmelEncoderModel`, by
     `input`. One that takes "logmel" follows what augmentation does to the log-mel spectrogram. `has_mirror`: tokens of
     the flipped picture exist. `published` are weights on a model hub.
+
+    >>> from seldfuse.sdk import Encoder
+    >>> Encoder(name="vit", api_version=2, summary="a ViT", load="acme.vit:load", input="pictures").published
+    ()
     """
 
     kind: ClassVar[str] = "encoder"
@@ -174,6 +198,10 @@ class Detector(CatalogueValue):
     plugin's own. `engines` are their names, `published` weights on a model hub. `reliability` are numbers by which the
     correction believes it (`recall`, `distractors_per_frame`, `azimuth_std_deg`; numbers, or numbers by class), used
     where the settings name none.
+
+    >>> from seldfuse.sdk import Detector
+    >>> Detector(name="faces", api_version=2, summary="faces", load="acme.faces:load", reliability={"recall": 0.8}).kind
+    'detector'
     """
 
     kind: ClassVar[str] = "detector"
@@ -191,6 +219,10 @@ class PostProcessor(CatalogueValue):
     `load` names `(options: str | None) -> (value, Clip) -> value`: it gives the function that is called once for each
     clip; `options` is what stands after the `@`. `takes` is what it changes: the fused "posterior" before it is
     decoded, or the "events" after. It must return a value of the same type, labels and length.
+
+    >>> from seldfuse.sdk import PostProcessor
+    >>> PostProcessor(name="merge", api_version=2, summary="merges", load="acme.merge:load", takes="events").takes
+    'events'
     """
 
     kind: ClassVar[str] = "postprocessor"
@@ -201,7 +233,12 @@ class PostProcessor(CatalogueValue):
 
 @dataclass(frozen=True, kw_only=True)
 class Writer(CatalogueValue):
-    """An output format: `write` names `(Result, Path) -> None`. `needs` lists posterior fields that it cannot lack."""
+    """An output format: `write` names `(Result, Path) -> None`. `needs` lists posterior fields that it cannot lack.
+
+    >>> from seldfuse.sdk import Writer
+    >>> Writer(name="srt", api_version=2, summary="subtitles", write="acme.srt:write", suffix=".srt").needs
+    ()
+    """
 
     kind: ClassVar[str] = "writer"
 
@@ -218,6 +255,10 @@ class Backend(CatalogueValue):
     names the class of its training task, None where it cannot be trained here. `provides` are the fields of its
     posteriors. `needs_video`: without pictures it is worth less. `default_checkpoint` is the checkpoint that a bare
     name stands for.
+
+    >>> from seldfuse.sdk import Backend
+    >>> Backend(name="panning", api_version=2, summary="music", load="acme:load", provides=("activity",)).needs_video
+    False
     """
 
     kind: ClassVar[str] = "backend"

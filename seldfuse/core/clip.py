@@ -68,7 +68,13 @@ class ArrayAudio:
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording under one name (the stem of its outputs, with the folders above it)."""
+    """One recording under one name (the stem of its outputs, with the folders above it).
+
+    >>> import numpy as np
+    >>> from seldfuse.core.clip import ArrayAudio, Clip
+    >>> Clip("talk", ArrayAudio(np.zeros((2, 24_000), np.float32))).audio.duration_s
+    1.0
+    """
 
     name: str
     audio: AudioSource

@@ -19,6 +19,12 @@ class ClipBatch:
     catalogue). `tokens` are what encoders made of the windows, by the encoders' references:
     `[batch, frame, token, channel]`, NaN in frames without a picture; `batch["compact-image"]` gives them back.
     Raises ValueError unless the windows are whole 100 ms frames.
+
+    >>> import torch
+    >>> from seldfuse.sdk import ClipBatch
+    >>> batch = ClipBatch(torch.zeros(4, 2, 24_000), lambda name: {"power": lambda batch: batch.audio.square()}[name])
+    >>> len(batch), batch.frames, batch["power"].shape
+    (4, 10, torch.Size([4, 2, 24000]))
     """
 
     def __init__(

@@ -63,6 +63,11 @@ class Detections:
     Shape: `table` has the columns of `DETECTION_COLUMNS`, rows sorted by time; `keypoints` is `(row, point, 3)`, points
     as in `KEYPOINTS`, with x and y in pixels and a score from 0 to 1, NaN for points that were not looked for. Raises
     ValueError where the two do not fit.
+
+    >>> from seldfuse.sdk import PERSON, UNTRACKED, Detections
+    >>> found = Detections.from_rows([(0.5, PERSON, 0.9, 100.0, 50.0, 200.0, 300.0, UNTRACKED)])
+    >>> found.table["phrase"].tolist(), found.keypoints.shape
+    (['person'], (1, 17, 3))
     """
 
     table: pd.DataFrame

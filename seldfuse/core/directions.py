@@ -6,13 +6,23 @@ from torch import Tensor
 
 
 def direction_from_azimuth(azimuth_deg: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape 3"]:
-    """Compute the unit vectors (x front, y left, z up) of horizontal azimuths."""
+    """Compute the unit vectors (x front, y left, z up) of horizontal azimuths.
+
+    >>> import torch
+    >>> direction_from_azimuth(torch.tensor([0.0]))
+    tensor([[1., 0., 0.]])
+    """
     azimuth = torch.deg2rad(azimuth_deg)
     return torch.stack([azimuth.cos(), azimuth.sin(), torch.zeros_like(azimuth)], dim=-1)
 
 
 def azimuth_from_direction(direction: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape"]:
-    """Compute the azimuth in degrees, in (−180, 180]; 0 for a vector without horizontal part."""
+    """Compute the azimuth in degrees, in (−180, 180]; 0 for a vector without horizontal part.
+
+    >>> import torch
+    >>> azimuth_from_direction(torch.tensor([0.0, 1.0, 0.0]))
+    tensor(90.)
+    """
     return torch.rad2deg(torch.atan2(direction[..., 1], direction[..., 0]))
 
 

@@ -34,6 +34,14 @@ class Events:
     `table` has the columns of `COLUMNS`, sorted by frame, class and source; columns that are missing are filled as
     unknown, others refused. Raises ValueError for negative frames, classes outside `labels`, negative distances,
     an on-screen flag that is neither 0, 1 nor NaN, or two rows of one frame, class and source.
+
+    >>> import pandas as pd
+    >>> from seldfuse import Events
+    >>> events = Events(pd.DataFrame({"frame": [0, 1, 2], "cls": [0, 0, 0], "azimuth_deg": [20.0, 20.0, 20.0]}))
+    >>> events
+    Events(3 active frames of 1 classes: female_speech)
+    >>> events.segments()[["class", "start_s", "end_s"]].round(1).values.tolist()
+    [['female_speech', 0.0, 0.3]]
     """
 
     table: pd.DataFrame

@@ -41,6 +41,11 @@ class Camera:
 
     Shape: the picture has `width_px` by `height_px` pixels and sees `horizontal_fov_deg` degrees. `yaw_deg` turns the
     camera to the left of the microphone. The challenge's pictures are 640×360 at 100°.
+
+    >>> from seldfuse import Camera
+    >>> camera = Camera(horizontal_fov_deg=100.0)
+    >>> float(camera.azimuth_from_x(320.0)), round(float(camera.azimuth_from_x(0.0)), 3)
+    (0.0, 50.0)
     """
 
     width_px: int = 640

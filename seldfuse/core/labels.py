@@ -27,6 +27,10 @@ class LabelSet:
     """Ordered sound classes; a class's id is its position.
 
     Raises UsageError where two classes share a name or alias.
+
+    >>> from seldfuse.sdk import Label, LabelSet
+    >>> LabelSet("mine", (Label("knock", "Knock"), Label("bell", "Bell", aliases=("chime",)))).index("chime")
+    1
     """
 
     name: str

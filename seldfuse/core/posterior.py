@@ -33,6 +33,11 @@ class Posterior:
     `distance_log_std` (of the natural logarithm of the distance) tell the doubt. `provenance` holds JSON values.
 
     Raises ValueError where shapes, devices or the number of classes do not fit together.
+
+    >>> import torch
+    >>> from seldfuse import Posterior
+    >>> Posterior(torch.zeros(1, 50, 13, 1), distance=torch.ones(1, 50, 13, 1)).provides
+    ('activity', 'distance')
     """
 
     activity: Float[Tensor, "batch frame cls track"]

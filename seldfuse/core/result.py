@@ -27,6 +27,12 @@ class Result:
     before it, `members` holds each backend's own. `intervals` are half-widths by percent of the fitted uncertainties
     (`seldfuse.fusion.uncertainty`), empty where none were fitted. `changes` lists what the visual correction changed
     (`seldfuse.vision.refine`).
+
+    >>> import torch
+    >>> from seldfuse import Events, Posterior, Result
+    >>> posterior = Posterior(torch.zeros(1, 50, 13, 1))
+    >>> Result("talk", Events.empty(), posterior, posterior, {"sce": posterior}, 5.0, "mean", "cpu")
+    Result('talk', 5.0 s, 0 events of 0 classes, by sce)
     """
 
     name: str

@@ -60,6 +60,10 @@ class Rules:
 
     What an open-vocabulary detector finds counts where it is more likely than `box_threshold`, and of the words that it
     gives it those above `text_threshold`.
+
+    >>> from seldfuse.sdk import Rule, Rules
+    >>> Rules({"bell": Rule(phrases=("bell",), position=(0.5, 0.3))}).by_class["bell"].position
+    (0.5, 0.3)
     """
 
     __pydantic_config__ = STRICT
