@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from seldfuse.core.posterior import Posterior
     from seldfuse.core.result import Result
     from seldfuse.core.rules import Rule, Rules
-    from seldfuse.encoders.audio_models import AudioEncoderModel, AudioTokens
     from seldfuse.encoders.compact_audio import encode_logmel
-    from seldfuse.encoders.models import ImageEncoderModel
+    from seldfuse.encoders.models import AudioEncoderModel, AudioTokens, ImageEncoderModel, LogmelEncoderModel
     from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
     from seldfuse.features.logmel import compute_logmel
     from seldfuse.features.stack import stack_features
@@ -63,7 +62,7 @@ if TYPE_CHECKING:
     from seldfuse.train.task import TrainingTask
     from seldfuse.vision.engines import EngineCatalogue, EngineEntry
     from seldfuse.vision.recorded import read_recorded
-    from seldfuse.weights.find import CONFIG, FRONT_END, PUBLISHED, VOCABULARY, WeightFiles, find_weights, is_downloaded
+    from seldfuse.weights.find import CONFIG, FRONT_END, VOCABULARY, WeightFiles, find_weights, is_downloaded
 
 _NAMES = {
     # What a plugin registers
@@ -86,10 +85,11 @@ _NAMES = {
         "BackendModel",
         "DetectorModel",
     ),
-    "seldfuse.encoders.models": ("ImageEncoderModel",),
-    "seldfuse.encoders.audio_models": (
+    "seldfuse.encoders.models": (
         "AudioEncoderModel",
         "AudioTokens",
+        "ImageEncoderModel",
+        "LogmelEncoderModel",
     ),
     "seldfuse.train.task": ("TrainingTask",),
     "seldfuse.train.batch": ("TrainingBatch",),
@@ -176,7 +176,6 @@ _NAMES = {
     "seldfuse.weights.find": (
         "CONFIG",
         "FRONT_END",
-        "PUBLISHED",
         "VOCABULARY",
         "WeightFiles",
         "find_weights",
@@ -218,7 +217,6 @@ __all__ = [
     "HOPS_PER_FRAME",
     "KEYPOINTS",
     "PERSON",
-    "PUBLISHED",
     "SAMPLE_RATE_HZ",
     "TRACKS",
     "UNTRACKED",
@@ -250,6 +248,7 @@ __all__ = [
     "ImageEncoderModel",
     "Label",
     "LabelSet",
+    "LogmelEncoderModel",
     "MediaError",
     "NetworkBackend",
     "OnscreenAttention",

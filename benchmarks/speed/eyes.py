@@ -16,8 +16,8 @@ from benchmarks.speed.timing import Case, interleaved
 from benchmarks.studies.hearing import said_of
 from seldfuse.core.clip import Clip
 from seldfuse.core.labels import DCASE2025
-from seldfuse.encoders.catalogue import load_image_encoder
 from seldfuse.encoders.deduplicate import STILL_LEVELS, encode_distinct, find_distinct
+from seldfuse.encoders.load import load_encoder
 from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.inference.load import load_backends
@@ -45,7 +45,8 @@ def measure(rounds: int, folder: Path) -> dict[str, Any]:
     clips = _written(folder)
     runs = {backends: replace(load_backends(backends, "cpu"), token_cache=None) for backends in LEAST_TIMES_REAL_TIME}
     _save_resnet(folder / "resnet-50")
-    resnet = load_image_encoder("resnet50", str(folder / "resnet-50"), torch.device("cpu"))
+    resnet = load_encoder(f"resnet50@{folder / 'resnet-50'}", torch.device("cpu")).model
+    assert isinstance(resnet, ImageEncoderModel)
     films = [_pictures(clip, resnet) for clip in clips]
     cases = [
         *(Case(backends, partial(said_of, clips, ears), CLIPS * CLIP_S) for backends, ears in runs.items()),

@@ -18,14 +18,12 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from seldfuse.sdk import VOCABULARY, CheckpointError, WeightFiles, find_weights, import_transformers, load_torchvision
+from seldfuse_gdino import AUTHORS_VOCABULARY, AUTHORS_WEIGHTS
 from seldfuse_gdino.grounding import GroundingEngine, GroundingOutput, GroundingPrompt, ImagePreparation
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary
 
 PACKAGE = "groundingdino"
-WEIGHTS, WORDS = "ShilongLiu/GroundingDINO", "google-bert/bert-base-uncased"
-"""Hub names of weights that were fetched, and of the vocabulary where none lies beside the weights."""
-
 BACKBONES: Mapping[int, str] = {96: "GroundingDINO_SwinT_OGC", 128: "GroundingDINO_SwinB_cfg"}
 """The package's settings by the width of the backbone's first layer: Swin-T and Swin-B."""
 
@@ -46,7 +44,7 @@ def find_weights_and_vocabulary(reference: str | None) -> GroundingWeights:
     require(PACKAGE, PACKAGE, "torchvision", "transformers")
     folder = Path(reference) if reference else None
     if folder is None or not folder.is_dir():
-        weights = find_weights(reference or WEIGHTS)
+        weights = find_weights(reference or AUTHORS_WEIGHTS.reference)
     else:
         files = sorted(folder.glob("*.pth"))
         if len(files) != 1:
@@ -58,7 +56,7 @@ def find_weights_and_vocabulary(reference: str | None) -> GroundingWeights:
     for place in places:
         if place.is_file():
             return GroundingWeights(weights, place)
-    return GroundingWeights(weights, find_weights(WORDS).file)
+    return GroundingWeights(weights, find_weights(AUTHORS_VOCABULARY.reference).file)
 
 
 def load(found: GroundingWeights, vocabulary: Vocabulary, device: torch.device) -> GroundingEngine:

@@ -13,7 +13,6 @@ from torch import Tensor
 from seldfuse.sdk import (
     CONFIG,
     FRONT_END,
-    PUBLISHED,
     VOCABULARY,
     CheckpointError,
     WeightFiles,
@@ -21,12 +20,10 @@ from seldfuse.sdk import (
     import_transformers,
     is_downloaded,
 )
+from seldfuse_gdino import HF_WEIGHTS
 from seldfuse_gdino.grounding import GroundingEngine, GroundingOutput, GroundingPrompt, ImagePreparation
 from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary
-
-USER = "gdino@hf"
-"""What the list of known weights calls this engine."""
 
 NETWORKS: Mapping[str, str] = {
     "grounding-dino": "GroundingDinoForObjectDetection",
@@ -40,8 +37,8 @@ def find(reference: str | None) -> WeightFiles:
     Raises CheckpointError where something is missing.
     """
     require("hf", "transformers")
-    known = sorted((entry for entry in PUBLISHED if USER in entry.users), key=lambda entry: not is_downloaded(entry))
-    found = find_weights(reference or known[0].reference, (CONFIG, FRONT_END, VOCABULARY))
+    published = sorted(HF_WEIGHTS, key=lambda entry: not is_downloaded(entry))
+    found = find_weights(reference or published[0].reference, (CONFIG, FRONT_END, VOCABULARY))
     if found.folder is None:
         raise CheckpointError(f"expected a folder with {CONFIG}, {VOCABULARY} and weights, got a file: {found.file}")
     return found

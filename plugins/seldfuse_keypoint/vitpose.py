@@ -17,11 +17,11 @@ from seldfuse.sdk import (
     find_weights,
     import_transformers,
 )
+from seldfuse_keypoint import VITPOSE_WEIGHTS
 from seldfuse_keypoint.crops import crop_boxes, extract_crops, find_peaks, to_picture_pixels
 from seldfuse_keypoint.needs import require
 from seldfuse_keypoint.places import PersonBoxes
 
-WEIGHTS = "usyd-community/vitpose-base-simple"
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COCO_EXPERT = 0
 """Of networks that learnt from several data sets (ViTPose+), the experts who know COCO's points."""
@@ -77,4 +77,4 @@ class VitPose:
 def find(weights: str | None) -> WeightFiles:
     """Weights that are there. Raises CheckpointError where they, or transformers, are missing."""
     require("vitpose", "transformers")
-    return find_weights(weights or WEIGHTS, (CONFIG,))
+    return find_weights(weights or VITPOSE_WEIGHTS.reference, (CONFIG,))

@@ -6,7 +6,7 @@ To add one, write its file and one value here. Registered through the hooks that
 from collections.abc import Callable
 
 from seldfuse.catalogue.hooks import hookimpl
-from seldfuse.catalogue.values import Augmentation, Feature, PairLimits, Score, Writer
+from seldfuse.catalogue.values import Augmentation, Encoder, Feature, PairLimits, PublishedWeights, Score, Writer
 
 LICENSE = "Apache-2.0"
 
@@ -296,6 +296,75 @@ AUGMENTATIONS = (
 )
 """In the order in which recipes list them."""
 
+RESNET50 = PublishedWeights("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, LICENSE)
+
+ENCODERS = (
+    Encoder(
+        name="compact-image",
+        api_version=2,
+        summary="pictures: 14 columns, 5 times a second, ships with seldfuse",
+        license=LICENSE,
+        load="seldfuse.encoders.compact_image:load_compact_image",
+        input="pictures",
+        has_mirror=True,
+    ),
+    Encoder(
+        name="compact-audio",
+        api_version=2,
+        summary="log-mel spectrograms: the kind of sound of every 100 ms, ships with seldfuse",
+        license=LICENSE,
+        load="seldfuse.encoders.compact_audio:load_compact_audio",
+        input="logmel",
+    ),
+    Encoder(
+        name="resnet50",
+        api_version=2,
+        summary="pictures: 7 columns of 7 rows of ResNet-50's mean map, 10 times a second",
+        license=LICENSE,
+        requires=("transformers",),
+        extra="encoders",
+        load="seldfuse.encoders.resnet50:load_resnet50",
+        input="pictures",
+        has_mirror=True,
+        published=(RESNET50,),
+    ),
+    Encoder(
+        name="resnet50-map",
+        api_version=2,
+        summary="pictures: 49 places of ResNet-50's whole map, 10 times a second",
+        license=LICENSE,
+        requires=("transformers",),
+        extra="encoders",
+        load="seldfuse.encoders.resnet50:load_resnet50_map",
+        input="pictures",
+        has_mirror=True,
+        published=(RESNET50,),
+    ),
+    Encoder(
+        name="owlvit",
+        api_version=2,
+        summary="pictures: 24 columns of OWL-ViT's patches, twice a second",
+        license=LICENSE,
+        requires=("transformers",),
+        extra="encoders",
+        load="seldfuse.encoders.owlvit:load_owlvit",
+        input="pictures",
+        has_mirror=True,
+        published=(PublishedWeights("google/owlvit-base-patch32", ("owlvit",), 613, LICENSE),),
+    ),
+    Encoder(
+        name="clap",
+        api_version=2,
+        summary="sound: CLAP's embedding of a window and of every 100 ms",
+        license=LICENSE,
+        requires=("transformers",),
+        extra="encoders",
+        load="seldfuse.encoders.clap:load_clap",
+        input="audio",
+        published=(PublishedWeights("laion/clap-htsat-unfused", ("clap",), 615, LICENSE),),
+    ),
+)
+
 WRITERS = (
     Writer(
         name="dcase",
@@ -332,6 +401,12 @@ def seldfuse_register_scores(register: Callable[[Score], None]) -> None:
 @hookimpl
 def seldfuse_register_augmentations(register: Callable[[Augmentation], None]) -> None:
     for value in AUGMENTATIONS:
+        register(value)
+
+
+@hookimpl
+def seldfuse_register_encoders(register: Callable[[Encoder], None]) -> None:
+    for value in ENCODERS:
         register(value)
 
 

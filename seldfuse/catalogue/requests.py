@@ -34,8 +34,8 @@ class BackendRequest:
         model = _call(self, self.value.load, "--backends", self.checkpoint, device)
         if not isinstance(model, BackendModel):
             raise PluginError(
-                f"{self.value.load} must return an object with a method infer(batch), got {type(model).__name__}; "
-                f"tell the makers of {self.distribution}"
+                f"{self.value.load} must return an object with features, encoders and infer(batch), got "
+                f"{_name_with_lacks(model, 'features', 'encoders', 'infer')}; tell the makers of {self.distribution}"
             )
         return model
 
@@ -62,7 +62,8 @@ class DetectorRequest:
         if not isinstance(model, DetectorModel):
             raise PluginError(
                 f"{self.value.load} must return an object with rules, engine_id, cacheable and detect(clip, frames, "
-                f"seen), got {type(model).__name__}; tell the makers of {self.distribution}"
+                f"seen), got {_name_with_lacks(model, 'rules', 'engine_id', 'cacheable', 'detect')}; "
+                f"tell the makers of {self.distribution}"
             )
         return model
 
@@ -85,6 +86,11 @@ class PostProcessorRequest:
                 f"tell the makers of {self.distribution}"
             )
         return function  # type: ignore[no-any-return]
+
+
+def _name_with_lacks(model: object, *needs: str) -> str:
+    """The type of an object, and which of some attributes it lacks."""
+    return f"{type(model).__name__} without {', '.join(name for name in needs if not hasattr(model, name))}"
 
 
 def _call(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seldfuse.core.clip import AudioSource, Clip
 from seldfuse.core.grid import FRAMES_PER_S, SAMPLE_RATE_HZ
-from seldfuse.encoders.audio_models import AudioEncoderModel
+from seldfuse.encoders.models import AudioEncoderModel
 from seldfuse.encoders.token_cache import TokenCache, get_or_compute
 from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import MediaError
@@ -88,7 +88,7 @@ class _Mono:
 
 def encode_audio(audio: Float[Tensor, "scene 2 sample"], encoder: AudioEncoderModel) -> EncoderTokens:
     """Tokens of scenes at 24 kHz that are no files: their sound ends at 12 kHz."""
-    return EncoderTokens(_tokens(audio.mean(dim=1).cpu().numpy(), SAMPLE_RATE_HZ, encoder))
+    return EncoderTokens(_tokens(audio.mean(dim=1).cpu().numpy(), SAMPLE_RATE_HZ, encoder), input="audio")
 
 
 def _tokens(

@@ -6,7 +6,7 @@ import safetensors.torch
 from torch import Tensor
 
 from seldfuse.checkpoint import BUNDLED
-from seldfuse.errors import CheckpointError
+from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.digest import hash_bytes
 
 FOLDER = "compact-encoders"
@@ -14,7 +14,7 @@ HASH_DIGITS = 16
 
 
 def load_bundled_weights(name: str) -> tuple[dict[str, Tensor], str]:
-    """Weights in single precision, and the beginning of their file's SHA-256. Raises CheckpointError."""
+    """Load weights in single precision, and the beginning of their file's SHA-256. Raises CheckpointError."""
     path = _find(f"{name}.safetensors")
     data = path.read_bytes()
     try:
@@ -23,6 +23,12 @@ def load_bundled_weights(name: str) -> tuple[dict[str, Tensor], str]:
         raise CheckpointError(f"the encoder's weights are damaged ({error}); install seldfuse anew: {path}") from error
     floats = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in weights.items()}
     return floats, hash_bytes(data, "sha256", HASH_DIGITS)
+
+
+def refuse_weights(name: str, weights: str | None) -> None:
+    """Refuse weights of one's own for an encoder that brings its own. Raises UsageError."""
+    if weights is not None:
+        raise UsageError(f"{name} comes with its weights; leave @{weights} out")
 
 
 def _find(file: str) -> Path:

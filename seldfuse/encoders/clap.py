@@ -6,7 +6,7 @@ from torch import Tensor
 
 from seldfuse.compat.transformers import import_transformers
 from seldfuse.core.grid import FRAMES_PER_S
-from seldfuse.encoders.audio_models import AudioTokens
+from seldfuse.encoders.models import AudioTokens
 from seldfuse.weights.find import CONFIG, FRONT_END, find_weights
 
 WEIGHTS = "laion/clap-htsat-unfused"
@@ -73,6 +73,11 @@ class Clap:
         return AudioTokens(
             found.audio_embeds.float(), interpolate_to_frames(steps, middles, audio.shape[1] / self.sample_rate_hz)
         )
+
+
+def load_clap(weights: str | None, device: torch.device) -> Clap:
+    """Load `clap` with its published weights, or others. Raises CheckpointError, UsageError without transformers."""
+    return Clap(weights or WEIGHTS, device)
 
 
 def compute_step_centers_s(steps: int, columns: int, frames: int, hop_s: float) -> list[float]:

@@ -1,22 +1,18 @@
 """The small audio tagger that ships: what kind of sound, moment by moment, wherever it comes from.
 
-It hears the mean power of both channels, so that left and right do not matter to it, and it hears it from the log-mel
-spectrogram, so that what is done to that in training is done to what it hears.
+It takes the mean power of both channels, so that left and right do not matter to it, and takes it from the log-mel
+spectrogram, so that its tokens follow what augmentation does to that.
 """
 
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.encoders.bundled import load_bundled_weights
+from seldfuse.encoders.bundled import load_bundled_weights, refuse_weights
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
-
-if TYPE_CHECKING:
-    from seldfuse.core.clip_batch import ClipBatch
 
 NAME = "compact-audio"
 CHANNELS = 64
@@ -65,33 +61,49 @@ class _Around(nn.Module):
         return x + self.body(self.norm(x).transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
 
 
-def compute_compact_audio(batch: "ClipBatch") -> Float[Tensor, "batch frame 1 64"]:
-    """`compact-audio`: one token for each frame. Raises CheckpointError where the weights are missing."""
-    return encode_logmel(batch["logmel"][:, :, : batch.frames * SPECTRA_PER_FRAME])
+class CompactAudio:
+    """`compact-audio`: one token of 64 values for each 100 ms frame."""
+
+    name = NAME
+    tokens, channels = 1, CHANNELS
+
+    def __init__(self, device: torch.device) -> None:
+        self.network, self.version = _load(str(device))
+
+    @torch.no_grad()
+    def encode(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 64"]:
+        """Encode log-mel spectrograms of left and right."""
+        return self.network(compute_mean_level_db(logmel)).unsqueeze(2)  # type: ignore[no-any-return]
 
 
-@torch.no_grad()
+def load_compact_audio(weights: str | None, device: torch.device) -> CompactAudio:
+    """Load `compact-audio`. Raises UsageError for weights of one's own, CheckpointError where its own are missing."""
+    refuse_weights(NAME, weights)
+    return CompactAudio(device)
+
+
 def encode_logmel(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 64"]:
-    """The tokens of a log-mel spectrogram, however it came about. Raises CheckpointError."""
-    return _load(str(logmel.device))(compute_mean_level_db(logmel)).unsqueeze(2)  # type: ignore[no-any-return]
+    """Encode log-mel spectrograms with `compact-audio` on their device. Raises CheckpointError."""
+    return CompactAudio(logmel.device).encode(logmel)
 
 
 def compute_mean_level_db(logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch time 64"]:
-    """That of the mean power of both channels."""
+    """Compute the level of the mean power of both channels."""
     return 10.0 * torch.pow(10.0, 0.1 * logmel).mean(dim=1).log10()
 
 
 @lru_cache(maxsize=4)
-def _load(device: str) -> TaggerNetwork:
-    """Load the network, once for each device.
+def _load(device: str) -> tuple[TaggerNetwork, str]:
+    """Load the network and its version, once for each device.
 
     The first to ask may be a step of a training, whose random numbers must not depend on it: a training that goes on
     loads it in another step.
     """
     with torch.random.fork_rng(devices=[]):
         network = TaggerNetwork()
-    network.load_state_dict(load_bundled_weights("audio")[0])
-    return network.to(device).eval().requires_grad_(False)
+    weights, version = load_bundled_weights("audio")
+    network.load_state_dict(weights)
+    return network.to(device).eval().requires_grad_(False), version
 
 
 def _separable(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from seldfuse.encoders.bundled import load_bundled_weights
+from seldfuse.encoders.bundled import load_bundled_weights, refuse_weights
 from seldfuse.nn.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
 
 HEIGHT_PX, WIDTH_PX = 126, 224
@@ -52,3 +52,9 @@ class CompactImage:
     @torch.inference_mode()
     def encode(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column channel"]:
         return self.network(pictures.to(self.device))  # type: ignore[no-any-return]
+
+
+def load_compact_image(weights: str | None, device: torch.device) -> CompactImage:
+    """Load `compact-image`. Raises UsageError for weights of one's own, CheckpointError where its own are missing."""
+    refuse_weights(CompactImage.name, weights)
+    return CompactImage(device)

@@ -63,6 +63,11 @@ class OwlViT:
         return average_columns(patches, self.tokens, int(pictures.shape[2] / self.patch_px + 0.5))
 
 
+def load_owlvit(weights: str | None, device: torch.device) -> OwlViT:
+    """Load `owlvit` with its published weights, or others. Raises CheckpointError, UsageError without transformers."""
+    return OwlViT(weights or WEIGHTS, device)
+
+
 def paste_on_canvas(
     pictures: UInt8[Tensor, "picture 3 height width"], side_px: int
 ) -> Float[Tensor, "picture 3 side side"]:

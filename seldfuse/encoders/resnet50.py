@@ -73,6 +73,17 @@ class ResNet50Map(ResNet50):
         return self.compute_maps(pictures).flatten(2).transpose(1, 2)
 
 
+def load_resnet50(weights: str | None, device: torch.device) -> ResNet50:
+    """Load `resnet50` with its published weights, or others. Raises CheckpointError, UsageError without
+    transformers."""
+    return ResNet50(weights or WEIGHTS, device)
+
+
+def load_resnet50_map(weights: str | None, device: torch.device) -> ResNet50Map:
+    """Load `resnet50-map`; the rest is as for `resnet50`."""
+    return ResNet50Map(weights or WEIGHTS, device)
+
+
 def to_transformers_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights of a ResNet under the names of transformers' ResNetModel, the classifier left out.
 

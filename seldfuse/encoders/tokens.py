@@ -1,7 +1,8 @@
-"""What an encoder made of scenes, as they are and with left and right exchanged."""
+"""Tokens of scenes, as they are and with left and right exchanged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,25 +13,31 @@ from torch import Tensor
 class EncoderTokens:
     """Tokens at the encoder's own rate, NaN where there is no picture; both sides have one shape.
 
-    `flipped` is None for what is heard, in which encoders know no left and right.
+    `input` is what the encoder takes. `flipped` is None for sound, in which encoders know no left and right, and for
+    encoders of pictures that have no mirror.
     """
 
     plain: Float[Tensor, "scene picture token channel"]
     flipped: Float[Tensor, "scene picture token channel"] | None = None
+    input: Literal["pictures", "audio"] = "pictures"
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "EncoderTokens":
-        return EncoderTokens(change(self.plain), None if self.flipped is None else change(self.flipped))
+        """Change the tokens of both sides."""
+        flipped = None if self.flipped is None else change(self.flipped)
+        return replace(self, plain=change(self.plain), flipped=flipped)
 
     def swap_rows(self, rows: Tensor) -> "EncoderTokens":
-        """With left and right exchanged in these scenes."""
+        """Exchange left and right in these scenes."""
         if self.flipped is None:
             return self
-        return EncoderTokens(
-            self.plain.index_copy(0, rows, self.flipped[rows]), self.flipped.index_copy(0, rows, self.plain[rows])
+        return replace(
+            self,
+            plain=self.plain.index_copy(0, rows, self.flipped[rows]),
+            flipped=self.flipped.index_copy(0, rows, self.plain[rows]),
         )
 
     def repeat_to_frames(self, frames: int) -> Float[Tensor, "scene frame token channel"]:
-        """The plain side, each picture for as many frames of 100 ms as it was looked at."""
+        """Repeat each picture's plain tokens for as many frames of 100 ms as it stands for."""
         return self.plain.repeat_interleave(frames // self.plain.shape[1], dim=1)
 
 
@@ -39,14 +46,16 @@ TokensByEncoder = Mapping[str, EncoderTokens]
 
 
 def concat_tokens(parts: Sequence[TokensByEncoder]) -> dict[str, EncoderTokens]:
-    """The scenes of several batches, seen by the same encoders, one after the other."""
+    """Concatenate the scenes of several batches with tokens of the same encoders."""
     return {name: _concat([part[name] for part in parts]) for name in parts[0]}
 
 
-def map_tokens(embeddings: TokensByEncoder, change: Callable[[Tensor], Tensor]) -> dict[str, EncoderTokens]:
-    return {name: embedding.map(change) for name, embedding in embeddings.items()}
+def map_tokens(tokens: TokensByEncoder, change: Callable[[Tensor], Tensor]) -> dict[str, EncoderTokens]:
+    """Change the tokens of every encoder."""
+    return {name: one.map(change) for name, one in tokens.items()}
 
 
 def _concat(parts: Sequence[EncoderTokens]) -> EncoderTokens:
     flipped = [part.flipped for part in parts if part.flipped is not None]
-    return EncoderTokens(torch.cat([part.plain for part in parts]), torch.cat(flipped) if flipped else None)
+    plain = torch.cat([part.plain for part in parts])
+    return replace(parts[0], plain=plain, flipped=torch.cat(flipped) if flipped else None)

@@ -1,6 +1,8 @@
 """The functions behind the names of features."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Float
@@ -8,8 +10,12 @@ from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.load import load_reference
-from seldfuse.catalogue.values import Feature
+from seldfuse.catalogue.values import Encoder, Feature
 from seldfuse.core.clip_batch import ClipBatch, FeatureFunction
+from seldfuse.features.spectrum import SPECTRA_PER_FRAME
+
+EncodeLogmel = Callable[[Tensor], Tensor]
+"""From log-mel spectrograms `(batch, 2, time, mel)` to tokens `(batch, frame, token, channel)`."""
 
 
 def find_function(name: str) -> FeatureFunction:
@@ -18,22 +24,35 @@ def find_function(name: str) -> FeatureFunction:
     Raises PluginError where there is none, and CheckpointError where the encoder's weights are missing.
     """
     registry = load_registry()
-    encoder = registry.encoders.get(name.partition("@")[0])
-    if encoder is not None and encoder.value.input == "logmel":
-        return partial(_encode, name)
+    typed = name.partition("@")[0]
+    encoder = next((entry.value for entry in registry.encoders.values() if entry.matches(typed)), None)
+    if encoder is not None and encoder.input == "logmel":
+        return lambda batch: _encode(_load_encoder(name, str(batch.device)), batch)
     return load_reference(registry.find(Feature, name).value.compute)  # type: ignore[no-any-return]
 
 
-def make_batch(audio: Float[Tensor, "batch 2 sample"], tokens: dict[str, Tensor] | None = None) -> ClipBatch:
-    """Make a batch that computes any feature of the catalogue."""
-    return ClipBatch(audio, find_function, tokens)
+def make_batch(
+    audio: Float[Tensor, "batch 2 sample"],
+    tokens: Mapping[str, Tensor] | None = None,
+    encoders: Mapping[str, EncodeLogmel] = MappingProxyType({}),
+) -> ClipBatch:
+    """Make a batch that computes any feature of the catalogue, and tokens of log-mel spectrograms.
+
+    `encoders` are those of log-mel spectrograms that are loaded already, by their references.
+    """
+
+    def find(name: str) -> FeatureFunction:
+        return partial(_encode, encoders[name]) if name in encoders else find_function(name)
+
+    return ClipBatch(audio, find, tokens)
 
 
-def _encode(reference: str, batch: ClipBatch) -> Float[Tensor, "batch frame token channel"]:
-    return _load_encoder(reference, str(batch.device)).encode(batch["logmel"])  # type: ignore[attr-defined,no-any-return]
+def _encode(encode: EncodeLogmel, batch: ClipBatch) -> Float[Tensor, "batch frame token channel"]:
+    return encode(batch["logmel"][:, :, : batch.frames * SPECTRA_PER_FRAME])
 
 
 @lru_cache(maxsize=4)
-def _load_encoder(reference: str, device: str) -> object:
+def _load_encoder(reference: str, device: str) -> EncodeLogmel:
     name, _, weights = reference.partition("@")
-    return load_reference(load_registry().encoders[name].value.load)(weights or None, torch.device(device))
+    load = load_reference(load_registry().find(Encoder, name).value.load)
+    return load(weights or None, torch.device(device)).encode  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
-"""From clips to what each backend says of them.
+"""From clips to what each backend infers of them.
 
 Windows of several clips share a batch, so that a folder of short clips is no slower than one long recording. Sound is
-read piece by piece and forgotten once it has been heard.
+read piece by piece and forgotten once all backends had it.
 """
 
 from collections import deque
@@ -22,9 +22,9 @@ from seldfuse.core.grid import SAMPLE_RATE_HZ, WINDOW_FRAMES
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
-from seldfuse.encoders.audio_models import AudioEncoderModel
 from seldfuse.encoders.audio_reader import AudioTokenReader
-from seldfuse.encoders.load import EncoderModel
+from seldfuse.encoders.load import LoadedEncoder
+from seldfuse.encoders.models import AudioEncoderModel, ImageEncoderModel, LogmelEncoderModel
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.video_reader import VideoTokenReader
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
@@ -37,12 +37,12 @@ from seldfuse.media.windows import OVERLAP_FRAMES, cut_windows
 
 BATCH_WINDOWS = 16
 
-MONO = "a mono recording has no directions: what was heard is which classes sound"
+MONO = "a mono recording has no directions: the result is which classes sound"
 
-NO_PICTURE = "no picture: backends with eyes went by sound alone"
+NO_PICTURE = "no picture: backends that use pictures went by sound alone"
 
 SHORTER_S = 0.5
-"""A picture that ends so little before the sound is not worth a word."""
+"""A picture that ends so little before the sound is not worth a note."""
 
 OnFailure = Callable[[Clip, SeldfuseError], None]
 
@@ -51,82 +51,89 @@ OnFailure = Callable[[Clip, SeldfuseError], None]
 class LoadedBackends:
     """Loaded backends by instance name, what they need, and where they compute.
 
-    `encoders`, by the names by which backends ask for what they give, make embeddings of each window's pictures or
-    sound, once for all backends; `kept` holds those of former runs.
+    `encoders`, by the references by which backends ask for their tokens, encode each window once for all backends;
+    `token_cache` holds tokens of former runs.
     """
 
     backends: Mapping[str, BackendModel]
     features: tuple[str, ...]
     device: torch.device
-    encoders: Mapping[str, EncoderModel] = field(default_factory=dict)
+    encoders: Mapping[str, LoadedEncoder] = field(default_factory=dict)
     token_cache: TokenCache | None = None
 
 
 def infer_clips(
-    clips: Iterable[Clip], ears: LoadedBackends, watch: RunStats, on_failure: OnFailure
+    clips: Iterable[Clip], backends: LoadedBackends, stats: RunStats, on_failure: OnFailure
 ) -> Iterator[MemberPosteriors]:
-    """What the backends say of each clip, in order. `on_failure` hears of clips that cannot be read; they are left out.
+    """Infer each clip's posteriors, in order. `on_failure` is told of clips that cannot be read; they are left out.
 
     Raises PluginError where a backend fails or breaks a promise, CheckpointError where one has no class of the first.
     """
     pending: deque[_Recording] = deque()
-    cut = _cut(clips, ears, pending, watch, on_failure)
+    cut = _cut(clips, backends, pending, stats, on_failure)
     while batch := list(islice(cut, BATCH_WINDOWS)):
-        posteriors = _infer(batch, ears, watch)
-        with watch.measure("stitching"):
+        posteriors = _infer(batch, backends, stats)
+        with stats.measure("stitching"):
             _distribute(batch, posteriors)
-        yield from _pop_finished(pending, watch)
-    yield from _pop_finished(pending, watch)
+        yield from _pop_finished(pending, stats)
+    yield from _pop_finished(pending, stats)
 
 
 class _Recording:
-    """A clip on its way: how much of it has been read, and what has been said of it so far."""
+    """A clip on its way: how much of it has been read, and the posteriors of that part."""
 
-    def __init__(self, clip: Clip, ears: LoadedBackends) -> None:
+    def __init__(self, clip: Clip, backends: LoadedBackends) -> None:
         self.clip = clip
-        self.stitchers = {name: WindowAggregator(OVERLAP_FRAMES) for name in ears.backends}
+        self.stitchers = {name: WindowAggregator(OVERLAP_FRAMES) for name in backends.backends}
         self.check = StereoCheck()
         self.notes: list[str] = []
-        self.senses = {name: self._make_reader(encoder, ears.token_cache) for name, encoder in ears.encoders.items()}
+        self.readers = {
+            name: self._make_reader(encoder, backends.token_cache)
+            for name, encoder in backends.encoders.items()
+            if encoder.value.input != "logmel"
+        }
         self.samples = 0
         self.frames = 0
         self.read = False
         self.failed = False
         self.mono = False
 
-    def _make_reader(self, encoder: EncoderModel, kept: TokenCache | None) -> VideoTokenReader | AudioTokenReader:
-        if isinstance(encoder, AudioEncoderModel):
-            return AudioTokenReader.from_clip(self.clip, encoder, kept, self._note)
-        return VideoTokenReader.from_clip(self.clip, encoder, kept, self._note)
+    def _make_reader(self, encoder: LoadedEncoder, cache: TokenCache | None) -> VideoTokenReader | AudioTokenReader:
+        if encoder.value.input == "audio":
+            assert isinstance(encoder.model, AudioEncoderModel)
+            return AudioTokenReader.from_clip(self.clip, encoder.model, cache, self._note)
+        assert isinstance(encoder.model, ImageEncoderModel)
+        return VideoTokenReader.from_clip(self.clip, encoder.model, cache, self._note)
 
-    def blocks(self, watch: RunStats) -> Iterator[Float32[np.ndarray, "2 sample"]]:
-        return self.check.pass_through(self._pairs(watch))
+    def blocks(self, stats: RunStats) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+        return self.check.pass_through(self._pairs(stats))
 
-    def _pairs(self, watch: RunStats) -> Iterator[Float32[np.ndarray, "2 sample"]]:
+    def _pairs(self, stats: RunStats) -> Iterator[Float32[np.ndarray, "2 sample"]]:
         blocks = self.clip.audio.blocks(self.notes.append)
         while True:
-            with watch.measure("decoding"):
+            with stats.measure("decoding"):
                 block = next(blocks, None)
             if block is None:
                 return
             self.samples += block.shape[1]
-            watch.audio_s += block.shape[1] / SAMPLE_RATE_HZ
+            stats.audio_s += block.shape[1] / SAMPLE_RATE_HZ
             self.mono = len(block) == 1
             yield np.broadcast_to(block, (2, block.shape[1]))
 
-    def tokens(self, start_frame: int, watch: RunStats) -> dict[str, Tensor]:
-        """What every encoder makes of a window."""
+    def read_tokens(self, start_frame: int, stats: RunStats) -> dict[str, Tensor]:
+        """Read every encoder's tokens of a window."""
         found = {}
-        for name, sense in self.senses.items():
-            with watch.measure(name):
-                found[name] = sense.read_window(start_frame, WINDOW_FRAMES)
+        for name, reader in self.readers.items():
+            with stats.measure(name):
+                found[name] = reader.read_window(start_frame, WINDOW_FRAMES)
         return found
 
     def _note(self, problem: str) -> None:
         if problem not in self.notes:
             self.notes.append(problem)
 
-    def heard(self) -> MemberPosteriors:
+    def finish(self) -> MemberPosteriors:
+        """Give the posteriors of the whole clip, and notes."""
         joined = {name: stitcher.finish(self.frames) for name, stitcher in self.stitchers.items()}
         posteriors = mask_impossible(joined, silent=self.check.silent, mono=self.mono)
         about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
@@ -135,8 +142,8 @@ class _Recording:
         return MemberPosteriors(self.clip.name, posteriors, duration_s, notes, self.clip)
 
     def _note_missing_picture(self, duration_s: float) -> tuple[str, ...]:
-        """From when on backends with eyes had nothing but sound."""
-        ends_s = [sense.end_s for sense in self.senses.values() if isinstance(sense, VideoTokenReader)]
+        """From when on backends that use pictures had nothing but sound."""
+        ends_s = [reader.end_s for reader in self.readers.values() if isinstance(reader, VideoTokenReader)]
         end_s = min(ends_s, default=duration_s)
         if end_s > duration_s - SHORTER_S:
             return ()
@@ -151,32 +158,43 @@ class _Window(NamedTuple):
 
 
 def _cut(
-    clips: Iterable[Clip], ears: LoadedBackends, pending: deque[_Recording], watch: RunStats, on_failure: OnFailure
+    clips: Iterable[Clip], backends: LoadedBackends, pending: deque[_Recording], stats: RunStats, on_failure: OnFailure
 ) -> Iterator[_Window]:
     """Windows of all clips, one after the other; every clip begun is entered in `pending`."""
     for clip in clips:
-        recording = _Recording(clip, ears)
+        recording = _Recording(clip, backends)
         pending.append(recording)
         try:
-            for cut in cut_windows(recording.blocks(watch)):
+            for cut in cut_windows(recording.blocks(stats)):
                 recording.frames = cut.end_frame
-                yield _Window(recording, cut.samples, cut.start_frame, recording.tokens(cut.start_frame, watch))
+                tokens = recording.read_tokens(cut.start_frame, stats)
+                yield _Window(recording, cut.samples, cut.start_frame, tokens)
         except MediaError as error:
             recording.failed = True
             on_failure(clip, error)
         recording.read = True
 
 
-def _infer(batch: list[_Window], ears: LoadedBackends, watch: RunStats) -> dict[str, Posterior]:
-    audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(ears.device)
-    tokens = {name: torch.stack([window.tokens[name] for window in batch]).to(ears.device) for name in ears.encoders}
-    features = make_batch(audio, tokens)
-    with watch.measure("features"):
-        for name in ears.features:
+def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> dict[str, Posterior]:
+    audio = torch.from_numpy(np.stack([window.samples for window in batch])).to(backends.device)
+    tokens = {
+        name: torch.stack([window.tokens[name] for window in batch]).to(backends.device) for name in batch[0].tokens
+    }
+    by_logmel = {
+        name: encoder.model.encode
+        for name, encoder in backends.encoders.items()
+        if isinstance(encoder.model, LogmelEncoderModel) and encoder.value.input == "logmel"
+    }
+    features = make_batch(audio, tokens, by_logmel)
+    with stats.measure("features"):
+        for name in backends.features:
+            features[name]
+    for name in by_logmel:
+        with stats.measure(name):
             features[name]
     posteriors = {}
-    for name, backend in ears.backends.items():
-        with watch.measure(name):
+    for name, backend in backends.backends.items():
+        with stats.measure(name):
             try:
                 posteriors[name] = backend.infer(features)
             except SeldfuseError:
@@ -209,7 +227,7 @@ def _check_classes(posteriors: Mapping[str, Posterior]) -> None:
 
 
 def _distribute(batch: list[_Window], posteriors: Mapping[str, Posterior]) -> None:
-    """Gives each recording its rows of every posterior."""
+    """Give each recording its rows of every posterior."""
     numbered = enumerate(batch)
     for _, group in groupby(numbered, key=lambda pair: id(pair[1].recording)):
         rows, cuts = zip(*group, strict=True)
@@ -218,9 +236,9 @@ def _distribute(batch: list[_Window], posteriors: Mapping[str, Posterior]) -> No
             stitcher.add(part, [cut.start_frame for cut in cuts])
 
 
-def _pop_finished(pending: deque[_Recording], watch: RunStats) -> Iterator[MemberPosteriors]:
+def _pop_finished(pending: deque[_Recording], stats: RunStats) -> Iterator[MemberPosteriors]:
     while pending and pending[0].read:
         recording = pending.popleft()
         if not recording.failed:
-            yield recording.heard()
-        watch.clips += 1
+            yield recording.finish()
+        stats.clips += 1

@@ -9,7 +9,7 @@ from seldfuse.catalogue.models import BackendModel
 from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.device import resolve_device
-from seldfuse.encoders.load import EncoderModel, load_encoder
+from seldfuse.encoders.load import LoadedEncoder, load_encoder
 from seldfuse.encoders.token_cache import EMBEDDINGS, TokenCache
 from seldfuse.errors import CheckpointError
 from seldfuse.inference.clips import LoadedBackends
@@ -35,12 +35,13 @@ def load_backends(
 
     `backends` are names separated by commas, or a list of names. Raises UsageError, PluginError or CheckpointError.
     """
-    requests = find_requests(backends, registry or load_registry())
+    registry = registry or load_registry()
+    requests = find_requests(backends, registry)
     place = resolve_device(device)
     models = {request.instance: request.load(place) for request in requests}
     features = tuple(dict.fromkeys(name for model in models.values() for name in model.features))
     return LoadedBackends(
-        models, features, place, load_encoders(models, place), TokenCache(cache_folder() / EMBEDDINGS)
+        models, features, place, load_encoders(models, place, registry), TokenCache(cache_folder() / EMBEDDINGS)
     )
 
 
@@ -51,16 +52,18 @@ def find_requests(backends: str | Sequence[str | BackendRequest], registry: Regi
     return registry.find_backends(backends if isinstance(backends, str) else ",".join(map(str, backends)))
 
 
-def load_encoders(backends: Mapping[str, BackendModel], device: torch.device) -> dict[str, EncoderModel]:
-    """Load the encoders that backends ask for, each once.
+def load_encoders(
+    backends: Mapping[str, BackendModel], device: torch.device, registry: Registry | None = None
+) -> dict[str, LoadedEncoder]:
+    """Load the encoders that backends ask for, each once, by their references.
 
     Raises CheckpointError where one is missing, or is not the one that a backend was trained with.
     """
-    encoders: dict[str, EncoderModel] = {}
+    encoders: dict[str, LoadedEncoder] = {}
     for instance, backend in backends.items():
         for name, version in backend.encoders.items():
             if name not in encoders:
-                encoders[name] = load_encoder(name, device)
+                encoders[name] = load_encoder(name, device, registry)
             if encoders[name].version != version:
                 raise CheckpointError(
                     f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "

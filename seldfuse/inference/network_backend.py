@@ -1,26 +1,31 @@
 """A trained network as a backend: what all bundled backends are, and most others will be."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from seldfuse.checkpoint import open_checkpoint
+import seldfuse
+from seldfuse.checkpoint import WEIGHTS, open_checkpoint
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.load import parse_name
 from seldfuse.features.stack import stack_features
+from seldfuse.weights.find import WeightFiles
 
 
 class NetworkBackend:
-    """Hears the features, and sees the embeddings, that its checkpoint names.
+    """A network with the weights of a checkpoint, called with the features and the tokens that the checkpoint names.
 
     `build(settings, labels)` makes the network that the checkpoint's `network` settings describe; it is called with
-    stacked features and, where it was trained with encoders, the embeddings by their names. `posterior(output, labels)`
-    says what its output means. `encoders` are references as in `--set encoders`, with the versions that it was trained
-    with.
+    stacked features and, where it was trained with encoders, their tokens by the encoders' names. `posterior(output,
+    labels)` turns its output into a posterior. `encoders` are references as in `--set encoders`, with the versions that
+    it was trained with. `provenance` names backend, checkpoint, the beginning of the SHA-256 of its weights, and the
+    version of seldfuse; every posterior carries it.
+
     Raises CheckpointError where the checkpoint does not fit.
     """
 
@@ -40,9 +45,18 @@ class NetworkBackend:
         self.network = build(opened.config["network"], opened.labels)
         opened.load_into(self.network)
         self.network.to(device).eval()
+        self.provenance: Mapping[str, str] = {
+            "backend": name,
+            "checkpoint": opened.folder.name,
+            "weights_sha256": WeightFiles(opened.folder / WEIGHTS, None).hash_version(),
+            "seldfuse": seldfuse.__version__,
+        }
+        self._token_names = {reference: parse_name(reference) for reference in self.encoders}
 
     @torch.inference_mode()
     def infer(self, batch: ClipBatch) -> Posterior:
-        seen = {parse_name(reference): batch[reference] for reference in self.encoders}
-        inputs = (stack_features(batch, self.features), seen) if seen else (stack_features(batch, self.features),)
-        return self.posterior(self.network(*inputs), self.labels)
+        """Infer a posterior with one row for each window of `batch`."""
+        features = stack_features(batch, self.features)
+        tokens = {name: batch[reference] for reference, name in self._token_names.items()}
+        output = self.network(features, tokens) if tokens else self.network(features)
+        return replace(self.posterior(output, self.labels), provenance=self.provenance)

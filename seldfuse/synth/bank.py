@@ -21,10 +21,9 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.values import Feature
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
-from seldfuse.encoders.audio_models import AudioEncoderModel
 from seldfuse.encoders.audio_reader import encode_audio
-from seldfuse.encoders.load import load_encoder_cached
-from seldfuse.encoders.models import ImageEncoderModel
+from seldfuse.encoders.load import LoadedEncoder, find_encoder, load_encoder_cached
+from seldfuse.encoders.models import AudioEncoderModel, ImageEncoderModel
 from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_tokens, map_tokens
 from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
@@ -142,19 +141,21 @@ class SceneSupply:
     def _encode_scenes(
         self, scenes: Sequence[ScenePlan], audio: Float[Tensor, "scene 2 sample"]
     ) -> dict[str, EncoderTokens]:
-        """Encode sound and pictures; tokens by the encoders' names."""
-        encoders = [load_encoder_cached(reference, self.encoder_device) for reference in self.encoders]
-        return {
-            encoder.name: encode_audio(audio, encoder)
-            if isinstance(encoder, AudioEncoderModel)
-            else self._encode_pictures(scenes, encoder)
-            for encoder in encoders
-        }
+        """Encode sound and pictures, by the encoders' names; tokens of log-mel spectrograms follow from features."""
+        encoders = [load_encoder_cached(reference, self.encoder_device) for reference in self._list_stored_encoders()]
+        return {encoder.name: self._encode(scenes, audio, encoder) for encoder in encoders}
 
-    def _encode_pictures(self, scenes: Sequence[ScenePlan], encoder: ImageEncoderModel) -> EncoderTokens:
+    def _encode(self, scenes: Sequence[ScenePlan], audio: Tensor, encoder: LoadedEncoder) -> EncoderTokens:
+        if encoder.value.input == "audio":
+            assert isinstance(encoder.model, AudioEncoderModel)
+            return encode_audio(audio, encoder.model)
         assert self.stage.sprites is not None
         assert self.stage.backdrops is not None
-        return encode_views(scenes, self.stage.sprites, self.stage.backdrops, encoder)
+        assert isinstance(encoder.model, ImageEncoderModel)
+        return encode_views(scenes, self.stage.sprites, self.stage.backdrops, encoder.model, encoder.value.has_mirror)
+
+    def _list_stored_encoders(self) -> list[str]:
+        return [reference for reference in self.encoders if find_encoder(reference).input != "logmel"]
 
     def _make_card(self, stored: tuple[str, ...]) -> dict[str, object]:
         """Make the card of a folder with these features: whatever its scenes depend on, and nothing else."""
@@ -169,11 +170,12 @@ class SceneSupply:
         plugins = {name: _describe_origin(name) for name in stored if name not in STANDARD_FEATURES}
         if plugins:
             card["plugins"] = plugins
-        if not self.encoders:
+        encoders = self._list_stored_encoders()
+        if not encoders:
             return card
         cutouts = self.stage.sprites
         names = [] if cutouts is None else [*cutouts.people, *sorted(cutouts.classes)]
-        versions = {name: load_encoder_cached(name, "cpu").version for name in self.encoders}
+        versions = {name: load_encoder_cached(name, "cpu").version for name in encoders}
         return {**card, "encoders": versions, "sprites": names}
 
 
@@ -219,9 +221,10 @@ def _flat(chunk: SceneChunk) -> dict[str, Tensor]:
 
 def _unflat(tensors: dict[str, Any], labels: LabelSet) -> SceneChunk:
     names = [key.removesuffix(PLAIN) for key in tensors if key.endswith(PLAIN)]
-    embeddings = {
-        name: EncoderTokens(tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}", None)) for name in names
-    }
+    embeddings = {}
+    for name in names:
+        plain, flipped = tensors.pop(f"{name}{PLAIN}"), tensors.pop(f"{name}{FLIPPED}", None)
+        embeddings[name] = EncoderTokens(plain, flipped, "audio" if find_encoder(name).input == "audio" else "pictures")
     return SceneChunk(tensors.pop("features"), Posterior(**tensors, labels=labels), embeddings)
 
 

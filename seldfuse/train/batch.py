@@ -8,7 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.core.posterior import Posterior
+from seldfuse.encoders.load import LoadedEncoder
+from seldfuse.encoders.logmel_tokens import encode_logmels
 from seldfuse.encoders.tokens import TokensByEncoder, concat_tokens, map_tokens
+from seldfuse.features.stack import find_channel_slices
 
 
 @dataclass(frozen=True)
@@ -17,18 +20,22 @@ class TrainingBatch:
 
     `names` are the features in the order of their channels (see `seldfuse.features.stack`). `truth` has up to three
     tracks, filled from the first; its activity is 0 or 1, or between them where scenes were mixed. `embeddings` are
-    what encoders see of the scenes.
+    what encoders see of the scenes. `logmel_encoders` are those whose tokens follow from the log-mel spectrograms among
+    the features, as they are after augmentation.
     """
 
     features: Float[Tensor, "batch channel time mel"]
     names: tuple[str, ...]
     target: Posterior
     embeddings: TokensByEncoder = field(default_factory=dict)
+    logmel_encoders: tuple[LoadedEncoder, ...] = ()
 
     @property
     def inputs(self) -> tuple[Any, ...]:
         """What a network is called with: features and, where there are encoders, their tokens for each frame."""
         seen = {name: embedding.repeat_to_frames(self.target.frames) for name, embedding in self.embeddings.items()}
+        if self.logmel_encoders:
+            seen |= encode_logmels(self.features[:, find_channel_slices(self.names)["logmel"]], self.logmel_encoders)
         return (self.features, seen) if seen else (self.features,)
 
     def __len__(self) -> int:

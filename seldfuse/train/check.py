@@ -26,6 +26,7 @@ def check_trainable(recipe: Recipe, registry: Registry) -> None:
         features = [registry.find(Feature, name) for name in stage.features]
         _check_features(stage.features, features)
         encoders = [registry.find(Encoder, parse_name(reference)) for reference in stage.encoders]
+        _check_logmel(stage.features, encoders)
         for name, amount in stage.augment.items():
             if amount > 0.0:
                 _check_augmentation(registry.find(Augmentation, name).value, features, encoders)
@@ -49,6 +50,15 @@ def _check_features(names: Sequence[str], entries: Sequence[CatalogueEntry[Featu
     if len({entry.value.bins for entry in entries}) > 1:
         bins = ", ".join(f"{entry.value.name} {entry.value.bins}" for entry in entries)
         raise UsageError(f"features are stacked, so they must have equally many bins, got {bins}; leave some out")
+
+
+def _check_logmel(features: Sequence[str], encoders: Sequence[CatalogueEntry[Encoder]]) -> None:
+    for encoder in encoders:
+        if encoder.value.input == "logmel" and "logmel" not in features:
+            raise UsageError(
+                f"encoder {encoder.value.name!r} takes log-mel spectrograms; the recipe must name the feature logmel, "
+                f"got {', '.join(features)}"
+            )
 
 
 def _check_augmentation(

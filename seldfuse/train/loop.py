@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def _draw(training: TrainingSetup, course: TrainingState) -> TrainingBatch:
     started_s = time.monotonic()
     batch = training.data.scenes.draw(training.recipe.run.batch_size)
     course.waited_s += time.monotonic() - started_s
-    return batch.to(training.device)
+    return replace(batch.to(training.device), logmel_encoders=training.data.logmel_encoders)
 
 
 @contextmanager
@@ -190,7 +191,7 @@ def _validate(training: TrainingSetup, course: TrainingState) -> Scores:
     crew, task = training.accelerator, training.task
     told: list[Scores | None] = [None]
     if training.data.validation is not None:
-        told = [score_network(task, training.average.network, training.data.validation)]
+        told = [score_network(task, training.average.network, training.data.validation, training.data.logmel_encoders)]
     if crew.num_processes > 1:
         broadcast_object_list(told)
     scores = told[0]

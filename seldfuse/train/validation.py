@@ -1,6 +1,7 @@
 """Scores on scenes that were not trained on."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.events import Events
+from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.errors import PluginError
 from seldfuse.fusion import decode_events
 from seldfuse.metrics.catalogue import find_score
@@ -59,12 +61,17 @@ def _first(piece: SceneChunk, count: int) -> SceneChunk:
     return piece.map(lambda tensor: tensor[:count].float())
 
 
-def score_network(task: TrainingTask, network: nn.Module, validation: Validation) -> Scores:
+def score_network(
+    task: TrainingTask,
+    network: nn.Module,
+    validation: Validation,
+    logmel_encoders: tuple[LoadedEncoder, ...] = (),
+) -> Scores:
     """Compute the strict scores, macro over classes, of a network in evaluation mode."""
     labels = validation.references[0].labels
     predictions: list[Events] = []
     with torch.inference_mode():
         for batch in validation.batches():
-            output: Any = network(*batch.inputs)
+            output: Any = network(*replace(batch, logmel_encoders=logmel_encoders).inputs)
             predictions += decode_events(task.posterior(output, labels).to("cpu"))
     return compute_scores(count_matches(validation.references, predictions, labels, mode="strict"))

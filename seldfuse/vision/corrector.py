@@ -1,7 +1,7 @@
-"""From a clip and what was heard in it to what is to be seen: who looks, at which pictures, and what is kept of it."""
+"""The visual correction of a clip: which detector gets which pictures, what is stored, and the corrected posterior."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,17 @@ from seldfuse.vision.settings import VisionSettings
 from seldfuse.vision.validate import drop_invalid
 
 BATCH_FRAMES = 16
-"""Pictures that are in memory at a time, and that a post-processor gets at once, at most."""
+"""Pictures that are in memory at a time, and that a detector gets at once, at most."""
 
-BLIND = "no picture: what was heard was not corrected by what is to be seen"
+NO_PICTURE = "no picture: the result from sound was not corrected"
 
 
 @dataclass(frozen=True)
 class VisualCorrector:
-    """Loaded post-processors by instance name, in the order in which they look, and how they are believed.
+    """Loaded detectors by instance name, in the order in which they run, and the settings of the correction.
 
-    They look at `rate_hz` pictures a second, where there is something to look for. Detections are kept in `folder`,
-    where there is one. `fail_fast` raises what is a note otherwise.
+    They get `rate_hz` pictures a second, at times at which a class with a rule sounds. Detections are stored in
+    `folder`, where there is one. `fail_fast` raises what is a note otherwise.
     """
 
     detectors: Mapping[str, DetectorModel]
@@ -55,9 +55,9 @@ class VisualCorrector:
     fail_fast: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """All that the correction depends on but the clip, as JSON values; keys are those that manifests have on
-        disk."""
-        lookers = {
+        """Describe all that the correction depends on but the clip, as JSON values; keys are those that manifests have
+        on disk."""
+        detectors = {
             name: {
                 "looks_with": one.engine_id,
                 "rules": restore_old_keys({cls: asdict(rule) for cls, rule in one.rules.by_class.items()}, RULES),
@@ -65,65 +65,72 @@ class VisualCorrector:
             for name, one in self.detectors.items()
         }
         return {
-            "postprocessors": lookers,
+            "postprocessors": detectors,
             "settings": restore_old_keys(self.settings.to_json(), VISION),
             "rate_hz": self.rate_hz,
         }
 
-    def correct(self, clip: Clip, content: str | None, posterior: Posterior, watch: RunStats) -> "CorrectedClip":
-        """The posterior with what is to be seen in the clip; `content` is a digest of its video, for what is kept.
+    def correct(self, clip: Clip, content: str | None, posterior: Posterior, stats: RunStats) -> "CorrectedClip":
+        """Correct a posterior by the clip's pictures; `content` is a digest of its video, for stored detections.
 
-        Raises CheckpointError where a post-processor has nothing to look with, and UsageError where detections cannot
-        be kept. What else goes wrong is a note, unless `fail_fast` wants it raised: the clip goes on as it was heard.
+        The provenance of what was corrected names the mode and, by instance name, the `engine_id` of each detector that
+        got pictures. Raises CheckpointError where a detector lacks weights or recordings, and UsageError where
+        detections cannot be stored. What else goes wrong is a note, unless `fail_fast` wants it raised: the clip goes
+        on without correction.
         """
-        looks, notes = self.detect(clip, content, posterior, watch)
-        with watch.measure("vision"):
-            refined = (
-                refine_posterior(posterior, looks, clip.camera, 1 / self.rate_hz, self.settings) if looks else None
-            )
-        return CorrectedClip(refined or Refinement(posterior, build_empty_changes()), tuple(notes))
+        found, notes = self.detect(clip, content, posterior, stats)
+        if not found:
+            return CorrectedClip(Refinement(posterior, build_empty_changes()), tuple(notes))
+        with stats.measure("vision"):
+            refined = refine_posterior(posterior, found, clip.camera, 1 / self.rate_hz, self.settings)
+        if refined.posterior is posterior:
+            return CorrectedClip(refined, tuple(notes))
+        vision = {"mode": self.settings.mode, "detectors": {one.name: one.engine_id for one in found}}
+        corrected = replace(refined.posterior, provenance={**posterior.provenance, "vision": vision})
+        return CorrectedClip(replace(refined, posterior=corrected), tuple(notes))
 
     def detect(
-        self, clip: Clip, content: str | None, posterior: Posterior, watch: RunStats
+        self, clip: Clip, content: str | None, posterior: Posterior, stats: RunStats
     ) -> tuple[list[ClipDetections], list[str]]:
-        """What each post-processor sees where something is heard, and what went wrong. Raises as `correct` does."""
+        """Run each detector where a class with a rule sounds, and note what went wrong. Raises as `correct` does."""
         if clip.video is None:
-            return [], [BLIND]
-        gazes = self._start_passes(clip, content, posterior)
+            return [], [NO_PICTURE]
+        passes = self._start_passes(clip, content, posterior)
         notes: list[str] = []
         try:
-            for frames in _batches(self._pictures(clip, gazes, watch)):
-                self._ask(clip, frames, gazes, notes, watch)
+            for frames in _batches(self._decode_key_frames(clip, passes, stats)):
+                self._detect_batch(clip, frames, passes, notes, stats)
         except MediaError as error:
             if self.fail_fast:
                 raise
             notes.append(f"the picture could not be read, and corrected nothing ({error})")
-        for gaze in gazes:
-            if gaze.path is not None and gaze.fresh:
-                save_detections(gaze.path, DetectionFile(gaze.memory, gaze.key, gaze.postprocessor.rules))
-            if gaze.improper:
+        for one_pass in passes:
+            if one_pass.path is not None and one_pass.fresh:
+                save_detections(one_pass.path, DetectionFile(one_pass.memory, one_pass.key, one_pass.detector.rules))
+            if one_pass.improper:
                 notes.append(
-                    f"{gaze.name} gave {gaze.improper} detections without a place, a score or a time in the picture; "
-                    "they were passed over"
+                    f"{one_pass.name} gave {one_pass.improper} detections without a place, a score or a time in the "
+                    "picture; they were passed over"
                 )
-        return [look for gaze in gazes if (look := gaze.look(self.rate_hz)) is not None], notes
+        found = (one_pass.finish(self.rate_hz) for one_pass in passes)
+        return [one for one in found if one is not None], notes
 
     def _start_passes(self, clip: Clip, content: str | None, posterior: Posterior) -> list["_DetectorPass"]:
-        gazes: list[_DetectorPass] = []
-        for name, postprocessor in self.detectors.items():
-            # What one sees may depend on what those before it saw.
-            before = [gaze.postprocessor.engine_id for gaze in gazes]
-            key = {"content": content, "looks_with": postprocessor.engine_id, "after": before, "rate_hz": self.rate_hz}
-            lasting = content is not None and postprocessor.cacheable
+        passes: list[_DetectorPass] = []
+        for name, detector in self.detectors.items():
+            # What one detects may depend on what those before it detected.
+            before = [one_pass.detector.engine_id for one_pass in passes]
+            key = {"content": content, "looks_with": detector.engine_id, "after": before, "rate_hz": self.rate_hz}
+            lasting = content is not None and detector.cacheable
             path = build_path(self.folder, name, clip.name) if self.folder is not None and lasting else None
-            wanted = select_key_frames(posterior, postprocessor, self.rate_hz, float(self.settings.activity_threshold))
+            wanted = select_key_frames(posterior, detector, self.rate_hz, float(self.settings.activity_threshold))
             memory = NOTHING if path is None else load_if_same(path, key)
-            gazes.append(_DetectorPass(name, postprocessor, set(wanted.tolist()), memory, path, key))
-        return gazes
+            passes.append(_DetectorPass(name, detector, set(wanted.tolist()), memory, path, key))
+        return passes
 
-    def _pictures(self, clip: Clip, gazes: Sequence["_DetectorPass"], watch: RunStats) -> Iterator[Frame]:
-        """The key frames that somebody misses, each decoded once."""
-        missing = np.array(sorted(set().union(*(gaze.missing for gaze in gazes))), dtype=np.int64)
+    def _decode_key_frames(self, clip: Clip, passes: Sequence["_DetectorPass"], stats: RunStats) -> Iterator[Frame]:
+        """Decode the key frames that some detector lacks, each once."""
+        missing = np.array(sorted(set().union(*(one_pass.missing for one_pass in passes))), dtype=np.int64)
         assert clip.video is not None
         for stretch in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
             if not len(stretch):
@@ -131,39 +138,39 @@ class VisualCorrector:
             end_s = (int(stretch[-1]) + 0.5) / self.rate_hz
             frames = clip.video.frames(self.rate_hz, int(stretch[0]) / self.rate_hz, end_s)
             for number in stretch.tolist():
-                with watch.measure("pictures"):
+                with stats.measure("pictures"):
                     frame = next(frames, None)
                 if frame is None:
                     break
                 yield Frame(number / self.rate_hz, frame.rgb)
 
-    def _ask(
-        self, clip: Clip, frames: Sequence[Frame], gazes: Sequence["_DetectorPass"], notes: list[str], watch: RunStats
+    def _detect_batch(
+        self, clip: Clip, frames: Sequence[Frame], passes: Sequence["_DetectorPass"], notes: list[str], stats: RunStats
     ) -> None:
-        """What each post-processor sees in the frames that it misses, told what those before it saw."""
+        """Have each detector detect in the frames that it lacks, given what those before it detected."""
         numbers = [round(frame.time_s * self.rate_hz) for frame in frames]
         before: list[Detections] = []
-        for gaze in gazes:
-            asked = [frame for frame, number in zip(frames, numbers, strict=True) if number in gaze.missing]
-            if asked and not gaze.failed:
+        for one_pass in passes:
+            asked = [frame for frame, number in zip(frames, numbers, strict=True) if number in one_pass.missing]
+            if asked and not one_pass.failed:
                 seen = Detections.concat([_select_at(found, asked) for found in before]) if before else None
                 try:
-                    with watch.measure(gaze.name):
-                        gaze.detect(clip, asked, seen, self.rate_hz)
-                    watch.frames_detected[gaze.name] = watch.frames_detected.get(gaze.name, 0) + len(asked)
+                    with stats.measure(one_pass.name):
+                        one_pass.detect(clip, asked, seen, self.rate_hz)
+                    stats.frames_detected[one_pass.name] = stats.frames_detected.get(one_pass.name, 0) + len(asked)
                 except CheckpointError:
                     raise
                 except SeldfuseError as error:
                     if self.fail_fast:
                         raise
-                    gaze.failed = True
+                    one_pass.failed = True
                     notes.append(f"{error}; the rest of the clip went on without it")
-            before.append(gaze.memory.detections)
+            before.append(one_pass.memory.detections)
 
 
 @dataclass(frozen=True)
 class CorrectedClip:
-    """The correction, and what there is to say of how it came about."""
+    """The correction, and notes on how it came about."""
 
     refinement: Refinement
     notes: tuple[str, ...]
@@ -171,10 +178,10 @@ class CorrectedClip:
 
 @dataclass
 class _DetectorPass:
-    """One post-processor on its way through a clip: the key frames that it is wanted to look at, and what it saw."""
+    """One detector on its way through a clip: the key frames that it is to get, and what it detected."""
 
     name: str
-    postprocessor: DetectorModel
+    detector: DetectorModel
     wanted: set[int]
     memory: CachedDetections
     path: Path | None
@@ -188,16 +195,16 @@ class _DetectorPass:
         return self.wanted - self.memory.looked
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None, rate_hz: float) -> None:
-        """Raises PluginError where the post-processor fails or gives something else, and what it raises itself."""
+        """Detect in some frames. Raises PluginError where the detector fails or gives something else, and its own."""
         try:
-            found = self.postprocessor.detect(clip, frames, seen)
+            found = self.detector.detect(clip, frames, seen)
         except SeldfuseError:
             raise
         except Exception as error:
             cause = f"{type(error).__name__}: {error}"
-            raise PluginError(f"the post-processor {self.name} failed ({cause})") from error
+            raise PluginError(f"the detector {self.name} failed ({cause})") from error
         if not isinstance(found, Detections):
-            raise PluginError(f"the post-processor {self.name} must give Detections, gave {type(found).__name__}")
+            raise PluginError(f"the detector {self.name} must give Detections, gave {type(found).__name__}")
         good, improper = drop_invalid(found, frames)
         looked = self.memory.looked | {round(frame.time_s * rate_hz) for frame in frames}
         height_px, width_px = frames[0].rgb.shape[:2]
@@ -205,25 +212,25 @@ class _DetectorPass:
         self.improper += improper
         self.fresh = True
 
-    def look(self, rate_hz: float) -> ClipDetections | None:
-        """What the correction takes of it; None where it did not look at anything wanted."""
-        # What an earlier run looked at beyond that would make a result depend on its history.
+    def finish(self, rate_hz: float) -> ClipDetections | None:
+        """Give what the correction takes; None where no wanted frame was there."""
+        # What an earlier run detected beyond that would make a result depend on its history.
         memory = self.memory.select_frames(self.wanted, rate_hz)
         if not memory.looked:
             return None
-        return memory.to_clip_detections(self.name, self.postprocessor.engine_id, self.postprocessor.rules, rate_hz)
+        return memory.to_clip_detections(self.name, self.detector.engine_id, self.detector.rules, rate_hz)
 
 
 def select_key_frames(
-    posterior: Posterior, postprocessor: DetectorModel, rate_hz: float, look_above: float
+    posterior: Posterior, detector: DetectorModel, rate_hz: float, activity_threshold: float
 ) -> Int64[np.ndarray, "key"]:
-    """The numbers of the key frames, `rate_hz` a second, that are worth a look.
+    """Select the numbers of the key frames, `rate_hz` a second, that a detector is to get.
 
-    Each stands for the time until the next; wanted are those in whose time a class that has a rule is more likely than
-    `look_above`.
+    Each stands for the time until the next; selected are those in whose time a class that has a rule is more likely
+    than `activity_threshold`.
     """
-    ruled = [cls for cls, name in enumerate(posterior.labels.names) if name in postprocessor.rules.by_class]
-    loud = (posterior.activity[0][:, ruled] > look_above).flatten(1).any(1).cpu().numpy()
+    ruled = [cls for cls, name in enumerate(posterior.labels.names) if name in detector.rules.by_class]
+    loud = (posterior.activity[0][:, ruled] > activity_threshold).flatten(1).any(1).cpu().numpy()
     return np.unique(np.floor(compute_frame_times_s(posterior)[loud] * rate_hz).astype(np.int64))
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import DetectorRequest
 from seldfuse.core.device import resolve_device
-from seldfuse.errors import UsageError
+from seldfuse.errors import PluginError, UsageError
 from seldfuse.vision.corrector import VisualCorrector
-from seldfuse.vision.settings import VisionSettings
+from seldfuse.vision.settings import DetectorReliability, VisionSettings
 
 
 def load_detectors(
@@ -22,9 +22,10 @@ def load_detectors(
 ) -> VisualCorrector:
     """Load detectors onto a device, with rules of the user's own by their names.
 
-    They look at `rate_hz` pictures a second; what they detect is stored in `folder`, where there is one. `fail_fast`
-    raises what is a note otherwise. Raises UsageError for rules of one that does not run, and what loading raises:
-    PluginError, CheckpointError.
+    They are given `rate_hz` pictures a second; what they detect is stored in `folder`, where there is one. What a
+    detector states of its reliability holds where the settings do not name it. `fail_fast` raises what is a note
+    otherwise. Raises UsageError for rules of one that does not run, and what loading raises: PluginError,
+    CheckpointError.
     """
     requests = load_registry().find_post(post)[0] if isinstance(post, str) else post
     place = resolve_device(device)
@@ -34,4 +35,18 @@ def load_detectors(
     if not rate_hz > 0:
         raise UsageError(f"--detector-fps expects more than 0 pictures a second, got {rate_hz:g}")
     loaded = {request.instance: request.load(place, rules.get(request.value.name)) for request in requests}
+    settings = settings.add_defaults({_name(one): _read_reliability(one) for one in requests if one.value.reliability})
     return VisualCorrector(loaded, settings, rate_hz, folder, fail_fast)
+
+
+def _name(request: DetectorRequest) -> str:
+    """As it was typed, by which settings are looked up."""
+    return request.instance.partition("@")[0]
+
+
+def _read_reliability(request: DetectorRequest) -> DetectorReliability:
+    """What a detector states of itself. Raises PluginError for what the settings would not take either."""
+    try:
+        return DetectorReliability.from_table(request.value.reliability, f"{request.value.name}.reliability")
+    except UsageError as error:
+        raise PluginError(f"{error}; tell the makers of {request.distribution}") from error

@@ -193,6 +193,10 @@ class VisionSettings:
     def _resolved(self) -> dict[tuple[LabelSet, torch.device], ResolvedVision]:
         return {}
 
+    def add_defaults(self, reliability: Mapping[str, DetectorReliability]) -> "VisionSettings":
+        """Add what detectors state of themselves, by their names, for those that the settings do not name."""
+        return replace(self, detectors={**reliability, **self.detectors})
+
     def restrict_to(self, labels: LabelSet) -> "VisionSettings":
         """Restrict the numbers to these classes; those of others of the challenge's classes are left out.
 

@@ -7,7 +7,7 @@ import json
 import pickle
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import safetensors
 import torch
 from torch import Tensor, nn
 
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.values import WEIGHT_FILES, PublishedWeights
 from seldfuse.errors import CheckpointError
 from seldfuse.storage.cache import cache_folder
 from seldfuse.storage.digest import hash_file
@@ -26,49 +28,11 @@ FRONT_END = "preprocessor_config.json"
 VOCABULARY = "vocab.txt"
 """BERT's, one token a line."""
 
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-"""In the order of preference. The second is a pickle, of which nothing but tensors is read."""
+EXAMPLE = "microsoft/resnet-50"
+"""A hub's name, for messages."""
 
-SETTINGS = (CONFIG, FRONT_END)
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 HASH_DIGITS = 16
-
-
-@dataclass(frozen=True)
-class PublishedWeights:
-    """Weights that `users`, encoders and detectors, ask for where nobody names others. `size_mb` is approximate.
-
-    `settings` are the files that belong to them, `weights` the names that their own file can have.
-    """
-
-    reference: str
-    users: tuple[str, ...]
-    size_mb: int
-    license: str
-    settings: tuple[str, ...] = SETTINGS
-    weights: tuple[str, ...] = WEIGHT_FILES
-
-
-PUBLISHED = (
-    PublishedWeights("microsoft/resnet-50", ("resnet50", "resnet50-map"), 103, "Apache-2.0"),
-    PublishedWeights("google/owlvit-base-patch32", ("owlvit",), 613, "Apache-2.0"),
-    PublishedWeights("laion/clap-htsat-unfused", ("clap",), 615, "Apache-2.0"),
-    PublishedWeights("usyd-community/vitpose-base-simple", ("keypoint@vitpose",), 343, "Apache-2.0"),
-    PublishedWeights("IDEA-Research/grounding-dino-tiny", ("gdino@hf",), 690, "Apache-2.0", (*SETTINGS, VOCABULARY)),
-    PublishedWeights("IDEA-Research/grounding-dino-base", ("gdino@hf",), 930, "Apache-2.0", (*SETTINGS, VOCABULARY)),
-    PublishedWeights(
-        "openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det",
-        ("gdino@hf",),
-        690,
-        "Apache-2.0",
-        (*SETTINGS, VOCABULARY),
-    ),
-    PublishedWeights(
-        "ShilongLiu/GroundingDINO", ("gdino@groundingdino",), 694, "Apache-2.0", (), ("groundingdino_swint_ogc.pth",)
-    ),
-    # All that a network with its own text encoder needs of it.
-    PublishedWeights("google-bert/bert-base-uncased", ("gdino@groundingdino",), 1, "Apache-2.0", (), (VOCABULARY,)),
-)
 
 
 @dataclass(frozen=True)
@@ -79,11 +43,11 @@ class WeightFiles:
     folder: Path | None
 
     def hash_version(self) -> str:
-        """The beginning of the file's SHA-256."""
+        """Compute the beginning of the file's SHA-256."""
         return hash_file(self.file, "sha256", HASH_DIGITS)
 
     def read_settings(self, name: str) -> dict[str, Any] | None:
-        """A JSON file beside the weights, None where there is none. Raises CheckpointError where it is damaged."""
+        """Read a JSON file beside the weights, None where there is none. Raises CheckpointError where it is damaged."""
         path = self.folder / name if self.folder else None
         if path is None or not path.is_file():
             return None
@@ -96,7 +60,7 @@ class WeightFiles:
         return found
 
     def read_tensors(self, prefixes: Iterable[str] = ("",), within: str = "") -> dict[str, Tensor]:
-        """Those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError.
+        """Read those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError.
 
         `within` is the name under which a pickle keeps them, where it keeps other things beside them.
         """
@@ -116,7 +80,7 @@ class WeightFiles:
             raise CheckpointError(f"the weights are damaged or cut short ({error}): {self.file}") from error
 
     def fill(self, network: nn.Module, tensors: dict[str, Tensor]) -> None:
-        """Copies tensors into a network. Raises CheckpointError where some are missing or have other shapes."""
+        """Copy tensors into a network. Raises CheckpointError where some are missing or have other shapes."""
         try:
             missing = network.load_state_dict(tensors, strict=False).missing_keys
         except RuntimeError as error:
@@ -131,7 +95,7 @@ class WeightFiles:
 
 
 def find_weights(reference: str, needs: tuple[str, ...] = ()) -> WeightFiles:
-    """The weights of a reference; `needs` are the files that must be beside them. Raises CheckpointError."""
+    """Find the weights of a reference; `needs` are the files that must be beside them. Raises CheckpointError."""
     named = Path(reference)
     if named.is_file():
         return WeightFiles(named, None)
@@ -140,28 +104,43 @@ def find_weights(reference: str, needs: tuple[str, ...] = ()) -> WeightFiles:
     if not HUB_NAME.fullmatch(reference):
         raise CheckpointError(
             f"there are no weights {reference!r}: expected a folder, a file, or a hub's name such as "
-            f"{PUBLISHED[0].reference}; `seldfuse checkpoints` lists more"
+            f"{EXAMPLE}; `seldfuse checkpoints` lists more"
         )
     return _in_cache(reference, needs)
 
 
 def find_weights_folder(reference: str) -> Path:
-    """Where the weights of a hub's name are kept."""
+    """Find the folder for the weights of a hub's name."""
     return cache_folder() / "weights" / reference.replace("/", "--")
 
 
+def list_published() -> list[PublishedWeights]:
+    """List the published weights that encoders and detectors state, each reference once, with all of its users."""
+    registry = load_registry()
+    found: dict[str, PublishedWeights] = {}
+    stated = [
+        *(weights for encoder in registry.encoders.values() for weights in encoder.value.published),
+        *(weights for detector in registry.detectors.values() for weights in detector.value.published),
+    ]
+    for weights in stated:
+        first = found.setdefault(weights.reference, weights)
+        users = tuple(dict.fromkeys((*first.users, *weights.users)))
+        found[weights.reference] = replace(first, users=users)
+    return list(found.values())
+
+
 def find_published(reference: str) -> PublishedWeights | None:
-    """What is known about a hub's name."""
-    return next((entry for entry in PUBLISHED if entry.reference == reference), None)
+    """Find what an encoder or a detector states about a hub's name; None where none does."""
+    return next((entry for entry in list_published() if entry.reference == reference), None)
 
 
 def is_downloaded(entry: PublishedWeights) -> bool:
-    """Whether all files of known weights are in the cache."""
+    """Say whether all files of published weights are in the cache."""
     return not list_missing(find_weights_folder(entry.reference), entry.settings, entry.weights)
 
 
 def list_missing(folder: Path, needs: tuple[str, ...], weights: tuple[str, ...] = WEIGHT_FILES) -> list[str]:
-    """Names of files that are needed and not there; of the weights one file will do."""
+    """List files that are needed and not there; of the weights one file will do."""
     there = any((folder / name).is_file() for name in weights)
     return [name for name in needs if not (folder / name).is_file()] + ([] if there else [weights[0]])
 

@@ -14,20 +14,12 @@ from typing import Any
 import safetensors
 
 import seldfuse
+from seldfuse.catalogue.values import SETTINGS_FILES, WEIGHT_FILES
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.cache import CACHE_VARIABLE
 from seldfuse.storage.digest import hash_file
-from seldfuse.weights.find import (
-    CONFIG,
-    HUB_NAME,
-    PUBLISHED,
-    SETTINGS,
-    VOCABULARY,
-    WEIGHT_FILES,
-    find_published,
-    find_weights_folder,
-)
+from seldfuse.weights.find import CONFIG, EXAMPLE, HUB_NAME, VOCABULARY, find_published, find_weights_folder
 
 HUB = "https://huggingface.co"
 HUB_VARIABLE = "SELDFUSE_HUB"
@@ -35,7 +27,7 @@ TIMEOUT_S = 30.0
 PIECE_BYTES = 2**20
 
 Listener = Callable[[str, int, int | None], None]
-"""Hears of a file: its name, the bytes that have come, and how many will have come at the end if that is known."""
+"""Told of a file: its name, the bytes that have come, and how many will have come at the end if that is known."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +39,14 @@ class DownloadedFile:
 
 
 def download(reference: str, on_bytes: Listener) -> Iterator[DownloadedFile]:
-    """Brings the files of a hub's name into the cache, one after another; those that are there stay.
+    """Bring the files of a hub's name into the cache, one after another; those that are there stay.
 
     Each file is whole or not there. Raises UsageError for what is no hub's name, CheckpointError where the hub cannot
     be reached, does not have a file, or sends something else.
     """
     if not HUB_NAME.fullmatch(reference):
         raise UsageError(
-            f"expected a hub's name such as {PUBLISHED[0].reference}; `seldfuse checkpoints` lists more; "
-            f"got {reference!r}"
+            f"expected a hub's name such as {EXAMPLE}; `seldfuse checkpoints` lists more; got {reference!r}"
         )
     folder = find_weights_folder(reference)
     _make(folder)
@@ -75,7 +66,7 @@ class _AbsentError(CheckpointError):
 def _names(reference: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The files that belong to weights, and the names that their own can have."""
     entry = find_published(reference)
-    return (entry.settings, entry.weights) if entry else (SETTINGS, WEIGHT_FILES)
+    return (entry.settings, entry.weights) if entry else (SETTINGS_FILES, WEIGHT_FILES)
 
 
 def _reads_words(folder: Path) -> bool:

@@ -9,16 +9,17 @@ import torch
 from tiny import save_models
 from worlds import film, noise
 
+from seldfuse.catalogue.values import Encoder
 from seldfuse.core.clip import ArrayAudio, AudioSource, Clip
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
-from seldfuse.encoders.audio_models import AudioEncoderModel, AudioTokens
 from seldfuse.encoders.audio_reader import AudioTokenReader, encode_audio
-from seldfuse.encoders.load import load_encoder, parse_name
+from seldfuse.encoders.load import LoadedEncoder, load_encoder, parse_name
+from seldfuse.encoders.models import AudioEncoderModel, AudioTokens
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.tokens import EncoderTokens
-from seldfuse.errors import CheckpointError, MediaError, UsageError
+from seldfuse.errors import CheckpointError, MediaError, PluginError
 from seldfuse.inference.clips import NO_PICTURE, LoadedBackends, infer_clips
 from seldfuse.inference.load import load_encoders
 from seldfuse.media.channels import ChannelSelection
@@ -53,6 +54,9 @@ class Loudness:
         power = torch.fft.rfft(audio.unflatten(1, (-1, 4_800)), norm="forward").abs().square()
         halves = torch.stack([power[..., :1_200].sum(-1), power[..., 1_200:].sum(-1)], dim=-1)
         return AudioTokens(audio.square().mean(dim=1, keepdim=True), 2 * halves)
+
+
+LOUDNESS = Encoder(name="loudness", api_version=2, summary="levels", load="nowhere:load", input="audio")
 
 
 def tone(seconds: float, start_s: float = 0.0, hz: float = 1_000.0, rate_hz: int = 48_000) -> np.ndarray:
@@ -163,6 +167,7 @@ def test_what_was_heard_once_is_not_encoded_again(tmp_path: Path) -> None:
 class Listener:
     """A backend that keeps what it is given."""
 
+    features = ()
     encoders = {"loudness": "1"}  # noqa: RUF012
 
     def __init__(self) -> None:
@@ -175,7 +180,7 @@ class Listener:
 
 def listened(clip: Clip) -> tuple[torch.Tensor, tuple[str, ...], Loudness]:
     backend, encoder = Listener(), Loudness()
-    ears = LoadedBackends({"one": backend, "two": Listener()}, (), CPU, {"loudness": encoder})
+    ears = LoadedBackends({"one": backend, "two": Listener()}, (), CPU, {"loudness": LoadedEncoder(LOUDNESS, encoder)})
 
     def fail(_clip: Clip, error: Exception) -> None:
         raise error
@@ -211,7 +216,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_token_of_clap_is_its_frame_and_then_its_window(models: Path) -> None:
-    encoder = load_encoder(f"clap@{models / 'clap'}", CPU)
+    encoder = load_encoder(f"clap@{models / 'clap'}", CPU).model
     assert isinstance(encoder, AudioEncoderModel)
     assert parse_name(f"clap@{models / 'clap'}") == encoder.name == "clap"
     found = encoder.encode(torch.from_numpy(tone(5.0))[:1])
@@ -221,10 +226,11 @@ def test_a_token_of_clap_is_its_frame_and_then_its_window(models: Path) -> None:
 
 
 def test_an_unknown_encoder_is_told_all_that_there_are() -> None:
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(PluginError) as error:
         load_encoder("clapp@here", CPU)
     assert str(error.value) == (
-        "no encoder is called 'clapp'; there are compact-image, resnet50, resnet50-map, owlvit, clap"
+        "there is no encoder 'clapp'; did you mean 'clap'? Known: clap, compact-audio, compact-image, owlvit, "
+        "resnet50, resnet50-map; see `seldfuse plugins`"
     )
 
 
@@ -253,7 +259,9 @@ def test_scenes_from_folders_bring_what_is_heard_of_their_files(tmp_path: Path, 
     (folder / "long.csv").write_text("frame,class,source,azimuth,distance,onscreen\n75,1,0,30,200,1\n")
     pairs = find_labelled_files(folder, DCASE2025, [])
     for encoder in (first := Loudness()), (again := Loudness()):
-        scenes = FolderSource(pairs, DCASE2025, ("logmel",), 7, ProcessShare(), 0.0, CPU, WindowTokens([encoder]))
+        scenes = FolderSource(
+            pairs, DCASE2025, ("logmel",), 7, ProcessShare(), 0.0, CPU, WindowTokens([LoadedEncoder(LOUDNESS, encoder)])
+        )
         batch = scenes.draw(2)
         scenes.close()
         heard = batch.embeddings["loudness"]
@@ -270,7 +278,10 @@ def test_scenes_from_folders_bring_what_is_heard_of_their_files(tmp_path: Path, 
 def test_swap_and_blindness_leave_what_is_heard() -> None:
     truth = Posterior(torch.zeros(3, 50, 13, 3), torch.ones(3, 50, 13, 3, 3), labels=DCASE2025)
     columns = torch.rand(3, 25, 4, 2)
-    given = {"seen": EncoderTokens(columns, columns.flip(2)), "heard": EncoderTokens(torch.rand(3, 50, 1, 2))}
+    given = {
+        "seen": EncoderTokens(columns, columns.flip(2)),
+        "heard": EncoderTokens(torch.rand(3, 50, 1, 2), input="audio"),
+    }
     batch = TrainingBatch(torch.zeros(3, 2, 250, 64), ("logmel",), truth, given)
     rng = np.random.default_rng(0)
     changed = drop_picture(swap_channels(batch, 1.0, rng), 1.0, rng).embeddings

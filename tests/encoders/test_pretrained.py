@@ -17,11 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.compat.transformers import import_transformers
-from seldfuse.encoders import catalogue
-from seldfuse.encoders.audio_models import AudioEncoderModel
-from seldfuse.encoders.catalogue import load_audio_encoder, load_image_encoder
 from seldfuse.encoders.clap import compute_step_centers_s, interpolate_to_frames
-from seldfuse.encoders.models import ImageEncoderModel
+from seldfuse.encoders.load import load_encoder
+from seldfuse.encoders.models import AudioEncoderModel, ImageEncoderModel
 from seldfuse.encoders.owlvit import average_columns, paste_on_canvas
 from seldfuse.encoders.resnet50 import to_transformers_names
 from seldfuse.errors import CheckpointError, UsageError
@@ -50,7 +48,7 @@ EYES = [("resnet50", "resnet"), ("resnet50-map", "resnet"), ("owlvit", "owlvit")
 
 @pytest.mark.parametrize(("name", "folder"), EYES)
 def test_an_encoder_gives_what_it_promises_and_always_the_same(models: Path, name: str, folder: str) -> None:
-    encoder = load_image_encoder(name, str(models / folder), CPU)
+    encoder = load_encoder(f"{name}@{models / folder}", CPU).model
     assert isinstance(encoder, ImageEncoderModel)
     assert encoder.name == name
     assert 10 % encoder.rate_hz == 0
@@ -59,14 +57,14 @@ def test_an_encoder_gives_what_it_promises_and_always_the_same(models: Path, nam
     assert found.dtype == torch.float32
     assert found.isfinite().all()
     assert found.std(dim=0).mean() > 0
-    again = load_image_encoder(name, str(models / folder), CPU)
+    again = load_encoder(f"{name}@{models / folder}", CPU).model
     assert again.version == encoder.version
     assert torch.equal(again.encode(pictures(encoder)), found)
 
 
 @pytest.mark.parametrize(("name", "folder"), EYES)
 def test_a_batch_is_its_pictures_one_by_one(models: Path, name: str, folder: str) -> None:
-    encoder = load_image_encoder(name, str(models / folder), CPU)
+    encoder = load_encoder(f"{name}@{models / folder}", CPU).model
     some = pictures(encoder, 6)
     singly = torch.cat([encoder.encode(picture[None]) for picture in some])
     torch.testing.assert_close(encoder.encode(some), singly, rtol=1e-4, atol=1e-5)
@@ -132,7 +130,7 @@ def test_weights_of_torchvision_give_torchvisions_map(models: Path, tmp_path: Pa
         torch.save(state, tmp_path / file)
     else:
         safetensors.torch.save_file(state, tmp_path / file)
-    encoder = load_image_encoder("resnet50-map", str(tmp_path), CPU)
+    encoder = load_encoder(f"resnet50-map@{tmp_path}", CPU).model
     picture = pictures(encoder, 2)
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     values = (picture / 255.0 - mean.reshape(3, 1, 1)) / deviation.reshape(3, 1, 1)
@@ -166,14 +164,14 @@ def _torchvision_layers() -> list[tuple[str, tuple[str, ...]]]:
 
 
 def test_the_two_readings_of_resnet_50_agree(models: Path) -> None:
-    columns, places = (load_image_encoder(name, str(models / "resnet"), CPU) for name in ("resnet50", "resnet50-map"))
+    columns, places = (load_encoder(f"{name}@{models / 'resnet'}", CPU).model for name in ("resnet50", "resnet50-map"))
     some = pictures(columns)
     grid = places.encode(some).mean(dim=2).reshape(3, 7, 7)  # (picture, row, column)
     torch.testing.assert_close(columns.encode(some), grid.transpose(1, 2))
 
 
 def test_resnet_50_sees_left_at_the_left(models: Path) -> None:
-    encoder = load_image_encoder("resnet50", str(models / "resnet"), CPU)
+    encoder = load_encoder(f"resnet50@{models / 'resnet'}", CPU).model
     assert changes(encoder, slice(0, 32))[:2].sum() > changes(encoder, slice(0, 32))[-2:].sum()
     assert changes(encoder, slice(-32, None))[:2].sum() < changes(encoder, slice(-32, None))[-2:].sum()
 
@@ -190,13 +188,13 @@ def changes(encoder: ImageEncoderModel, where: slice) -> Tensor:
 
 
 def test_owl_vit_takes_its_sizes_from_the_config(models: Path) -> None:
-    encoder = load_image_encoder("owlvit", str(models / "owlvit"), CPU)
+    encoder = load_encoder(f"owlvit@{models / 'owlvit'}", CPU).model
     assert (encoder.width_px, encoder.height_px) == (64, 36)
     assert (encoder.tokens, encoder.channels) == (8, 16)
 
 
 def test_owl_vit_is_the_library_s_tower_and_its_last_norm(models: Path) -> None:
-    encoder = load_image_encoder("owlvit", str(models / "owlvit"), CPU)
+    encoder = load_encoder(f"owlvit@{models / 'owlvit'}", CPU).model
     some = pictures(encoder)
     canvas = torch.full((3, 3, 64, 64), 0.5)
     canvas[:, :, :36] = some / 255.0
@@ -215,13 +213,13 @@ def test_owl_vit_is_the_library_s_tower_and_its_last_norm(models: Path) -> None:
 def test_the_tower_alone_loads_like_the_whole_detector(models: Path, tmp_path: Path) -> None:
     library = import_transformers()
     library.OwlViTVisionModel.from_pretrained(models / "owlvit", local_files_only=True).save_pretrained(tmp_path)
-    whole, tower = (load_image_encoder("owlvit", str(folder), CPU) for folder in (models / "owlvit", tmp_path))
+    whole, tower = (load_encoder(f"owlvit@{folder}", CPU).model for folder in (models / "owlvit", tmp_path))
     assert torch.equal(whole.encode(pictures(whole)), tower.encode(pictures(whole)))
     assert whole.version != tower.version
 
 
 def test_owl_vit_sees_left_at_the_left(models: Path) -> None:
-    encoder = load_image_encoder("owlvit", str(models / "owlvit"), CPU)
+    encoder = load_encoder(f"owlvit@{models / 'owlvit'}", CPU).model
     assert changes(encoder, slice(0, 16)).argmax() < 2
     assert changes(encoder, slice(48, None)).argmax() >= 6
 
@@ -257,7 +255,7 @@ def tones(count: int, seconds: float = 5.0) -> Tensor:
 
 
 def test_clap_gives_what_it_promises_and_always_the_same(models: Path) -> None:
-    encoder = load_audio_encoder("clap", str(models / "clap"), CPU)
+    encoder = load_encoder(f"clap@{models / 'clap'}", CPU).model
     assert isinstance(encoder, AudioEncoderModel)
     assert (encoder.name, encoder.sample_rate_hz) == ("clap", 48_000)
     assert (encoder.whole_channels, encoder.channels) == (12, 16)
@@ -265,13 +263,13 @@ def test_clap_gives_what_it_promises_and_always_the_same(models: Path) -> None:
     assert found.window.shape == (3, 12)
     assert found.frames.shape == (3, 50, 16)
     assert found.frames.std(dim=1).mean() > 0
-    again = load_audio_encoder("clap", str(models / "clap"), CPU).encode(tones(3))
+    again = load_encoder(f"clap@{models / 'clap'}", CPU).model.encode(tones(3))
     assert torch.equal(again.window, found.window)
     assert torch.equal(again.frames, found.frames)
 
 
 def test_windows_of_sound_do_not_know_each_other(models: Path) -> None:
-    encoder = load_audio_encoder("clap", str(models / "clap"), CPU)
+    encoder = load_encoder(f"clap@{models / 'clap'}", CPU).model
     together = encoder.encode(tones(3))
     alone = [encoder.encode(window[None]) for window in tones(3)]
     torch.testing.assert_close(together.window, torch.cat([one.window for one in alone]), rtol=1e-4, atol=1e-5)
@@ -279,7 +277,7 @@ def test_windows_of_sound_do_not_know_each_other(models: Path) -> None:
 
 
 def test_clap_is_the_library_s_embedding(models: Path) -> None:
-    encoder = load_audio_encoder("clap", str(models / "clap"), CPU)
+    encoder = load_encoder(f"clap@{models / 'clap'}", CPU).model
     library = import_transformers()
     whole = library.ClapModel.from_pretrained(models / "clap", local_files_only=True).eval()
     extractor = library.ClapFeatureExtractor(feature_size=16, hop_length=HOP)
@@ -291,7 +289,7 @@ def test_clap_is_the_library_s_embedding(models: Path) -> None:
 
 
 def test_what_sounds_early_changes_early_frames(models: Path) -> None:
-    encoder = load_audio_encoder("clap", str(models / "clap"), CPU)
+    encoder = load_encoder(f"clap@{models / 'clap'}", CPU).model
     frames = encoder.encode(tones(3)).frames
     early, late = ((frames[number] - frames[0]).abs().mean(dim=1) for number in (1, 2))
     assert early[5:20].mean() > 1.5 * early[30:45].mean()
@@ -299,7 +297,7 @@ def test_what_sounds_early_changes_early_frames(models: Path) -> None:
 
 
 def test_a_window_that_is_too_long_is_refused(models: Path) -> None:
-    encoder = load_audio_encoder("clap", str(models / "clap"), CPU)
+    encoder = load_encoder(f"clap@{models / 'clap'}", CPU).model
     with pytest.raises(ValueError, match="expected windows of up to 480000 samples, got 480001"):
         encoder.encode(torch.zeros(1, 480_001))
 
@@ -325,7 +323,7 @@ def test_steps_become_frames_by_time() -> None:
 
 def missing(reference: str, encoder: str = "resnet50") -> str:
     with pytest.raises(CheckpointError) as error:
-        load_image_encoder(encoder, reference, CPU)
+        load_encoder(f"{encoder}@{reference}", CPU)
     return str(error.value)
 
 
@@ -336,12 +334,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("load", "name", "reference", "lacks", "size_mb"),
+    ("name", "reference", "lacks", "size_mb"),
     [
-        (load_image_encoder, "resnet50", "microsoft/resnet-50", "model.safetensors", 103),
-        (load_image_encoder, "owlvit", "google/owlvit-base-patch32", "config.json and model.safetensors", 613),
+        ("resnet50", "microsoft/resnet-50", "model.safetensors", 103),
+        ("owlvit", "google/owlvit-base-patch32", "config.json and model.safetensors", 613),
         (
-            load_audio_encoder,
             "clap",
             "laion/clap-htsat-unfused",
             "config.json and preprocessor_config.json and model.safetensors",
@@ -350,10 +347,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_weights_that_are_not_there_say_how_to_get_them(
-    cache: Path, load: Any, name: str, reference: str, lacks: str, size_mb: int
+    cache: Path, name: str, reference: str, lacks: str, size_mb: int
 ) -> None:
     with pytest.raises(CheckpointError) as error:
-        load(name, None, CPU)
+        load_encoder(name, CPU)
     folder = cache / "weights" / reference.replace("/", "--")
     assert str(error.value) == (
         f"the weights {reference} lack {lacks} (about {size_mb} MB); "
@@ -366,7 +363,7 @@ def test_weights_that_are_not_there_say_how_to_get_them(
 def test_a_hubs_name_is_looked_up_in_the_cache(models: Path, cache: Path) -> None:
     shutil.copytree(models / "owlvit", find_weights_folder("google/owlvit-base-patch32"))
     assert find_weights_folder("google/owlvit-base-patch32").is_relative_to(cache)
-    kept, named = load_image_encoder("owlvit", None, CPU), load_image_encoder("owlvit", str(models / "owlvit"), CPU)
+    kept, named = load_encoder("owlvit", CPU).model, load_encoder(f"owlvit@{models / 'owlvit'}", CPU).model
     assert kept.version == named.version
     assert torch.equal(kept.encode(pictures(kept)), named.encode(pictures(kept)))
 
@@ -427,26 +424,18 @@ def test_only_the_tensors_that_are_asked_for_are_read(models: Path) -> None:
 # The catalogue
 
 
-def test_an_unknown_encoder_is_told_the_known_ones() -> None:
-    with pytest.raises(UsageError) as error:
-        load_image_encoder("clap", None, CPU)
-    text = str(error.value)
-    assert text.startswith("no encoder of pictures is called 'clap'; there is compact-image: 14 columns, ")
-    assert all(f"{name}: " in text for name in catalogue.PICTURE_ENCODERS)
-    with pytest.raises(UsageError, match="no encoder of sound is called 'ears'; there is clap: "):
-        load_audio_encoder("ears", None, CPU)
-
-
-def test_the_compact_encoder_takes_no_weights() -> None:
-    assert load_image_encoder("compact-image", None, CPU).name == "compact-image"
+def test_the_compact_encoders_take_no_weights() -> None:
+    assert load_encoder("compact-image", CPU).name == "compact-image"
     with pytest.raises(UsageError, match="compact-image comes with its weights; leave @mine out"):
-        load_image_encoder("compact-image", "mine", CPU)
+        load_encoder("compact-image@mine", CPU)
+    with pytest.raises(UsageError, match="compact-audio comes with its weights; leave @mine out"):
+        load_encoder("compact-audio@mine", CPU)
 
 
 def test_without_transformers_the_message_is_what_to_type(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UsageError, match=r'install it with `pip install "seldfuse\[encoders\]"`') as error:
-        load_image_encoder("resnet50", str(models / "resnet"), CPU)
+        load_encoder(f"resnet50@{models / 'resnet'}", CPU)
     assert error.value.exit_code == 2
 
 
@@ -462,9 +451,9 @@ def test_the_catalogue_imports_late_and_passes_a_broken_torchvision_over(models:
     lines = [
         "import sys, torch",
         f"sys.path.insert(0, {str(tmp_path)!r})",
-        "from seldfuse.encoders.catalogue import load_encoder",
+        "from seldfuse.encoders.load import load_encoder",
         "print('transformers' in sys.modules)",
-        f"print(load_encoder('resnet50', {str(models / 'resnet')!r}, torch.device('cpu')).name)",
+        f"print(load_encoder('resnet50@' + {str(models / 'resnet')!r}, torch.device('cpu')).name)",
     ]
     done = subprocess.run([sys.executable, "-W", "error", "-c", "\n".join(lines)], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\nresnet50\n", "")
@@ -477,8 +466,8 @@ def test_nothing_asks_the_network(models: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     for name, folder in EYES:
-        load_image_encoder(name, str(models / folder), CPU)
-    load_audio_encoder("clap", str(models / "clap"), CPU)
+        load_encoder(f"{name}@{models / folder}", CPU)
+    load_encoder(f"clap@{models / 'clap'}", CPU)
 
 
 def test_the_python_of_the_page_about_encoders_runs(capsys: pytest.CaptureFixture[str]) -> None:

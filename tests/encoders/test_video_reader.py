@@ -11,6 +11,7 @@ import pytest
 import torch
 from worlds import FPS, film
 
+from seldfuse.catalogue.values import Encoder
 from seldfuse.core.clip import Clip
 from seldfuse.core.geometry import Camera, column_azimuths_deg
 from seldfuse.core.labels import DCASE2025
@@ -18,6 +19,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
 from seldfuse.encoders.compact_image import CompactImage
 from seldfuse.encoders.deduplicate import STILL_LEVELS, encode_distinct, find_distinct
+from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.video_reader import VideoTokenReader
@@ -48,6 +50,9 @@ class Brightness:
     def encode(self, pictures: torch.Tensor) -> torch.Tensor:
         self.calls += len(pictures)
         return pictures.float().mean(dim=(1, 2)).unflatten(-1, (4, 4)).mean(-1, keepdim=True)
+
+
+BRIGHTNESS = Encoder(name="brightness", api_version=2, summary="levels", load="nowhere:load", input="pictures")
 
 
 def sight(
@@ -189,7 +194,7 @@ def test_two_may_write_the_same_embedding_at_once(tmp_path: Path) -> None:
     several = [TokenCache(tmp_path) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(10):
-            list(pool.map(lambda kept: kept.put("a", torch.ones(20_000)), several))
+            list(pool.map(lambda kept: kept.add("a", torch.ones(20_000)), several))
             assert torch.equal(several[0].get("a"), torch.ones(20_000))
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".safetensors"] == []
 
@@ -232,6 +237,7 @@ def test_a_bank_of_scenes_keeps_what_is_seen_of_them_plain_and_flipped(tmp_path:
 class Watcher:
     """A backend that keeps what it is shown."""
 
+    features = ()
     encoders = {"brightness": "1"}  # noqa: RUF012
 
     def __init__(self) -> None:
@@ -244,7 +250,8 @@ class Watcher:
 
 def hear(path: Path) -> tuple[Watcher, tuple[str, ...]]:
     watcher = Watcher()
-    ears = LoadedBackends({"one": watcher, "two": Watcher()}, (), CPU, {"brightness": Brightness()})
+    encoders = {"brightness": LoadedEncoder(BRIGHTNESS, Brightness())}
+    ears = LoadedBackends({"one": watcher, "two": Watcher()}, (), CPU, encoders)
 
     def fail(_clip: Clip, error: Exception) -> None:
         raise error

@@ -12,8 +12,8 @@ from format1 import FOLDER
 from PIL import Image
 
 from seldfuse.core.labels import DCASE2025
-from seldfuse.encoders.audio_models import AudioTokens
 from seldfuse.encoders.audio_reader import AudioTokenReader
+from seldfuse.encoders.models import AudioTokens
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.formats.dcase import read_events
 from seldfuse.media.encode import write_wav
@@ -30,7 +30,7 @@ from seldfuse.synth.sounds.procedural import build_procedural_bank, synthesize
 from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.weights.find import WeightFiles
-from seldfuse_gdino.postprocessor import load as load_gdino
+from seldfuse_gdino.detector import load as load_gdino
 from seldfuse_keypoint.pair import PoseWeights
 
 SIDES = {"drawn from": False, "held out": True}

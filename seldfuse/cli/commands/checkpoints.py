@@ -27,7 +27,7 @@ def list_unless_asked_otherwise(context: typer.Context, as_json: AsJson = False)
     """List weights, and fetch what is missing.
 
     Checkpoints that come with seldfuse, and weights of large encoders; sizes of what is not there are approximate.
-    `seldfuse checkpoints fetch REFERENCE` downloads the weights of an encoder.
+    `seldfuse checkpoints fetch REFERENCE` downloads the weights of an encoder or a detector.
     """
     if context.invoked_subcommand is None:
         list_checkpoints(as_json)
@@ -50,20 +50,20 @@ def fetch(
         typer.Argument(metavar="REFERENCE", help="Name on the hub, such as microsoft/resnet-50.", show_default=False),
     ],
 ) -> None:
-    """Download weights of an encoder into the cache.
+    """Download weights of an encoder or a detector into the cache.
 
     Prints the SHA-256 and the path of each file; files that are there are left alone. SELDFUSE_CACHE names the cache
     folder, SELDFUSE_HUB another address than https://huggingface.co. Nothing else in seldfuse downloads.
     """
-    from seldfuse.weights.http import download as fetched
+    from seldfuse.weights.http import download
 
-    coming = _Coming()
-    with show_progress(coming.view):
-        for file in fetched(reference, coming):
+    line = _DownloadLine()
+    with show_progress(line.view):
+        for file in download(reference, line):
             typer.echo(f"{file.sha256}  {file.path}")
 
 
-class _Coming:
+class _DownloadLine:
     """The file that is coming, as a line."""
 
     def __init__(self) -> None:
@@ -92,9 +92,9 @@ def _list_bundled() -> Iterator[dict[str, Any]]:
 
 
 def _fetchable() -> Iterator[dict[str, Any]]:
-    from seldfuse.weights.find import PUBLISHED, find_weights_folder, is_downloaded
+    from seldfuse.weights.find import find_weights_folder, is_downloaded, list_published
 
-    for known in PUBLISHED:
+    for known in list_published():
         folder = find_weights_folder(known.reference)
         size_mb, state = (
             (_size_mb(folder), "fetched") if is_downloaded(known) else (float(known.size_mb), "not fetched")

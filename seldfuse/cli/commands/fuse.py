@@ -14,7 +14,7 @@ def fuse(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges members: mean, nercslip, tuned, or a TOML file.")] = "mean",
-    formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
+    formats: Annotated[str, typer.Option(help="Output formats; see `seldfuse plugins`.")] = "dcase,json",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry
 
-COLUMNS = ("kind", "name", "aliases", "state", "provides", "distribution", "version", "summary")
+COLUMNS = ("kind", "name", "aliases", "state", "provides", "needs", "distribution", "version", "summary")
+VIDEO = "video"
 COLOURS = {"ready": "green", "planned": "dim", "needs extra": "yellow", "failed": "red"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -23,7 +24,8 @@ plugins = typer.Typer(cls=CallableGroup, rich_markup_mode=None)
 def list_unless_asked_otherwise(context: typer.Context, as_json: AsJson = False) -> None:
     """List what plugins bring.
 
-    Backends, post-processors, features and writers, each with its state, and plugins that failed with the cause.
+    Backends, detectors, post-processors, encoders, features, augmentations, scores and writers, each with its state;
+    and plugins that failed, with the cause. A backend that needs video is worth less without pictures.
     """
     if context.invoked_subcommand is None:
         list_plugins(as_json)
@@ -44,7 +46,9 @@ def list_plugins(as_json: AsJson = False) -> None:
 
 
 def _rows(registry: "Registry") -> list[dict[str, Any]]:
-    return [_row(entry) for entry in sorted(registry.entries, key=lambda entry: (entry.value.kind, entry.value.name))]
+    # Intermediate features are nothing that anybody names.
+    shown = [entry for entry in registry.entries if getattr(entry.value, "listed", True)]
+    return [_row(entry) for entry in sorted(shown, key=lambda entry: (entry.value.kind, entry.value.name))]
 
 
 def _row(entry: "CatalogueEntry[Any]") -> dict[str, Any]:
@@ -55,6 +59,7 @@ def _row(entry: "CatalogueEntry[Any]") -> dict[str, Any]:
         "aliases": list(value.aliases),
         "state": entry.state,
         "provides": list(getattr(value, "provides", ())),
+        "needs_video": getattr(value, "needs_video", False),
         "distribution": entry.distribution,
         "version": entry.version,
         "summary": value.summary,
@@ -82,6 +87,7 @@ def _failed_row(failure: "PluginFailure") -> dict[str, Any]:
         "aliases": [],
         "state": "failed",
         "provides": [],
+        "needs_video": False,
         "distribution": failure.distribution,
         "version": failure.version,
         "summary": f"failed at the stage {failure.stage!r}; see below",
@@ -94,7 +100,8 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
 
     table = Table(*COLUMNS, box=None, pad_edge=False)
     for row in rows:
-        cells = (", ".join(row[column]) if isinstance(row[column], list) else row[column] for column in COLUMNS)
+        shown = {**row, "needs": VIDEO if row["needs_video"] else ""}
+        cells = (", ".join(shown[column]) if isinstance(shown[column], list) else shown[column] for column in COLUMNS)
         styles = (COLOURS[row["state"]] if column == "state" else "" for column in COLUMNS)
         table.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
     return table

@@ -29,13 +29,18 @@ def run(
         ),
     ],
     backends: Annotated[
-        str, typer.Option(help="Backends, separated by commas; name@checkpoint picks a checkpoint.")
+        str,
+        typer.Option(help="Backends, separated by commas, see `seldfuse plugins`; name@checkpoint picks a checkpoint."),
     ] = "doa,sde,sce",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges backends: mean, nercslip, tuned, or a TOML file.")] = "mean",
-    formats: Annotated[str, typer.Option(help="What is written for each clip: dcase, json.")] = "dcase,json",
+    formats: Annotated[
+        str, typer.Option(help="Output formats, separated by commas; see `seldfuse plugins`.")
+    ] = "dcase,json",
     split: Annotated[str | None, typer.Option(help="One split of a data set in the challenge's layout.")] = None,
-    save_posteriors: Annotated[bool, typer.Option("--save-posteriors", help="Keep what each backend says.")] = False,
+    save_posteriors: Annotated[
+        bool, typer.Option("--save-posteriors", help="Write the posteriors of each backend.")
+    ] = False,
     channels: Annotated[
         str | None,
         typer.Option(metavar="L,R", help="Which two channels are left and right, counted from 0, such as 0,1."),
@@ -47,21 +52,27 @@ def run(
         float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
     ] = 100.0,
     post: Annotated[
-        str, typer.Option(help="Post-processors that correct by what is to be seen; name@engine picks an engine.")
+        str,
+        typer.Option(
+            "--post",
+            "--detectors",
+            help="Detectors, by which the result is corrected, and post-processors, separated by commas; see "
+            "`seldfuse plugins`. name@engine picks an engine.",
+        ),
     ] = "",
     rules: Annotated[
         list[str] | None,
-        typer.Option(metavar="POST=FILE", help="Which thing speaks for which class: a file in place of the plugin's."),
+        typer.Option(metavar="DETECTOR=FILE", help="Which thing may be the source of which class: a file of rules."),
     ] = None,
-    vision: Annotated[str, typer.Option(help="How eyes are believed: bayes, rules, or a TOML file.")] = "bayes",
-    detector_fps: Annotated[float, typer.Option(metavar="HZ", help="Pictures a second that detectors look at.")] = 2.0,
+    vision: Annotated[str, typer.Option(help="How detections correct: bayes, rules, or a TOML file.")] = "bayes",
+    detector_fps: Annotated[float, typer.Option(metavar="HZ", help="Pictures a second that detectors get.")] = 2.0,
     explain: Annotated[bool, typer.Option("--explain", help="Show and write what was changed, and why.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Say what sounds in recordings: when, from where, how far away."""
+    """Find what sounds in recordings: when, from where, how far away."""
     from seldfuse.catalogue.host import load_registry
     from seldfuse.cli.console import print_note
     from seldfuse.core.clip import Clip
@@ -86,7 +97,7 @@ def run(
     )
     corrector = pipeline.corrector
     for name, detector in (corrector.detectors if corrector else {}).items():
-        print_note(f"{name} looks with {detector.engine_id}")
+        print_note(f"{name} detects with {detector.engine_id}")
     for request in requests:
         if request.value.needs_video and all(clip.video is None for clip in clips):
             print_note(f"{request.instance} uses pictures, and no input has any: it goes by sound alone")
@@ -118,14 +129,14 @@ def run(
 
 
 def _rules(texts: list[str]) -> dict[str, Path]:
-    """Files of rules by post-processor. Raises UsageError."""
+    """Read files of rules by detector. Raises UsageError."""
     from seldfuse.errors import UsageError
 
     found = {}
     for text in texts:
         name, equals, file = text.partition("=")
         if not (name and equals and file):
-            raise UsageError(f"--rules expects a post-processor and a file, such as keypoint=rules.toml, got {text!r}")
+            raise UsageError(f"--rules expects a detector and a file, such as keypoint=rules.toml, got {text!r}")
         found[name] = Path(file)
     return found
 
@@ -142,11 +153,11 @@ def _stages(stats: "RunStats") -> "RenderableType":
 
 
 def _timing(stats: "RunStats") -> str:
-    """Where the time went; nothing where nothing was heard."""
+    """Where the time went; nothing where no sound was read."""
     spent = sum(stats.stage_s.values())
     if stats.audio_s == 0:
         return ""
     stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in stats.stage_s.items())
-    looks = [f"; {name} looked at {pictures} pictures" for name, pictures in stats.frames_detected.items()]
+    detected = [f"; {name} got {pictures} pictures" for name, pictures in stats.frames_detected.items()]
     speed = f"{stats.audio_s:.0f} s of sound in {spent:.1f} s, {stats.audio_s / spent:.0f} × real time"
-    return f"{speed}: {stages}{''.join(looks)}"
+    return f"{speed}: {stages}{''.join(detected)}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    backend: Annotated[str, typer.Argument(help="Name of the backend: doa, sde, sce, baseline, or a plugin's.")],
+    backend: Annotated[str, typer.Argument(help="Name of the backend; see `seldfuse plugins`.")],
     data: Annotated[
         list[str] | None,
         typer.Option(help="Folder of labelled clips, or synth (random scenes); with =WEIGHT several are mixed."),

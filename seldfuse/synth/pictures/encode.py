@@ -16,19 +16,22 @@ from seldfuse.synth.scene import ScenePlan
 
 
 def encode_views(
-    scenes: Sequence[ScenePlan], cutouts: CutoutSet, backgrounds: BackgroundSet, encoder: ImageEncoderModel
+    scenes: Sequence[ScenePlan],
+    cutouts: CutoutSet,
+    backgrounds: BackgroundSet,
+    encoder: ImageEncoderModel,
+    has_mirror: bool = True,
 ) -> EncoderTokens:
-    """Encode the pictures of scenes of one length that have views, each as it is and flipped."""
-    sides = [_encode_sides(scene, cutouts, backgrounds, encoder) for scene in scenes]
-    plain, flipped = zip(*sides, strict=True)
-    return EncoderTokens(torch.stack(plain), torch.stack(flipped))
+    """Encode the pictures of scenes of one length that have views, and flipped where the encoder has a mirror."""
+    pictures = [_render_pictures(scene, cutouts, backgrounds, encoder) for scene in scenes]
+    plain = torch.stack([encode_distinct(one, encoder) for one in pictures])
+    if not has_mirror:
+        return EncoderTokens(plain)
+    return EncoderTokens(plain, torch.stack([encode_distinct(one.flip(-1), encoder) for one in pictures]))
 
 
-def _encode_sides(
+def _render_pictures(
     scene: ScenePlan, cutouts: CutoutSet, backgrounds: BackgroundSet, encoder: ImageEncoderModel
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     frames = render_frames(scene, cutouts, backgrounds, fps=encoder.rate_hz)
-    pictures = torch.stack(
-        [resize_to_encoder(picture, CAMERA, encoder.height_px, encoder.width_px) for picture in frames]
-    )
-    return encode_distinct(pictures, encoder), encode_distinct(pictures.flip(-1), encoder)
+    return torch.stack([resize_to_encoder(picture, CAMERA, encoder.height_px, encoder.width_px) for picture in frames])

@@ -17,7 +17,7 @@ def drop_picture(batch: TrainingBatch, share: float, rng: np.random.Generator) -
         return batch
 
     def drop(tokens: EncoderTokens) -> EncoderTokens:
-        of_sound = tokens.flipped is None
+        of_sound = tokens.input == "audio"
         return tokens if of_sound else tokens.map(lambda side: side.index_fill(0, rows, torch.nan))
 
     return replace(batch, embeddings={name: drop(tokens) for name, tokens in batch.embeddings.items()})

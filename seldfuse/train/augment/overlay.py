@@ -49,8 +49,8 @@ def overlay_clips(batch: TrainingBatch, share: float, rng: np.random.Generator) 
 
 
 def _mix_audio_tokens(tokens: EncoderTokens, rows: Tensor, others: Tensor) -> EncoderTokens:
-    """Mix tokens of sound, which have no mirrored side; those of pictures stay."""
-    if tokens.flipped is not None:
+    """Mix tokens of sound; those of pictures stay."""
+    if tokens.input != "audio":
         return tokens
     return tokens.map(lambda side: side.index_copy(0, rows, (side[rows] + side[others]) / 2))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from seldfuse.core.labels import LabelSet
-from seldfuse.encoders.load import load_encoder_cached
+from seldfuse.encoders.load import LoadedEncoder, load_encoder_cached
 from seldfuse.errors import UsageError
 from seldfuse.synth.bank import SceneSupply
 from seldfuse.synth.draw import SceneIngredients
@@ -33,7 +33,7 @@ class TrainingData:
     """What a training learns from and is judged by; `windows` is how many windows of 5 s the folders hold.
 
     Of several processes the first one judges; the others have no validation. `encoders` are those whose tokens the
-    batches hold, with their versions.
+    batches hold, with their versions; `logmel_encoders` are those among them that take log-mel spectrograms.
     """
 
     scenes: SceneSource
@@ -42,6 +42,7 @@ class TrainingData:
     found: tuple[str, ...]
     folders: tuple[FolderSource | FolderValidation, ...]
     encoders: Mapping[str, str] = field(default_factory=dict)
+    logmel_encoders: tuple[LoadedEncoder, ...] = ()
 
     @property
     def problems(self) -> list[str]:
@@ -67,6 +68,8 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     """
     if not recipe.data:
         raise UsageError("expected data to train on; name it: --data FOLDER, or --data synth --sounds FOLDER")
+    encoders = {reference: load_encoder_cached(reference, str(device)) for reference in recipe.encoders}
+    by_logmel = tuple(encoder for encoder in encoders.values() if encoder.value.input == "logmel")
     clips = _Clips()
     opened: list[SceneSource] = []
     for part in recipe.data:
@@ -82,8 +85,8 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     read: tuple[FolderSource | FolderValidation, ...] = tuple(folders)
     if isinstance(validation, FolderValidation):
         read = (*read, validation)
-    versions = {name: load_encoder_cached(name, str(device)).version for name in recipe.encoders}
-    return TrainingData(scenes, validation, sum(map(len, folders)), tuple(clips.problems), read, versions)
+    versions = {reference: encoder.version for reference, encoder in encoders.items()}
+    return TrainingData(scenes, validation, sum(map(len, folders)), tuple(clips.problems), read, versions, by_logmel)
 
 
 def _folder(

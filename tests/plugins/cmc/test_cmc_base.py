@@ -14,7 +14,7 @@ from seldfuse.checkpoint import save_checkpoint
 from seldfuse.compat.transformers import import_transformers
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
-from seldfuse.encoders.catalogue import load_audio_encoder, load_image_encoder
+from seldfuse.encoders.load import load_encoder
 from seldfuse.errors import UsageError
 from seldfuse.inference.clips import NO_PICTURE
 from seldfuse.media.encode import write_wav
@@ -25,7 +25,7 @@ from seldfuse_cmc.train import CmcTask
 
 CPU = torch.device("cpu")
 WEIGHTS = {"clap": "laion/clap-htsat-unfused", "owlvit": "google/owlvit-base-patch32"}
-HEARD = {"encoder": "clap", "tokens": 1, "channels": 16 + 12, "dropped": 0.0}
+HEARD = {"encoder": "clap", "tokens": 1, "channels": 16 + 12, "dropout": 0.0}
 SEEN = {"encoder": "owlvit", "tokens": 8, "channels": 16}
 """What the tiny models give."""
 
@@ -45,14 +45,19 @@ def recipe() -> Recipe:
 def network(recipe: Recipe, **trunk: Any) -> Cmc:
     """The preset's network for the tiny encoders, its trunk perhaps smaller."""
     torch.manual_seed(0)
-    settings = {**recipe.network, "heard": HEARD, "seen": SEEN, "trunk": {**recipe.network["trunk"], **trunk}}
+    settings = {
+        **recipe.network,
+        "audio_tokens": HEARD,
+        "visual_tokens": SEEN,
+        "trunk": {**recipe.network["trunk"], **trunk},
+    }
     return from_settings(settings, DCASE2025)
 
 
 def test_the_preset_has_the_sizes_of_the_real_encoders(recipe: Recipe) -> None:
     library = import_transformers()
     sound, picture = library.ClapAudioConfig(), library.OwlViTVisionConfig()
-    heard, seen = recipe.network["heard"], recipe.network["seen"]
+    heard, seen = recipe.network["audio_tokens"], recipe.network["visual_tokens"]
     assert recipe.encoders == (heard["encoder"], seen["encoder"]) == tuple(WEIGHTS)
     last_map = sound.patch_embeds_hidden_size * 2 ** (len(sound.depths) - 1)
     assert (heard["tokens"], heard["channels"]) == (1, last_map + sound.projection_dim)
@@ -65,8 +70,8 @@ def test_the_preset_has_the_sizes_of_the_real_encoders(recipe: Recipe) -> None:
 
 def test_at_full_size_it_runs_forward_and_backward(recipe: Recipe, models: Path) -> None:
     clap, owlvit = (
-        load_audio_encoder("clap", str(models / "clap"), CPU),
-        load_image_encoder("owlvit", str(models / "owlvit"), CPU),
+        load_encoder(f"clap@{models / 'clap'}", CPU).model,
+        load_encoder(f"owlvit@{models / 'owlvit'}", CPU).model,
     )
     sound = torch.from_numpy(noise(10.0)[:1])
     pictures = torch.randint(0, 256, (10, 3, owlvit.height_px, owlvit.width_px), dtype=torch.uint8)
@@ -129,8 +134,8 @@ def saved(recipe: Recipe, folder: Path) -> Path:
     for attention in (*small.hearing, *small.seeing):
         attention.gate.data.fill_(1.0)
     versions = {
-        "clap": load_audio_encoder("clap", None, CPU).version,
-        "owlvit": load_image_encoder("owlvit", None, CPU).version,
+        "clap": load_encoder("clap", CPU).version,
+        "owlvit": load_encoder("owlvit", CPU).version,
     }
     settings = {"features": list(recipe.features), "encoders": versions, "network": small.settings(), "training": {}}
     save_checkpoint(folder, small, "cmc", DCASE2025, settings)
@@ -181,10 +186,10 @@ def test_it_learns_from_folders_with_weights_that_the_user_names(
     small = {**parse_recipe(read_preset(CmcTask.recipes, "base")).network["trunk"], **SMALL}
     assigned = {
         "encoders": json.dumps(references),
-        "network.heard": _inline(HEARD),
-        "network.seen": _inline(SEEN),
+        "network.audio_tokens": _inline(HEARD),
+        "network.visual_tokens": _inline(SEEN),
         "network.trunk": _inline(small),
-        "run.batch": "2",
+        "run.batch_size": "2",
         "run.validate_every": "1",
     }
     assignments = [word for key, value in assigned.items() for word in ("--set", f"{key}={value}")]

@@ -24,8 +24,8 @@ from seldfuse.synth.pictures.objects import draw_object
 from seldfuse.vision.recorded import SUFFIX
 from seldfuse_gdino import yolox
 from seldfuse_gdino.coco import THINGS
+from seldfuse_gdino.detector import RULES, load
 from seldfuse_gdino.engine import PhraseBoxes, to_detections
-from seldfuse_gdino.postprocessor import RULES, load
 from seldfuse_gdino.vocabulary import Vocabulary
 
 CPU = torch.device("cpu")

@@ -23,9 +23,9 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.core.rules import Rules
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.weights.find import find_weights_folder
+from seldfuse_gdino.detector import RULES, load
 from seldfuse_gdino.grounding import GroundingPrompt, ImagePreparation, gather_boxes
 from seldfuse_gdino.groundingdino import TextEncoder
-from seldfuse_gdino.postprocessor import RULES, load
 from seldfuse_gdino.vocabulary import Vocabulary
 
 CPU = torch.device("cpu")
@@ -74,7 +74,7 @@ def easily_pleased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rules = tmp_path / "pleased.toml"
     text = RULES.read_text(encoding="utf-8").replace("_above = 0.25", "_above = 0.01")
     rules.write_text(text, encoding="utf-8")
-    monkeypatch.setattr("seldfuse_gdino.postprocessor.RULES", rules)
+    monkeypatch.setattr("seldfuse_gdino.detector.RULES", rules)
 
 
 # Questions and answers

@@ -14,9 +14,9 @@ from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.rules import Rules
 from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
+from seldfuse_keypoint.detector import RULES, load
 from seldfuse_keypoint.people import select_people
 from seldfuse_keypoint.places import PersonBoxes
-from seldfuse_keypoint.postprocessor import RULES, load
 
 CPU = torch.device("cpu")
 SILENCE = ArrayAudio(np.zeros((2, 2400), dtype=np.float32))

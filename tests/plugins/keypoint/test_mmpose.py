@@ -14,9 +14,9 @@ import torch
 from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import KEYPOINTS, Detections
 from seldfuse.errors import CheckpointError
+from seldfuse_keypoint.detector import load
 from seldfuse_keypoint.mmpose import _built, _quiet
 from seldfuse_keypoint.openmmlab import load_mmpose
-from seldfuse_keypoint.postprocessor import load
 
 pytest.importorskip("mmpose", reason="mmpose is not installed; `make test-extras` runs these tests with it")
 

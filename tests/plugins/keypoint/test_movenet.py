@@ -15,8 +15,8 @@ from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import Detections
 from seldfuse.errors import CheckpointError
 from seldfuse_keypoint import movenet
+from seldfuse_keypoint.detector import load
 from seldfuse_keypoint.movenet import fit_to_square
-from seldfuse_keypoint.postprocessor import load
 
 pytest.importorskip("onnxruntime", reason="movenet needs onnxruntime")
 

@@ -13,7 +13,7 @@ from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import Detections
 from seldfuse.errors import CheckpointError
 from seldfuse_keypoint.crops import crop_boxes, extract_crops, find_peaks, to_picture_pixels
-from seldfuse_keypoint.postprocessor import load
+from seldfuse_keypoint.detector import load
 
 CPU = torch.device("cpu")
 CLIP = Clip("talk", ArrayAudio(np.zeros((2, 2400), dtype=np.float32)))
