@@ -64,6 +64,7 @@ def test_the_listing_tells_all_about_a_backend(listing: dict[str, Any]) -> None:
         "aliases": ["acme"],
         "state": "ready",
         "provides": ["activity", "direction"],
+        "needs_video": False,
         "distribution": "acme-panning",
         "version": "1.0",
         "summary": "concerts: whatever sounds is music, and its level difference says where",
@@ -74,7 +75,7 @@ def test_the_listing_tells_all_about_a_backend(listing: dict[str, Any]) -> None:
 
 def test_the_listing_tells_what_is_ready_and_what_needs_an_extra(listing: dict[str, Any]) -> None:
     rows = {(row["kind"], row["name"]): row for row in listing["plugins"]}
-    assert rows["postprocessor", "keypoint"]["state"] == "ready"
+    assert rows["detector", "keypoint"]["state"] == "ready"
     assert rows["backend", "laser"]["state"] == "needs extra"
     assert rows["backend", "laser"]["remedy"] == "`pip install 'acme-extra[lasers]'`"
 
@@ -111,11 +112,11 @@ def test_the_table_shows_every_state_and_the_failures_below(third_party: Path) -
     assert (done.returncode, done.stderr) == (0, "")
     table, _, notes = done.stdout.partition("\n\n")
     lines = [line.split() for line in table.splitlines()]
-    assert lines[0] == ["kind", "name", "aliases", "state", "provides", "distribution", "version", "summary"]
+    assert lines[0] == ["kind", "name", "aliases", "state", "provides", "needs", "distribution", "version", "summary"]
     assert ["backend", "panning", "acme", "ready", "activity,", "direction", "acme-panning", "1.0"] in [
         line[:8] for line in lines
     ]
-    assert ["postprocessor", "keypoint", "ready"] in [line[:3] for line in lines]
+    assert ["detector", "keypoint", "ready"] in [line[:3] for line in lines]
     assert ["backend", "laser", "needs", "extra"] in [line[:4] for line in lines]
     assert ["plugin", "import_error", "failed"] in [line[:3] for line in lines]
     assert "backend laser needs an extra: `pip install 'acme-extra[lasers]'`\n" in notes

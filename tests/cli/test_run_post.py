@@ -1,4 +1,4 @@
-"""Eyes in the whole run: options, files, tables, failures; and the numbers that are fitted to what was kept."""
+"""Detectors in the whole run: options, files, tables, failures, provenance."""
 
 import json
 import tomllib
@@ -13,7 +13,7 @@ from worlds import THREE, call, film, save_random
 
 import seldfuse
 from seldfuse.catalogue import host
-from seldfuse.catalogue.registry import CatalogueEntry, DetectorRequest, Registry
+from seldfuse.catalogue.registry import CatalogueEntry, Registry
 from seldfuse.catalogue.values import Detector
 from seldfuse.cli.changes import build_changes_table
 from seldfuse.core.detections import Detections
@@ -21,9 +21,9 @@ from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import PluginError, UsageError
 from seldfuse.vision.settings import VisionSettings
 
-SPEC = Detector(name="fake", api_version=1, summary="sees a thing", load="test_run_post:load")
+VALUE = Detector(name="fake", api_version=2, summary="sees a thing", load=f"{__name__}:load")
 ASKED: list[float] = []
-"""The times at which the fake looked."""
+"""The times of the frames that the fake got."""
 
 
 class Fake:
@@ -31,7 +31,7 @@ class Fake:
 
     def __init__(self, engine: str | None) -> None:
         self.rules = Rules({name: Rule(("thing",)) for name in THREE.names})
-        self.looks_with, self.lasting, self.engine = f"engine {engine}", True, engine
+        self.engine_id, self.cacheable, self.engine = f"engine {engine}", True, engine
 
     def detect(self, _clip: Any, frames: Any, _seen: Any) -> Detections:
         if self.engine == "broken":
@@ -42,7 +42,7 @@ class Fake:
 
 def load(engine: str | None, _device: torch.device, rules: Path | None) -> Any:
     if engine == "odd":
-        return "no post-processor"
+        return "no detector"
     fake = Fake(engine)
     fake.rules = fake.rules if rules is None else Rules.read(rules, THREE)
     return fake
@@ -53,7 +53,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake beside what is installed, under its name."""
     ASKED.clear()
     found = host.load_registry()
-    with_fake = Registry((*found.entries, CatalogueEntry(SPEC, "acme", "1.0")), found.failures)
+    with_fake = Registry((*found.entries, CatalogueEntry(VALUE, "acme", "1.0")), found.failures)
     monkeypatch.setattr(host, "load_registry", lambda: with_fake)
     monkeypatch.setattr("seldfuse.pipeline.load_registry", lambda: with_fake)
 
@@ -73,15 +73,11 @@ def run(world: dict[str, str], out: Path, *more: str) -> int:
     return call("run", world["video"], *options)
 
 
-def request(engine: str | None = None) -> DetectorRequest:
-    return DetectorRequest(SPEC, "fake" if engine is None else f"fake@{engine}", engine, "acme")
-
-
 def test_a_run_looks_corrects_and_tells(world: dict[str, str], tmp_path: Path, capsys: Any) -> None:
     assert run(world, tmp_path, "--post", "fake@good", "--explain") == 0
     shown = capsys.readouterr()
-    assert "note: fake@good looks with engine good" in shown.err
-    assert "fake@good looked at 6 pictures" in shown.err
+    assert "note: fake@good detects with engine good" in shown.err
+    assert "fake@good got 6 pictures" in shown.err
     assert "what the eyes changed" in shown.out
     changes = pd.read_csv(tmp_path / "a.changes.csv")
     assert list(changes.columns[:3]) == ["frame", "class", "track"]
@@ -98,12 +94,12 @@ def test_another_fusion_asks_no_detector(world: dict[str, str], tmp_path: Path, 
     other.write_text("[decode]\nthreshold = 0.06\n")
     assert run({**world, "fusion": str(other)}, tmp_path, "--post", "fake") == 0
     assert len(ASKED) == asked
-    assert "looked at" not in capsys.readouterr().err.partition("other.toml")[2]
+    assert "fake got" not in capsys.readouterr().err.partition("other.toml")[2]
 
 
 def test_the_library_corrects_as_the_command_does(world: dict[str, str]) -> None:
-    (plain,) = seldfuse.run(world["video"], world["backends"], world["fusion"])
-    (seen,) = seldfuse.run(world["video"], world["backends"], world["fusion"], post=[request()])
+    (plain,) = seldfuse.run(world["video"], world["backends"], fusion=world["fusion"])
+    (seen,) = seldfuse.run(world["video"], world["backends"], fusion=world["fusion"], post="fake")
     assert plain.posterior.onscreen is None
     assert len(plain.changes) == 0
     assert seen.posterior.onscreen is not None
@@ -116,11 +112,11 @@ def test_a_broken_detector_is_a_note_and_with_fail_fast_an_end(
     world: dict[str, str], tmp_path: Path, capsys: Any
 ) -> None:
     assert run(world, tmp_path, "--post", "fake@broken,fake") == 0
-    assert "the post-processor fake@broken failed (ValueError: out of order)" in capsys.readouterr().err
+    assert "the detector fake@broken failed (ValueError: out of order)" in capsys.readouterr().err
     assert (tmp_path / "a.csv").is_file()
     assert run(world, tmp_path, "--post", "fake@broken", "--overwrite", "--fail-fast") == 3
     with pytest.raises(PluginError, match="out of order"):
-        list(seldfuse.run(world["video"], world["backends"], world["fusion"], post=[request("broken")]))
+        list(seldfuse.run(world["video"], world["backends"], fusion=world["fusion"], post=["fake@broken"]))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +124,7 @@ def test_a_broken_detector_is_a_note_and_with_fail_fast_an_end(
     [
         (("--post", "fake@"), "expected an engine after the @, got 'fake@'; type 'fake' for the first that is ready"),
         (("--post", "fake,fake"), "names the same thing twice"),
-        (("--post", "fake", "--rules", "keypoint"), "expects a post-processor and a file, such as keypoint=rules.toml"),
+        (("--post", "fake", "--rules", "keypoint"), "expects a detector and a file, such as keypoint=rules.toml"),
         (("--post", "fake", "--rules", "door=x.toml"), "--rules for door, but --post has fake"),
         (("--post", "fake", "--rules", "fake=none.toml"), "there is no such file of rules: none.toml"),
         (("--post", "fake", "--vision", "magic"), "--vision expects bayes, rules, or a TOML file, got 'magic'"),
@@ -144,8 +140,9 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_something_that_is_no_post_processor_is_named(world: dict[str, str], tmp_path: Path, capsys: Any) -> None:
     assert run(world, tmp_path, "--post", "fake@odd") == 3
-    assert "must return an object with rules, looks_with, lasting and detect(clip, frames, seen), got str" in (
-        capsys.readouterr().err
+    assert (
+        "must return an object with rules, engine_id, cacheable and detect(clip, frames, seen), got str without rules, "
+        "engine_id, cacheable, detect; tell the makers of acme" in capsys.readouterr().err
     )
 
 
@@ -158,7 +155,7 @@ def test_rules_of_the_user_s_own_take_the_place_of_the_plugin_s(world: dict[str,
 
 
 def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict[str, str]) -> None:
-    (result,) = seldfuse.run(world["video"], world["backends"], world["fusion"], post=[request()])
+    (result,) = seldfuse.run(world["video"], world["backends"], fusion=world["fusion"], post="fake")
     rows = {
         "frame": [3, 4, 5, 9], "cls": [1, 1, 1, 0], "track": 0, "azimuth_deg_before": 10.0,
         "azimuth_deg": [20.0, 20.0, 20.0, 10.0], "onscreen_before": 0.4, "onscreen": [0.9, 0.9, 0.9, 0.3],
@@ -178,12 +175,12 @@ def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mode = 'magic'", "'magic' is no mode of seeing"),
-        ("looks = 3", "'looks' is no setting of seeing"),
-        ("disbelief = 2", "disbelief must be a share from 0 to 1, got 2"),
-        ("[sight.keypoint]\nrecall = { knock = 1.5 }", r"sight.keypoint.recall must be a share from 0 to 1, got 1.5"),
-        ("[sight.keypoint]\nrecal = 1", "did you mean 'recall'"),
-        ("memory_s = -1", "memory_s must be a number, 0 or more, got -1"),
+        ("mode = 'magic'", "'magic' is no "),
+        ("looks = 3", "'looks' is no vision setting"),
+        ("uninformative_rate = 2", "uninformative_rate must be a share from 0 to 1, got 2"),
+        ("[detectors.keypoint]\nrecall = { knock = 1.5 }", r"detectors.keypoint.recall must be a share from 0 to 1, got 1.5"),
+        ("[detectors.keypoint]\nrecal = 1", "did you mean 'recall'"),
+        ("smoothing_s = -1", "smoothing_s must be a number, 0 or more, got -1"),
         ("mode = ", "no TOML"),
     ],
 )

@@ -30,7 +30,8 @@ from seldfuse.synth.bank import SceneSupply
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.sounds.procedural import build_procedural_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
-from seldfuse.train.augment import drop_picture, swap_channels
+from seldfuse.train.augment.channel_swap import swap_channels
+from seldfuse.train.augment.drop_picture import drop_picture
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.folder import FolderSource
 from seldfuse.train.data.labelled_files import find_labelled_files

@@ -1,4 +1,4 @@
-"""Who looks, at which pictures, what is kept of it, and what happens when it goes wrong."""
+"""Which detector gets which pictures, what is stored, and what happens when it goes wrong."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import CheckpointError, MediaError, PluginError, UsageError
-from seldfuse.vision.corrector import BLIND, VisualCorrector
+from seldfuse.vision.corrector import NO_PICTURE, VisualCorrector
 from seldfuse.vision.detection_store import read_detections
 from seldfuse.vision.validate import drop_invalid
 
@@ -48,9 +48,9 @@ class Pictures:
 class Fake:
     """Sees a bell at one place in each picture, or `gives` something else, and notes what it was asked."""
 
-    def __init__(self, rules: Rules = RULES, looks_with: str = "fake 1", gives: Any = None) -> None:
-        self.rules, self.looks_with, self.gives = rules, looks_with, gives
-        self.lasting = True
+    def __init__(self, rules: Rules = RULES, engine_id: str = "fake 1", gives: Any = None) -> None:
+        self.rules, self.engine_id, self.gives = rules, engine_id, gives
+        self.cacheable = True
         self.times_s: list[float] = []
         self.told: list[int | None] = []
 
@@ -98,7 +98,7 @@ def look(eyes: VisualCorrector, video: Pictures | None, posterior: Posterior, co
 
 
 def test_only_pictures_of_times_at_which_a_class_with_a_rule_sounds_are_decoded_once_for_all() -> None:
-    first, second, idle = Fake(), Fake(looks_with="fake 2"), Fake(Rules({"door": Rule(("door",))}))
+    first, second, idle = Fake(), Fake(engine_id="fake 2"), Fake(Rules({"door": Rule(("door",))}))
     video, watch = Pictures(), RunStats()
     eyes = VisualCorrector({"one": first, "two": second, "idle": idle})
     eyes.correct(clip(video), None, said(1, 2, 12, 25), watch)
@@ -142,7 +142,7 @@ def test_results_do_not_depend_on_what_earlier_runs_looked_at(tmp_path: Path) ->
 @pytest.mark.parametrize("other", ["content", "detector", "rate"])
 def test_what_was_kept_of_something_else_does_not_count(tmp_path: Path, other: str) -> None:
     look(VisualCorrector({"one": Fake()}, folder=tmp_path), Pictures(), said(1))
-    fake = Fake(looks_with="fake 2" if other == "detector" else "fake 1")
+    fake = Fake(engine_id="fake 2" if other == "detector" else "fake 1")
     eyes = VisualCorrector({"one": fake}, rate_hz=4.0 if other == "rate" else 2.0, folder=tmp_path)
     look(eyes, Pictures(), said(1), "xyz" if other == "content" else "abc")
     assert fake.times_s
@@ -150,7 +150,7 @@ def test_what_was_kept_of_something_else_does_not_count(tmp_path: Path, other: s
 
 def test_what_may_change_is_not_kept(tmp_path: Path) -> None:
     fake = Fake()
-    fake.lasting = False
+    fake.cacheable = False
     look(VisualCorrector({"one": fake}, folder=tmp_path), Pictures(), said(1))
     assert fake.times_s
     assert not list(tmp_path.iterdir())
@@ -167,10 +167,10 @@ def test_damaged_files_count_as_nothing(tmp_path: Path, damage: str) -> None:
 
 def test_a_detector_that_raises_midway_is_named_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seldfuse.vision.corrector.BATCH_FRAMES", 1)
-    broken, good = Broken(ValueError("no more"), after=1), Fake(looks_with="fake 2")
+    broken, good = Broken(ValueError("no more"), after=1), Fake(engine_id="fake 2")
     result = look(VisualCorrector({"broken": broken, "good": good}), Pictures(), said(1, 12))
     assert result.notes == (
-        "the post-processor broken failed (ValueError: no more); the rest of the clip went on without it",
+        "the detector broken failed (ValueError: no more); the rest of the clip went on without it",
     )
     assert (broken.times_s, good.times_s) == ([0.0], [0.0, 1.0])
     assert onscreen(result.refinement.posterior, 12) > 0.6
@@ -181,7 +181,7 @@ def test_a_detector_that_raises_midway_is_named_and_the_others_go_on(monkeypatch
 
 def test_something_else_than_detections_is_refused() -> None:
     result = look(VisualCorrector({"odd": Fake(gives=[1, 2])}), Pictures(), said(1))
-    assert result.notes[0].startswith("the post-processor odd must give Detections, gave list;")
+    assert result.notes[0].startswith("the detector odd must give Detections, gave list;")
 
 
 def test_nothing_to_look_with_fails_the_clip_and_other_errors_of_ours_are_notes() -> None:
@@ -194,7 +194,7 @@ def test_nothing_to_look_with_fails_the_clip_and_other_errors_of_ours_are_notes(
 def test_corrupt_pictures_and_none_at_all_leave_what_was_heard(tmp_path: Path) -> None:
     before = said(1, 12)
     blind = look(VisualCorrector({"one": Fake()}), None, before)
-    assert (blind.refinement.posterior is before, blind.notes) == (True, (BLIND,))
+    assert (blind.refinement.posterior is before, blind.notes) == (True, (NO_PICTURE,))
     torn = look(VisualCorrector({"one": Fake()}, folder=tmp_path), Pictures(fails_s=0.0), before)
     assert torn.refinement.posterior is before
     assert torn.notes == ("the picture could not be read, and corrected nothing (the file is torn)",)

@@ -72,7 +72,7 @@ def candidate(score: float) -> np.ndarray:
 
 def test_shares_of_what_was_shown_become_pixels(saying: Callable[[np.ndarray], Any]) -> None:
     looker = saying(np.stack([candidate(0.9), candidate(0.05)]))
-    assert looker.looks_with == f"movenet {sha256(b'weights').hexdigest()[:8]} on cpu"
+    assert looker.engine_id == f"movenet {sha256(b'weights').hexdigest()[:8]} on cpu"
     found = looker.detect(CLIP, [frame(360, 640), frame(425, 640, 0.5)], None)
     boxes = found.table[["time_s", "left_px", "top_px", "right_px", "bottom_px"]].values
     # The second was filled up from 425 to 440 pixels.

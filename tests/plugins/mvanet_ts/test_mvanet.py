@@ -17,7 +17,9 @@ from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import UsageError
 from seldfuse.nn.audio_guided import AudioGuidedAttention
 from seldfuse.nn.onscreen_attention import OnscreenAttention
-from seldfuse.train.augment import drop_picture, mix_clips, swap_channels
+from seldfuse.train.augment.channel_swap import swap_channels
+from seldfuse.train.augment.drop_picture import drop_picture
+from seldfuse.train.augment.mixup import mix_clips
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.initialize import copy_weights
 from seldfuse.train.recipe import parse_recipe, read_preset
