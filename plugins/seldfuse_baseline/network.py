@@ -46,7 +46,7 @@ class BaselineConfig:
 class BaselineNetwork(nn.Module):
     """Three convolutions, a recurrent layer gated by itself, attention that knows no positions, two linear layers.
 
-    `mean` and `deviation` standardise each channel and mel band. The published network has no such thing: 0 and 1,
+    `mean` and `deviation` standardize each channel and mel band. The published network has no such thing: 0 and 1,
     which they are until `set_statistics`, change nothing.
     """
 
@@ -84,12 +84,12 @@ class BaselineNetwork(nn.Module):
         self.output = nn.Linear(dim, TRACKS * ELEMENTS * classes)
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.mean.copy_(mean.view_as(self.mean))
         self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 
     def forward(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame out"]:
-        """The activated head, flattened over track, element and class; a frame for every five columns."""
+        """Compute the activated head, flattened over track, element and class; a frame for every five columns."""
         x = self.convolutions((logmel - self.mean) / self.deviation)  # (batch, channels, frame, 2)
         x = x.transpose(1, 2).flatten(2)  # (batch, frame, 2 × channels)
         value, gate = self.recurrent(x)[0].tanh().chunk(2, dim=-1)
@@ -101,20 +101,20 @@ class BaselineNetwork(nn.Module):
         return torch.stack([x.tanh(), y.tanh(), distance.relu()], dim=-2).flatten(2)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again."""
+        """Describe what `from_settings` needs to build this network again."""
         return asdict(self.config)
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> BaselineNetwork:
-    """A fresh network. Raises CheckpointError for a setting that this version does not know."""
+    """Build a fresh network. Raises CheckpointError for a setting that this version does not know."""
     return BaselineNetwork(BaselineConfig.from_json(settings), len(labels))
 
 
 def to_posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
-    """The output as a three-track posterior, its directions folded to the front."""
-    said = posterior_from_accddoa(output, labels, TRACKS)
-    assert said.direction is not None
-    return replace(said, direction=fold_to_front(said.direction))
+    """Turn the output into a three-track posterior, its directions folded to the front."""
+    posterior = posterior_from_accddoa(output, labels, TRACKS)
+    assert posterior.direction is not None
+    return replace(posterior, direction=fold_to_front(posterior.direction))
 
 
 def _convolution(channels_in: int, channels_out: int, pool: tuple[int, int], dropout: float) -> nn.Sequential:

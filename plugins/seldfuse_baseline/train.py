@@ -1,4 +1,4 @@
-"""How the baseline learns."""
+"""The training of the baseline: its loss, and its posterior."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ class BaselineTask:
         truth: Posterior,
         settings: Mapping[str, Any],  # noqa: ARG002
     ) -> Float[Tensor, ""]:
-        """ADPIT, which has nothing to set."""
+        """Compute ADPIT, which has nothing to set."""
         return adpit_loss(output, adpit_targets(truth))
 
     def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:

@@ -1,4 +1,4 @@
-"""CMC, the Cross-Modal Conformer: every block asks what kind of sound it is, and what stands in the picture.
+"""CMC, the Cross-Modal Conformer: every block attends to the kind of sound and to the picture.
 
 After Berghi and Jackson (Surrey), second in the audio-visual track of DCASE 2025 Task 3, arXiv 2509.06598: log-mel, ILD
 and stpACC through a Conformer that attends to language-aligned embeddings of sound and picture. Which layers it adds is
@@ -48,9 +48,9 @@ ELEMENTS = 4
 
 @dataclass(frozen=True)
 class TokenSettings:
-    """What an encoder gives: `tokens` vectors of `channels` values for each frame.
+    """Tokens of an encoder: `tokens` vectors of `channels` values for each frame.
 
-    In training the share `dropout` of the clips does without; for pictures that is augmentation's affair (`blind`).
+    In training the share `dropout` of the clips does without; for pictures that is an augmentation (`drop_picture`).
     """
 
     encoder: str
@@ -78,7 +78,7 @@ class Cmc(nn.Module):
     """A trunk whose blocks attend to tokens of sound and of picture, and a multi-ACCDDOA head with on-screen.
 
     Either kind of tokens may be missing, for a clip or a frame; without both it is a plain Conformer. On-screen is
-    judged by looking where each track hears its class.
+    judged by attending to the columns at which each track places its class.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Cmc(nn.Module):
         features: Float[Tensor, "batch channel time mel"],
         embeddings: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> Float[Tensor, "batch frame out"]:
-        """The activated head, flattened over track, element and class.
+        """Compute the activated head, flattened over track, element and class.
 
         `embeddings` are tokens `[batch, frame, token, channel]` by the names of encoders. Raises UsageError where their
         sizes are not the network's.
@@ -130,7 +130,7 @@ class Cmc(nn.Module):
         return torch.stack([x_axis, y_axis, distance, onscreen.unflatten(2, (TRACKS, -1))], dim=-2).flatten(2)
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
-        """Tokens of sound; those of the tagger that ships are what it hears in the log-mel spectrogram."""
+        """Tokens of sound; those of the tagger that ships are computed here where nobody gives them."""
         inside = self.audio_tokens.encoder == TAGGER and TAGGER not in embeddings
         tokens = (
             encode_logmel(features[:, :AUDIO_CHANNELS])
@@ -148,22 +148,22 @@ class Cmc(nn.Module):
         trunk = self.trunk
         x = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
         x = trunk.to_frames(trunk.into(x).transpose(1, 2)).transpose(1, 2)  # (batch, frame, dim)
-        for block, hear, see in zip(trunk.blocks, self.hearing, self.seeing, strict=True):
+        for block, attend_audio, attend_visual in zip(trunk.blocks, self.hearing, self.seeing, strict=True):
             assert isinstance(block, ConformerBlock)
             x = x + 0.5 * block.first(x)
             x = x + block.attention(x)
-            x = x + hear(x, sounds, audible)
-            x = x + see(x, columns, visible)
+            x = x + attend_audio(x, sounds, audible)
+            x = x + attend_visual(x, columns, visible)
             x = x + block.convolution(x)
             x = block.norm(x + 0.5 * block.second(x))
         return x  # type: ignore[no-any-return]
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        """Describe what `from_settings` needs to build this network again: a recipe's [network]."""
         return {
             "trunk": self.trunk.config.to_json(),
             "audio_tokens": asdict(self.audio_tokens),
@@ -173,19 +173,21 @@ class Cmc(nn.Module):
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> Cmc:
+    """Build a fresh network from the settings of a recipe or a checkpoint."""
     audio, visual = (TokenSettings.from_json(settings[name]) for name in ("audio_tokens", "visual_tokens"))
     return Cmc(TrunkConfig.from_json(settings["trunk"]), audio, visual, settings["column_dim"], len(labels))
 
 
 def to_posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
-    """The output as a three-track posterior, its directions folded to the front, copies of one source on one track."""
-    said = posterior_from_accddoa(output, labels, TRACKS, onscreen=True)
-    assert said.direction is not None
-    return merge_duplicate_tracks(replace(said, direction=fold_to_front(said.direction)), COPIES_DEG)
+    """Turn the output into a three-track posterior, its directions folded to the front, copies of one source on one
+    track."""
+    posterior = posterior_from_accddoa(output, labels, TRACKS, onscreen=True)
+    assert posterior.direction is not None
+    return merge_duplicate_tracks(replace(posterior, direction=fold_to_front(posterior.direction)), COPIES_DEG)
 
 
 def _take_tokens(wanted: TokenSettings, embeddings: Mapping[str, Tensor], features: Tensor) -> Tensor:
-    """The tokens that are wanted, NaN where nobody gave any."""
+    """The tokens that are wanted, NaN where there are none."""
     if wanted.encoder not in embeddings:
         frames = features.shape[2] // HOPS_PER_FRAME
         return features.new_full((len(features), frames, wanted.tokens, wanted.channels), torch.nan)

@@ -1,4 +1,4 @@
-"""How CMC learns."""
+"""The training of CMC: its loss, and its posterior."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ class CmcTask:
     def loss(
         self, output: Float[Tensor, "batch frame out"], truth: Posterior, settings: Mapping[str, Any]
     ) -> Float[Tensor, ""]:
-        """ADPIT with on-screen as a mean over sources; `settings` may hold its weights."""
+        """Compute ADPIT with on-screen as a mean over sources; `settings` may hold its weights."""
         return adpit_onscreen_loss(output, adpit_targets(truth, onscreen=True), **settings)
 
     def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:

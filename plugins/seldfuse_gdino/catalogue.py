@@ -12,13 +12,13 @@ from seldfuse_gdino.vocabulary import Vocabulary
 
 
 def open_engine(reference: str | None, vocabulary: Vocabulary, device: torch.device) -> PhraseEngine:
-    """The engine that a user named, or the first that is ready. Raises as `EngineCatalogue.open` does."""
+    """Open the engine that a user named, or the first that is ready. Raises as `EngineCatalogue.open` does."""
     # An open vocabulary before a closed one.
-    offers: dict[str, EngineEntry[PhraseEngine]] = {
+    engines: dict[str, EngineEntry[PhraseEngine]] = {
         "hf": EngineEntry(hf.find, partial(hf.load, vocabulary=vocabulary, device=device)),
         "groundingdino": EngineEntry(
             groundingdino.find_weights_and_vocabulary, partial(groundingdino.load, vocabulary=vocabulary, device=device)
         ),
         "yolox": EngineEntry(yolox.find, partial(yolox.YoloX, vocabulary=vocabulary, device=device)),
     }
-    return EngineCatalogue("gdino", offers, partial(RecordedBoxes, vocabulary), "weights or a folder").open(reference)
+    return EngineCatalogue("gdino", engines, partial(RecordedBoxes, vocabulary), "weights or a folder").open(reference)

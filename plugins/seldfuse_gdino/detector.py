@@ -1,4 +1,4 @@
-"""The post-processor: rules, and an engine that looks."""
+"""The detector: rules, and an engine that detects what they name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ HASH_DIGITS = 8
 
 
 @dataclass
-class OpenVocabulary:
-    """Things that the rules name, as the engine's `DetectorModel` asks for them."""
+class PhraseDetector:
+    """A `DetectorModel` of the things that the rules name."""
 
     rules: Rules
     engine_id: str
@@ -32,15 +32,15 @@ class OpenVocabulary:
 
 
 def load(engine: str | None, device: torch.device, rules: Path | None) -> DetectorModel:
-    """Things found by `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
+    """Load a detector with `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
 
     Raises UsageError for an engine that is unknown or rules that are wrong, CheckpointError for packages and weights
     that are missing or broken.
     """
-    told = Rules.read(rules or RULES, DCASE2025)
-    vocabulary = Vocabulary(told)
+    read = Rules.read(rules or RULES, DCASE2025)
+    vocabulary = Vocabulary(read)
     chosen = open_engine(engine, vocabulary, device)
-    return OpenVocabulary(told, f"{chosen.engine_id}, asked for {_digest(vocabulary)}", chosen)
+    return PhraseDetector(read, f"{chosen.engine_id}, asked for {_digest(vocabulary)}", chosen)
 
 
 def _digest(vocabulary: Vocabulary) -> str:

@@ -17,13 +17,14 @@ SAME_THING = 0.7
 
 @runtime_checkable
 class PhraseEngine(Protocol):
-    """Looks at pictures. `engine_id` names the network, its weights, its thresholds and the device."""
+    """A network that finds things in pictures. `engine_id` names the network, its weights, its thresholds and the
+    device."""
 
     @property
     def engine_id(self) -> str: ...
 
     def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:
-        """What stands in frames of a clip, called by phrases of the rules, untracked."""
+        """Detect what stands in frames of a clip, called by phrases of the rules, untracked."""
         ...
 
 
@@ -38,13 +39,13 @@ class PhraseBoxes:
 
 
 def to_corners(boxes: Float[Tensor, "box 4"]) -> Float[Tensor, "box 4"]:
-    """Left, top, right and bottom of boxes that are given by middle and size."""
+    """Compute left, top, right and bottom of boxes that are given by middle and size."""
     middles, sizes = boxes[:, :2], boxes[:, 2:]
     return torch.cat([middles - sizes / 2, middles + sizes / 2], dim=1)
 
 
 def to_detections(boxes: PhraseBoxes, frames: Sequence[Frame], vocabulary: Vocabulary) -> Detections:
-    """One row for each thing, cut at the picture's edges; of boxes that are the same thing the best stays."""
+    """Make one row for each thing, cut at the picture's edges; of boxes that are the same thing the best stays."""
     height, width = frames[0].rgb.shape[:2]
     # In double precision, as boxes that cannot be the same thing are moved far apart before they are compared.
     ltrb_px = boxes.ltrb_px.double().cpu()
@@ -53,9 +54,9 @@ def to_detections(boxes: PhraseBoxes, frames: Sequence[Frame], vocabulary: Vocab
     things = torch.tensor(vocabulary.things)
     apart_px = (pictures * len(things) + things[phrases]) * (width + height)
     real = (ltrb_px[:, 2:] > ltrb_px[:, :2]).all(dim=1).nonzero()[:, 0]
-    kept = real[drop_overlaps((ltrb_px + apart_px[:, None])[real], scores[real], SAME_THING)]
-    kept = kept[pictures[kept].argsort(stable=True)]
-    found = zip(*(values[kept].tolist() for values in (pictures, phrases, scores, ltrb_px)), strict=True)
+    best = real[drop_overlaps((ltrb_px + apart_px[:, None])[real], scores[real], SAME_THING)]
+    best = best[pictures[best].argsort(stable=True)]
+    found = zip(*(values[best].tolist() for values in (pictures, phrases, scores, ltrb_px)), strict=True)
     return Detections.from_rows(
         [
             (frames[picture].time_s, vocabulary.phrases[phrase], score, *place, UNTRACKED)

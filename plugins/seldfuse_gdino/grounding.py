@@ -1,7 +1,7 @@
-"""Asking a network of the Grounding DINO kind for things by their names (Liu et al. 2023), whoever built it.
+"""Prompts for a network of the Grounding DINO kind (Liu et al. 2023), and its boxes by prompt.
 
-All names are one text, `name . name . …`, and the network says for each box and each token of the text how likely they
-belong together. So which token belongs to which name must be known, and what it says is gathered by name.
+All names are one text, `name . name . …`, and the network scores for each box and each token of the text how likely
+they belong together. So which token belongs to which name must be known, and scores are gathered by name.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class GroundingPrompt:
-    """The names of a vocabulary's prompts as one text and as its tokens; `owners` says which tokens are whose."""
+    """The names of a vocabulary's prompts as one text and as its tokens; `owners` marks the tokens of each."""
 
     text: str
     ids: Int64[Tensor, " token"]
@@ -35,7 +35,8 @@ class GroundingPrompt:
 
     @classmethod
     def from_phrases(cls, prompts: Sequence[str], tokenizer: Any) -> "GroundingPrompt":
-        """For BERT's tokenizer, which splits at spaces and dots first. Raises UsageError where the text is too long."""
+        """Build the prompt by BERT's tokenizer, which splits at spaces and dots first. Raises UsageError where the text
+        is too long."""
         pieces = [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(prompt)) for prompt in prompts]
         dot = tokenizer.convert_tokens_to_ids(".")
         ids, owner = [tokenizer.cls_token_id], [-1]
@@ -61,7 +62,7 @@ class ImagePreparation:
     deviation: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def size_px(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width of a picture that was enlarged or shrunk as far as both limits allow."""
+        """Compute height and width of a picture that was enlarged or shrunk as far as both limits allow."""
         scale = min(self.shortest_px / min(height, width), self.longest_px / max(height, width))
         return round(height * scale), round(width * scale)
 
@@ -119,21 +120,21 @@ def gather_boxes(
     logits: Float[Tensor, "picture query longest"],
     boxes: Float[Tensor, "picture query 4"],
     owners: Bool[Tensor, "prompt token"],
-    box_above: float,
-    text_above: float,
+    box_threshold: float,
+    text_threshold: float,
 ) -> PhraseBoxes:
-    """The boxes of which some token of a prompt is likelier than `box_above`, and some that are said: likelier than
-    `text_above`. Places are shares of the picture, phrases are indices of prompts.
+    """Gather the boxes of which some token is likelier than `box_threshold`, by prompts with a token that is likelier
+    than `text_threshold`. Places are shares of the picture, phrases are indices of prompts.
 
-    A box is called by the prompt whose tokens have the largest mean. So a box of which "cell" and "phone" are said is a
-    cell phone, not a phone, and one of which only "vacuum" is said is a vacuum cleaner.
+    A box is called by the prompt whose tokens have the largest mean. So a box for which "cell" and "phone" are likely
+    is a cell phone, not a phone, and one for which only "vacuum" is likely is a vacuum cleaner.
     """
     mine = owners.float()
     likely = logits[..., : mine.shape[1]].sigmoid()  # (picture, query, token)
-    said = (likely > text_above).float() @ mine.T > 0  # (picture, query, prompt)
-    means = (likely @ mine.T / mine.sum(dim=1)).masked_fill(~said, 0)
+    named = (likely > text_threshold).float() @ mine.T > 0  # (picture, query, prompt)
+    means = (likely @ mine.T / mine.sum(dim=1)).masked_fill(~named, 0)
     scores = (likely * owners.any(dim=0)).amax(dim=2)
-    pictures, queries = ((scores > box_above) & said.any(dim=2)).nonzero(as_tuple=True)
+    pictures, queries = ((scores > box_threshold) & named.any(dim=2)).nonzero(as_tuple=True)
     return PhraseBoxes(
         to_corners(boxes[pictures, queries]),
         scores[pictures, queries],

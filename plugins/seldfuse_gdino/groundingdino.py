@@ -40,7 +40,7 @@ class GroundingWeights:
 
 
 def find_weights_and_vocabulary(reference: str | None) -> GroundingWeights:
-    """A `.pth`, a folder with one, or the fetched weights. Raises CheckpointError where something is missing."""
+    """Find a `.pth`, a folder with one, or the fetched weights. Raises CheckpointError where something is missing."""
     require(PACKAGE, PACKAGE, "torchvision", "transformers")
     folder = Path(reference) if reference else None
     if folder is None or not folder.is_dir():
@@ -60,7 +60,7 @@ def find_weights_and_vocabulary(reference: str | None) -> GroundingWeights:
 
 
 def load(found: GroundingWeights, vocabulary: Vocabulary, device: torch.device) -> GroundingEngine:
-    """Raises CheckpointError where the weights are of another network or damaged."""
+    """Load the network. Raises CheckpointError where the weights are of another network or damaged."""
     tensors = found.weights.read_tensors(within="model")
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     tokenizer = import_transformers("gdino").BertTokenizer(vocab=str(found.vocabulary))
@@ -70,8 +70,8 @@ def load(found: GroundingWeights, vocabulary: Vocabulary, device: torch.device) 
 
     def answer(pictures: Float32[Tensor, "picture 3 height width"]) -> GroundingOutput:
         with _quiet():
-            said = network(pictures, captions=[question.text] * len(pictures))
-        return said["pred_logits"], said["pred_boxes"]
+            answered = network(pictures, captions=[question.text] * len(pictures))
+        return answered["pred_logits"], answered["pred_boxes"]
 
     name = f"groundingdino:{found.weights.file.stem} {found.weights.hash_version()}"
     return GroundingEngine(name, answer, question, vocabulary, ImagePreparation(), device)
@@ -102,13 +102,13 @@ def _network(tensors: dict[str, Tensor], tokenizer: Any, weights: WeightFiles) -
 
 @contextmanager
 def _replace(module: ModuleType, **parts: object) -> Iterator[None]:
-    kept = {name: getattr(module, name) for name in parts}
+    former = {name: getattr(module, name) for name in parts}
     try:
         for name, part in parts.items():
             setattr(module, name, part)
         yield
     finally:
-        for name, part in kept.items():
+        for name, part in former.items():
             setattr(module, name, part)
 
 
@@ -145,7 +145,8 @@ def _layers(tensors: Mapping[str, Tensor], prefix: str) -> int:
 
 
 class TextEncoder(nn.Module):
-    """BERT by the names that the weights have, with a mask for each pair of tokens: phrases do not see each other."""
+    """BERT by the names that the weights have, with a mask for each pair of tokens: phrases do not attend to each
+    other."""
 
     def __init__(self, bert_model: Any) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ NETWORKS: Mapping[str, str] = {
 
 
 def find(reference: str | None) -> WeightFiles:
-    """A folder or what a hub's name stands for; by itself the first known weights that are in the cache.
+    """Find a folder or what a hub's name stands for; by itself the first known weights that are in the cache.
 
     Raises CheckpointError where something is missing.
     """
@@ -45,7 +45,7 @@ def find(reference: str | None) -> WeightFiles:
 
 
 def load(weights: WeightFiles, vocabulary: Vocabulary, device: torch.device) -> GroundingEngine:
-    """Raises CheckpointError where the weights are of another network or damaged."""
+    """Load the network. Raises CheckpointError where the weights are of another network or damaged."""
     library = import_transformers("gdino")
     assert weights.folder is not None, "find gives a folder"
     question = GroundingPrompt.from_phrases(
@@ -70,7 +70,7 @@ def _network(library: Any, weights: WeightFiles) -> Any:
     try:
         # The library brings names of older versions to its own.
         with _silent(library.utils.logging):
-            network, told = getattr(library, NETWORKS[kind]).from_pretrained(
+            network, report = getattr(library, NETWORKS[kind]).from_pretrained(
                 weights.folder,
                 local_files_only=True,
                 output_loading_info=True,
@@ -83,7 +83,7 @@ def _network(library: Any, weights: WeightFiles) -> Any:
         ) from error
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"the weights are damaged or cut short ({error}): {weights.file}") from error
-    wrong = sorted({*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])})
+    wrong = sorted({*report["missing_keys"], *(name for name, *_ in report["mismatched_keys"])})
     if wrong:
         raise CheckpointError(
             f"the weights lack {len(wrong)} tensors of the network of {CONFIG}, or have them in other sizes, "
@@ -94,7 +94,7 @@ def _network(library: Any, weights: WeightFiles) -> Any:
 
 @contextmanager
 def _silent(logging: Any) -> Iterator[None]:
-    """Without bars of progress, which take a moment, and tables of what does not fit, of which an error tells."""
+    """Without bars of progress, which take a moment, and tables of what does not fit, which an error describes."""
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity(logging.CRITICAL)

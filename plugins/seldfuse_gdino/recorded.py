@@ -1,4 +1,4 @@
-"""`recorded`: nothing looks; things come from a file of detections beside the clip, or in a folder."""
+"""`recorded`: no network; things come from a file of detections beside the clip, or in a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,19 +10,20 @@ from seldfuse_gdino.vocabulary import Vocabulary
 
 
 class RecordedBoxes:
-    """Recorded things, whatever they were called. `otherwise` is why nothing better is there."""
+    """Recorded things, whatever they were called. `otherwise` is why no engine is ready."""
 
     def __init__(self, vocabulary: Vocabulary, folder: Path | None, otherwise: str = "") -> None:
         self.folder, self.vocabulary, self.otherwise = folder, vocabulary, otherwise
         self.engine_id = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:
-        """Without keypoints, which are not looked for here. Raises CheckpointError for a clip without a recording."""
+        """Read the recording, without keypoints, which have no use here. Raises CheckpointError for a clip without a
+        recording."""
         try:
-            seen = read_recorded(clip, frames, folder=self.folder)
+            found = read_recorded(clip, frames, folder=self.folder)
         except CheckpointError as error:
             raise CheckpointError("; ".join(filter(None, (str(error), self.otherwise)))) from error
-        meant = {said: self.vocabulary.match(said) for said in seen.table["phrase"].unique()}
-        seen = seen.select(seen.table["phrase"].map(meant).notna().to_numpy())
-        phrases = seen.table["phrase"].map(meant)
-        return Detections(seen.table.assign(phrase=phrases), np.full((len(seen), len(KEYPOINTS), 3), np.nan))
+        meant = {words: self.vocabulary.match(words) for words in found.table["phrase"].unique()}
+        found = found.select(found.table["phrase"].map(meant).notna().to_numpy())
+        phrases = found.table["phrase"].map(meant)
+        return Detections(found.table.assign(phrase=phrases), np.full((len(found), len(KEYPOINTS), 3), np.nan))

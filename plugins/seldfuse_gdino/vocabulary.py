@@ -8,7 +8,7 @@ from functools import cached_property
 from seldfuse.sdk import Rules, UsageError
 
 HALF = 0.5
-"""Of a name's words at least this share must have been said."""
+"""Of a name's words at least this share must be given."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if not self.prompts:
-            raise UsageError("the rules say nothing to look for; expected prompts for at least one class")
+            raise UsageError("the rules name nothing to detect; expected prompts for at least one class")
         for name, rule in self.rules.by_class.items():
             for prompt in rule.prompts:
                 if self.names[prompt] not in rule.phrases:
@@ -60,17 +60,17 @@ class Vocabulary:
         spoken = [frozenset(name for name, rule in rules if phrase in rule.phrases) for phrase in self.phrases]
         return tuple(spoken.index(classes) for classes in spoken)
 
-    def match(self, said: str) -> str | None:
-        """The phrase of the name that was meant by words that may be several names, or part of one; None for no name.
+    def match(self, given: str) -> str | None:
+        """Find the phrase of the name that words mean, which may be several names, or part of one; None for no name.
 
-        It is the name of which the largest share was said. Of several that were said whole it is the longest, and then
-        the one that was said last: a door bell is a bell.
+        It is the name of which the largest share is given. Of several that are given whole it is the longest, and then
+        the one that comes last: a door bell is a bell.
         """
-        return self.names.get(_closest(self.names, said) or "")
+        return self.names.get(_closest(self.names, given) or "")
 
 
-def _closest(names: Iterable[str], said: str) -> str | None:
-    words = _words(said)
+def _closest(names: Iterable[str], given: str) -> str | None:
+    words = _words(given)
     best = max(names, key=lambda name: _closeness(_words(name), words))
     return best if _closeness(_words(best), words)[0] >= HALF else None
 
@@ -79,7 +79,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def _closeness(name: list[str], said: list[str]) -> tuple[float, int, int]:
-    """Share and count of the name's words that were said, and where the last of them was."""
-    places = [said.index(word) for word in name if word in said]
+def _closeness(name: list[str], given: list[str]) -> tuple[float, int, int]:
+    """Share and count of the name's words that are given, and where the last of them is."""
+    places = [given.index(word) for word in name if word in given]
     return len(places) / max(len(name), 1), len(places), max(places, default=-1)

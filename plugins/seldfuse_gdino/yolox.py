@@ -30,7 +30,7 @@ VALUES = 5 + len(THINGS)
 
 
 def find(reference: str | None) -> WeightFiles:
-    """The file that is named, or that the variable names. Raises CheckpointError where something is missing."""
+    """Find the file that is named, or that the variable names. Raises CheckpointError where something is missing."""
     require("yolox", "onnxruntime")
     named = reference or os.environ.get(VARIABLE)
     if not named:
@@ -71,7 +71,7 @@ class YoloX:
 
 
 def letterbox(rgb: UInt8[np.ndarray, "height width 3"], side_px: int) -> tuple[Float32[Tensor, "1 3 side side"], float]:
-    """A picture as the network wants it: blue, green, red from 0 to 255, at the top left of a grey square.
+    """Fit a picture to the network: blue, green, red from 0 to 255, at the top left of a grey square.
 
     Also gives how many of its pixels one of the picture's has become.
     """
@@ -84,7 +84,7 @@ def letterbox(rgb: UInt8[np.ndarray, "height width 3"], side_px: int) -> tuple[F
 
 
 def decode(raw: Float32[Tensor, "picture candidate value"], side_px: int) -> Float32[Tensor, "picture candidate value"]:
-    """Middles and sizes in pixels of the square.
+    """Compute middles and sizes in pixels of the square.
 
     There is a candidate for each cell of three grids, row by row: its middle comes as cells from the cell's corner, its
     size as the logarithm of cells.

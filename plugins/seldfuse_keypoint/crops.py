@@ -14,7 +14,8 @@ FAINTEST = 1e-3
 
 
 def extract_crops(boxes_px: Float[Tensor, "place 4"], aspect: float) -> Float[Tensor, "place 4"]:
-    """Boxes (left, top, right, bottom) about others, a quarter larger, whose width is `aspect` times their height."""
+    """Compute boxes (left, top, right, bottom) about others, a quarter larger, whose width is `aspect` times their
+    height."""
     first, last = boxes_px.reshape(-1, 2, 2).unbind(dim=1)
     width, height = (last - first).unbind(dim=1)
     sides = torch.stack([torch.maximum(width, height * aspect), torch.maximum(height, width / aspect)], dim=1)
@@ -25,7 +26,7 @@ def extract_crops(boxes_px: Float[Tensor, "place 4"], aspect: float) -> Float[Te
 def crop_boxes(
     picture: UInt8[Tensor, "3 height width"], boxes_px: Float[Tensor, "place 4"], high_px: int, wide_px: int
 ) -> Float[Tensor, "place 3 high wide"]:
-    """What lies in each box, from 0 to 1; black where that is outside of the picture."""
+    """Crop what lies in each box, from 0 to 1; black where that is outside of the picture."""
     height, width = picture.shape[1:]
     across, down = (torch.linspace(0, 1, steps, device=boxes_px.device) for steps in (wide_px, high_px))
     left, top, right, bottom = boxes_px.float().unbind(dim=1)
@@ -39,7 +40,8 @@ def crop_boxes(
 
 
 def find_peaks(heatmaps: Float[Tensor, "place point high wide"]) -> Float[Tensor, "place point 3"]:
-    """Column, row and height of each map's highest place, between pixels where a parabola's logarithm has its top."""
+    """Find column, row and height of each map's highest place, between pixels where a parabola's logarithm has its
+    top."""
     wide = heatmaps.shape[3]
     scores, index = heatmaps.flatten(2).max(dim=2)
     row, column = index // wide, index % wide
@@ -53,7 +55,7 @@ def find_peaks(heatmaps: Float[Tensor, "place point high wide"]) -> Float[Tensor
 def to_picture_pixels(
     peaks: Float[Tensor, "place point 3"], boxes_px: Float[Tensor, "place 4"], high: int, wide: int
 ) -> Float[Tensor, "place point 3"]:
-    """Peaks on maps of `high` rows and `wide` columns, in the picture's pixels."""
+    """Bring peaks on maps of `high` rows and `wide` columns, to the picture's pixels."""
     first, last = boxes_px.reshape(-1, 2, 2).unbind(dim=1)
     steps = (last - first) / torch.tensor([wide - 1, high - 1], device=boxes_px.device)
     return torch.cat([first[:, None] + peaks[..., :2] * steps[:, None], peaks[..., 2:]], dim=2)

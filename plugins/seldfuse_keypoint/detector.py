@@ -1,4 +1,4 @@
-"""The post-processor: rules, and an engine that looks."""
+"""The detector: rules, and an engine that finds people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ RULES = Path(__file__).with_name("rules.toml")
 
 
 @dataclass
-class Keypoints:
-    """People and their keypoints, as the engine's `DetectorModel` asks for them."""
+class KeypointDetector:
+    """A `DetectorModel` of people and their keypoints."""
 
     rules: Rules
     engine: PoseEngine
@@ -30,9 +30,9 @@ class Keypoints:
 
 
 def load(engine: str | None, device: torch.device, rules: Path | None) -> DetectorModel:
-    """Keypoints by `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
+    """Load a detector with `engine`, which is `ENGINE[:WEIGHTS]`, or by the first that is ready.
 
     Raises UsageError for an engine that is unknown or rules that are wrong, CheckpointError for packages and weights
     that are missing or broken.
     """
-    return Keypoints(Rules.read(rules or RULES, DCASE2025), open_engine(engine, device))
+    return KeypointDetector(Rules.read(rules or RULES, DCASE2025), open_engine(engine, device))

@@ -8,10 +8,10 @@ from seldfuse.sdk import Clip, Detections, Frame
 
 @runtime_checkable
 class PoseEngine(Protocol):
-    """Finds people in pictures. `engine_id` names the network, its weights and the device."""
+    """A network that finds people in pictures. `engine_id` names the network, its weights and the device."""
 
     engine_id: str
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:
-        """The people in each of `frames`, which are in order of time; what is `seen` says where people are."""
+        """Detect the people in each of `frames`, which are in order of time; `seen` holds boxes of people."""
         ...

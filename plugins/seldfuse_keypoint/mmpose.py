@@ -57,17 +57,19 @@ class MMPose:
         pictures = [_bgr(frame) for frame in frames]
         boxes_px = places.boxes_px.astype(np.float32)[:, None]
         asked = (
-            {"img": pictures[look], "bbox": box_px, "bbox_score": np.ones(1, dtype=np.float32)}
-            for look, box_px in zip(places.looks, boxes_px, strict=True)
+            {"img": pictures[index], "bbox": box_px, "bbox_score": np.ones(1, dtype=np.float32)}
+            for index, box_px in zip(places.frame_indices, boxes_px, strict=True)
         )
         return places.people(frames, np.concatenate([self._points(found) for found in self._collect(asked)]))
 
     def _in_pictures(self, frames: Sequence[Frame]) -> Detections:
         found = self._collect({"img": _bgr(frame)} for frame in frames)
-        looks = np.repeat(np.arange(len(frames)), [len(some.scores) for some in found])
+        frame_indices = np.repeat(np.arange(len(frames)), [len(some.scores) for some in found])
         boxes_px = np.concatenate([some.bboxes for some in found]).astype(float)
         scores = np.concatenate([some.scores for some in found]).astype(float)
-        return select_people(frames, looks, boxes_px, scores, np.concatenate([self._points(some) for some in found]))
+        return select_people(
+            frames, frame_indices, boxes_px, scores, np.concatenate([self._points(some) for some in found])
+        )
 
     def _collect(self, asked: Iterable[dict[str, Any]]) -> list[Any]:
         """mmpose's instances for each picture or person, in half precision on a GPU."""
@@ -97,14 +99,14 @@ def _read(pair: PoseWeights) -> Any:
 
 
 def _built(model: Any) -> Any:
-    """A network with random weights: mmengine fetches pretrained ones only when it is told to initialise."""
+    """A network with random weights: mmengine fetches pretrained ones only when it is to initialize."""
     from mmengine.config import ConfigDict
     from mmengine.registry import init_default_scope
     from mmpose.registry import MODELS
 
     init_default_scope("mmpose")
     settings = _without_scope(model)
-    # Looking twice, the second time into a mirror, costs twice and gains little.
+    # A second pass over the mirrored picture costs twice and gains little.
     settings["test_cfg"] = {**(settings.get("test_cfg") or {}), "flip_test": False}
     return MODELS.build(ConfigDict({**settings, "train_cfg": None}))
 

@@ -40,9 +40,13 @@ class MoveNet:
         found = np.stack([self._candidates(frame.rgb) for frame in frames])  # (frame, candidate, value)
         points = found[..., :-5].reshape(*found.shape[:2], len(KEYPOINTS), 3)[..., [1, 0, 2]]
         boxes, scores = found[..., [-4, -5, -2, -3]], found[..., -1]
-        looks, candidates = np.nonzero(~(scores < FLOOR))
+        frame_indices, candidates = np.nonzero(~(scores < FLOOR))
         return select_people(
-            frames, looks, boxes[looks, candidates], scores[looks, candidates], points[looks, candidates]
+            frames,
+            frame_indices,
+            boxes[frame_indices, candidates],
+            scores[frame_indices, candidates],
+            points[frame_indices, candidates],
         )
 
     def _candidates(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "candidate value"]:
@@ -56,7 +60,7 @@ class MoveNet:
 
 
 def find(weights: str | None) -> Path:
-    """The file that is named, or that the variable names. Raises CheckpointError where something is missing."""
+    """Find the file that is named, or that the variable names. Raises CheckpointError where something is missing."""
     require("movenet", "onnxruntime")
     named = weights or os.environ.get(VARIABLE)
     if not named:

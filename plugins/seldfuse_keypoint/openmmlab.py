@@ -1,4 +1,4 @@
-"""mmpose on mmcv-lite, without the packages that it imports and that looking does not need.
+"""mmpose on mmcv-lite, without the packages that it imports and that detecting does not need.
 
 mmpose asks for mmcv's compiled operators, for mmdet and for xtcocotools as soon as it is imported, and neither RTMPose
 nor RTMO calls any of them. mmcv takes long to compile, and xtcocotools does not build against today's NumPy. Where one
@@ -27,7 +27,7 @@ PARTS = {
 
 
 def load_mmpose() -> None:
-    """Imports the parts of mmpose that build networks and prepare pictures."""
+    """Import the parts of mmpose that build networks and prepare pictures."""
     for name, parts in PARTS.items():
         if not _loads(name):
             for module in (name, *(f"{name}.{part}" for part in parts)):

@@ -31,11 +31,11 @@ class PoseWeights:
     checkpoint: Path
 
     def version(self) -> str:
-        """The beginning of the SHA-256 of both files."""
+        """Compute the beginning of the SHA-256 of both files."""
         return hash_bytes(self.config.read_bytes() + self.checkpoint.read_bytes(), "sha256", HASH_DIGITS)
 
     def fill(self, network: nn.Module) -> None:
-        """Copies the weights into a network. Raises CheckpointError where they are no such, or those of another."""
+        """Copy the weights into a network. Raises CheckpointError where they are no such, or those of another."""
         state = self._state()
         try:
             missing = network.load_state_dict(state, strict=False).missing_keys
@@ -68,7 +68,8 @@ class PoseWeights:
 
 
 def find(folder: str | None) -> PoseWeights:
-    """The pair in the folder that is named, or that the variable names. Raises CheckpointError for what is missing."""
+    """Find the pair in the folder that is named, or that the variable names. Raises CheckpointError for what is
+    missing."""
     require("mmpose", *PACKAGES, install=HOW)
     named = folder or os.environ.get(VARIABLE)
     if not named:

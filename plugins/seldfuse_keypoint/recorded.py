@@ -1,4 +1,4 @@
-"""`recorded`: nothing looks; people come from a file of detections beside the clip, or in a folder."""
+"""`recorded`: no network; people come from a file of detections beside the clip, or in a folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from seldfuse.sdk import PERSON, CheckpointError, Clip, Detections, Frame, read_
 
 
 class RecordedPoses:
-    """Recorded people. `otherwise` is why nothing better is there, for who has no recording either."""
+    """Recorded people. `otherwise` is why no engine is ready."""
 
     def __init__(self, folder: Path | None, otherwise: str = "") -> None:
         self.folder, self.otherwise = folder, otherwise
         self.engine_id = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
-        """Raises CheckpointError for a clip without a recording."""
+        """Read the recording. Raises CheckpointError for a clip without one."""
         try:
             return read_recorded(clip, frames, (PERSON,), self.folder)
         except CheckpointError as error:

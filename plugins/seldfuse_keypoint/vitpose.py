@@ -24,7 +24,7 @@ from seldfuse_keypoint.places import PersonBoxes
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 COCO_EXPERT = 0
-"""Of networks that learnt from several data sets (ViTPose+), the experts who know COCO's points."""
+"""Of networks that learnt from several data sets (ViTPose+), the experts for COCO's points."""
 
 AT_ONCE = 16
 
@@ -56,8 +56,8 @@ class VitPose:
         boxes_px = extract_crops(boxes_px, self.width_px / self.height_px)
         pictures = (torch.tensor(frame.rgb).permute(2, 0, 1) for frame in frames)
         cut = [
-            crop_boxes(picture.to(self.device), boxes_px[places.looks == look], self.height_px, self.width_px)
-            for look, picture in enumerate(pictures)
+            crop_boxes(picture.to(self.device), boxes_px[places.frame_indices == index], self.height_px, self.width_px)
+            for index, picture in enumerate(pictures)
         ]
         heatmaps = self._heatmaps(torch.cat(cut))
         points = to_picture_pixels(find_peaks(heatmaps), boxes_px, *heatmaps.shape[2:])
@@ -75,6 +75,6 @@ class VitPose:
 
 
 def find(weights: str | None) -> WeightFiles:
-    """Weights that are there. Raises CheckpointError where they, or transformers, are missing."""
+    """Find weights that are there. Raises CheckpointError where they, or transformers, are missing."""
     require("vitpose", "transformers")
     return find_weights(weights or VITPOSE_WEIGHTS.reference, (CONFIG,))

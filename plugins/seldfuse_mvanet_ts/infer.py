@@ -1,4 +1,4 @@
-"""MVANet at work: a checkpoint on a device."""
+"""MVANet with a checkpoint on a device."""
 
 import torch
 
@@ -7,5 +7,6 @@ from seldfuse_mvanet_ts.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
-    """Infers activity, direction, distance and on-screen. Raises CheckpointError where the checkpoint does not fit."""
+    """Load a backend that infers activity, direction, distance and on-screen. Raises CheckpointError where the
+    checkpoint does not fit."""
     return NetworkBackend("mvanet", from_settings, to_posterior, checkpoint, device)

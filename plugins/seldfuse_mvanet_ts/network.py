@@ -35,11 +35,12 @@ NEAREST_M = 0.05
 
 @dataclass(frozen=True)
 class VisualSettings:
-    """Which tokens are seen, and what becomes of them.
+    """Which tokens of pictures the network takes, and what becomes of them.
 
     `encoder` gives `tokens` of `channels` values. With `column_dim` 0 they go in as they are, as published; else each
     becomes a column of so many values, of which `gate_channels` take part in the gates, and on-screen is judged by
-    looking where a class is heard. With `multiplicative_gate` gates weigh the picture, else they take its place.
+    attending to the columns at which a class is placed. With `multiplicative_gate` gates weigh the picture, else they
+    take its place.
     """
 
     encoder: str
@@ -73,7 +74,7 @@ class MvaNet(nn.Module):
     """One source per class: whether it sounds, at which point, and whether it is in the picture.
 
     The audio side is SED-SCE's trunk, whose blocks make up three stages; heads have SED-SCE's names too, so that a
-    trained SED-SCE can be the beginning. A frame without a picture adds nothing to what is heard.
+    trained SED-SCE can be the beginning. A frame without a picture adds nothing to the audio side.
     """
 
     def __init__(
@@ -115,17 +116,19 @@ class MvaNet(nn.Module):
         self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]
     ) -> MvaNetOutput:
         tokens = embeddings[self.visual_settings.encoder].to(features.dtype)  # (batch, frame, token, channel)
-        seen = (~tokens[..., :1, 0].isnan()).to(features.dtype)  # (batch, frame, 1)
+        visible = (~tokens[..., :1, 0].isnan()).to(features.dtype)  # (batch, frame, 1)
         tokens = tokens.nan_to_num(0.0)
         columns = tokens if self.columns is None else self.columns(tokens)
-        x = self._fuse(features, self.narrow(columns).flatten(2), seen)  # (batch, frame, dim)
+        x = self._fuse(features, self.narrow(columns).flatten(2), visible)  # (batch, frame, dim)
         point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
         onscreen = (
-            self.onscreen(x, point, columns, seen) if isinstance(self.onscreen, OnscreenAttention) else self.onscreen(x)
+            self.onscreen(x, point, columns, visible)
+            if isinstance(self.onscreen, OnscreenAttention)
+            else self.onscreen(x)
         )
         return MvaNetOutput(self.activity(x).sigmoid(), point, onscreen)
 
-    def _fuse(self, features: Tensor, visual: Tensor, seen: Tensor) -> Float[Tensor, "batch frame dim"]:
+    def _fuse(self, features: Tensor, visual: Tensor, visible: Tensor) -> Float[Tensor, "batch frame dim"]:
         """The four gates, the three stages of both sides, and their sum's last blocks."""
         trunk = self.trunk
         audio = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
@@ -134,7 +137,7 @@ class MvaNet(nn.Module):
         for stage, (gate, blocks) in enumerate(zip(self.gates, self.visual, strict=True)):
             audio = self._run_audio_stage(audio, stage)
             visual = gate(_on_frames(audio, visual), blocks(visual))
-        repeated = (visual * seen).repeat_interleave(audio.shape[1] // visual.shape[1], dim=1)
+        repeated = (visual * visible).repeat_interleave(audio.shape[1] // visual.shape[1], dim=1)
         fused = self.fusion(audio + repeated)
         return trunk.to_frames(fused.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
 
@@ -144,11 +147,11 @@ class MvaNet(nn.Module):
         return self.trunk.blocks[stage * per_stage : (stage + 1) * per_stage](audio)  # type: ignore[no-any-return]
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        """Describe what `from_settings` needs to build this network again: a recipe's [network]."""
         return {
             "trunk": self.trunk.config.to_json(),
             "visual": asdict(self.visual_settings),
@@ -159,12 +162,14 @@ class MvaNet(nn.Module):
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
+    """Build a fresh network from the settings of a recipe or a checkpoint."""
     trunk, visual = TrunkConfig.from_json(settings["trunk"]), VisualSettings.from_json(settings["visual"])
     return MvaNet(trunk, visual, settings["visual_blocks"], settings["fusion_blocks"], len(labels), settings["axes"])
 
 
 def to_posterior(output: MvaNetOutput, labels: LabelSet) -> Posterior:
-    """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
+    """Turn the output into a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at
+    least."""
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
     distance = point.norm(dim=-1).clamp_min(NEAREST_M)
     onscreen = output.onscreen.sigmoid().unsqueeze(-1)
@@ -178,7 +183,7 @@ def _blocks(trunk: TrunkConfig, count: int) -> nn.Sequential:
 
 
 def _on_frames(audio: Float[Tensor, "batch short dim"], visual: Tensor) -> Float[Tensor, "batch frame dim"]:
-    """The mean of what is heard in each frame."""
+    """The mean of the audio side in each frame."""
     if audio.shape[1] == visual.shape[1]:
         return audio
     return F.avg_pool1d(audio.transpose(1, 2), audio.shape[1] // visual.shape[1]).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""How MVANet learns."""
+"""The training of MVANet: its loss, and its posterior."""
 
 import math
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ def onscreen_loss(
     activity: Float[Tensor, "batch frame cls"],
     onscreen_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Mean BCE over active cells; sources in the picture, which are one in four, count `onscreen_positive_weight`
-    times.
+    """Compute mean BCE over active cells; sources in the picture, which are one in four, count
+    `onscreen_positive_weight` times.
 
     The logit is shifted by as much as the weight shifts the best answer, so that it stays that of the true share. Cells
-    whose `onscreen` is NaN say nothing.
+    whose `onscreen` is NaN do not count.
     """
     weight = activity * onscreen.isfinite() * (1.0 + (onscreen_positive_weight - 1.0) * onscreen.nan_to_num())
     shifted = logit + math.log(onscreen_positive_weight)
@@ -42,7 +42,8 @@ def mvanet_loss(
     active_positive_weight: float = 1.0,
     onscreen_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """SED-SCE's loss, BCE of activity and mean squared error in m² of the point where a class sounds, and on-screen."""
+    """Compute SED-SCE's loss, BCE of activity and mean squared error in m² of the point where a class sounds, and
+    on-screen."""
     error = output.point - point[..., : output.point.shape[-1]]
     return (
         activity_weight * activity_loss(output.activity, activity, active_positive_weight)
@@ -62,7 +63,7 @@ class MvaTask:
         return from_settings(settings, labels)
 
     def loss(self, output: MvaNetOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
+        """Compute the loss; of several sources of one class the first track is learned. `settings` hold the weights."""
         assert truth.direction is not None
         assert truth.distance is not None
         assert truth.onscreen is not None

@@ -1,4 +1,4 @@
-"""SED-DOA at work: a checkpoint on a device."""
+"""SED-DOA with a checkpoint on a device."""
 
 import torch
 
@@ -7,5 +7,5 @@ from seldfuse_sed_doa.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
-    """Infers activity and direction. Raises CheckpointError where the checkpoint does not fit."""
+    """Load a backend that infers activity and direction. Raises CheckpointError where the checkpoint does not fit."""
     return NetworkBackend("doa", from_settings, to_posterior, checkpoint, device)

@@ -38,19 +38,20 @@ class SedDoa(nn.Module):
         return SedDoaOutput(self.activity(x).sigmoid(), direction)
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        """Describe what `from_settings` needs to build this network again: a recipe's [network]."""
         return {"trunk": self.trunk.config.to_json(), "axes": self.axes}
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedDoa:
+    """Build a fresh network from the settings of a recipe or a checkpoint."""
     return SedDoa(TrunkConfig.from_json(settings["trunk"]), len(labels), settings["axes"])
 
 
 def to_posterior(output: SedDoaOutput, labels: LabelSet) -> Posterior:
-    """The output as a one-track posterior, its directions folded to the front."""
+    """Turn the output into a one-track posterior, its directions folded to the front."""
     direction = F.pad(output.direction, (0, AXES - output.direction.shape[-1]))
     return Posterior(output.activity.unsqueeze(-1), normalize(fold_to_front(direction)).unsqueeze(-2), labels=labels)

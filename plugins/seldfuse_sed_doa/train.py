@@ -1,4 +1,4 @@
-"""How SED-DOA learns."""
+"""The training of SED-DOA: its loss, and its posterior."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ def sed_doa_loss(
     direction_weight: float = 1.0,
     active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """BCE of activity (see `activity_loss`) + mean squared error of the direction where the class sounds.
+    """Compute BCE of activity (see `activity_loss`) + mean squared error of the direction where the class sounds.
 
     Means go over every cell; silent ones count as no error, so the direction's share grows with the share of active
     cells. Source: `SedDoaLoss([0.1, 1])` of `Solution_on_3D_SELD`.
@@ -40,7 +40,7 @@ class DoaTask:
         return from_settings(settings, labels)
 
     def loss(self, output: SedDoaOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
+        """Compute the loss; of several sources of one class the first track is learned. `settings` hold the weights."""
         assert truth.direction is not None
         return sed_doa_loss(output, truth.activity[..., 0], truth.direction[..., 0, :], **settings)
 

@@ -1,4 +1,4 @@
-"""SED-SCE at work: a checkpoint on a device."""
+"""SED-SCE with a checkpoint on a device."""
 
 import torch
 
@@ -7,5 +7,6 @@ from seldfuse_sed_sce.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
-    """Infers activity, direction and distance. Raises CheckpointError where the checkpoint does not fit."""
+    """Load a backend that infers activity, direction and distance. Raises CheckpointError where the checkpoint does not
+    fit."""
     return NetworkBackend("sce", from_settings, to_posterior, checkpoint, device)

@@ -48,20 +48,22 @@ class SedSce(nn.Module):
         return SedSceOutput(self.activity(x).sigmoid(), point)
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        """Describe what `from_settings` needs to build this network again: a recipe's [network]."""
         return {"trunk": self.trunk.config.to_json(), "axes": self.axes}
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
+    """Build a fresh network from the settings of a recipe or a checkpoint."""
     return SedSce(TrunkConfig.from_json(settings["trunk"]), len(labels), settings["axes"])
 
 
 def to_posterior(output: SedSceOutput, labels: LabelSet) -> Posterior:
-    """The output as a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at least."""
+    """Turn the output into a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at
+    least."""
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
     return Posterior(
         output.activity.unsqueeze(-1),

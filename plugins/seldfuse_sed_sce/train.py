@@ -1,4 +1,4 @@
-"""How SED-SCE learns."""
+"""The training of SED-SCE: its loss, and its posterior."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,8 @@ def sed_sce_loss(
     point_weight: float = 2.0,
     active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """BCE of activity (see `activity_loss`) + mean squared error, in m², of the source's point where the class sounds.
+    """Compute BCE of activity (see `activity_loss`) + mean squared error, in m², of the source's point where the class
+    sounds.
 
     Means go over every cell, silent ones counting as no error. Source: `SedSCELoss([1, 2])` of MVANet-SELD.
     """
@@ -39,7 +40,7 @@ class SceTask:
         return from_settings(settings, labels)
 
     def loss(self, output: SedSceOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
+        """Compute the loss; of several sources of one class the first track is learned. `settings` hold the weights."""
         assert truth.direction is not None
         assert truth.distance is not None
         point = truth.direction[..., 0, :] * truth.distance[..., :1]

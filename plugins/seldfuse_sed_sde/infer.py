@@ -1,4 +1,4 @@
-"""SED-SDE at work: a checkpoint on a device."""
+"""SED-SDE with a checkpoint on a device."""
 
 import torch
 
@@ -7,5 +7,5 @@ from seldfuse_sed_sde.network import from_settings, to_posterior
 
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
-    """Infers activity and distance. Raises CheckpointError where the checkpoint does not fit."""
+    """Load a backend that infers activity and distance. Raises CheckpointError where the checkpoint does not fit."""
     return NetworkBackend("sde", from_settings, to_posterior, checkpoint, device)

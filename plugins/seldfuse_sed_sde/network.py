@@ -32,19 +32,20 @@ class SedSde(nn.Module):
         return SedSdeOutput(self.activity(x).sigmoid(), self.distance(x).relu())
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.trunk.set_statistics(mean, deviation)
 
     def settings(self) -> dict[str, Any]:
-        """What `from_settings` needs to build this network again: a recipe's [network]."""
+        """Describe what `from_settings` needs to build this network again: a recipe's [network]."""
         return {"trunk": self.trunk.config.to_json()}
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSde:
+    """Build a fresh network from the settings of a recipe or a checkpoint."""
     return SedSde(TrunkConfig.from_json(settings["trunk"]), len(labels))
 
 
 def to_posterior(output: SedSdeOutput, labels: LabelSet) -> Posterior:
-    """The output as a one-track posterior; a distance below 5 cm is taken for 5 cm."""
+    """Turn the output into a one-track posterior; a distance below 5 cm is taken for 5 cm."""
     distance = output.distance.clamp_min(NEAREST_M)
     return Posterior(output.activity.unsqueeze(-1), distance=distance.unsqueeze(-1), labels=labels)

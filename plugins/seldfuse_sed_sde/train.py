@@ -1,4 +1,4 @@
-"""How SED-SDE learns."""
+"""The training of SED-SDE: its loss, and its posterior."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,8 @@ def sed_sde_loss(
     distance_weight: float = 1.0,
     active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """BCE of activity (see `activity_loss`) + mean squared *relative* error (MSPE) of the distance where it sounds.
+    """Compute BCE of activity (see `activity_loss`) + mean squared *relative* error (MSPE) of the distance where it
+    sounds.
 
     Means go over every cell, silent ones counting as no error. Source: "BCE+MSPE" with weights [0.1, 1] in
     `Solution_on_3D_SELD`.
@@ -41,7 +42,7 @@ class SdeTask:
         return from_settings(settings, labels)
 
     def loss(self, output: SedSdeOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """Of several sources of one class the first track is learned; `settings` are the weights' names and values."""
+        """Compute the loss; of several sources of one class the first track is learned. `settings` hold the weights."""
         assert truth.distance is not None
         return sed_sde_loss(output, truth.activity[..., 0], truth.distance[..., 0], **settings)
 

@@ -1,4 +1,4 @@
-"""What an encoder of sound hears in a clip, window by window."""
+"""Tokens of a clip's sound, window by window."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,30 +22,31 @@ from seldfuse.storage.digest import hash_input
 class AudioTokenReader:
     """Tokens of one clip's sound on the grid of 100 ms frames.
 
-    An encoder hears the very windows that networks hear, the mean of both channels: in training they are the same, and
-    no window has a seam. Files are heard at the encoder's own rate, for they may hold more than 12 kHz; what is in
-    memory at 24 kHz is brought to it. `kept` is asked before anything is decoded. `note` hears of sound that cannot be
-    decoded, whose tokens are NaN.
+    An encoder gets the very windows that networks get, the mean of both channels: in training they are the same, and
+    no window has a seam. Files are decoded at the encoder's own rate, for they may hold more than 12 kHz; what is in
+    memory at 24 kHz is resampled to it. `cache` is asked before anything is decoded. `note` is told of sound that
+    cannot be decoded, whose tokens are NaN.
     """
 
     def __init__(
-        self, audio: AudioSource, encoder: AudioEncoderModel, kept: TokenCache | None, note: Callable[[str], None]
+        self, audio: AudioSource, encoder: AudioEncoderModel, cache: TokenCache | None, note: Callable[[str], None]
     ) -> None:
         self.audio = replace(audio, rate_hz=encoder.sample_rate_hz) if isinstance(audio, FileAudio) else audio
-        self.encoder, self.kept, self.note = encoder, kept, note
+        self.encoder, self.cache, self.note = encoder, cache, note
         self.sound = _Mono(self.audio)
 
     @classmethod
     def from_clip(
-        cls, clip: Clip, encoder: AudioEncoderModel, kept: TokenCache | None, note: Callable[[str], None]
+        cls, clip: Clip, encoder: AudioEncoderModel, cache: TokenCache | None, note: Callable[[str], None]
     ) -> "AudioTokenReader":
-        return cls(clip.audio, encoder, kept, note)
+        """Read the sound of a clip."""
+        return cls(clip.audio, encoder, cache, note)
 
     def read_window(self, start_frame: int, frames: int) -> Float[Tensor, "frame 1 channel"]:
-        """What is heard in some frames, silence behind the end; windows are best asked for in the order of time."""
+        """Read the tokens of some frames, silence behind the end; windows are best read in the order of time."""
         encoder = self.encoder
         try:
-            return get_or_compute(self.kept, self._key(start_frame, frames), lambda: self._encode(start_frame, frames))
+            return get_or_compute(self.cache, self._key(start_frame, frames), lambda: self._encode(start_frame, frames))
         except MediaError as error:
             # Decoding that broke off would go on as if the sound had ended.
             self.sound = _Mono(self.audio)
@@ -77,7 +78,7 @@ class _Mono:
         self.first, self.held = 0, np.zeros(0, np.float32)
 
     def read(self, start: int, count: int) -> Float32[np.ndarray, " count"]:
-        """Zeros behind the end. Raises MediaError."""
+        """Read samples, zeros behind the end. Raises MediaError."""
         while self.first + len(self.held) < start + count and (block := next(self.blocks, None)) is not None:
             self.held = np.concatenate([self.held, block.mean(axis=0)])
             passed = max(0, start - self.first)
@@ -87,7 +88,7 @@ class _Mono:
 
 
 def encode_audio(audio: Float[Tensor, "scene 2 sample"], encoder: AudioEncoderModel) -> EncoderTokens:
-    """Tokens of scenes at 24 kHz that are no files: their sound ends at 12 kHz."""
+    """Encode scenes at 24 kHz that are no files: their sound ends at 12 kHz."""
     return EncoderTokens(_tokens(audio.mean(dim=1).cpu().numpy(), SAMPLE_RATE_HZ, encoder), input="audio")
 
 

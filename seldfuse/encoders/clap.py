@@ -1,4 +1,4 @@
-"""CLAP's tower of sound (Wu et al. 2023, HTSAT), which learnt to meet the words that describe a recording."""
+"""CLAP's tower of sound (Wu et al. 2023, HTSAT), trained to match the words that describe a recording."""
 
 import torch
 from jaxtyping import Float
@@ -50,7 +50,7 @@ class Clap:
 
     @torch.inference_mode()
     def encode(self, audio: Float[Tensor, "window sample"]) -> AudioTokens:
-        """Raises ValueError for windows that are longer than the network's."""
+        """Encode windows of sound. Raises ValueError for windows that are longer than the network's."""
         if audio.shape[1] > self.longest:
             raise ValueError(f"expected windows of up to {self.longest} samples, got {audio.shape[1]}")
         parts = [self._encode(some) for some in torch.split(audio, AT_ONCE)]
@@ -81,7 +81,7 @@ def load_clap(weights: str | None, device: torch.device) -> Clap:
 
 
 def compute_step_centers_s(steps: int, columns: int, frames: int, hop_s: float) -> list[float]:
-    """When the middle of each step sounds.
+    """Compute when the middle of each step sounds.
 
     The network stretches a spectrum of `frames` frames to `columns` columns, first to first and last to last, and each
     step stands for as many columns.
@@ -94,7 +94,7 @@ def compute_step_centers_s(steps: int, columns: int, frames: int, hop_s: float) 
 def interpolate_to_frames(
     steps: Float[Tensor, "window step channel"], middles_s: list[float], duration_s: float
 ) -> Float[Tensor, "window frame channel"]:
-    """Steps brought to the middles of 100 ms frames, linear between them; only steps within the duration count."""
+    """Interpolate steps to the middles of 100 ms frames, linear between them; only steps within the duration count."""
     inside = max(1, sum(middle < duration_s for middle in middles_s))
     frames = torch.arange(max(1, round(duration_s * FRAMES_PER_S)), device=steps.device)
     spacing_s = middles_s[1] - middles_s[0]

@@ -29,7 +29,7 @@ class ColumnNetwork(nn.Module):
         return self.projection(self.compute_columns(pictures))  # type: ignore[no-any-return]
 
     def compute_columns(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column 224"]:
-        """What the projection is fitted on."""
+        """Compute the columns on which the projection is fitted."""
         values = ((pictures.float() - GREY) / 128.0).contiguous(memory_format=torch.channels_last)
         found = self.trunk(values)  # (picture, 112, 8, 14)
         return torch.cat([found.mean(dim=2), found.amax(dim=2)], dim=1).transpose(1, 2)

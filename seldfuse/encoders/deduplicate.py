@@ -16,7 +16,7 @@ PATCH_PX = 14
 def encode_distinct(
     pictures: UInt8[Tensor, "picture 3 height width"], encoder: ImageEncoderModel, still_levels: float = STILL_LEVELS
 ) -> Float[Tensor, "picture token channel"]:
-    """Tokens of consecutive pictures; one that looks like the last one that was encoded gets its tokens."""
+    """Encode consecutive pictures; one that is nearly the last one that was encoded gets its tokens."""
     chosen, places = find_distinct(pictures, still_levels)
     return encoder.encode(pictures[chosen]).cpu()[places]
 
@@ -24,7 +24,7 @@ def encode_distinct(
 def find_distinct(
     pictures: UInt8[Tensor, "picture 3 height width"], still_levels: float
 ) -> tuple[Int[Tensor, "chosen"], Int[Tensor, "picture"]]:
-    """Which pictures to encode, and for each picture the place among them of the one that stands for it."""
+    """Find which pictures to encode, and for each picture the place among them of the one that stands for it."""
     levels = pictures.to(torch.int16)
     chosen, places = [0], [0]
     for number in range(1, len(pictures)):

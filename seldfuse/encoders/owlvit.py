@@ -1,4 +1,4 @@
-"""OWL-ViT's tower of pictures (Minderer et al. 2022), which learnt to find objects that words name."""
+"""OWL-ViT's tower of pictures (Minderer et al. 2022), trained to find objects that words name."""
 
 import torch
 from jaxtyping import Float, UInt8
@@ -71,7 +71,7 @@ def load_owlvit(weights: str | None, device: torch.device) -> OwlViT:
 def paste_on_canvas(
     pictures: UInt8[Tensor, "picture 3 height width"], side_px: int
 ) -> Float[Tensor, "picture 3 side side"]:
-    """Pictures from 0 to 1 at the top left of a grey square."""
+    """Paste pictures from 0 to 1 at the top left of a grey square."""
     height, width = pictures.shape[2:]
     return F.pad(pictures.float() / 255.0, (0, side_px - width, 0, side_px - height), value=GREY)
 
@@ -79,7 +79,7 @@ def paste_on_canvas(
 def average_columns(
     patches: Float[Tensor, "picture patch channel"], columns: int, rows: int
 ) -> Float[Tensor, "picture column channel"]:
-    """Means over the first `rows` rows of a grid of patches, which comes row by row."""
+    """Average over the first `rows` rows of a grid of patches, which comes row by row."""
     pictures, _, channels = patches.shape
     grid = patches.reshape(pictures, -1, columns, channels)  # (picture, row, column, channel)
     return grid[:, :rows].mean(dim=1)

@@ -1,4 +1,4 @@
-"""Any camera's picture as an encoder wants it: 100° wide, so that a column always means the same azimuth."""
+"""Any camera's picture as an encoder takes it: 100° wide, so that a column always means the same azimuth."""
 
 import math
 
@@ -15,10 +15,10 @@ from seldfuse.encoders.models import FIELD_OF_VIEW_DEG
 def resize_to_encoder(
     rgb: UInt8[np.ndarray, "height width 3"], camera: Camera, height_px: int, width_px: int
 ) -> UInt8[Tensor, "3 out_height out_width"]:
-    """The picture at the size of an encoder's, black where the camera saw nothing.
+    """Resize a picture to an encoder's, black outside of the camera's view.
 
     Pixels keep their aspect: a camera of another field of view is brought to the same focal length, and what lies
-    outside of the encoder's picture is cut off. `camera` says the field of view of the picture's width.
+    outside of the encoder's picture is cut off. `camera` has the field of view of the picture's width.
     """
     height, width = rgb.shape[:2]
     wide_px = _width_px(camera, width_px)

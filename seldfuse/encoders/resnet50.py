@@ -1,6 +1,6 @@
-"""ResNet-50, trained on ImageNet (He et al. 2016), whose last map the DCASE 2025 baseline and MVANet look at.
+"""ResNet-50, trained on ImageNet (He et al. 2016), whose last map the DCASE 2025 baseline and MVANet take.
 
-Both cut the middle out of the picture and see 60° of it; here the map spans the whole 100°, at the picture's aspect.
+Both cut the middle out of the picture, 60° of it; here the map spans the whole 100°, at the picture's aspect.
 """
 
 import re
@@ -51,7 +51,8 @@ class ResNet50:
 
     @torch.inference_mode()
     def compute_maps(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture channel 7 7"]:
-        """The last map before the mean over the whole picture, rows from top to bottom, columns from left to right."""
+        """Compute the last map before the mean over the whole picture, rows from top to bottom, columns from left to
+        right."""
         values = (pictures.to(self.device).float() / 255.0 - self.mean) / self.deviation
         filled = _whole_strides(values).to(self.dtype).contiguous(memory_format=torch.channels_last)
         found = self.network(filled).last_hidden_state.float()  # (picture, 2048, 4, 7)
@@ -85,7 +86,7 @@ def load_resnet50_map(weights: str | None, device: torch.device) -> ResNet50Map:
 
 
 def to_transformers_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a ResNet under the names of transformers' ResNetModel, the classifier left out.
+    """Rename weights of a ResNet to the names of transformers' ResNetModel, the classifier left out.
 
     They come as those of transformers' model with or without a classifier, or of torchvision's.
     """

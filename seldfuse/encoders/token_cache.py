@@ -22,15 +22,15 @@ EMBEDDINGS = "embeddings"
 
 LIMIT_BYTES = 4 * 2**30
 SUFFIX = ".safetensors"
-LOOKED_EVERY = 64
-"""New files between two looks at the folder's size."""
+TIDY_EVERY = 64
+"""New files between two checks of the folder's size."""
 
 
 @dataclass
 class TokenCache:
     """Tensors by text keys, in half precision, in `folder`, up to `limit_bytes` in all (and a few files more).
 
-    A folder that cannot be written keeps nothing, and everything is computed each time.
+    In a folder that cannot be written nothing is stored, and everything is computed each time.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class TokenCache:
     _written: int = 0
 
     def get(self, key: str) -> Tensor | None:
-        """What was put there under this key, in single precision; None where there is nothing, or it is damaged."""
+        """Get what was stored under this key, in single precision; None where there is nothing, or it is damaged."""
         path = self._path(key)
         try:
             found = safetensors.torch.load_file(path)["tokens"]
@@ -48,6 +48,7 @@ class TokenCache:
         return found.float()
 
     def add(self, key: str, tokens: Tensor) -> None:
+        """Store tokens under a key."""
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,11 +59,11 @@ class TokenCache:
         except OSError:
             return
         self._written += 1
-        if self._written % LOOKED_EVERY == 0:
+        if self._written % TIDY_EVERY == 0:
             self.tidy()
 
     def tidy(self) -> None:
-        """Removes the files that were not asked for longest, until the rest is within the limit."""
+        """Remove the files that were not asked for longest, until the rest is within the limit."""
         found = sorted((stat.st_mtime, stat.st_size, path) for path, stat in self._files())
         surplus = sum(size for _, size, _ in found) - self.limit_bytes
         for _, size, path in found:
@@ -86,12 +87,12 @@ class TokenCache:
         return self.folder / digest[:2] / f"{digest[2:]}{SUFFIX}"
 
 
-def get_or_compute(kept: TokenCache | None, key: str | None, make: Callable[[], Tensor]) -> Tensor:
-    """What is kept under a key, else made and kept; without a folder, or a key, it is made each time."""
-    if kept is None or key is None:
+def get_or_compute(cache: TokenCache | None, key: str | None, make: Callable[[], Tensor]) -> Tensor:
+    """Get what is stored under a key, else compute and store it; without a folder or a key compute it each time."""
+    if cache is None or key is None:
         return make()
-    found = kept.get(key)
+    found = cache.get(key)
     if found is None:
         found = make()
-        kept.add(key, found)
+        cache.add(key, found)
     return found

@@ -1,4 +1,4 @@
-"""What an encoder sees in a clip, five seconds at a time."""
+"""Tokens of a clip's pictures, five seconds at a time."""
 
 import math
 from collections.abc import Callable
@@ -28,8 +28,8 @@ PIECES_HELD = 3
 class VideoTokenReader:
     """Tokens of one clip's pictures on the grid of 100 ms frames.
 
-    `flipped` sees every picture with left and right exchanged. `kept` is asked before anything is decoded. `note` hears
-    of pictures that cannot be decoded; where there are none, tokens are NaN, and `end_s` says from when on: infinite as
+    With `flipped` every picture has left and right exchanged. `cache` is asked before anything is decoded. `note` is
+    told of pictures that cannot be decoded; where there are none, tokens are NaN, from `end_s` on, which is infinite as
     long as no end has been met.
     """
 
@@ -39,31 +39,32 @@ class VideoTokenReader:
         camera: Camera,
         path: Path | None,
         encoder: ImageEncoderModel,
-        kept: TokenCache | None,
+        cache: TokenCache | None,
         note: Callable[[str], None],
         flipped: bool = False,
     ) -> None:
         self.video, self.camera, self.path = video, camera, path
-        self.encoder, self.kept, self.note, self.flipped = encoder, kept, note, flipped
+        self.encoder, self.cache, self.note, self.flipped = encoder, cache, note, flipped
         self.read_piece = lru_cache(PIECES_HELD)(self._get_or_compute)
         self.end_s = math.inf if video is not None else 0.0
 
     @classmethod
     def from_clip(
-        cls, clip: Clip, encoder: ImageEncoderModel, kept: TokenCache | None, note: Callable[[str], None]
+        cls, clip: Clip, encoder: ImageEncoderModel, cache: TokenCache | None, note: Callable[[str], None]
     ) -> "VideoTokenReader":
-        return cls(clip.video, clip.camera, clip.video_path, encoder, kept, note)
+        """Read the pictures of a clip."""
+        return cls(clip.video, clip.camera, clip.video_path, encoder, cache, note)
 
     def read_window(self, start_frame: int, frames: int) -> Float[Tensor, "frame token channel"]:
-        """What is seen in some frames; NaN where the clip has no picture."""
+        """Read the tokens of some frames; NaN where the clip has no picture."""
         first, last = start_frame // PIECE_FRAMES, (start_frame + frames - 1) // PIECE_FRAMES
-        seen = torch.cat([self.read_piece(number) for number in range(first, last + 1)])
-        repeated = seen.repeat_interleave(FRAMES_PER_S // self.encoder.rate_hz, dim=0)
+        tokens = torch.cat([self.read_piece(number) for number in range(first, last + 1)])
+        repeated = tokens.repeat_interleave(FRAMES_PER_S // self.encoder.rate_hz, dim=0)
         return repeated[start_frame - first * PIECE_FRAMES :][:frames]
 
     def _get_or_compute(self, number: int) -> Float[Tensor, "picture token channel"]:
         """`piece(number)`: five seconds at the encoder's own rate."""
-        found = get_or_compute(self.kept, self._key(number), lambda: self._encode_pictures(number))
+        found = get_or_compute(self.cache, self._key(number), lambda: self._encode_pictures(number))
         there = int((~found[:, 0, 0].isnan()).sum())
         if there < len(found):
             self.end_s = min(self.end_s, number * PIECE_S + there / self.encoder.rate_hz)
@@ -78,7 +79,7 @@ class VideoTokenReader:
 
     def _pictures(self, number: int) -> list[Tensor]:
         """The pictures of a piece as far as there are any."""
-        # Behind the end there is nothing to look for, which would mean decoding everything before it.
+        # Behind the end there is nothing, and to find that out would mean decoding everything before it.
         start_s = float(number * PIECE_S)
         if self.video is None or self.end_s <= start_s:
             return []
@@ -88,7 +89,7 @@ class VideoTokenReader:
                 picture = resize_to_encoder(frame.rgb, self.camera, self.encoder.height_px, self.encoder.width_px)
                 pictures.append(picture.flip(-1) if self.flipped else picture)
         except MediaError as error:
-            self.note(f"the picture cannot be seen any further: {error}")
+            self.note(f"the picture cannot be decoded any further: {error}")
         return pictures
 
     def _key(self, number: int) -> str | None:

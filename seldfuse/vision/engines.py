@@ -1,4 +1,4 @@
-"""Engines of a post-processor by name: `ENGINE`, or `ENGINE:WEIGHTS` for weights other than its own."""
+"""Engines of a detector by name: `ENGINE`, or `ENGINE:WEIGHTS` for weights other than its own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ EngineT = TypeVar("EngineT")
 
 @dataclass(frozen=True)
 class EngineEntry(Generic[EngineT]):
-    """An engine: `find` says where its weights are, or raises CheckpointError that says what is missing."""
+    """An engine: `find` finds its weights, or raises CheckpointError that names what is missing."""
 
     find: Callable[[str | None], Any]
     load: Callable[[Any], EngineT]
@@ -23,43 +23,44 @@ class EngineEntry(Generic[EngineT]):
 
 @dataclass(frozen=True)
 class EngineCatalogue(Generic[EngineT]):
-    """The engines of a post-processor, in the order in which `auto` tries them.
+    """The engines of a detector, in the order in which `auto` tries them.
 
-    `recorded` makes the one that reads recorded detections, from a folder or None, and why nothing better is there.
-    `weights` says what may stand after the colon.
+    `recorded` makes the one that reads recorded detections, from a folder or None, and why no other is ready. `weights`
+    names what may stand after the colon.
     """
 
-    postprocessor: str
-    offers: Mapping[str, EngineEntry[EngineT]]
+    detector: str
+    engines: Mapping[str, EngineEntry[EngineT]]
     recorded: Callable[[Path | None, str], EngineT]
     weights: str
 
     def open(self, reference: str | None) -> EngineT:
-        """The engine that a user named, or, for None and `auto`, the first that is ready, else recorded detections.
+        """Open the engine that a user named, or, for None and `auto`, the first that is ready, else recorded
+        detections.
 
         Raises UsageError for an unknown name, CheckpointError where packages or weights are missing or broken.
         """
         if reference is None or reference == AUTO:
             return self._first_ready()
         name, colon, weights = reference.partition(":")
-        known = (AUTO, *self.offers, RECORDED)
+        known = (AUTO, *self.engines, RECORDED)
         if name not in known[1:]:
-            raise UsageError(f"no engine of {self.postprocessor} is called {name!r}; there is {', '.join(known)}")
+            raise UsageError(f"no engine of {self.detector} is called {name!r}; there is {', '.join(known)}")
         if colon and not weights:
             raise UsageError(
-                f"expected {self.weights} after the colon, got {reference!r}; `{self.postprocessor}@{name}` without one"
+                f"expected {self.weights} after the colon, got {reference!r}; `{self.detector}@{name}` without one"
             )
         if name == RECORDED:
             return self.recorded(find_recording_folder(weights or None), "")
-        return self.offers[name].load(self.offers[name].find(weights or None))
+        return self.engines[name].load(self.engines[name].find(weights or None))
 
     def _first_ready(self) -> EngineT:
         missing = []
-        for name, offer in self.offers.items():
+        for name, engine in self.engines.items():
             try:
-                weights = offer.find(None)
+                weights = engine.find(None)
             except CheckpointError as error:
                 missing.append(f"{name}: {error}")
                 continue
-            return offer.load(weights)
-        return self.recorded(None, f"no engine is ready that could look ({'; '.join(missing)})")
+            return engine.load(weights)
+        return self.recorded(None, f"no engine is ready ({'; '.join(missing)})")

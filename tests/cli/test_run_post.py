@@ -178,7 +178,10 @@ def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict
         ("mode = 'magic'", "'magic' is no "),
         ("looks = 3", "'looks' is no vision setting"),
         ("uninformative_rate = 2", "uninformative_rate must be a share from 0 to 1, got 2"),
-        ("[detectors.keypoint]\nrecall = { knock = 1.5 }", r"detectors.keypoint.recall must be a share from 0 to 1, got 1.5"),
+        (
+            "[detectors.keypoint]\nrecall = { knock = 1.5 }",
+            r"detectors.keypoint.recall must be a share from 0 to 1, got 1.5",
+        ),
         ("[detectors.keypoint]\nrecal = 1", "did you mean 'recall'"),
         ("smoothing_s = -1", "smoothing_s must be a number, 0 or more, got -1"),
         ("mode = ", "no TOML"),

@@ -261,7 +261,7 @@ def test_scenes_from_folders_bring_what_is_heard_of_their_files(tmp_path: Path, 
     pairs = find_labelled_files(folder, DCASE2025, [])
     for encoder in (first := Loudness()), (again := Loudness()):
         scenes = FolderSource(
-            pairs, DCASE2025, ("logmel",), 7, ProcessShare(), 0.0, CPU, WindowTokens([LoadedEncoder(LOUDNESS, encoder)])
+            pairs, DCASE2025, ("logmel",), 7, ProcessShare(), {}, CPU, WindowTokens([LoadedEncoder(LOUDNESS, encoder)])
         )
         batch = scenes.draw(2)
         scenes.close()

@@ -123,9 +123,12 @@ def test_a_checkpoint_gives_what_its_network_gave(tmp_path: Path) -> None:
 
 
 def test_the_plugin_says_what_it_gives() -> None:
-    spec = load_registry().find_backend("dcase2025-baseline").spec
-    assert (spec.name, spec.tracks, spec.features) == ("baseline", 3, ("logmel",))
-    assert spec.provides == ("activity", "direction", "distance")
+    request = load_registry().find_backend("dcase2025-baseline")
+    assert (request.value.name, request.value.needs_video) == ("baseline", False)
+    assert request.value.provides == ("activity", "direction", "distance")
+    model = request.load(torch.device("cpu"))
+    assert (model.features, dict(model.encoders)) == (("logmel",), {})
+    assert model.infer(make_batch(torch.zeros(1, 2, 24_000))).tracks == 3
 
 
 # --- as a task ------------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ def test_the_challenge_trains_without_any_of_our_tricks() -> None:
     base = recipe("base")
     assert not base.standardize
     assert (base.optimizer.schedule, base.optimizer.clip_norm, base.run.ema_decay) == ("constant", 0.0, 0.0)
-    assert (base.augment.channel_swap, base.augment.mixup) == (0.0, 0.0)
+    assert (base.augment["channel_swap"], base.augment["mixup"]) == (0.0, 0.0)
 
 
 def test_every_weight_learns() -> None:

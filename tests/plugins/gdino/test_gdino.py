@@ -337,7 +337,7 @@ def test_by_itself_it_takes_recorded_detections_where_nothing_can_look(bare: Pat
     assert error.value.exit_code == 5
     for told in (
         "there are no recorded detections of clip",
-        "no engine is ready that could look (hf: ",
+        "no engine is ready (hf: ",
         "`seldfuse checkpoints fetch IDEA-Research/grounding-dino-tiny`",
         "groundingdino: ",
         "SELDFUSE_YOLOX",
@@ -371,7 +371,7 @@ def test_a_missing_package_says_what_to_install(
 
 
 @pytest.fixture
-def looks_with(file: Path, tmp_path: Path) -> Callable[[str], str]:
+def engine_id(file: Path, tmp_path: Path) -> Callable[[str], str]:
     def asked(text: str) -> str:
         (tmp_path / "rules.toml").write_text(text)
         return load(f"yolox:{file}", CPU, tmp_path / "rules.toml").engine_id
@@ -379,13 +379,13 @@ def looks_with(file: Path, tmp_path: Path) -> Callable[[str], str]:
     return asked
 
 
-def test_what_looks_is_told_apart_by_weights_and_words_only(looks_with: Callable[[str], str], file: Path) -> None:
-    plain = looks_with('[bell]\nprompts = ["bell"]')
+def test_what_looks_is_told_apart_by_weights_and_words_only(engine_id: Callable[[str], str], file: Path) -> None:
+    plain = engine_id('[bell]\nprompts = ["bell"]')
     assert plain.startswith("yolox:tiny 9a129038d9a00aed at 0.25 on cpu, asked for ")
-    assert looks_with('[bell]\nprompts = ["bell"]\nplace = [0.1, 0.1]') == plain
-    assert looks_with('[bell]\nprompts = ["gong"]') != plain
+    assert engine_id('[bell]\nprompts = ["bell"]\nposition = [0.1, 0.1]') == plain
+    assert engine_id('[bell]\nprompts = ["gong"]') != plain
     file.write_bytes(b"others")
-    assert looks_with('[bell]\nprompts = ["bell"]') != plain
+    assert engine_id('[bell]\nprompts = ["bell"]') != plain
 
 
 def test_no_pictures_show_nothing(file: Path) -> None:
@@ -393,7 +393,7 @@ def test_no_pictures_show_nothing(file: Path) -> None:
 
 
 def test_the_engine_finds_it_by_name(bare: Path) -> None:
-    (request,) = load_registry().find_detectors("gdino@auto")
+    (request,) = load_registry().find_post("gdino@auto")[0]
     looks = request.load(CPU)
     assert isinstance(looks, DetectorModel)
     assert looks.rules == SHIPPED.rules

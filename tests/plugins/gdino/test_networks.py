@@ -72,7 +72,7 @@ def refused(engine: str) -> SeldfuseError:
 def easily_pleased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random networks are sure of nothing."""
     rules = tmp_path / "pleased.toml"
-    text = RULES.read_text(encoding="utf-8").replace("_above = 0.25", "_above = 0.01")
+    text = RULES.read_text(encoding="utf-8").replace("_threshold = 0.25", "_threshold = 0.01")
     rules.write_text(text, encoding="utf-8")
     monkeypatch.setattr("seldfuse_gdino.detector.RULES", rules)
 

@@ -1,4 +1,4 @@
-"""The keypoint post-processor: how it is named, what it falls back to, and what it gives."""
+"""The detector keypoint: how it is named, what it falls back to, and what it gives."""
 
 import re
 from pathlib import Path
@@ -55,7 +55,7 @@ def refused(engine: str, kind: type[SeldfuseError]) -> str:
 
 
 def test_seldfuse_finds_it_by_its_name() -> None:
-    (request,) = load_registry().find_detectors("keypoint@recorded")
+    (request,) = load_registry().find_post("keypoint@recorded")[0]
     assert request.load(CPU).engine_id == "recorded detections beside the clip"
 
 
@@ -72,9 +72,9 @@ def test_its_own_rules_say_which_points_speak_for_which_class() -> None:
 
 def test_a_file_of_rules_takes_their_place(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
-    path.write_text('[bell]\npoints = ["left_wrist"]')
+    path.write_text('[bell]\nkeypoints = ["left_wrist"]')
     assert list(load(None, CPU, path).rules.by_class) == ["bell"]
-    path.write_text('[bell]\npoints = ["tail"]')
+    path.write_text('[bell]\nkeypoints = ["tail"]')
     with pytest.raises(UsageError, match="bell: unknown points tail"):
         load(None, CPU, path)
 
@@ -151,7 +151,7 @@ def test_with_nothing_at_all_the_message_says_what_each_engine_needs(tmp_path: P
         looker.detect(clip_with(tmp_path, None), frames(0.0), None)
     text = str(error.value)
     assert text.startswith("there are no recorded detections of talk; expected ")
-    assert re.search(r"no engine is ready that could look \(mmpose: .*; movenet: .*; vitpose: .*\)$", text)
+    assert re.search(r"no engine is ready \(mmpose: .*; movenet: .*; vitpose: .*\)$", text)
     assert error.value.exit_code == 5
 
 
@@ -216,7 +216,7 @@ def test_places_are_the_people_seen_in_a_frame_or_the_whole_picture() -> None:
         (1.5, "person", 0.5, BOX),
     ]
     places = PersonBoxes.from_detections(frames(0.0, 0.5, 1.0, 1.5), seen(*rows))
-    assert places.looks.tolist() == [0, 1, 1, 2, 3]
+    assert places.frame_indices.tolist() == [0, 1, 1, 2, 3]
     assert places.whole.tolist() == [True, False, False, True, False]
     assert places.scores.tolist() == [1.0, 0.7, 0.6, 1.0, 0.5]
     whole = [0.0, 0.0, 160.0, 90.0]
