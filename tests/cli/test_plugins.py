@@ -80,6 +80,15 @@ def test_the_listing_tells_what_is_ready_and_what_needs_an_extra(listing: dict[s
     assert rows["backend", "laser"]["remedy"] == "`pip install 'acme-extra[lasers]'`"
 
 
+def test_the_listing_has_every_kind_and_no_intermediate_result(listing: dict[str, Any]) -> None:
+    rows = {(row["kind"], row["name"]): row for row in listing["plugins"]}
+    kinds = {"backend", "detector", "encoder", "feature", "augmentation", "score", "writer"}
+    assert kinds <= {kind for kind, _ in rows}
+    assert ("encoder", "compact-audio") in rows
+    assert ("feature", "mel_power") not in rows
+    assert {name for (_, name), row in rows.items() if row["needs_video"]} == {"mvanet", "cmc"}
+
+
 def test_the_listing_is_sorted_by_kind_and_name(listing: dict[str, Any]) -> None:
     order = [(row["kind"], row["name"]) for row in listing["plugins"]]
     assert order == sorted(order)

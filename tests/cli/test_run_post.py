@@ -2,7 +2,9 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ from seldfuse.catalogue.registry import CatalogueEntry, Registry
 from seldfuse.catalogue.values import Detector
 from seldfuse.cli.changes import build_changes_table
 from seldfuse.core.detections import Detections
+from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import PluginError, UsageError
-from seldfuse.vision.settings import VisionSettings
+from seldfuse.pipeline import Pipeline
+from seldfuse.vision.settings import DetectorReliability, VisionSettings
 
 VALUE = Detector(name="fake", api_version=2, summary="sees a thing", load=f"{__name__}:load")
 ASKED: list[float] = []
@@ -49,13 +53,19 @@ def load(engine: str | None, _device: torch.device, rules: Path | None) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake beside what is installed, under its name."""
+def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts the fake beside what is installed, under its name, at once; again with other fields when called."""
     ASKED.clear()
     found = host.load_registry()
-    with_fake = Registry((*found.entries, CatalogueEntry(VALUE, "acme", "1.0")), found.failures)
-    monkeypatch.setattr(host, "load_registry", lambda: with_fake)
-    monkeypatch.setattr("seldfuse.pipeline.load_registry", lambda: with_fake)
+
+    def put(**fields: Any) -> None:
+        entry = CatalogueEntry(replace(VALUE, **fields), "acme", "1.0")
+        with_fake = Registry((*found.entries, entry), found.failures)
+        monkeypatch.setattr(host, "load_registry", lambda: with_fake)
+        monkeypatch.setattr("seldfuse.pipeline.load_registry", lambda: with_fake)
+
+    put()
+    return put
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +116,51 @@ def test_the_library_corrects_as_the_command_does(world: dict[str, str]) -> None
     assert len(seen.changes) > 0
     assert torch.equal(plain.posterior.activity, seen.posterior.activity)
     assert torch.equal(plain.posterior.distance, seen.posterior.distance)
+
+
+def test_posteriors_say_where_they_come_from(world: dict[str, str], tmp_path: Path) -> None:
+    checkpoint = Path(world["backends"].partition("@")[2])
+    network = {
+        "backend": "sce",
+        "checkpoint": checkpoint.name,
+        "weights_sha256": sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()[:16],
+        "seldfuse": seldfuse.__version__,
+    }
+    assert run(world, tmp_path, "--detectors", "fake@good", "--save-posteriors", "--vision", "rules") == 0
+    saved = Posterior.load(tmp_path / "posteriors" / world["backends"].replace("/", "_") / "a.safetensors")
+    assert saved.provenance == network
+    (result,) = seldfuse.run(world["video"], world["backends"], fusion=world["fusion"], post="fake", vision="rules")
+    assert result.members[world["backends"]].provenance == network
+    assert result.uncorrected.provenance["members"] == {world["backends"]: network}
+    assert "vision" not in result.uncorrected.provenance
+    told = result.posterior.provenance
+    assert told["members"] == {world["backends"]: network}
+    assert told["vision"] == {"mode": "rules", "detectors": {"fake": "engine None"}}
+
+
+def test_a_detector_is_believed_as_it_states_unless_the_settings_name_it(
+    world: dict[str, str], register: Callable[..., None]
+) -> None:
+    stated = {"recall": {"tone": 0.9, "default": 0.4}, "azimuth_std_deg": 3.0}
+    register(reliability=stated)
+    settings = Pipeline(world["backends"], post="fake@good").corrector.settings
+    assert settings.get_reliability("fake@good", "engine good") == DetectorReliability(**stated)
+    assert settings.get_reliability("keypoint", "") == VisionSettings.resolve("bayes").get_reliability("keypoint", "")
+    named = VisionSettings.from_table({"detectors": {"fake": {"recall": 0.1}, "default": {"recall": 0.2}}})
+    settings = Pipeline(world["backends"], post="fake", vision=named).corrector.settings
+    assert settings.get_reliability("fake", "engine None").recall == 0.1
+    register(reliability={"recall": 7.0})
+    with pytest.raises(PluginError, match=r"fake.reliability.recall must be a share .*; tell the makers of acme"):
+        Pipeline(world["backends"], post="fake")
+
+
+def test_what_a_detector_states_changes_the_correction(world: dict[str, str], register: Callable[..., None]) -> None:
+    corrected = []
+    for recall in (0.05, 0.95):
+        register(reliability={"recall": recall})
+        (result,) = seldfuse.run(world["video"], world["backends"], fusion=world["fusion"], post="fake")
+        corrected.append(result.posterior.onscreen)
+    assert not torch.equal(*corrected)
 
 
 def test_a_broken_detector_is_a_note_and_with_fail_fast_an_end(
