@@ -22,7 +22,6 @@ from seldfuse.synth.pictures.film import render_frames
 from seldfuse.synth.render import render_scenes
 from seldfuse.synth.scene import Ambience, CameraView, Figure, ScenePlan, ScenePlanSource, SoundTake
 from seldfuse.synth.sounds.procedural import build_procedural_bank
-from seldfuse.train.augment import AugmentationSettings
 from seldfuse.train.loop import train_network
 from seldfuse.train.recipe import DataPart, parse_recipe, read_preset
 
@@ -84,8 +83,6 @@ def test_four_clips_are_learned_by_heart(
     recipe = replace(parse_recipe(read_preset(task.recipes, "small")), teacher="")
     steps = STEPS.get(task.backend, 120)
     run = replace(recipe.run, steps=steps, batch_size=4, validate_every=steps, ema_decay=0.9)
-    recipe = replace(
-        recipe, run=run, augment=AugmentationSettings(), init=f"{task.backend}-small", data=(DataPart(str(recording)),)
-    )
+    recipe = replace(recipe, run=run, augment={}, init=f"{task.backend}-small", data=(DataPart(str(recording)),))
     best = train_network(task, DCASE2025, recipe, tmp_path / "out", torch.device("cpu"), lambda _: None, lambda _: None)
     assert best[task.criterion] / PRESENT > 0.9

@@ -201,10 +201,12 @@ class Registry:
         for failure in self.failures:
             if failure.matches(name):
                 return PluginError(f"{kind} {name!r} comes from a plugin that failed: {failure.report}")
-        known = [word for entry in entries for word in entry.names]
+        # Intermediate results are nothing to choose.
+        shown = [entry for entry in entries if getattr(entry.value, "listed", True)]
+        known = [word for entry in shown for word in entry.names]
         close = difflib.get_close_matches(name.casefold(), known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        names = ", ".join(sorted(entry.value.name for entry in entries)) or "none"
+        names = ", ".join(sorted(entry.value.name for entry in shown)) or "none"
         return PluginError(f"there is no {kind} {name!r}; {hint}Known: {names}; see `seldfuse plugins`")
 
 

@@ -13,8 +13,8 @@ RANGE_DB = 80.0
 def compute_logmel(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
     """Compute mel power in dB, cut at 80 dB below the window's loudest cell of both channels.
 
-    Silence is −100 dB throughout. Source: the DCASE 2025 Task 3 baseline (`power_to_db`, `top_db` over the whole
-    array). Time counts 20 ms hops, one more than the window has.
+    Silence is −100 dB throughout. Time counts 20 ms hops, one more than the window has. Source: the DCASE 2025 Task 3
+    baseline (`power_to_db`, `top_db` over the whole array).
     """
     level_db = 10.0 * batch["mel_power"].clamp_min(FLOOR_POWER).log10()
     return level_db.maximum(level_db.amax(dim=(1, 2, 3), keepdim=True) - RANGE_DB)

@@ -44,8 +44,7 @@ def _find_sources(features: Sequence[str], known: Sequence[str]) -> list[int | N
 
 
 def _fit(weight: Tensor, own: Tensor, sources: Sequence[int | None]) -> Tensor | None:
-    """Return a weight in the shape of the network's own, its channels rearranged if need be; None where it has no
-    place."""
+    """Return a weight in the shape of the network's own, channels rearranged if need be; None where that fails."""
     if weight.shape == own.shape:
         return weight
     axes = [axis for axis, size in enumerate(own.shape) if weight.shape[axis : axis + 1] != (size,)]

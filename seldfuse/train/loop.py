@@ -180,7 +180,7 @@ def _catch_out_of_memory() -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise TrainingError(
-                "memory ran out; take a smaller --batch, and --set run.accumulate=2 to make up for it. "
+                "memory ran out; take a smaller --batch, and --set run.accumulate_steps=2 to make up for it. "
                 "The best checkpoint so far is kept"
             ) from error
         raise

@@ -155,8 +155,7 @@ def _count_steps(recipe: Recipe, windows: int) -> Recipe:
 
 
 def _measure(network: Any, data: TrainingData, labels: LabelSet, standardize: bool) -> list[float]:
-    """Set the statistics of each channel and bin from a sample of scenes; return each class's typical distance in
-    it."""
+    """Set the statistics of each channel and bin by a sample of scenes; return the typical distance of each class."""
     # In parts: the spectra of all of them at once would take gigabytes.
     sample = TrainingBatch.concat([data.scenes.draw(SAMPLE // 8) for _ in range(8)]).to("cpu")
     if standardize:

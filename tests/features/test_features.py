@@ -9,7 +9,7 @@ import torch
 
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.errors import PluginError
-from seldfuse.features.load import make_batch
+from seldfuse.features.load import find_function, make_batch
 from seldfuse.features.stack import mirror_features, stack_features
 
 NAMES = ("logmel", "ild", "intensity", "stpacc")
@@ -77,7 +77,7 @@ def test_a_feature_is_computed_once_however_often_it_is_asked_for() -> None:
         calls.append(1)
         return batch["mel_power"].sum(dim=-1)
 
-    batch = make_batch(plane_wave(0.0)[None], {"level": level})
+    batch = ClipBatch(plane_wave(0.0)[None], lambda name: level if name == "level" else find_function(name))
     assert batch["level"] is batch["level"]
     assert len(calls) == 1
     assert batch["logmel"] is batch["logmel"]
@@ -97,7 +97,10 @@ def test_mirrored_features_are_those_of_the_swapped_channels() -> None:
 
 
 def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(PluginError, match="no feature is called 'logmell'; there are compact-audio, ild"):
+    with pytest.raises(
+        PluginError,
+        match=r"there is no feature 'logmell'; did you mean 'logmel'\? Known: ild, intensity, logmel, stpacc;",
+    ):
         make_batch(torch.zeros(1, 2, 2400))["logmell"]
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from seldfuse.core.labels import DCASE2025
-from seldfuse.train.augment import AugmentationSettings
 from seldfuse.train.loop import train_network
 from seldfuse.train.recipe import DataPart, parse_recipe, read_preset
 from seldfuse_sed_sce.network import SedSce
@@ -34,9 +33,9 @@ def main(data: str, out: str, batch: str) -> None:
     torch.set_num_threads(1)
     table = read_preset(Task.recipes, "small")
     table["network"]["trunk"].update(widths=[4, 4, 8, 8], projection=8, dim=16, blocks=1, heads=2, head_dim=8)
-    table["run"].update(steps=2, batch=int(batch), validate_every=2, ema_decay=0.0)
-    table["optimiser"].update(schedule="constant", clip_norm=0.0)
-    recipe = replace(parse_recipe(table), augment=AugmentationSettings(channel_swap=0.0), data=(DataPart(data),))
+    table["run"].update(steps=2, batch_size=int(batch), validate_every=2, ema_decay=0.0)
+    table["optimizer"].update(schedule="constant", clip_norm=0.0)
+    recipe = replace(parse_recipe(table), augment={"channel_swap": 0.0}, data=(DataPart(data),))
     train_network(Task(), DCASE2025, recipe, Path(out), torch.device("cpu"), lambda _: None, print)
 
 

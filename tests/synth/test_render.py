@@ -305,8 +305,8 @@ def test_a_folder_keeps_scenes_for_others(
     assert all(torch.equal(tensor, again[1].tensors()[name]) for name, tensor in drawn[1].tensors().items())
     with pytest.raises(UsageError, match="holds scenes from other sounds, another seed"):
         SceneSupply(stage, ("logmel",), 4, tmp_path)
-    with pytest.raises(UsageError, match="keeps logmel, ild, intensity, stpacc, not all of compact-audio"):
-        SceneSupply(stage, ("compact-audio",), 3, tmp_path)
+    with pytest.raises(UsageError, match="holds scenes with logmel, ild, intensity, stpacc, not with spectrum; name a new one"):
+        SceneSupply(stage, ("logmel", "spectrum"), 3, tmp_path)
 
 
 def test_other_processes_fill_the_bank(stage: SceneIngredients) -> None:

@@ -493,7 +493,7 @@ def test_a_gain_is_not_negative(value: float) -> None:
     ("name", "message"),
     [
         ("mixupp", "augment.mixupp: there is no augmentation 'mixupp'; did you mean 'mixup'? Known: band_filter, "),
-        ("swap", "augment.swap: there is no augmentation 'swap'; did you mean 'channel_swap'? Known: "),
+        ("swaps", "augment.swaps: there is no augmentation 'swaps'; Known: band_filter, band_limit, "),
         ("", "augment.: there is no augmentation ''; Known: "),
     ],
 )
@@ -504,7 +504,7 @@ def test_an_augmentation_that_nobody_has_is_told_with_the_nearest(name: str, mes
 
 
 def test_amounts_are_complete_and_in_the_order_of_the_recipes() -> None:
-    assert complete_amounts({"Band-Shift": 1, "mixup": 0.25}) == {
+    assert complete_amounts({"Band-Shift": 1.0, "mixup": 0.25}) == {
         "channel_swap": 0.5, "mixup": 0.25, "overlay": 0.0, "gain_db": 0.0, "spec_mask": 0.0, "band_filter": 0.0,
         "band_limit": 0.0, "band_shift": 1.0, "drop_picture": 0.0, "codec": 0.0
     }  # fmt: skip

@@ -11,7 +11,6 @@ from worlds import THREE, noise, write_sounds
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.media.encode import write_wav
-from seldfuse.train.augment import AugmentationSettings
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.folder import FolderValidation
 from seldfuse.train.data.mixture import MixedSource
@@ -84,7 +83,6 @@ def recipe(sounds: Path, *sources: str) -> Recipe:
         ("logmel",),
         {},
         run=RunSettings(batch_size=2),
-        augment=AugmentationSettings(),
         synth=SynthSettings(str(sounds), pool_size=8, validation_scenes=4),
         data=tuple(DataPart(source) for source in sources),
     )

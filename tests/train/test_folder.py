@@ -29,7 +29,7 @@ from seldfuse.train.data.source import ProcessShare, SceneSource
 from seldfuse.train.data.window_tokens import WindowTokens
 
 CPU = torch.device("cpu")
-NO_EYES = WindowTokens([])
+NO_ENCODERS = WindowTokens([])
 ALONE = ProcessShare()
 FEATURES = ("logmel", "intensity")
 HEADER = "frame,class,source,azimuth,distance,onscreen"
@@ -61,10 +61,8 @@ def found(folder: Path) -> list[LabelledFile]:
     return pairs
 
 
-def scenes(
-    pairs: list[LabelledFile], share: ProcessShare = ALONE, codec_share: float = 0.0, seed: int = 7
-) -> FolderSource:
-    return FolderSource(pairs, DCASE2025, FEATURES, seed, share, codec_share, CPU, NO_EYES)
+def scenes(pairs: list[LabelledFile], share: ProcessShare = ALONE, codec: float = 0.0, seed: int = 7) -> FolderSource:
+    return FolderSource(pairs, DCASE2025, FEATURES, seed, share, {"codec": codec}, CPU, NO_ENCODERS)
 
 
 def rows_of(batch: TrainingBatch, scene: int) -> list[tuple[int, int, int, int, float, float]]:
@@ -277,7 +275,10 @@ def test_labels_without_distances_are_told(tmp_path: Path) -> None:
         "expected the distance of every event, which networks learn, but the file has none; add a column, with the "
         f"header {HEADER}: {tmp_path / 'a.csv'}"
     )
-    for read in (lambda: scenes(pairs).draw(1), lambda: FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1, NO_EYES)):
+    for read in (
+        lambda: scenes(pairs).draw(1),
+        lambda: FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1, NO_ENCODERS),
+    ):
         with pytest.raises(UsageError) as error:
             read()
         assert str(error.value) == text
@@ -341,7 +342,7 @@ def test_a_long_recording_is_cut_with_its_labels(tmp_path: Path) -> None:
     lines = ["3,1,0,30,200,1", "49,2,0,-40,100,0", "50,2,0,-41,100,0", "109,5,0,10,300,1"]
     put(tmp_path / "a.wav", lines, seconds=12.0)
     samples = decode_samples(tmp_path / "a.wav")
-    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 3, NO_EYES)
+    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 3, NO_ENCODERS)
 
     (batch,) = validation.batches()
 
@@ -442,7 +443,7 @@ def test_sources_of_a_class_fill_the_tracks_in_order(tmp_path: Path) -> None:
     lines = ["7,4,9,90,100,0", "7,4,2,20,110,1", "7,4,5,50,120,0", "7,4,3,30,130,1", "7,6,8,-10,140,1", "6,4,9,91,90,0"]
     put(tmp_path / "a.wav", lines)
     pairs = found(tmp_path)
-    validation = FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1, NO_EYES)
+    validation = FolderValidation(pairs, DCASE2025, FEATURES, CPU, 1, NO_ENCODERS)
     expected = [
         (6, 4, 0, 89, 0.9, 0.0),
         (7, 4, 0, 20, 1.1, 1.0),
@@ -482,7 +483,7 @@ def test_what_is_written_as_events_is_the_reference(tmp_path: Path) -> None:
     )
     put(tmp_path / "a.wav")
     dcase.write_events(Events(table), tmp_path / "a.csv")
-    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 1, NO_EYES)
+    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 1, NO_ENCODERS)
     pd.testing.assert_frame_equal(validation.references[0].table, Events(table).table)
     (batch,) = validation.batches()
     expected = [
@@ -551,8 +552,8 @@ def test_features_are_those_of_the_sound(clips: list[LabelledFile]) -> None:
 
 
 def test_what_the_codec_does_depends_on_the_position_alone(clips: list[LabelledFile]) -> None:
-    whole, plain = scenes(clips, codec_share=1.0).draw(14), scenes(clips).draw(14)
-    shares = [scenes(clips, ProcessShare(rank, 2), codec_share=1.0).draw(7) for rank in range(2)]
+    whole, plain = scenes(clips, codec=1.0).draw(14), scenes(clips).draw(14)
+    shares = [scenes(clips, ProcessShare(rank, 2), codec=1.0).draw(7) for rank in range(2)]
     assert same(whole, TrainingBatch.concat(shares))
     assert numbers(whole) == numbers(plain)
     assert not any(torch.equal(*pair) for pair in zip(whole.features, plain.features, strict=True))
@@ -572,7 +573,7 @@ def test_without_pairs_there_is_nothing_to_train_on() -> None:
 
 
 def test_validation_reads_all_windows_in_order_each_time(clips: list[LabelledFile]) -> None:
-    validation = FolderValidation(clips, DCASE2025, FEATURES, CPU, 3, NO_EYES)
+    validation = FolderValidation(clips, DCASE2025, FEATURES, CPU, 3, NO_ENCODERS)
     for _ in range(2):
         batches = list(validation.batches())
         assert [len(batch) for batch in batches] == [3, 3, 1]
@@ -581,15 +582,15 @@ def test_validation_reads_all_windows_in_order_each_time(clips: list[LabelledFil
 
 
 def test_validation_may_be_left_early_and_may_be_empty(clips: list[LabelledFile]) -> None:
-    batches = FolderValidation(clips, DCASE2025, FEATURES, CPU, 2, NO_EYES).batches()
+    batches = FolderValidation(clips, DCASE2025, FEATURES, CPU, 2, NO_ENCODERS).batches()
     next(batches)
     batches.close()
-    nothing = FolderValidation([], DCASE2025, FEATURES, CPU, 2, NO_EYES)
+    nothing = FolderValidation([], DCASE2025, FEATURES, CPU, 2, NO_ENCODERS)
     assert (nothing.references, list(nothing.batches())) == ([], [])
 
 
 def test_references_leave_out_what_is_behind_the_end(tmp_path: Path) -> None:
     put(tmp_path / "a.wav", ["2,1,0,30,200,1", "80,1,0,30,200,1"], seconds=7.0)
-    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 4, NO_EYES)
+    validation = FolderValidation(found(tmp_path), DCASE2025, FEATURES, CPU, 4, NO_ENCODERS)
     assert [len(events) for events in validation.references] == [1, 0]
     assert len(validation.problems) == 1

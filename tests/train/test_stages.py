@@ -14,8 +14,8 @@ from seldfuse.train.stages import expand_stages, train_in_stages
 from seldfuse_cmc.train import CmcTask
 
 TWO = (
-    TrainingStage("first", "synth", 0.25, {"augment": {"blind": 1.0}}),
-    TrainingStage("then", "folders", 0.5, {"optimiser": {"peak_learning_rate": 2e-4}}),
+    TrainingStage("first", "synth", 0.25, {"augment": {"drop_picture": 1.0}}),
+    TrainingStage("then", "folders", 0.5, {"optimizer": {"peak_learning_rate": 2e-4}}),
 )
 
 
@@ -30,7 +30,7 @@ def test_each_stage_has_its_scenes_its_share_of_the_steps_and_its_changes() -> N
     assert first[0] == "1-first"
     assert first[1].data == (DataPart(SYNTH),)
     assert first[1].run.steps == both.run.steps // 4
-    assert (first[1].augment.drop_picture, first[1].augment.channel_swap) == (1.0, both.augment.channel_swap)
+    assert (first[1].augment["drop_picture"], first[1].augment["channel_swap"]) == (1.0, both.augment["channel_swap"])
     assert then[1].data == (DataPart("mine"),)
     assert then[1].optimizer == replace(both.optimizer, peak_learning_rate=2e-4)
     assert not then[1].stages

@@ -57,8 +57,8 @@ def tiny(task: Any, sounds: Path, **run: Any) -> Recipe:
         table["network"]["trunk"].update(TRUNK)
     else:
         table["network"].update(channels=8, dim=16, heads=2)
-    table["run"].update({"steps": 3, "batch": 4, "validate_every": 2, **run})
-    table["synth"].update(sounds=str(sounds), on_hand=8, validation_scenes=4)
+    table["run"].update({"steps": 3, "batch_size": 4, "validate_every": 2, **run})
+    table["synth"].update(sounds=str(sounds), pool_size=8, validation_scenes=4)
     return parse_recipe({**table, "data": [{"source": "synth"}]})
 
 
@@ -138,7 +138,7 @@ def test_typical_distances_are_those_of_the_training_scenes(sounds: Path, tmp_pa
 
 
 def test_the_loss_falls(sounds: Path, tmp_path: Path) -> None:
-    recipe = tiny(SceTask(), sounds, steps=60, batch=8, validate_every=60)
+    recipe = tiny(SceTask(), sounds, steps=60, batch_size=8, validate_every=60)
     losses = [progress.loss for progress in taught(SceTask(), recipe, tmp_path)]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
@@ -181,7 +181,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     last: int, accumulate: int, sounds: Path, tmp_path: Path
 ) -> None:
     task = SceTask()
-    recipe = tiny(task, sounds, steps=6, accumulate=accumulate)
+    recipe = tiny(task, sounds, steps=6, accumulate_steps=accumulate)
     whole = taught(task, recipe, tmp_path / "whole")
 
     def kill(progress: StepReport) -> None:
@@ -311,8 +311,9 @@ def test_the_learning_rate_warms_up_holds_and_decays() -> None:
         (["doa", "--preset", "huge"], 2, "--preset knows base, small, got 'huge'"),
         (["doa", "--steps", "0"], 2, "run.steps: input should be greater than or equal to 1, got 0"),
         (["doa", "--set", "run.stepps=3"], 2, "'stepps' is no setting of run (steps, epochs"),
-        (["doa", "--set", "augment.swap=2"], 2, "augmentation swap must be a share of the clips"),
-        (["doa", "--set", "batch"], 2, "--set expects section.key=value, such as run.batch=16, got 'batch'"),
+        (["doa", "--set", "augment.mixupp=0"], 2, "there is no augmentation 'mixupp'; did you mean 'mixup'?"),
+        (["doa", "--set", "augment.channel_swap=2"], 2, "augmentation channel_swap must be a share of the clips"),
+        (["doa", "--set", "batch"], 2, "--set expects section.key=value, such as run.batch_size=16, got 'batch'"),
         (["doa", "--recipe", "nowhere.toml"], 2, "expected a recipe, a TOML file that can be read"),
         (["doa", "--resume"], 2, "expected a recipe, a TOML file that can be read"),
         (["do"], 3, "did you mean 'doa'?"),
@@ -352,7 +353,7 @@ def test_a_dry_run_prints_the_whole_recipe_and_writes_nothing(
         main(main_arguments)
     assert left.value.code == 0
     table = tomllib.loads(capsys.readouterr().out)
-    assert table["run"] | {"seed": 5, "steps": 100_000, "batch": 32} == table["run"]
+    assert table["run"] | {"seed": 5, "steps": 100_000, "batch_size": 32} == table["run"]
     assert table["loss"] == {"activity_weight": 1.0, "point_weight": 2.0}
     assert table["data"] == [{"source": "real", "weight": 3.0}, {"source": "synth", "weight": 1.0}]
     assert tomllib.loads(parse_recipe(table).to_toml()) == table

@@ -53,6 +53,7 @@ def train(
     from seldfuse.core.device import resolve_device
     from seldfuse.core.labels import DCASE2025
     from seldfuse.errors import UsageError
+    from seldfuse.train.check import check_trainable
     from seldfuse.train.loop import train_network as train_at_once
     from seldfuse.train.recipe import apply_assignments, parse_recipe, read_table
     from seldfuse.train.recipe import read_preset as of_preset
@@ -86,6 +87,7 @@ def train(
         if data:
             table["data"] = [_part(text) for text in data]
     resolved = parse_recipe(table)
+    check_trainable(resolved, load_registry())
     if dry_run:
         typer.echo(resolved.to_toml(), nl=False)
         return
