@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from seldfuse.encoders.models import AudioEncoderModel, AudioTokens, ImageEncoderModel, LogmelEncoderModel
     from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
     from seldfuse.features.logmel import compute_logmel
+    from seldfuse.features.power_shares import PowerShares
     from seldfuse.features.stack import stack_features
     from seldfuse.fusion.unify import merge_duplicate_tracks
     from seldfuse.inference.network_backend import NetworkBackend
@@ -139,6 +140,7 @@ _NAMES = {
     # Networks
     "seldfuse.inference.network_backend": ("NetworkBackend",),
     "seldfuse.checkpoint": ("check_network_settings",),
+    "seldfuse.features.power_shares": ("PowerShares",),
     "seldfuse.features.stack": ("stack_features",),
     "seldfuse.features.logmel": ("compute_logmel",),
     "seldfuse.fusion.unify": ("merge_duplicate_tracks",),
@@ -256,6 +258,7 @@ __all__ = [
     "PluginError",
     "PostProcessor",
     "Posterior",
+    "PowerShares",
     "PublishedWeights",
     "Result",
     "Rule",

@@ -94,7 +94,8 @@ def check_sounds(bank: SoundBank) -> None:
 
 
 def frozen_sounds(folder: Path) -> SoundBank:
-    """Select those of a folder's held-out sounds that the frozen plans take. Raises ValueError as `check_sounds` does."""
+    """Select those of a folder's held-out sounds that the frozen plans take. Raises ValueError as `check_sounds`
+    does."""
     bank, names = load_bank(folder, DCASE2025, held_out=True), sums(SOUND_SUMS)
     check_sounds(bank)
     return SoundBank(bank.labels, {key: entry for key, entry in bank.entries.items() if key in names}, held_out=True)

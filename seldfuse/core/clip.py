@@ -42,7 +42,8 @@ class FrameSource(Protocol):
     """Pictures of a video, decoded on demand."""
 
     def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
-        """Yield the picture shown at `start_s`, `start_s + 1 / rate_hz`, … up to `end_s` or the end. Raises MediaError."""
+        """Yield the picture shown at `start_s`, `start_s + 1 / rate_hz`, … up to `end_s` or the end. Raises
+        MediaError."""
         ...
 
 

@@ -85,7 +85,8 @@ class SceneTruth:
 
 
 def compute_truth(scenes: Sequence[ScenePlan], labels: LabelSet, dry: Float[Tensor, "source sample"]) -> SceneTruth:
-    """Compute the truth of scenes whose sources, one after the other, sound as `dry` says. Places are those mid-frame."""
+    """Compute the truth of scenes whose sources, one after the other, sound as `dry` says. Places are those
+    mid-frame."""
     sources = [(number, source) for number, scene in enumerate(scenes) for source in scene.sources]
     frames = scenes[0].frames
     middle_s = (np.arange(frames) + 0.5) * FRAME_S

@@ -10,7 +10,10 @@ import torch
 
 import seldfuse
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.registry import BackendRequest, CatalogueEntry, PluginFailure, Registry, load_reference
+from seldfuse.catalogue.load import load_reference
+from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry
+from seldfuse.catalogue.requests import BackendRequest
+from seldfuse.catalogue.values import Feature
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import CheckpointError, PluginError, UsageError
 from seldfuse.features.load import make_batch
@@ -37,7 +40,7 @@ def failure_of(registry: Registry, entry_point: str) -> PluginFailure:
 
 
 def stereo(azimuth_deg: float, windows: int = 2, frames: int = 3) -> torch.Tensor:
-    """Noise at an azimuth, as a coincident pair of cardioids that look left and right hears it."""
+    """Noise at an azimuth, as a coincident pair of cardioids that point left and right records it."""
     noise = 0.1 * torch.randn(windows, frames * 2400, generator=torch.Generator().manual_seed(1))
     sine = torch.sin(torch.deg2rad(torch.tensor(azimuth_deg)))
     return torch.stack([noise * (1 + sine) / 2, noise * (1 - sine) / 2], dim=1)
@@ -58,20 +61,30 @@ def test_the_bundled_plugins_register_without_a_failure() -> None:
 def test_features_and_formats_of_the_engine_come_through_the_same_hooks() -> None:
     registry = load_registry()
     assert {"logmel", "ild", "intensity", "stpacc"} <= set(registry.features)
-    assert registry.writers["dcase"].spec.suffix == ".csv"
-    assert registry.writers["dcase"].spec.needs == ("direction",)
-    assert registry.find_feature("LogMel").spec.load == "seldfuse.features.logmel:compute_logmel"
+    assert registry.writers["dcase"].value.suffix == ".csv"
+    assert registry.writers["dcase"].value.needs == ("direction",)
+    assert registry.find(Feature, "LogMel").value.compute == "seldfuse.features.logmel:compute_logmel"
 
 
-@pytest.mark.parametrize("name", ["logmel", "ild", "intensity", "stpacc"])
-def test_every_feature_of_the_engine_is_where_its_spec_says(name: str) -> None:
-    assert callable(load_reference(load_registry().find_feature(name).spec.load))
+@pytest.mark.parametrize("entry", load_registry().features.values(), ids=lambda entry: entry.value.name)
+def test_what_a_feature_of_the_engine_refers_to_is_there(entry: CatalogueEntry[Feature]) -> None:
+    value = entry.value
+    assert callable(load_reference(value.compute))
+    assert value.add is None or callable(load_reference(value.add))
+    assert all(other in load_registry().features for other in (*value.needs, *value.alike))
+
+
+@pytest.mark.parametrize("name", load_registry().augmentations)
+def test_what_an_augmentation_of_the_engine_refers_to_is_there(name: str) -> None:
+    value = load_registry().augmentations[name].value
+    assert callable(load_reference(value.apply))
+    assert all(feature in load_registry().features for feature in value.features)
 
 
 @pytest.mark.parametrize("name", ["dcase", "json"])
-def test_every_writer_of_the_engine_is_where_its_spec_says(name: str) -> None:
+def test_every_writer_of_the_engine_is_where_its_value_says(name: str) -> None:
     (entry,) = load_registry().find_writers(name)
-    assert callable(load_reference(entry.value.load))
+    assert callable(load_reference(entry.value.write))
 
 
 # A good third party
@@ -80,7 +93,7 @@ def test_every_writer_of_the_engine_is_where_its_spec_says(name: str) -> None:
 def test_a_third_party_backend_registers_as_the_bundled_ones_do(registry: Registry) -> None:
     entry = registry.backends["panning"]
     assert (entry.distribution, entry.version, entry.state) == ("acme-panning", "1.0", "ready")
-    assert registry.find_backend("ACME").spec is entry.value
+    assert registry.find_backend("ACME").value is entry.value
 
 
 @pytest.mark.parametrize("azimuth_deg", [-75.0, -30.0, 0.0, 12.5, 60.0])
@@ -131,7 +144,7 @@ def test_a_broken_plugin_is_kept_as_a_failure(registry: Registry, entry_point: s
     assert failure.report.endswith(f"or remove it with `pip uninstall {failure.distribution}`")
 
 
-def test_refused_specs_say_what_was_expected_and_what_came(registry: Registry) -> None:
+def test_refused_values_say_what_was_expected_and_what_came(registry: Registry) -> None:
     causes = {(f.entry_point, f.name): f.report for f in registry.failures if f.stage == "register"}
     assert causes.pop(("taken", "Doa")) == (
         f"backend 'Doa': the name 'Doa' is taken by seldfuse {seldfuse.__version__}; "
@@ -139,27 +152,34 @@ def test_refused_specs_say_what_was_expected_and_what_came(registry: Registry) -
     )
     assert causes.pop(("taken", "mine")).startswith("backend 'mine': the name 'SED_SCE' is taken by seldfuse")
     assert causes.pop(("versions", "future")) == (
-        f"backend 'future' is written for plugin API 99, seldfuse {seldfuse.__version__} expects 1; "
+        f"backend 'future' is written for plugin API 99, seldfuse {seldfuse.__version__} expects 2; "
         "upgrade with `pip install -U seldfuse`"
     )
     assert causes.pop(("versions", "past")) == (
-        f"backend 'past' is written for plugin API 0, seldfuse {seldfuse.__version__} expects 1; "
-        "upgrade with `pip install -U acme-versions`"
+        f"backend 'past' is written for plugin API 1, seldfuse {seldfuse.__version__} expects 2; "
+        "upgrade with `pip install -U acme-versions`, or change the plugin as docs/plugins.md says"
     )
     assert causes.pop(("careless", "a,b@c")) == (
         "backend 'a,b@c': a name may hold letters, digits, '.', '-' and '_', got 'a,b@c'; "
         "tell the makers of acme-careless"
     )
-    assert causes.pop(("careless", "")).endswith("got WriterSpec; tell the makers of acme-careless")
+    assert causes.pop(("careless", "odd")) == (
+        "feature 'odd': mirror='swap' exchanges two halves of the channels, got 3; tell the makers of acme-careless"
+    )
+    assert causes.pop(("careless", "eager")) == (
+        "augmentation 'eager': to install it must not change a training, so its default must be 0, got 0.5; "
+        "tell the makers of acme-careless"
+    )
+    assert causes.pop(("careless", "")).endswith("got Writer; tell the makers of acme-careless")
     assert causes == {}
 
 
-def test_what_is_no_spec_at_all_is_refused(registry: Registry) -> None:
+def test_what_is_no_value_at_all_is_refused(registry: Registry) -> None:
     reports = [failure.report for failure in registry.failures]
-    assert "register expected a BackendSpec, got str; tell the makers of acme-careless" in reports
+    assert "register expected a Backend, got str; tell the makers of acme-careless" in reports
 
 
-def test_good_specs_of_bad_plugins_and_good_plugins_among_bad_ones_stay(registry: Registry) -> None:
+def test_good_values_of_bad_plugins_and_good_plugins_among_bad_ones_stay(registry: Registry) -> None:
     assert {"careful", "before-the-fall", "panning", "doa", "sce"} <= set(registry.backends)
     assert registry.backends["doa"].distribution == "seldfuse"
 
@@ -177,7 +197,7 @@ def test_entries_come_bundled_first_then_by_entry_point(registry: Registry) -> N
     assert others[-3:] == ["panning", "before-the-fall", "sce"]
 
 
-def test_a_spec_whose_modules_are_missing_needs_its_extra(registry: Registry) -> None:
+def test_a_value_whose_modules_are_missing_needs_its_extra(registry: Registry) -> None:
     laser = registry.backends["laser"]
     assert (laser.state, laser.missing) == ("needs extra", ("acme_lasers",))
     with pytest.raises(PluginError) as caught:
@@ -189,7 +209,7 @@ def test_a_spec_whose_modules_are_missing_needs_its_extra(registry: Registry) ->
 
 def test_without_an_extra_the_missing_modules_themselves_are_named(registry: Registry) -> None:
     with pytest.raises(PluginError, match=r"install what brings the modules acme_radar\.antenna$"):
-        registry.find_detectors("radar")
+        registry.find_post("radar")
 
 
 @pytest.mark.parametrize(
@@ -198,8 +218,8 @@ def test_without_an_extra_the_missing_modules_themselves_are_named(registry: Reg
         ("late-crash", PluginError, "backend 'late-crash' failed while it was loaded (RuntimeError: out of coffee); "
          "tell the makers of acme-late, or leave it out of --backends"),
         ("late-checkpoint", CheckpointError, "no weights here"),
-        ("late-promise", PluginError, "acme_late:promise must return an object with a method infer(batch), got str; "
-         "tell the makers of acme-late"),
+        ("late-promise", PluginError, "acme_late:promise must return an object with features, encoders and "
+         "infer(batch), got str; tell the makers of acme-late"),
         ("late-nowhere", PluginError, "cannot load 'acme_late:nowhere' (AttributeError: module 'acme_late' has no "
          "attribute 'nowhere'); to see where it fails: `python -c \"import acme_late\"`"),
     ],
@@ -218,9 +238,9 @@ def test_a_backend_that_fails_when_it_is_loaded_says_whose_fault_it_is(
 def entry(
     name: str, aliases: tuple[str, ...] = (), load: str | None = "x:load", checkpoint: str | None = None
 ) -> CatalogueEntry:
-    spec = Backend(name=name, aliases=aliases, api_version=1, summary="", load=load, provides=("activity",),
-                       default_checkpoint=checkpoint)  # fmt: skip
-    return CatalogueEntry(spec, "seldfuse", "0.1.0")
+    value = Backend(name=name, aliases=aliases, api_version=2, summary="", load=load, provides=("activity",),
+                    default_checkpoint=checkpoint)  # fmt: skip
+    return CatalogueEntry(value, "seldfuse", "0.1.0")
 
 
 BROKEN = PluginFailure("acme-sounds", "2.0", "boom_box", "import", ImportError("no luck"))
@@ -238,12 +258,12 @@ PLAIN = Registry(
 @pytest.mark.parametrize("typed", ["sce", "SCE", "sed-sce", "Sed_SCE", " sce "])
 def test_case_and_aliases_do_not_matter(typed: str) -> None:
     found = PLAIN.find_backend(typed)
-    assert (found.spec.name, found.instance, found.checkpoint) == ("sce", typed.strip(), "sce-small")
+    assert (found.value.name, found.instance, found.checkpoint) == ("sce", typed.strip(), "sce-small")
 
 
 def test_a_checkpoint_stands_after_the_at_and_is_kept_as_typed() -> None:
     found = PLAIN.find_backend("sce@hf:Org/Name@v2")
-    assert found == BackendRequest(found.spec, "sce@hf:Org/Name@v2", "hf:Org/Name@v2", "seldfuse")
+    assert found == BackendRequest(found.value, "sce@hf:Org/Name@v2", "hf:Org/Name@v2", "seldfuse")
 
 
 def test_a_backend_without_weights_has_no_checkpoint() -> None:
@@ -303,7 +323,7 @@ def test_a_name_of_a_failed_plugin_tells_the_cause_and_what_to_type(name: str) -
     )
 
 
-def test_a_refused_spec_is_found_by_its_name(registry: Registry) -> None:
+def test_a_refused_value_is_found_by_its_name(registry: Registry) -> None:
     with pytest.raises(PluginError, match=r"^backend 'future' comes from a plugin that failed: .* plugin API 99, "):
         registry.find_backend("future")
 

@@ -2,9 +2,11 @@
 
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +14,11 @@ import torch
 from worlds import THREE, one_source, place, plain_room, standing, write_sounds
 
 from seldfuse.core.labels import DCASE2025
-from seldfuse.errors import UsageError
+from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.synth import bank as bank_module
-from seldfuse.synth.bank import SceneBank, SceneStream, SceneSupply
+from seldfuse.synth.bank import CARD, SceneBank, SceneStream, SceneSupply
 from seldfuse.synth.draw import RT60_S, SceneIngredients, draw_scene
 from seldfuse.synth.render import PEAK, render_scenes
 from seldfuse.synth.scene import Ambience, RecordingChain, Room, ScenePlan, ScenePlanSource, SoundTake
@@ -305,8 +307,48 @@ def test_a_folder_keeps_scenes_for_others(
     assert all(torch.equal(tensor, again[1].tensors()[name]) for name, tensor in drawn[1].tensors().items())
     with pytest.raises(UsageError, match="holds scenes from other sounds, another seed"):
         SceneSupply(stage, ("logmel",), 4, tmp_path)
-    with pytest.raises(UsageError, match="holds scenes with logmel, ild, intensity, stpacc, not with spectrum; name a new one"):
+    with pytest.raises(
+        UsageError, match="scenes with logmel, ild, intensity, stpacc, not with spectrum; name a new one"
+    ):
         SceneSupply(stage, ("logmel", "spectrum"), 3, tmp_path)
+
+
+def test_a_folder_names_its_features_whatever_is_stored_today(
+    stage: SceneIngredients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card without one of today's standard features, as another version may have written it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(bank_module, "STANDARD_FEATURES", ("logmel", "ild"))
+        whole = SceneSupply(stage, ("ild",), 3, tmp_path).load_chunk(1)
+    again = SceneSupply(stage, ("ild",), 3, tmp_path).load_chunk(1)
+    assert torch.equal(again.features, whole.features)
+    assert json.loads((tmp_path / CARD).read_text())["features"] == ["logmel", "ild"]
+    with pytest.raises(UsageError, match="holds scenes with logmel, ild, not with stpacc; name a new one"):
+        SceneSupply(stage, ("stpacc",), 3, tmp_path)
+
+
+@pytest.mark.parametrize("largest", [65_504.0, 65_536.0])
+def test_what_half_precision_cannot_hold_is_refused(
+    largest: float, stage: SceneIngredients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = bank_module.stack_features
+
+    def stack(*arguments: Any) -> torch.Tensor:
+        features = real(*arguments)
+        features[0, -1, 3, 3] = -largest
+        return features
+
+    monkeypatch.setattr(bank_module, "stack_features", stack)
+    source = SceneSupply(stage, ("logmel", "ild"), 3)
+    if largest < 65_505.0:
+        assert source.load_chunk(1).features.isfinite().all()
+        return
+    with pytest.raises(PluginError) as caught:
+        source.load_chunk(1)
+    assert str(caught.value) == (
+        "feature 'ild' has values up to 65,536, but random scenes are stored in half precision, whose largest number "
+        "is 65,504; scale it down, or give it in dB"
+    )
 
 
 def test_other_processes_fill_the_bank(stage: SceneIngredients) -> None:

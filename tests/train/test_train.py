@@ -16,6 +16,8 @@ from worlds import THREE, write_sounds
 from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli import main
+from seldfuse.encoders import compact_audio
+from seldfuse.encoders.compact_audio import encode_logmel
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.metrics.scores import Scores
 from seldfuse.train import loop, setup
@@ -202,6 +204,18 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     ).read_bytes()
     log = [json.loads(line)["step"] for line in (tmp_path / "cut" / LOG).read_text().splitlines()]
     assert log == [1, 2, 3, 4, 5, 6]
+
+
+def test_an_encoder_that_is_first_asked_for_in_a_step_leaves_the_steps_random_numbers_alone() -> None:
+    """The tagger inside of a network is loaded by the first step, which is another one where a training goes on."""
+    logmel = torch.full((1, 2, 50, 64), -60.0)
+    for _ in range(2):
+        torch.manual_seed(1)
+        encode_logmel(logmel)
+        found = torch.rand(3)
+        torch.manual_seed(1)
+        assert torch.equal(found, torch.rand(3))
+        compact_audio._load.cache_clear()
 
 
 def test_a_line_that_was_cut_short_leaves_the_log(tmp_path: Path) -> None:

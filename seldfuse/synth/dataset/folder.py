@@ -56,7 +56,8 @@ class DatasetSplit:
         return sorted(path for suffix in PARTS for path in self.get_folder(suffix).glob(f"*.{suffix}"))
 
     def clip_name(self, number: int, scene: ScenePlan) -> str:
-        """Build a name as the challenge does: fold 4 for tests, else 1, which its baseline takes for synthetic scenes."""
+        """Build a name as the challenge does: fold 4 for tests, else 1, which its baseline takes for synthetic
+        scenes."""
         room, mix = divmod(number, MIXES)
         yaw_deg = round(scene.room.yaw_deg) % 360 if scene.room else 0
         return f"fold{4 if 'test' in self.name else 1}_room{room + 1:03}_mix{mix:03}_deg{yaw_deg:03}_start0000"

@@ -41,7 +41,8 @@ class CutQueue:
         self._cuts = cuts
 
     def take_cuts(self) -> list[FoaCut]:
-        """Take as many of the next cuts as clips are missing, fewer where no more are left; they are missing no more."""
+        """Take as many of the next cuts as clips are missing, fewer where no more are left; they are missing no
+        more."""
         taken = list(islice(self._cuts, self.missing))
         self.missing = 0
         return taken

@@ -118,7 +118,8 @@ def group_by_recording(cuts: Sequence[FoaCut]) -> list[list[FoaCut]]:
 
 
 def describe_cuts(recordings: Sequence[FoaRecording], **options: Any) -> dict[str, Any]:
-    """Describe all that clips depend on but how many there are: version, options, a digest of names, lengths and sizes."""
+    """Describe all that clips depend on but how many there are: version, options, a digest of names, lengths and
+    sizes."""
     inputs = [
         (
             recording.split,

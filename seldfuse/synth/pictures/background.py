@@ -81,7 +81,8 @@ def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | No
 
 
 def estimate_room(key: str, room: Room | MeasuredRoom | None) -> Room:
-    """Estimate the room that the background shows: the scene's, or one drawn from the key where its walls are unknown."""
+    """Estimate the room that the background shows: the scene's, or one drawn from the key where its walls are
+    unknown."""
     if isinstance(room, Room):
         return room
     rng = np.random.default_rng([len(key), *key.encode()])

@@ -20,7 +20,8 @@ Place = tuple[float, float]
 
 
 def find_sound_points(rgba: UInt8[np.ndarray, "height width 4"], keypoints: Keypoints | None) -> dict[str, Place]:
-    """Find mouth, hands and feet in pixels: hands only where a wrist is known, the others from the outline if need be."""
+    """Find mouth, hands and feet in pixels: hands only where a wrist is known, the others from the outline if need
+    be."""
     known = np.full((17, 3), np.nan) if keypoints is None else keypoints
     found = {MOUTH: _mouth(known), HANDS: _middle(known, WRISTS), FEET: _middle(known, ANKLES)}
     points = {MOUTH: _band(rgba, 0.06, 0.14), FEET: _band(rgba, 0.93, 1.0)}

@@ -52,7 +52,8 @@ class CutoutSet:
     held_out: bool = False
 
     def draw(self, cls: int | None, rng: np.random.Generator, avoid: Collection[str] = ()) -> str:
-        """Draw the key of a cut-out that may stand for a class, of any person for None; one of `avoid` only if need be."""
+        """Draw the key of a cut-out that may stand for a class, of any person for None; one of `avoid` only if need
+        be."""
         keys = self._keys(cls)
         fresh = tuple(key for key in keys if key not in avoid) or keys
         if fresh:
@@ -61,7 +62,8 @@ class CutoutSet:
         return f"{DRAWN}/{self._drawn_kind(cls)}/{seed if self.held_out else seed + int(rng.integers(1, DRAWN_SPLIT))}"
 
     def load_cutout(self, key: str) -> Cutout:
-        """Decode or draw a cut-out; the last ones are stored. Raises UsageError for a key that is unknown, MediaError."""
+        """Decode or draw a cut-out; the last ones are stored. Raises UsageError for a key that is unknown,
+        MediaError."""
         folder, _, rest = key.partition("/")
         kind, _, seed = rest.partition("/")
         if folder == DRAWN and kind in KINDS and seed.isdecimal():

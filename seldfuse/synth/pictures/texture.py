@@ -19,7 +19,8 @@ def build_noise_tile(rng: np.random.Generator, slope: float = 1.2) -> Float32[np
 def sample_tile(
     tile: Float32[np.ndarray, "256 256"], across: Float[np.ndarray, "*pixel"], down: Float[np.ndarray, "*pixel"]
 ) -> Float[np.ndarray, "*pixel"]:
-    """Sample the tile at places counted in its cells, between which it is interpolated; it repeats in all directions."""
+    """Sample the tile at places counted in its cells, between which it is interpolated; it repeats in all
+    directions."""
     across, down = across.astype(np.float32), down.astype(np.float32)
     x, y = np.floor(across), np.floor(down)
     right, below = across - x, down - y

@@ -158,7 +158,8 @@ def _crossing(
 
 @lru_cache(maxsize=16)
 def build_band_filters(fft_samples: int, device: str) -> Float[Tensor, "band frequency"]:
-    """Compute the amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the frequency."""
+    """Compute the amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the
+    frequency."""
     frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ)
     octaves = torch.log2(frequency_hz.clamp(BANDS_HZ[0], BANDS_HZ[-1]) / torch.tensor(BANDS_HZ).unsqueeze(1))
     return torch.cos(octaves.clamp(-1.0, 1.0) * (math.pi / 2)).square().to(device)

@@ -29,7 +29,8 @@ _FFT_SAMPLES = 2 * EARLY_SAMPLES
 
 
 def compute_direct(view_m: Float[Tensor, "source 3"]) -> Float[Tensor, "source 2 sample"]:
-    """Compute the direct sound in W and Y': a pulse at the distance's delay, a windowed sinc, weakened by 1 / distance."""
+    """Compute the direct sound in W and Y': a pulse at the distance's delay, a windowed sinc, weakened by 1 /
+    distance."""
     distance_m = view_m.norm(dim=-1, keepdim=True)
     delay = distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S)
     at = delay.floor().long() + torch.arange(1 - HALF_WIDTH, HALF_WIDTH + 1, device=view_m.device)

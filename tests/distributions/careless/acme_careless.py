@@ -1,4 +1,4 @@
-from seldfuse.sdk import Backend, Writer, hookimpl
+from seldfuse.sdk import Augmentation, Backend, Feature, Writer, hookimpl
 
 
 class Specs:
@@ -10,6 +10,16 @@ class Specs:
         register(Backend(name="a,b@c", api_version=2, summary="", load="acme:load", provides=("activity",)))
         register(Backend(name="careful", api_version=2, summary="", load="acme:load", provides=("activity",)))
         register(Backend(name="loose", api_version=2, summary="", load="acme:load", provides="activity"))
+
+    @hookimpl
+    @staticmethod
+    def seldfuse_register_features(register):
+        register(Feature(name="odd", api_version=2, summary="", compute="acme:compute", channels=3, mirror="swap"))
+
+    @hookimpl
+    @staticmethod
+    def seldfuse_register_augmentations(register):
+        register(Augmentation(name="eager", api_version=2, summary="", apply="acme:apply", order=1, default=0.5))
 
 
 class Unmarked:

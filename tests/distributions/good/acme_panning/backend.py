@@ -1,4 +1,4 @@
-"""A backend without a network: it hears where a concert plays, and when."""
+"""A backend without a network: it infers where a concert plays, and when."""
 
 import torch
 
@@ -8,7 +8,12 @@ AUDIBLE_DB = -50.0
 
 
 class Panning:
-    """A coincident pair hears a source at azimuth a with L − R = sin(a) · (L + R)."""
+    """A coincident pair records a source at azimuth a with L − R = sin(a) · (L + R)."""
+
+    def __init__(self) -> None:
+        # It asks a batch for no feature, and for no tokens of an encoder.
+        self.features: tuple[str, ...] = ()
+        self.encoders: dict[str, str] = {}
 
     def infer(self, batch: ClipBatch) -> Posterior:
         left, right = batch.audio.unflatten(-1, (batch.frames, -1)).unbind(dim=1)  # (batch, frame, sample)
