@@ -7,6 +7,7 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import DetectorRequest
 from seldfuse.core.device import resolve_device
 from seldfuse.errors import PluginError, UsageError
+from seldfuse.settings.toml import parse_table
 from seldfuse.vision.corrector import VisualCorrector
 from seldfuse.vision.settings import DetectorReliability, VisionSettings
 
@@ -47,6 +48,8 @@ def _name(request: DetectorRequest) -> str:
 def _read_reliability(request: DetectorRequest) -> DetectorReliability:
     """What a detector states of itself. Raises PluginError for what the settings would not take either."""
     try:
-        return DetectorReliability.from_table(request.value.reliability, f"{request.value.name}.reliability")
+        return parse_table(DetectorReliability, request.value.reliability, "reliability setting")
     except UsageError as error:
-        raise PluginError(f"{error}; tell the makers of {request.distribution}") from error
+        raise PluginError(
+            f"{request.value.name}.reliability: {error}; tell the makers of {request.distribution}"
+        ) from error
