@@ -50,6 +50,5 @@ def _read_reliability(request: DetectorRequest) -> DetectorReliability:
     try:
         return parse_table(DetectorReliability, request.value.reliability, "reliability setting")
     except UsageError as error:
-        raise PluginError(
-            f"{request.value.name}.reliability: {error}; tell the makers of {request.distribution}"
-        ) from error
+        message = f"{request.value.name}.reliability: {error}; tell the makers of {request.distribution}"
+        raise PluginError(message) from error
