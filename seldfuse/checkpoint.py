@@ -141,8 +141,8 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:
-    kept = tensor.half() if tensor.is_floating_point() else tensor
-    return kept.detach().cpu().contiguous()
+    half = tensor.half() if tensor.is_floating_point() else tensor
+    return half.detach().cpu().contiguous()
 
 
 def _first_lines(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What eyes changed, as a table for people: a line for each stretch of one source that one thing changed."""
+"""What the visual correction changed, as a table: a line for each stretch of one source that one object changed."""
 
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ def build_changes_table(result: "Result") -> "Table":
     """Stretches, those that were changed most first: where from, where to, whether seen, by what, how surely."""
     from rich.table import Table
 
-    view = Table(title="what the eyes changed", title_justify="left")
+    view = Table(title="what the visual correction changed", title_justify="left")
     for column in ("time (s)", "class", "azimuth", "on-screen", "by", "common cause"):
         view.add_column(column, justify="left" if column in ("class", "by") else "right")
     stretches = _stretches(result)
@@ -40,9 +40,9 @@ def build_changes_table(result: "Result") -> "Table":
 def _stretches(result: "Result") -> pd.DataFrame:
     """Consecutive frames of one source and one thing as one row of means."""
     keys = ["cls", "track", "postprocessor", "phrase", "thing"]
-    heard = result.events.table[["frame", "cls"]].drop_duplicates()
+    active = result.events.table[["frame", "cls"]].drop_duplicates()
     # Of what never became an event nobody wants to know.
-    table = result.changes.merge(heard).sort_values([*keys, "frame"], ignore_index=True)
+    table = result.changes.merge(active).sort_values([*keys, "frame"], ignore_index=True)
     new = (table[keys] != table[keys].shift()).any(axis=1) | (table["frame"].diff() != 1)
     table = table.assign(stretch=new.cumsum())
     numbers = ["azimuth_deg_before", "azimuth_deg", "onscreen_before", "onscreen", "common_cause"]
@@ -51,8 +51,8 @@ def _stretches(result: "Result") -> pd.DataFrame:
     )
     joined.columns = pd.Index([*keys, *numbers, "first", "last"])
     hop_s = result.posterior.hop_s
-    told = joined["onscreen_before"].fillna(0.5)
-    weight = (joined["onscreen"] - told).abs() + (joined["azimuth_deg"] - joined["azimuth_deg_before"]).abs() / 90
+    before = joined["onscreen_before"].fillna(0.5)
+    weight = (joined["onscreen"] - before).abs() + (joined["azimuth_deg"] - joined["azimuth_deg_before"]).abs() / 90
     order = np.argsort(-weight.to_numpy(), kind="stable")
     return joined.assign(start_s=joined["first"] * hop_s, end_s=(joined["last"] + 1) * hop_s).iloc[order]
 

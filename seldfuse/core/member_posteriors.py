@@ -1,4 +1,4 @@
-"""What the members of an ensemble said of one clip, before it is merged."""
+"""The posteriors of the members of an ensemble for one clip, before they are fused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -30,7 +30,8 @@ class Posterior:
     `activity` is the probability that the track sounds. `direction` holds unit vectors (x front, y left, z up),
     `distance` metres, `onscreen` the probability of being in the picture given that the track sounds. All but activity
     are None where the model does not estimate them, and without meaning where nothing sounds. `azimuth_std_deg` and
-    `distance_log_std` (of the natural logarithm of the distance) tell the doubt. `provenance` holds JSON values.
+    `distance_log_std` (of the natural logarithm of the distance) are standard deviations. `provenance` holds JSON
+    values.
 
     Raises ValueError where shapes, devices or the number of classes do not fit together.
 

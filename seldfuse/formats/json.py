@@ -37,8 +37,8 @@ def to_document(result: Result) -> dict[str, Any]:
 
     `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the
     names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null. `intervals` maps `azimuth` and
-    `distance`, where their doubt was fitted, to half-widths by percent, in standard deviations; those of distance are
-    of its logarithm, whose deviation is `distance_std_m` over `distance_m`.
+    `distance`, where their uncertainty was fitted, to half-widths by percent, in standard deviations; those of distance
+    are of its logarithm, whose deviation is `distance_std_m` over `distance_m`.
     """
     events = result.events
     return {

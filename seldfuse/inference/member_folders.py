@@ -117,9 +117,11 @@ def _read_clip(
     mute = [member for member, found in read.items() if isinstance(found, Posterior) and found.activity.isnan().all()]
     if len(mute) < len(read):
         read = {member: found for member, found in read.items() if member not in mute}
-    said, left_out = _conform_all(read, grid)
-    blank = next(iter(said.values()))
-    posteriors = {member: said[member] if member in said else _make_unknown(blank, fields[member]) for member in fields}
+    conformed, left_out = _conform_all(read, grid)
+    blank = next(iter(conformed.values()))
+    posteriors = {
+        member: conformed[member] if member in conformed else _make_unknown(blank, fields[member]) for member in fields
+    }
     notes += tuple(f"{member} says nothing but NaN, and abstains" for member in mute)
     return MemberPosteriors(clip, posteriors, blank.frames * grid.hop_s, (*notes, *left_out))
 
@@ -134,13 +136,13 @@ def _conform_all(
     tables = {name: found for name, found in read.items() if isinstance(found, Events)}
     ends = {name: 1 + int(table.table["frame"].max()) if len(table) else 1 for name, table in tables.items()}
     frames = max((posterior.frames for posterior in posteriors.values()), default=max(ends.values(), default=1))
-    # Votes get one number of tracks, so that a system that heard nothing votes against the second event too.
+    # Votes get one number of tracks, so that a system without events votes against the second event too.
     tracks = max(map(_tracks, tables.values()), default=1)
     # A table that goes beyond the posteriors keeps its length, by which it is refused.
     votes = {name: build_vote_posterior(table, max(frames, ends[name]), tracks) for name, table in tables.items()}
     fitted, more = conform_members(votes, grid)
-    said = posteriors | fitted
-    return {name: said[name] for name in read}, (*notes, *more)
+    conformed = posteriors | fitted
+    return {name: conformed[name] for name in read}, (*notes, *more)
 
 
 def _make_unknown(like: Posterior, fields: Sequence[str]) -> Posterior:

@@ -79,7 +79,7 @@ def find_clips(
     picture of the same name. Clips are named after their stem, with the folders between it and the input above it.
     `channels` says which channels are taken of each, `fov_deg` how wide the pictures are.
 
-    A missing file among others becomes a clip, whose decoding fails, so that the others are heard. Raises MediaError
+    A missing file among others becomes a clip, whose decoding fails, so that the others are run. Raises MediaError
     where no file is there; UsageError where an input matches nothing, the split is unknown, two clips would have one
     name, or no camera has such a field of view.
     """

@@ -30,7 +30,7 @@ def _first_column(cost: Float64[np.ndarray, "cell 2 2"]) -> Int64[np.ndarray, "c
     """The first row's column: its cheapest one, unless the whole gets cheaper with the other."""
     cheapest = cost[:, 0].argmin(axis=1)
     cells = np.arange(len(cost))
-    kept = cost[cells, 0, cheapest] + cost[cells, 1, 1 - cheapest]
+    straight = cost[cells, 0, cheapest] + cost[cells, 1, 1 - cheapest]
     swapped = cost[cells, 0, 1 - cheapest] + cost[cells, 1, cheapest]
-    first: Int64[np.ndarray, "cell"] = np.where(swapped < kept, 1 - cheapest, cheapest)
+    first: Int64[np.ndarray, "cell"] = np.where(swapped < straight, 1 - cheapest, cheapest)
     return first

@@ -24,12 +24,12 @@ def posterior_from_accddoa(
 
     Activity is the length of (x, y), clipped to 1. Raises ValueError where `out` does not fit.
     """
-    x, y, distance, *seen = _elements(raw, labels, tracks, 4 if onscreen else 3)
+    x, y, distance, *rest = _elements(raw, labels, tracks, 4 if onscreen else 3)
     return Posterior(
         activity=torch.hypot(x, y).clamp_max(1.0),
         direction=normalize(torch.stack([x, y, torch.zeros_like(x)], dim=-1)),
         distance=distance.clamp_min(0.0),
-        onscreen=seen[0] if seen else None,
+        onscreen=rest[0] if rest else None,
         labels=labels,
     )
 
@@ -47,7 +47,7 @@ def decode_accddoa(
     becomes the mean of its vectors and distances with the on-screen value of the first named; two or three pairs become
     the mean of all tracks with that of track 0. On-screen is thresholded at 0.5 (the baseline truncates it to 0).
     """
-    x, y, distance, *seen = _elements(raw, labels, 3, 4 if onscreen else 3)
+    x, y, distance, *rest = _elements(raw, labels, 3, 4 if onscreen else 3)
     active = torch.hypot(x, y) > active_above
     owner = _owners(torch.stack([x, y], dim=-1), active, angle_deg)
     tracks = torch.arange(3, device=raw.device)
@@ -62,8 +62,8 @@ def decode_accddoa(
         "distance_m": mean(distance.clamp_min(0.0)),
         "score": mean(torch.hypot(x, y)).clamp_max(1.0),
     }
-    if seen:
-        columns["onscreen"] = (seen[0] > 0.5).to(raw)
+    if rest:
+        columns["onscreen"] = (rest[0] > 0.5).to(raw)
     clip, frame, cls, source = event.nonzero(as_tuple=True)
     columns = {"frame": frame, "cls": cls, "source": source} | {name: value[event] for name, value in columns.items()}
     table = {name: column.cpu().numpy() for name, column in columns.items()}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class AudioGuidedAttention(nn.Module):
-    """A gate for each visual value, from what is heard and what is seen in the same frame."""
+    """A gate for each visual value, from the audio and the visual features of the same frame."""
 
     def __init__(self, audio_dim: int, visual_dim: int, multiplies: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Attention from what is heard to tokens of another kind, silent until it has learned something."""
+"""Cross-attention from audio frames to tokens of another kind, closed until it has learned something."""
 
 import torch
 from jaxtyping import Bool, Float

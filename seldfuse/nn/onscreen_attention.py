@@ -1,4 +1,4 @@
-"""On-screen or not: looking where a class is heard."""
+"""On-screen or not: attention to the columns of the picture near a class's azimuth."""
 
 import math
 
@@ -10,7 +10,7 @@ from seldfuse.core.geometry import column_azimuths_deg
 
 CLASS_DIM, QUERY_DIM = 16, 16
 WIDTH_DEG = 12.0
-"""How far from the heard direction a network begins to look: about as far as the ears are wrong."""
+"""How far from the azimuth of the audio attention begins: about as far as that is wrong."""
 
 
 class ColumnEmbedding(nn.Module):
@@ -33,7 +33,7 @@ class ColumnEmbedding(nn.Module):
 
 
 class OnscreenAttention(nn.Module):
-    """For each class: attention over the columns near the direction in which it is heard, and what that says.
+    """For each class: attention over the columns near its azimuth, and the logit that follows.
 
     A place beside the columns stands for what is not in the picture. Gradients do not flow into the direction.
     """
@@ -69,7 +69,7 @@ class OnscreenAttention(nn.Module):
         score = score - 0.5 * (off_deg / self.log_width.exp()).square()
         nowhere = self.nowhere.expand(*score.shape[:3]).unsqueeze(-1)
         share = torch.cat([score, nowhere], dim=-1).softmax(dim=-1)[..., :-1] * seen.unsqueeze(-1)
-        looked = torch.einsum("btck,btkd->btcd", share, columns)
+        attended = torch.einsum("btck,btkd->btcd", share, columns)
         measures = torch.stack(
             [
                 share.sum(-1),
@@ -80,9 +80,9 @@ class OnscreenAttention(nn.Module):
             ],
             dim=-1,
         )
-        shape = (*looked.shape[:3], -1)
+        shape = (*attended.shape[:3], -1)
         evidence = [
-            looked,
+            attended,
             self.heard(x).unsqueeze(2).expand(shape),
             self.classes.expand(*shape[:2], -1, -1),
             measures,

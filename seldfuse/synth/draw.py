@@ -175,8 +175,8 @@ def _takes(
 def _offset_s(sound: BankSound, duration_s: float, rng: np.random.Generator) -> float:
     """Where in a sound a take begins: in a pause it might hear nothing."""
     spare_frames = int((len(sound.samples) / SAMPLE_RATE_HZ - duration_s) / FRAME_S)
-    heard = np.flatnonzero(sound.active[: max(0, spare_frames) + 1])
-    return FRAME_S * int(rng.choice(heard)) if len(heard) else 0.0
+    active_frames = np.flatnonzero(sound.active[: max(0, spare_frames) + 1])
+    return FRAME_S * int(rng.choice(active_frames)) if len(active_frames) else 0.0
 
 
 def _ambience(sources: Sequence[ScenePlanSource], bank: SoundBank, rng: np.random.Generator) -> Ambience:

@@ -112,17 +112,17 @@ def _sources(
     rooms = ShoeboxRooms.from_scenes([scene.room for scene in scenes if isinstance(scene.room, Room)], dry.device)
     fft_samples = scipy.fft.next_fast_len(dry.shape[1] + RESPONSE_SAMPLES, real=True)
     spectra = torch.fft.rfft(dry, fft_samples)
-    heard = _sum(spectra, _filters(scenes, cast, rooms, responses), fft_samples, cast.scene, len(scenes))
-    heard = heard[..., : dry.shape[1]].contiguous()
+    received = _sum(spectra, _filters(scenes, cast, rooms, responses), fft_samples, cast.scene, len(scenes))
+    received = received[..., : dry.shape[1]].contiguous()
     moving = cast.moves.nonzero().squeeze(1)
     if len(moving):
         walks = cast.walks.select_rows(moving)
-        heard.index_add_(0, cast.scene[moving], render_direct(dry[moving], spectra[moving], fft_samples, walks))
+        received.index_add_(0, cast.scene[moving], render_direct(dry[moving], spectra[moving], fft_samples, walks))
     moving = (cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
     if len(moving):
         walks = cast.walks.select_rows(moving)
-        heard.index_add_(0, cast.scene[moving], render_reflections(dry[moving], rooms, cast.room[moving], walks))
-    return heard
+        received.index_add_(0, cast.scene[moving], render_reflections(dry[moving], rooms, cast.room[moving], walks))
+    return received
 
 
 def _cast(scenes: Sequence[ScenePlan], device: torch.device) -> _Cast:
@@ -192,8 +192,8 @@ def _sum(
     """Convolutions of all sources, added up scene by scene before the way back from the spectrum."""
     field = spectra.new_zeros(scenes, 2, spectra.shape[1])
     field.index_add_(0, scene, spectra.unsqueeze(1) * torch.fft.rfft(filters, fft_samples))
-    heard: Tensor = torch.fft.irfft(field, fft_samples)
-    return heard
+    received: Tensor = torch.fft.irfft(field, fft_samples)
+    return received
 
 
 def render_noise(
@@ -226,10 +226,10 @@ def _babble(
     fft_samples = scipy.fft.next_fast_len(samples + RESPONSE_SAMPLES, real=True)
     spectra = torch.fft.rfft(torch.from_numpy(dry).to(device), fft_samples)
     tails = compute_late(rooms, number, [ambience.noise_start for ambience in ambiences])
-    heard = _sum(spectra, tails, fft_samples, number, len(rows))[..., :samples]
+    received = _sum(spectra, tails, fft_samples, number, len(rows))[..., :samples]
     level = torch.tensor([10 ** (ambience.babble_db / 20) for ambience in ambiences], device=device)
-    loud = heard[:, 0].square().mean(dim=-1).sqrt().clamp_min(1e-9)
-    babble[rows] = heard * (level / loud).reshape(-1, 1, 1)
+    loud = received[:, 0].square().mean(dim=-1).sqrt().clamp_min(1e-9)
+    babble[rows] = received * (level / loud).reshape(-1, 1, 1)
     return babble
 
 

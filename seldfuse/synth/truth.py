@@ -1,4 +1,4 @@
-"""What a scene's labels say: who is heard in which frame, from where, and whether in the picture."""
+"""What a scene's labels say: which source is active in which frame, from where, and whether in the picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -69,9 +69,9 @@ def adpit_loss(
     error is the mean square over tracks and elements, with `onscreen` plus the mean binary cross-entropy of on-screen
     over tracks, which has no say in which way fits best. Raises ValueError where the sizes do not fit together.
     """
-    error, best, said, asked = _best_fit(output, target, onscreen)
+    error, best, predicted, targets = _best_fit(output, target, onscreen)
     if onscreen:
-        error = error + _chosen(_doubt(said, asked), best)
+        error = error + _chosen(_onscreen_error(predicted, targets), best)
     return error.mean()
 
 
@@ -85,23 +85,23 @@ def adpit_onscreen_loss(
     """As `adpit_loss` with on-screen, whose cross-entropy is a mean over sources: where nothing sounds it says nothing.
 
     With the mean over all cells, as the baseline has it, nineteen of twenty teach that all is off-screen. Cells in
-    which something sounds count `active_positive_weight` times: of a source in doubt the mean square makes a short
+    which something sounds count `active_positive_weight` times: of an uncertain source the mean square makes a short
     vector. Those with several sources of the class count `overlap_weight` times (as other active ones, where it is not
     given): they are few, and only they teach tracks not to be copies of each other.
     """
-    error, best, said, asked = _best_fit(output, target, True)
+    error, best, predicted, targets = _best_fit(output, target, True)
     present = target[:, :, :, 0][:, :, _ADDED].sum(4)  # (batch, frame, track, 6, cls)
-    doubt, sources = _chosen(_doubt(said, asked) * present, best), _chosen(present, best)
+    onscreen_error, sources = _chosen(_onscreen_error(predicted, targets) * present, best), _chosen(present, best)
     overlap_weight = active_positive_weight if overlap_weight is None else overlap_weight
     active, crowded = target[:, :, :, 0].amax(dim=2), target[:, :, 1:, 0].amax(dim=2)  # (batch, frame, cls)
     weight = 1.0 + (active_positive_weight - 1.0) * active + (overlap_weight - active_positive_weight) * crowded
-    return (weight * error).mean() + onscreen_weight * doubt.sum() / sources.sum().clamp_min(1.0)
+    return (weight * error).mean() + onscreen_weight * onscreen_error.sum() / sources.sum().clamp_min(1.0)
 
 
 def _best_fit(
     output: Float[Tensor, "batch frame out"], target: Float[Tensor, "batch frame 6 element cls"], onscreen: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The error of place of the way that fits best, which that is, what is said, and what is asked of each track."""
+    """Compute the position error of the best permutation, which that is, and predictions and targets of each track."""
     elements, classes = PLACE_ELEMENTS + onscreen, target.shape[-1]
     if target.shape[-2] != 1 + elements or output.shape[-1] != TRACKS * elements * classes:
         raise ValueError(
@@ -109,19 +109,19 @@ def _best_fit(
             f"classes, got {target.shape[-2]} and {output.shape[-1]}"
         )
     # (batch, frame, track, 1, element, cls)
-    said = output.reshape(*output.shape[:2], TRACKS, 1, elements, classes)
+    predicted = output.reshape(*output.shape[:2], TRACKS, 1, elements, classes)
     meant = target[:, :, :, :1] * target[:, :, :, 1:]  # (batch, frame, 6, element, cls)
-    asked = meant[:, :, _ADDED].sum(4)  # (batch, frame, track, 6, element, cls)
+    targets = meant[:, :, _ADDED].sum(4)  # (batch, frame, track, 6, element, cls)
     places = slice(PLACE_ELEMENTS)
-    off = (said[..., places, :] - asked[..., places, :]).square().mean(-2)  # (batch, frame, track, 6, cls)
+    off = (predicted[..., places, :] - targets[..., places, :]).square().mean(-2)  # (batch, frame, track, 6, cls)
     error, best = _of_ways(off).min(dim=2)  # (batch, frame, cls)
-    return error, best, said, asked
+    return error, best, predicted, targets
 
 
-def _doubt(said: Tensor, asked: Tensor) -> Float[Tensor, "batch frame 3 6 cls"]:
+def _onscreen_error(predicted: Tensor, targets: Tensor) -> Float[Tensor, "batch frame 3 6 cls"]:
     """The cross-entropy of on-screen of each track against each dummy track."""
-    seen = asked[..., -1, :]
-    return F.binary_cross_entropy(said[..., -1, :].expand_as(seen), seen, reduction="none")
+    target_onscreen = targets[..., -1, :]
+    return F.binary_cross_entropy(predicted[..., -1, :].expand_as(target_onscreen), target_onscreen, reduction="none")
 
 
 def _chosen(values: Float[Tensor, "batch frame 3 6 cls"], best: Tensor) -> Float[Tensor, "batch frame cls"]:

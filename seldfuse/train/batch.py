@@ -33,17 +33,17 @@ class TrainingBatch:
     @property
     def inputs(self) -> tuple[Any, ...]:
         """What a network is called with: features and, where there are encoders, their tokens for each frame."""
-        seen = {name: embedding.repeat_to_frames(self.target.frames) for name, embedding in self.embeddings.items()}
+        tokens = {name: embedding.repeat_to_frames(self.target.frames) for name, embedding in self.embeddings.items()}
         if self.logmel_encoders:
-            seen |= encode_logmels(self.features[:, find_channel_slices(self.names)["logmel"]], self.logmel_encoders)
-        return (self.features, seen) if seen else (self.features,)
+            tokens |= encode_logmels(self.features[:, find_channel_slices(self.names)["logmel"]], self.logmel_encoders)
+        return (self.features, tokens) if tokens else (self.features,)
 
     def __len__(self) -> int:
         return len(self.features)
 
     def to(self, device: torch.device | str) -> "TrainingBatch":
-        seen = map_tokens(self.embeddings, lambda tensor: tensor.to(device))
-        return replace(self, features=self.features.to(device), target=self.target.to(device), embeddings=seen)
+        tokens = map_tokens(self.embeddings, lambda tensor: tensor.to(device))
+        return replace(self, features=self.features.to(device), target=self.target.to(device), embeddings=tokens)
 
     @classmethod
     def concat(cls, parts: "list[TrainingBatch]") -> "TrainingBatch":

@@ -39,7 +39,7 @@ A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}.
 
 | | |
 |---|---|
-| Network | {training["parameters"]:,} parameters; hears {", ".join(recipe["features"])}{seen} |
+| Network | {training["parameters"]:,} parameters; features {", ".join(recipe["features"])}{seen} |
 | Training | {training["step"]} steps of {clips} clips of 5 s, seed {run["seed"]}{start}{taught}; {hours} hours |
 | Learning rate | {optimiser["name"]}, {optimiser["peak_learning_rate"]} at its peak, {optimiser["schedule"]} schedule |
 | Augmentation | {_augmentation(recipe["augment"])} |

@@ -54,13 +54,13 @@ def train_network(
     recipe: Recipe,
     out: Path,
     device: torch.device,
-    watch: Callable[[StepReport], None],
+    report: Callable[[StepReport], None],
     warn: Callable[[str], None],
     resume: bool = False,
 ) -> dict[str, float]:
     """Trains by a recipe; gives the scores of the best checkpoint by the task's criterion, which stands in `out`.
 
-    With `resume` it goes on from the state in `out`, to the same weights as if it had never stopped. `watch` hears of
+    With `resume` it goes on from the state in `out`, to the same weights as if it had never stopped. `report` is given
     every step, `warn` of what is odd about the data. Started by `torchrun`, several processes share each step's scenes.
     Raises PluginError where the task's criterion is no score, UsageError or MediaError for unusable data,
     CheckpointError where there is nothing to go on from, and TrainingError where the loss is no longer a number or
@@ -69,16 +69,16 @@ def train_network(
     find_criterion(task)
     if not resume and (out / STATE).exists():
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
-    with _open_accelerator(recipe, device) as crew:
-        training, course = set_up_training(task, labels, recipe, out, device, crew, resume)
-        if crew.is_main_process:
+    with _open_accelerator(recipe, device) as accelerator:
+        training, course = set_up_training(task, labels, recipe, out, device, accelerator, resume)
+        if accelerator.is_main_process:
             with write_atomically(out / RECIPE) as draft:
                 draft.write_text(training.recipe.to_toml(), encoding="utf-8")
         with (
             closing(training.data.scenes),
-            closing(TrainingLog(out if crew.is_main_process else None, course.step)) as log,
+            closing(TrainingLog(out if accelerator.is_main_process else None, course.step)) as log,
         ):
-            _run(training, course, log, watch, warn)
+            _run(training, course, log, report, warn)
     assert course.best is not None
     return course.best
 
@@ -102,12 +102,12 @@ def _run(
     training: TrainingSetup,
     course: TrainingState,
     log: TrainingLog,
-    watch: Callable[[StepReport], None],
+    report: Callable[[StepReport], None],
     warn: Callable[[str], None],
 ) -> None:
     """All steps that are left."""
     recipe, main = training.recipe, training.accelerator.is_main_process
-    saved_s, told = time.monotonic(), set[str]()
+    saved_s, reported = time.monotonic(), set[str]()
     while course.step < recipe.run.steps and not _is_out_of_patience(course, recipe):
         started_s = time.monotonic()
         loss = _step(training, course)
@@ -120,15 +120,15 @@ def _run(
         progress = _progress(training, course, loss, scores)
         log.write(progress)
         if main:
-            watch(progress)
-            _report(training.data, told, warn)
+            report(progress)
+            _report(training.data, reported, warn)
 
 
 def _step(training: TrainingSetup, course: TrainingState) -> float:
     """One step of the weights; gives the loss. Its random numbers depend on the seed and its number alone."""
-    recipe, crew = training.recipe, training.accelerator
+    recipe, accelerator = training.recipe, training.accelerator
     course.step += 1
-    seeds = np.random.SeedSequence([recipe.run.seed, course.step, crew.process_index])
+    seeds = np.random.SeedSequence([recipe.run.seed, course.step, accelerator.process_index])
     torch.manual_seed(int(seeds.generate_state(1)[0]))
     rng = np.random.default_rng(seeds)
     factor = SCHEDULES[recipe.optimizer.schedule]((course.step - 1) / recipe.run.steps)
@@ -138,7 +138,7 @@ def _step(training: TrainingSetup, course: TrainingState) -> float:
     with _catch_out_of_memory():
         for _ in range(recipe.run.accumulate_steps):
             batch = augment_batch(_draw(training, course), recipe.augment, rng)
-            with crew.accumulate(training.model):
+            with accelerator.accumulate(training.model):
                 total += _pass(training, batch) / recipe.run.accumulate_steps
         training.average.update(training.network, course.step)
     return total
@@ -188,17 +188,19 @@ def _catch_out_of_memory() -> Iterator[None]:
 
 def _validate(training: TrainingSetup, course: TrainingState) -> Scores:
     """Validates the mean of the weights and keeps it as a checkpoint; all processes learn of the scores."""
-    crew, task = training.accelerator, training.task
-    told: list[Scores | None] = [None]
+    accelerator, task = training.accelerator, training.task
+    shared: list[Scores | None] = [None]
     if training.data.validation is not None:
-        told = [score_network(task, training.average.network, training.data.validation, training.data.logmel_encoders)]
-    if crew.num_processes > 1:
-        broadcast_object_list(told)
-    scores = told[0]
+        shared = [
+            score_network(task, training.average.network, training.data.validation, training.data.logmel_encoders)
+        ]
+    if accelerator.num_processes > 1:
+        broadcast_object_list(shared)
+    scores = shared[0]
     assert scores is not None
     better = _is_best(find_criterion(task), scores, course)
     course.best, course.stale = (round_scores(scores), 0) if better else (course.best, course.stale + 1)
-    if crew.is_main_process:
+    if accelerator.is_main_process:
         for folder in [training.out / LAST, *([training.out] if better else [])]:
             _save(training, course, scores, folder)
     return scores
@@ -215,7 +217,7 @@ def _save(training: TrainingSetup, course: TrainingState, scores: Scores, folder
     """Writes the mean of the weights as a checkpoint with its card."""
     recipe, network, validation = training.recipe, training.average.network, training.data.validation
     assert validation is not None
-    told = {
+    description = {
         "seldfuse": __version__,
         "step": course.step,
         "hours": round(course.elapsed_s / 3600, 2),
@@ -228,21 +230,21 @@ def _save(training: TrainingSetup, course: TrainingState, scores: Scores, folder
         "features": list(recipe.features),
         "encoders": training.data.encoders,
         "network": training.network.settings(),
-        "training": told,
+        "training": description,
     }
     save_checkpoint(folder, network, training.task.backend, training.labels, settings)
-    write_card(folder, training.task, told)
+    write_card(folder, training.task, description)
 
 
 def _is_out_of_patience(course: TrainingState, recipe: Recipe) -> bool:
     return 0 < recipe.run.patience <= course.stale
 
 
-def _report(data: TrainingData, told: set[str], warn: Callable[[str], None]) -> None:
+def _report(data: TrainingData, reported: set[str], warn: Callable[[str], None]) -> None:
     """Problems turn up as files are read."""
     for problem in data.problems:
-        if problem not in told:
-            told.add(problem)
+        if problem not in reported:
+            reported.add(problem)
             warn(problem)
 
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def activity_loss(
-    said: Float[Tensor, "batch frame cls"],
+    predicted: Float[Tensor, "batch frame cls"],
     activity: Float[Tensor, "batch frame cls"],
     active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
@@ -15,4 +15,4 @@ def activity_loss(
     With weight w a network says ½ where the probability is 1 / (1 + w): most cells are silent, and F is best at a
     threshold below ½.
     """
-    return F.binary_cross_entropy(said, activity, weight=1.0 + (active_positive_weight - 1.0) * activity)
+    return F.binary_cross_entropy(predicted, activity, weight=1.0 + (active_positive_weight - 1.0) * activity)

@@ -1,4 +1,4 @@
-"""What is told of a training while it goes on, and what is written down of it."""
+"""Reports of a training while it goes on, and its log."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec

@@ -1,8 +1,8 @@
-"""A trained audio network that teaches another one: its doubts say more than labels do.
+"""A trained audio network that teaches another one: its soft posteriors say more than labels do.
 
-Soft activity, and direction and distance to the extent that the teacher hears the class; on-screen is a matter of the
-labels alone. After the teacher-student learning of NERC-SLIP (arXiv 2406.15160; TS-SED-SCE-ONS of DCASE 2025 Task 3),
-whose weights are not published.
+Soft activity, and direction and distance to the extent that the class is active for the teacher; on-screen is a matter
+of the labels alone. After the teacher-student learning of NERC-SLIP (arXiv 2406.15160; TS-SED-SCE-ONS of DCASE 2025
+Task 3), whose weights are not published.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from seldfuse.train.task import TrainingTask
 
 @dataclass(frozen=True)
 class TeacherModel:
-    """A frozen network that hears the same features as its pupil, or some of them."""
+    """A frozen network that takes the same features as its student, or some of them."""
 
     task: TrainingTask
     network: nn.Module
@@ -34,14 +34,14 @@ class TeacherModel:
     @torch.no_grad()
     def predict_target(self, batch: TrainingBatch) -> Posterior:
         """What it says of a batch, on one track, in the place of the labels, which say what it does not tell."""
-        said = _loudest(self.task.posterior(self.network(batch.features[:, self.channels]), self.labels))
+        prediction = _loudest(self.task.posterior(self.network(batch.features[:, self.channels]), self.labels))
         known = batch.target.map(lambda tensor: tensor[:, :, :, :1])
         onscreen = None if known.onscreen is None else known.onscreen.masked_fill(known.activity == 0, torch.nan)
         return replace(
             known,
-            activity=said.activity,
-            direction=known.direction if said.direction is None else said.direction,
-            distance=known.distance if said.distance is None else said.distance,
+            activity=prediction.activity,
+            direction=known.direction if prediction.direction is None else prediction.direction,
+            distance=known.distance if prediction.distance is None else prediction.distance,
             onscreen=onscreen,
         )
 
@@ -49,8 +49,8 @@ class TeacherModel:
 def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> TeacherModel | None:
     """The recipe's teacher, if it names one.
 
-    Raises CheckpointError where it is missing, UsageError where it hears what the pupil does not, needs pictures or
-    knows other classes.
+    Raises CheckpointError where it is missing, UsageError where it takes features that the student does not, needs
+    pictures or knows other classes.
     """
     if not recipe.teacher:
         return None
@@ -58,7 +58,7 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
     features = tuple(opened.config["features"])
     if opened.config.get("encoders") or not set(features) <= set(recipe.features):
         raise UsageError(
-            f"a teacher hears what its pupil hears ({', '.join(recipe.features)}), and sees nothing; "
+            f"a teacher takes the features of its student ({', '.join(recipe.features)}), and no pictures; "
             f"this one wants {', '.join([*features, *opened.config.get('encoders', {})])}: {recipe.teacher}"
         )
     if opened.labels.names != labels.names:
@@ -74,13 +74,13 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
     return TeacherModel(task, network.to(device).eval().requires_grad_(False), opened.labels, channels)
 
 
-def _loudest(said: Posterior) -> Posterior:
+def _loudest(prediction: Posterior) -> Posterior:
     """The most active track of each class."""
-    if said.tracks == 1:
-        return said
-    best = said.activity.argmax(dim=3, keepdim=True)
+    if prediction.tracks == 1:
+        return prediction
+    best = prediction.activity.argmax(dim=3, keepdim=True)
 
     def taken(values: Tensor) -> Tensor:
         return values.take_along_dim(best if values.ndim == best.ndim else best.unsqueeze(-1), dim=3)
 
-    return said.map(taken)
+    return prediction.map(taken)

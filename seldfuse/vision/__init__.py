@@ -1,1 +1,1 @@
-"""What was seen corrects what was heard."""
+"""The visual correction: detections correct the azimuth and on-screen of a posterior."""

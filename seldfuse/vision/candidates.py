@@ -74,15 +74,15 @@ def find_candidates(
     there, azimuth_deg, std_deg = (np.concatenate(parts, axis=2) for parts in zip(*found, strict=True))
     box_px = np.concatenate([one.objects.box_px for one in detectors], axis=1)
     ruled = np.array([[name in one.rules.by_class for name in labels.names] for one in detectors])  # (detector, cls)
-    looks = np.stack([one.looked for one in detectors])[..., None] & ruled[:, None]  # (detector, frame, cls)
+    inspected = np.stack([one.looked for one in detectors])[..., None] & ruled[:, None]  # (detector, frame, cls)
     return Candidates(
         there & ~_is_better_described(there, std_deg, box_px),
         azimuth_deg,
         std_deg,
         np.concatenate([one.objects.track for one in detectors], axis=1),
-        looks.any(axis=0),
-        _select_best([one.reliability.recall for one in detectors], looks),
-        _select_best([one.reliability.distractors_per_frame for one in detectors], looks),
+        inspected.any(axis=0),
+        _select_best([one.reliability.recall for one in detectors], inspected),
+        _select_best([one.reliability.distractors_per_frame for one in detectors], inspected),
         _match_alike(detectors, labels),
         tuple(one.name for one in detectors for _ in one.objects.phrase),
         tuple(phrase for one in detectors for phrase in one.objects.phrase),
@@ -146,10 +146,10 @@ def _is_better_described(
 
 
 def _select_best(
-    values: Sequence[Float[Tensor, "cls"]], looks: Bool[np.ndarray, "detector frame cls"]
+    values: Sequence[Float[Tensor, "cls"]], inspected: Bool[np.ndarray, "detector frame cls"]
 ) -> Float[np.ndarray, "frame cls"]:
     numbers = np.stack([value.numpy() for value in values])
-    best = np.where(looks, numbers[:, None], -1.0).max(axis=0)
+    best = np.where(inspected, numbers[:, None], -1.0).max(axis=0)
     return np.where(best < 0, np.nan, best).astype(float)
 
 

@@ -153,10 +153,10 @@ class VisualCorrector:
         for one_pass in passes:
             asked = [frame for frame, number in zip(frames, numbers, strict=True) if number in one_pass.missing]
             if asked and not one_pass.failed:
-                seen = Detections.concat([_select_at(found, asked) for found in before]) if before else None
+                earlier = Detections.concat([_select_at(found, asked) for found in before]) if before else None
                 try:
                     with stats.measure(one_pass.name):
-                        one_pass.detect(clip, asked, seen, self.rate_hz)
+                        one_pass.detect(clip, asked, earlier, self.rate_hz)
                     stats.frames_detected[one_pass.name] = stats.frames_detected.get(one_pass.name, 0) + len(asked)
                 except CheckpointError:
                     raise
@@ -194,10 +194,10 @@ class _DetectorPass:
     def missing(self) -> set[int]:
         return self.wanted - self.memory.looked
 
-    def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None, rate_hz: float) -> None:
+    def detect(self, clip: Clip, frames: Sequence[Frame], earlier: Detections | None, rate_hz: float) -> None:
         """Detect in some frames. Raises PluginError where the detector fails or gives something else, and its own."""
         try:
-            found = self.detector.detect(clip, frames, seen)
+            found = self.detector.detect(clip, frames, earlier)
         except SeldfuseError:
             raise
         except Exception as error:

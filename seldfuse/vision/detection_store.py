@@ -34,12 +34,12 @@ class CachedDetections:
         looked = self.looked & frozenset(numbers)
         return CachedDetections(self.detections.select(np.isin(row, list(looked))), looked, self.size_px)
 
-    def to_clip_detections(self, name: str, looks_with: str, rules: Rules, rate_hz: float) -> ClipDetections:
+    def to_clip_detections(self, name: str, engine_id: str, rules: Rules, rate_hz: float) -> ClipDetections:
         """What the correction takes of it. Raises ValueError where nothing was looked at."""
         if self.size_px is None:
             raise ValueError("expected pictures that were looked at, there were none")
         return ClipDetections(
-            name, looks_with, rules, self.detections, np.array(sorted(self.looked)) / rate_hz, *self.size_px
+            name, engine_id, rules, self.detections, np.array(sorted(self.looked)) / rate_hz, *self.size_px
         )
 
 
@@ -72,23 +72,23 @@ def read_detections(path: Path) -> DetectionFile:
     wrote."""
     found = Detections.load(path)
     try:
-        told = json.loads(_companion_path(path).read_text(encoding="utf-8"))
-        looked, rate_hz = frozenset(map(int, told["looked"])), float(told["key"]["rate_hz"])
-        width_px, height_px = map(int, told["size_px"])
-        rules = {name: _rule(rule) for name, rule in rename_old_keys(told["rules"], RULES).items()}
+        companion = json.loads(_companion_path(path).read_text(encoding="utf-8"))
+        looked, rate_hz = frozenset(map(int, companion["looked"])), float(companion["key"]["rate_hz"])
+        width_px, height_px = map(int, companion["size_px"])
+        rules = {name: _rule(rule) for name, rule in rename_old_keys(companion["rules"], RULES).items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"expected what was looked at when, as a run keeps it ({error!r}): {_companion_path(path)}"
         ) from error
     # A run that was killed between the two files may have left rows of times that nobody told of.
     memory = CachedDetections(found, looked, (width_px, height_px)).select_frames(looked, rate_hz)
-    return DetectionFile(memory, told["key"], Rules(rules))
+    return DetectionFile(memory, companion["key"], Rules(rules))
 
 
 def save_detections(path: Path, record: DetectionFile) -> None:
     """Writes both files. Raises UsageError where that fails."""
     record.memory.detections.save(path)
-    told = {
+    companion = {
         "key": record.key,
         "looked": sorted(record.memory.looked),
         "size_px": record.memory.size_px,
@@ -96,7 +96,7 @@ def save_detections(path: Path, record: DetectionFile) -> None:
         "rules": restore_old_keys({name: asdict(rule) for name, rule in record.rules.by_class.items()}, RULES),
     }
     with write_atomically(_companion_path(path)) as draft:
-        draft.write_text(json.dumps(told) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(companion) + "\n", encoding="utf-8")
 
 
 def build_path(folder: Path, postprocessor: str, clip: str) -> Path:
@@ -104,8 +104,8 @@ def build_path(folder: Path, postprocessor: str, clip: str) -> Path:
     return folder / postprocessor.replace("/", "_").replace("\\", "_") / f"{clip}{SUFFIX}"
 
 
-def _rule(told: dict[str, Any]) -> Rule:
-    return Rule(**{part: tuple(words) for part, words in told.items()})
+def _rule(companion: dict[str, Any]) -> Rule:
+    return Rule(**{part: tuple(words) for part, words in companion.items()})
 
 
 def _companion_path(path: Path) -> Path:

@@ -28,17 +28,17 @@ def read_recorded(
     it is something else.
     """
     path = find_recording(clip, folder)
-    seen = Detections.load(path)
-    if not np.isfinite(seen.table["time_s"]).all():
+    recorded = Detections.load(path)
+    if not np.isfinite(recorded.table["time_s"]).all():
         raise UsageError(f"expected a time in every row of recorded detections, some have none: {path}")
     if phrases is not None:
-        seen = seen.select(seen.table["phrase"].isin(list(phrases)).to_numpy())
-    if len(seen) == 0 or not frames:
+        recorded = recorded.select(recorded.table["phrase"].isin(list(phrases)).to_numpy())
+    if len(recorded) == 0 or not frames:
         return Detections.from_rows([])
     times_s = np.array([frame.time_s for frame in frames])
-    rows, looks = _nearest(seen.table["time_s"].to_numpy(), times_s)
-    table = seen.table.iloc[rows].reset_index(drop=True).assign(time_s=times_s[looks], track=UNTRACKED)
-    return Detections(table, seen.keypoints[rows])
+    rows, frame_rows = _nearest(recorded.table["time_s"].to_numpy(), times_s)
+    table = recorded.table.iloc[rows].reset_index(drop=True).assign(time_s=times_s[frame_rows], track=UNTRACKED)
+    return Detections(table, recorded.keypoints[rows])
 
 
 def find_recording_folder(folder: str | None) -> Path | None:
@@ -69,10 +69,10 @@ def _nearest(
     recorded_s: Float[np.ndarray, " row"], times_s: Float[np.ndarray, " time"]
 ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
     """Rows of the recording, which is sorted by time, and for each the index of the time it belongs to."""
-    looked_s, first, counts = np.unique(recorded_s, return_index=True, return_counts=True)
-    middles_s = (looked_s[1:] + looked_s[:-1]) / 2
+    times_recorded_s, first, counts = np.unique(recorded_s, return_index=True, return_counts=True)
+    middles_s = (times_recorded_s[1:] + times_recorded_s[:-1]) / 2
     nearest = np.searchsorted(middles_s, times_s)
-    step_s = max(np.diff(looked_s).min() if len(looked_s) > 1 else 0.0, SHORTEST_STEP_S)
-    counts = np.where(np.abs(looked_s[nearest] - times_s) <= step_s / 2, counts[nearest], 0)
+    step_s = max(np.diff(times_recorded_s).min() if len(times_recorded_s) > 1 else 0.0, SHORTEST_STEP_S)
+    counts = np.where(np.abs(times_recorded_s[nearest] - times_s) <= step_s / 2, counts[nearest], 0)
     within = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
     return np.repeat(first[nearest], counts) + within, np.repeat(np.arange(len(times_s)), counts)

@@ -41,13 +41,13 @@ class TrackedObjects:
         return np.asarray(self.track != UNTRACKED)
 
 
-def track_objects(seen: Detections, interval_s: float) -> Detections:
+def track_objects(detections: Detections, interval_s: float) -> Detections:
     """The same with tracks: what overlaps most from one picture to the next, under one phrase, is one thing.
 
     `interval_s` lies between two pictures. A thing that is missed in a picture or two keeps its track. Raises
     ValueError where rows are not sorted by time.
     """
-    table = seen.table
+    table = detections.table
     times_s, boxes = table["time_s"].to_numpy(), table[BOX].to_numpy()
     if (np.diff(times_s) < 0).any():
         raise ValueError("expected detections sorted by time")
@@ -66,7 +66,7 @@ def track_objects(seen: Detections, interval_s: float) -> Detections:
         track[fresh] = len(newest) + np.arange(len(fresh))
         newest[old[same]] = rows[new[same]]
         newest = np.concatenate([newest, fresh])
-    return Detections(table.assign(track=track), seen.keypoints)
+    return Detections(table.assign(track=track), detections.keypoints)
 
 
 def compute_iou(one: Boxes, other: Boxes) -> Float[np.ndarray, "..."]:

@@ -88,7 +88,7 @@ def test_a_run_looks_corrects_and_tells(world: dict[str, str], tmp_path: Path, c
     shown = capsys.readouterr()
     assert "note: fake@good detects with engine good" in shown.err
     assert "fake@good got 6 pictures" in shown.err
-    assert "what the eyes changed" in shown.out
+    assert "what the visual correction changed" in shown.out
     changes = pd.read_csv(tmp_path / "a.changes.csv")
     assert list(changes.columns[:3]) == ["frame", "class", "track"]
     assert set(changes["class"]) <= set(THREE.names)

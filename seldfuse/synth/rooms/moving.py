@@ -62,9 +62,9 @@ def render_direct(
     distance_m = place_m.norm(dim=-1)
     delay = OVERSAMPLING * SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S * distance_m
     omni = _read(fine, source, OVERSAMPLING * time, delay) / distance_m
-    heard = torch.stack([omni, omni * place_m[..., 1] / distance_m], dim=1)
+    rendered = torch.stack([omni, omni * place_m[..., 1] / distance_m], dim=1)
     out = dry.new_zeros(sources * hops, 2, HOP)
-    out[source * hops + hop] = heard
+    out[source * hops + hop] = rendered
     return out.reshape(sources, hops, 2, HOP).transpose(1, 2).flatten(2)
 
 

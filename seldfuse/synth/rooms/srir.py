@@ -195,9 +195,9 @@ def read_sofa_room(path: Path, on_problem: Report | None) -> dict[str, Entry]:
     rooms = [entries for entries in rooms if entries]
     if not rooms:
         return {}
-    heard = [_measure(list(entries.values()), path, on_problem) for entries in rooms]
-    nearest = min(range(len(rooms)), key=lambda number: heard[number].beside_deg)
-    _check(heard[nearest], path)
+    direct_sounds = [_measure(list(entries.values()), path, on_problem) for entries in rooms]
+    nearest = min(range(len(rooms)), key=lambda number: direct_sounds[number].beside_deg)
+    _check(direct_sounds[nearest], path)
     return rooms[nearest]
 
 
@@ -288,13 +288,13 @@ class _DirectSound(NamedTuple):
 
 def _measure(entries: Sequence[Entry], path: Path, on_problem: Report | None) -> _DirectSound:
     """Medians over a few responses, spread evenly."""
-    heard: list[_DirectSound] = []
+    direct_sounds: list[_DirectSound] = []
     for number in np.linspace(0, len(entries) - 1, min(len(entries), _LISTENED_TO)).astype(int):
         with report_and_skip(on_problem):
-            heard.append(_measure_direct(entries[number]))
-    if not heard:
+            direct_sounds.append(_measure_direct(entries[number]))
+    if not direct_sounds:
         raise MediaError(f"none of the responses that were tried can be read: {path}")
-    return _DirectSound(*np.median(heard, axis=0).tolist())
+    return _DirectSound(*np.median(direct_sounds, axis=0).tolist())
 
 
 def _measure_direct(entry: Entry) -> _DirectSound:
@@ -313,14 +313,14 @@ def _unit(place: SourcePosition) -> Float64[np.ndarray, "3"]:
     return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
 
 
-def _check(heard: _DirectSound, path: Path) -> None:
-    if heard.strength > _STRONGEST:
+def _check(direct_sound: _DirectSound, path: Path) -> None:
+    if direct_sound.strength > _STRONGEST:
         raise MediaError(
-            f"in the direct sound Y, Z and X are {heard.strength:.1f} times as strong as W, expected at most 1 (SN3D); "
-            f"if they are N3D, divide them by √3: {path}"
+            f"in the direct sound Y, Z and X are {direct_sound.strength:.1f} times as strong as W, expected at most "
+            f"1 (SN3D); if they are N3D, divide them by √3: {path}"
         )
-    if heard.beside_deg > _BESIDE_DEG:
+    if direct_sound.beside_deg > _BESIDE_DEG:
         raise MediaError(
-            f"the direct sound comes from {heard.beside_deg:.0f}° beside the stated direction; expected the channels "
-            f"W, Y, Z, X, and azimuths positive to the left: {path}"
+            f"the direct sound comes from {direct_sound.beside_deg:.0f}° beside the stated direction; expected the "
+            f"channels W, Y, Z, X, and azimuths positive to the left: {path}"
         )

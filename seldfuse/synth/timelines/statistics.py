@@ -160,13 +160,13 @@ def describe(tables: Sequence[Table], labels: LabelSet = DCASE2025) -> dict[str,
 
 
 def _describe(tracks: WindowTracks, labels: LabelSet) -> dict[str, float]:
-    heard = find_stretches(tracks.active)
+    stretches = find_stretches(tracks.active)
     numbers = {
         "windows": tracks.windows,
         **_crowd(tracks, len(labels)),
-        **_course(tracks, heard),
-        **_place(tracks, heard),
-        **_by_class(tracks, heard, labels),
+        **_course(tracks, stretches),
+        **_place(tracks, stretches),
+        **_by_class(tracks, stretches, labels),
     }
     return {name: round(float(number), 4) for name, number in numbers.items() if np.isfinite(number)}
 
@@ -188,22 +188,22 @@ def _crowd(tracks: WindowTracks, classes: int) -> dict[str, float]:
     }
 
 
-def _course(tracks: WindowTracks, heard: ActiveStretches) -> dict[str, float]:
+def _course(tracks: WindowTracks, stretches: ActiveStretches) -> dict[str, float]:
     """How sounds follow each other; events are counted by their onsets, which no window's start cuts off."""
     minutes = tracks.windows * (SCENE_FRAMES - 1) * FRAME_S / 60
-    same = heard.track[1:] == heard.track[:-1]
+    same = stretches.track[1:] == stretches.track[:-1]
     return {
-        "events_per_minute": (heard.begin > 0).sum() / minutes,
+        "events_per_minute": (stretches.begin > 0).sum() / minutes,
         "sounding_at_start": len(np.unique(tracks.window[tracks.active[:, 0]])) / tracks.windows,
-        "stretches_per_source": _mean(np.bincount(heard.track)),
+        "stretches_per_source": _mean(np.bincount(stretches.track)),
         "active_s_per_source": _mean(tracks.active.sum(axis=1)) * FRAME_S,
-        **_spread("stretch_s", heard.length * FRAME_S),
-        **_spread("gap_s", (heard.begin[1:] - heard.end[:-1])[same] * FRAME_S),
+        **_spread("stretch_s", stretches.length * FRAME_S),
+        **_spread("gap_s", (stretches.begin[1:] - stretches.end[:-1])[same] * FRAME_S),
     }
 
 
-def _place(tracks: WindowTracks, heard: ActiveStretches) -> dict[str, float]:
-    turn_deg, time_s, followed = _turns(tracks, heard)
+def _place(tracks: WindowTracks, stretches: ActiveStretches) -> dict[str, float]:
+    turn_deg, time_s, followed = _turns(tracks, stretches)
     moving = followed & (turn_deg >= MOVED_DEG)
     return {
         "movers": _mean(moving[followed]),
@@ -213,10 +213,10 @@ def _place(tracks: WindowTracks, heard: ActiveStretches) -> dict[str, float]:
     }
 
 
-def _by_class(tracks: WindowTracks, heard: ActiveStretches, labels: LabelSet) -> dict[str, float]:
-    turn_deg, _, followed = _turns(tracks, heard)
+def _by_class(tracks: WindowTracks, stretches: ActiveStretches, labels: LabelSet) -> dict[str, float]:
+    turn_deg, _, followed = _turns(tracks, stretches)
     active = tracks.active.sum(axis=1)
-    begun = tracks.cls[heard.track[heard.begin > 0]]
+    begun = tracks.cls[stretches.track[stretches.begin > 0]]
     numbers: dict[str, float] = {}
     for position, name in enumerate(labels.names):
         mine = tracks.cls == position
@@ -240,8 +240,8 @@ def _casts(tracks: WindowTracks) -> tuple[tuple[tuple[int, ...], int], ...]:
 
 
 def _habits(tracks: WindowTracks, classes: int) -> tuple[SourceStatistics, ...]:
-    heard = find_stretches(tracks.active)
-    turn_deg, time_s, followed = _turns(tracks, heard)
+    stretches = find_stretches(tracks.active)
+    turn_deg, time_s, followed = _turns(tracks, stretches)
     moving = followed & (turn_deg >= MOVED_DEG)
     all_of_them = np.ones(len(tracks.cls), dtype=bool)
 
@@ -251,8 +251,8 @@ def _habits(tracks: WindowTracks, classes: int) -> tuple[SourceStatistics, ...]:
         elevations_deg = _list_known(tracks.elevation_deg[_enough(own, all_of_them)])
         return SourceStatistics(
             seen=int(own.sum()),
-            alone=_rhythm(tracks, heard, _enough(own & tracks.alone, own, all_of_them)),
-            company=_rhythm(tracks, heard, _enough(own & ~tracks.alone, own, all_of_them)),
+            alone=_rhythm(tracks, stretches, _enough(own & tracks.alone, own, all_of_them)),
+            company=_rhythm(tracks, stretches, _enough(own & ~tracks.alone, own, all_of_them)),
             takes_turns=_takes_turns(tracks, own),
             movers=_round(moving[_enough(own & followed, followed)].mean() if followed.any() else 0.0),
             turn_deg=_quantiles(turn_deg[movers]),
@@ -264,20 +264,20 @@ def _habits(tracks: WindowTracks, classes: int) -> tuple[SourceStatistics, ...]:
     return tuple(habits(position) for position in range(classes))
 
 
-def _rhythm(tracks: WindowTracks, heard: ActiveStretches, mine: Bool[np.ndarray, "track"]) -> RhythmStatistics:
+def _rhythm(tracks: WindowTracks, stretches: ActiveStretches, mine: Bool[np.ndarray, "track"]) -> RhythmStatistics:
     """The rhythm of some of the tracks. Whole events are those that begin in a window, gaps those that do; where there
     are none, any that are heard.
     """
-    first = np.r_[True, np.diff(heard.track) > 0] & mine[heard.track]
-    at_start, later = first & (heard.begin == 0), first & (heard.begin > 0)
-    all_of_them = mine[heard.track]
-    begun = _enough(all_of_them & (heard.begin > 0), all_of_them, least=1)
-    ended = _enough(all_of_them & (heard.end < SCENE_FRAMES), all_of_them, least=1)
-    whole, pause = tracks.whole[heard.track, heard.begin], tracks.pause[heard.track, heard.begin]
+    first = np.r_[True, np.diff(stretches.track) > 0] & mine[stretches.track]
+    at_start, later = first & (stretches.begin == 0), first & (stretches.begin > 0)
+    all_of_them = mine[stretches.track]
+    begun = _enough(all_of_them & (stretches.begin > 0), all_of_them, least=1)
+    ended = _enough(all_of_them & (stretches.end < SCENE_FRAMES), all_of_them, least=1)
+    whole, pause = tracks.whole[stretches.track, stretches.begin], tracks.pause[stretches.track, stretches.begin]
     return RhythmStatistics(
         sounding_at_start=_round(at_start.sum() / mine.sum()),
-        rest_s=_quantiles(heard.end[at_start] * FRAME_S),
-        onset_s=_quantiles(heard.begin[later] * FRAME_S),
+        rest_s=_quantiles(stretches.end[at_start] * FRAME_S),
+        onset_s=_quantiles(stretches.begin[later] * FRAME_S),
         duration_s=_quantiles(whole[begun] * FRAME_S),
         gap_s=_quantiles(np.minimum(pause[ended], SCENE_FRAMES) * FRAME_S),
     )
@@ -294,14 +294,14 @@ def _takes_turns(tracks: WindowTracks, own: Bool[np.ndarray, "track"]) -> bool:
 
 
 def _turns(
-    tracks: WindowTracks, heard: ActiveStretches
+    tracks: WindowTracks, stretches: ActiveStretches
 ) -> tuple[Float64[np.ndarray, "track"], Float64[np.ndarray, "track"], Bool[np.ndarray, "track"]]:
     """How far each track's azimuth turns from the first to the last frame of its longest stretch, in what time, and
     whether that is long enough to tell.
     """
-    longest = np.lexsort((-heard.length, heard.track))
-    longest = longest[np.r_[True, np.diff(heard.track[longest]) > 0][: len(longest)]]
-    track, begin, last = heard.track[longest], heard.begin[longest], heard.end[longest] - 1
+    longest = np.lexsort((-stretches.length, stretches.track))
+    longest = longest[np.r_[True, np.diff(stretches.track[longest]) > 0][: len(longest)]]
+    track, begin, last = stretches.track[longest], stretches.begin[longest], stretches.end[longest] - 1
     steps_deg = (np.diff(tracks.azimuth_deg, axis=1, prepend=np.nan) + 180) % 360 - 180
     turned_deg = np.cumsum(np.nan_to_num(steps_deg), axis=1)
     time_s = (last - begin) * FRAME_S

@@ -14,15 +14,15 @@ def complete_amounts(given: Mapping[str, float]) -> dict[str, float]:
     for decibels that are negative or no number.
     """
     amounts = {name: entry.value.default for name, entry in load_registry().augmentations.items()}
-    seen: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name, amount in given.items():
         value = _find_augmentation(name)
-        if value.name in seen:
+        if value.name in names:
             raise UsageError(
-                f"augment.{seen[value.name]} and augment.{name} are one setting; give augment.{value.name}"
+                f"augment.{names[value.name]} and augment.{name} are one setting; give augment.{value.name}"
             )
         _check_amount(value, amount)
-        seen[value.name] = name
+        names[value.name] = name
         amounts[value.name] = float(amount)
     return amounts
 

@@ -47,11 +47,11 @@ def cut_files(pairs: Sequence[LabelledFile]) -> list[FileWindow]:
 
 
 class WindowReader:
-    """Reads windows, from several threads at once. `note` hears of damage, perhaps several times of the same."""
+    """Reads windows, from several threads at once. `note` is given problems, perhaps several times of the same."""
 
     def __init__(self, note: Callable[[str], None] = ignore_warning) -> None:
         self._note = note
-        self._kept: dict[Path, Float32[np.ndarray, "2 sample"]] = {}
+        self._cached: dict[Path, Float32[np.ndarray, "2 sample"]] = {}
         self._begun: set[Path] = set()
         self._room_samples = KEPT_SAMPLES
         self._lock = Lock()
@@ -87,20 +87,20 @@ class WindowReader:
 
     def _decode(self, window: FileWindow, start: int, count: int) -> Float32[np.ndarray, "2 sample"]:
         path = window.pair.sound
-        if path not in self._kept and self._may_keep(window):
-            self._kept[path] = decode_samples(path, self._note)
-        if path in self._kept:
-            return self._kept[path][:, start : start + count]
+        if path not in self._cached and self._may_keep(window):
+            self._cached[path] = decode_samples(path, self._note)
+        if path in self._cached:
+            return self._cached[path][:, start : start + count]
         return decode_samples(path, self._note, start, count)
 
     def _may_keep(self, window: FileWindow) -> bool:
         samples = window.recording_frames * SAMPLES_PER_FRAME
         with self._lock:
-            kept = WINDOW_SAMPLES < samples <= self._room_samples and window.pair.sound not in self._begun
-            if kept:
+            cacheable = WINDOW_SAMPLES < samples <= self._room_samples and window.pair.sound not in self._begun
+            if cacheable:
                 self._begun.add(window.pair.sound)
                 self._room_samples -= samples
-        return kept
+        return cacheable
 
 
 def decode_samples(

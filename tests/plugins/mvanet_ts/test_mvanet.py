@@ -190,7 +190,7 @@ def test_a_teacher_of_several_tracks_says_its_loudest() -> None:
 
 def test_teachers_that_cannot_teach_are_refused(tmp_path: Path) -> None:
     recipe = parse_recipe(read_preset(MvaTask.recipes, "small"))
-    with pytest.raises(UsageError, match="hears what its pupil hears"):
+    with pytest.raises(UsageError, match="takes the features of its student"):
         open_teacher(replace(recipe, teacher="sde-small"), DCASE2025, CPU)
     network = from_settings(recipe.network, DCASE2025)
     config = {"features": list(NAMES), "encoders": {ENCODER: "x"}, "network": network.settings()}
