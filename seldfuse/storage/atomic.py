@@ -9,7 +9,7 @@ from seldfuse.errors import UsageError
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """A hidden neighbour of `path` to write to; it takes the place of `path` when the block ends well.
+    """Give a hidden neighbour of `path` to write to, which takes the place of `path` when the block ends well.
 
     Raises UsageError where the folder cannot be written or the disk is full; nothing half-written stays behind. A
     killed process may leave the neighbour, which has one name for all times, so that writing `path` again removes it.

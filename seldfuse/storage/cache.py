@@ -7,7 +7,7 @@ CACHE_VARIABLE = "SELDFUSE_CACHE"
 
 
 def cache_folder() -> Path:
-    """What the variable SELDFUSE_CACHE names, else seldfuse's part of the user's cache folder."""
+    """Return the folder that the variable SELDFUSE_CACHE names, else seldfuse's part of the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
         return Path(named)
