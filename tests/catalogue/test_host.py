@@ -163,10 +163,10 @@ def test_refused_values_say_what_was_expected_and_what_came(registry: Registry) 
         "backend 'a,b@c': a name may hold letters, digits, '.', '-' and '_', got 'a,b@c'; "
         "tell the makers of acme-careless"
     )
-    assert causes.pop(("careless", "odd")) == (
+    assert causes.pop(("statements", "odd")) == (
         "feature 'odd': mirror='swap' exchanges two halves of the channels, got 3; tell the makers of acme-careless"
     )
-    assert causes.pop(("careless", "eager")) == (
+    assert causes.pop(("statements", "eager")) == (
         "augmentation 'eager': to install it must not change a training, so its default must be 0, got 0.5; "
         "tell the makers of acme-careless"
     )
@@ -219,7 +219,7 @@ def test_without_an_extra_the_missing_modules_themselves_are_named(registry: Reg
          "tell the makers of acme-late, or leave it out of --backends"),
         ("late-checkpoint", CheckpointError, "no weights here"),
         ("late-promise", PluginError, "acme_late:promise must return an object with features, encoders and "
-         "infer(batch), got str; tell the makers of acme-late"),
+         "infer(batch), got str without features, encoders, infer; tell the makers of acme-late"),
         ("late-nowhere", PluginError, "cannot load 'acme_late:nowhere' (AttributeError: module 'acme_late' has no "
          "attribute 'nowhere'); to see where it fails: `python -c \"import acme_late\"`"),
     ],

@@ -400,7 +400,9 @@ def test_an_overlay_comes_from_the_scene_that_shares_most_and_is_out_of_the_pict
 def test_an_overlay_is_heard_by_encoders_and_not_seen() -> None:
     batch = heard(noise(2))
     tokens = torch.rand(2, 10, 1, 4)
-    batch = replace(batch, embeddings={"seen": EncoderTokens(tokens, tokens.flip(2)), "heard": EncoderTokens(tokens)})
+    batch = replace(
+        batch, embeddings={"seen": EncoderTokens(tokens, tokens.flip(2)), "heard": EncoderTokens(tokens, input="audio")}
+    )
     after = overlay_clips(batch, 1.0, chance()).embeddings
     assert after["seen"] is batch.embeddings["seen"]
     assert torch.allclose(after["heard"].plain, tokens.mean(dim=0).expand(2, -1, -1, -1))

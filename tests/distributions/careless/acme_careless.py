@@ -11,6 +11,8 @@ class Specs:
         register(Backend(name="careful", api_version=2, summary="", load="acme:load", provides=("activity",)))
         register(Backend(name="loose", api_version=2, summary="", load="acme:load", provides="activity"))
 
+
+class Statements:
     @hookimpl
     @staticmethod
     def seldfuse_register_features(register):
