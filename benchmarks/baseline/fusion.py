@@ -28,8 +28,8 @@ SPREADS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
 EPSILON = 1e-6
 """Probabilities are at least so far from 0 and 1 where odds are taken, and a silent track counts for so much."""
 NEAREST_M = 0.01
-HEARD = 0.2
-"""Activity up to which nothing is said of where a track is."""
+ACTIVE_ABOVE = 0.2
+"""Up to this activity a track's place is not estimated."""
 
 
 def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> dict[str, Array]:
@@ -37,22 +37,22 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> dict[
     labels = next(iter(posteriors.values())).labels
     frames = min(posterior.frames for posterior in posteriors.values())
     tracks = max(posterior.tracks for posterior in posteriors.values())
-    said = {name: numbers(posterior) for name, posterior in sorted(posteriors.items())}
+    fields = {name: numbers(posterior) for name, posterior in sorted(posteriors.items())}
     weights = [weights_of(posteriors, settings, name) for name in labels.names]
     ranked = ranking(posteriors, weights)
-    doubts = doubts_of(settings, {field for values in said.values() for field in values})
+    models = list_models(settings, {field for values in fields.values() for field in values})
     shape = (len(next(iter(posteriors.values())).activity), frames, len(labels), tracks)
     fused = {field: np.full((*shape, 3) if field == "direction" else shape, np.nan) for field in FIELDS}
     for clip, cls in np.ndindex(shape[0], shape[2]):
         name = labels.names[cls]
         cells = []
         for frame in range(frames):
-            members = {m: prepared(m, tracks_of(said[m], (clip, frame, cls)), settings, name) for m in said}
+            members = {m: prepared(m, tracks_of(fields[m], (clip, frame, cls)), settings, name) for m in fields}
             cells.append(combined(aligned(members, ranked, tracks), weights[cls], settings.combine))
         for track in range(tracks):
             lane = smoothed([cell[track] for cell in cells], settings, name)
             for frame, cell in enumerate(lane):
-                write(fused, (clip, frame, cls, track), doubted(cell, doubts, name))
+                write(fused, (clip, frame, cls, track), with_uncertainty(cell, models, name))
     return fused
 
 
@@ -187,7 +187,7 @@ def ranking(posteriors: Mapping[str, Posterior], weights: Sequence[Mapping[str, 
 
 
 def aligned(members: Mapping[str, list[Track]], ranked: Sequence[str], tracks: int) -> list[dict[str, Track | None]]:
-    """For each track what every member says of it: tracks are matched to those of the first that knows activities."""
+    """For each track that of every member: tracks are matched to those of the first that knows activities."""
     padded = {name: [*cell, *[None] * (tracks - len(cell))] for name, cell in members.items()}
     knowing = [name for name in ranked if any("activity" in track for track in members[name])]
     anchor = (knowing or ranked)[0]
@@ -222,23 +222,23 @@ def combined(
     return [one_track(track, weights, way) for track in tracks]
 
 
-def one_track(said: Mapping[str, Track | None], weights: Mapping[str, Mapping[str, float]], way: str) -> Track:
-    """The common track, with the number of members that hear it. `said` holds what each member says, or None."""
-    known = {name: track for name, track in said.items() if track and "activity" in track}
+def one_track(tracks: Mapping[str, Track | None], weights: Mapping[str, Mapping[str, float]], way: str) -> Track:
+    """The common track, with the number of members that detect it. `tracks` holds that of each member, or None."""
+    known = {name: track for name, track in tracks.items() if track and "activity" in track}
     out: Track = {"members": sum(track["activity"] > 0.5 for track in known.values()), "activity": 0.0}
     spreads: Track = {}
     for field in FIELDS:
-        speakers = [name for name in known if field in known[name]]
-        if not speakers:
+        knowing = [name for name in known if field in known[name]]
+        if not knowing:
             continue
-        values = [there(field, known[name][field], way) for name in speakers]
-        voices = [1.0 if field == "activity" else max(known[name]["activity"], EPSILON) for name in speakers]
-        weight = [weights[WEIGHED_AS.get(field, field)][name] for name in speakers]
-        weight = weight if any(weight) else [1.0] * len(speakers)
-        out[field] = back(field, mean(values, np.multiply(weight, voices)), way)
-        if field in SPREADS and len(speakers) > 1:
-            spreads[SPREADS[field]] = spread(field, values, voices)
-    # How far members are apart tells more than what each says of its own doubt.
+        values = [there(field, known[name][field], way) for name in knowing]
+        loudness = [1.0 if field == "activity" else max(known[name]["activity"], EPSILON) for name in knowing]
+        weight = [weights[WEIGHED_AS.get(field, field)][name] for name in knowing]
+        weight = weight if any(weight) else [1.0] * len(knowing)
+        out[field] = back(field, mean(values, np.multiply(weight, loudness)), way)
+        if field in SPREADS and len(knowing) > 1:
+            spreads[SPREADS[field]] = spread(field, values, loudness)
+    # How far members are apart predicts errors better than the uncertainty that each gives itself.
     return out | spreads
 
 
@@ -266,13 +266,13 @@ def back(field: str, value: Any, way: str) -> Any:
     return math.exp(value) if field == "distance" or (field == "activity" and way == "geometric") else value
 
 
-def spread(field: str, values: Sequence[Any], voices: Sequence[float]) -> float:
-    """How far members are apart, each counting as far as it hears, whatever its weight."""
-    middle = mean(values, voices)
+def spread(field: str, values: Sequence[Any], loudness: Sequence[float]) -> float:
+    """How far members are apart, each counting as far as its activity, whatever its weight."""
+    middle = mean(values, loudness)
     if field == "direction":
         length = min(max(float(np.linalg.norm(middle)), 1e-6), 1.0)
         return min(math.degrees(math.sqrt(-2 * math.log(length))), 180.0)
-    return math.sqrt(mean([(value - middle) ** 2 for value in values], voices))
+    return math.sqrt(mean([(value - middle) ** 2 for value in values], loudness))
 
 
 # --- along time -----------------------------------------------------------------------------------------------------
@@ -286,7 +286,8 @@ def smoothed(lane: list[Track], settings: FusionSettings, cls: str) -> list[Trac
         after = forward_backward(activity, *rates(settings.smooth.activity, cls))
     out = [{**track, "activity": chance} for track, chance in zip(lane, after, strict=True)]
     for field, walk in (("direction", settings.smooth.direction), ("distance", settings.smooth.distance)):
-        weight = np.array([track["activity"] if field in track and track["activity"] > HEARD else 0 for track in lane])
+        counts = [field in track and track["activity"] > ACTIVE_ABOVE for track in lane]
+        weight = np.array([track["activity"] if count else 0 for track, count in zip(lane, counts, strict=True)])
         if walk is None or not weight.any():
             continue
         blank = np.zeros(3) if field == "direction" else 0.0
@@ -298,7 +299,7 @@ def smoothed(lane: list[Track], settings: FusionSettings, cls: str) -> list[Trac
 
 
 def rates(settings: Any, cls: str) -> tuple[float, float, float, float]:
-    """Of a class: how likely sounds begin, how likely they stop, the share of sounding frames, and the trust."""
+    """Of a class: how likely sounds begin, how likely they stop, the share of active frames, and the trust."""
     start, stop = number(settings.start, cls, 0.005), number(settings.stop, cls, 0.05)
     share = start / (start + stop)
     prior = share if settings.prior is None else number(settings.prior, cls, share)
@@ -319,12 +320,12 @@ def forward_backward(activity: Array, start: float, stop: float, prior: float, t
     return np.array([sound / (silence + sound) for silence, sound in both])
 
 
-def walked(values: Array, weight: Array, sounding: Array, step: float, error: float, silent_step: float) -> Array:
+def walked(values: Array, weight: Array, activity: Array, step: float, error: float, silent_step: float) -> Array:
     """The mean of the Gaussian that measurements and steps make, by linear algebra on all frames at once."""
     precision = np.diag(weight / error**2)
     right = (weight / error**2 * values.T).T
     for frame in range(len(values) - 1):
-        both = sounding[frame] > HEARD and sounding[frame + 1] > HEARD
+        both = activity[frame] > ACTIVE_ABOVE and activity[frame + 1] > ACTIVE_ABOVE
         difference = np.zeros(len(values))
         difference[[frame, frame + 1]] = -1, 1
         precision += np.outer(difference, difference) / (step if both else silent_step) ** 2
@@ -334,30 +335,30 @@ def walked(values: Array, weight: Array, sounding: Array, step: float, error: fl
 # --- what it is worth -----------------------------------------------------------------------------------------------
 
 
-def doubts_of(settings: FusionSettings, told: Collection[str]) -> dict[str, Any]:
-    """The settings by field; there is no doubt of what nobody tells."""
-    doubts = {"activity": settings.uncertainty.activity}
-    doubts["azimuth_std_deg"] = settings.uncertainty.azimuth if "direction" in told else None
-    doubts["distance_log_std"] = settings.uncertainty.distance if "distance" in told else None
-    return {field: doubt for field, doubt in doubts.items() if doubt is not None}
+def list_models(settings: FusionSettings, fields: Collection[str]) -> dict[str, Any]:
+    """The models by field; there is none for a field that no member has."""
+    models = {"activity": settings.uncertainty.activity}
+    models["azimuth_std_deg"] = settings.uncertainty.azimuth if "direction" in fields else None
+    models["distance_log_std"] = settings.uncertainty.distance if "distance" in fields else None
+    return {field: model for field, model in models.items() if model is not None}
 
 
-def doubted(track: Track, doubts: Mapping[str, Any], cls: str) -> Track:
-    """The track with fitted doubts; silence stays silence."""
+def with_uncertainty(track: Track, models: Mapping[str, Any], cls: str) -> Track:
+    """The track with fitted uncertainties; silence stays silence."""
     out, apart = dict(track), track.get("azimuth_std_deg")
     azimuth = None if apart is None else math.log1p(apart / 5.0)
-    if "activity" in doubts and track["activity"] > 0:
-        out["activity"] = chance_of(doubt(doubts["activity"], track, azimuth, cls))
-    if "azimuth_std_deg" in doubts:
-        std_deg = math.exp(doubt(doubts["azimuth_std_deg"], track, azimuth, cls))
+    if "activity" in models and track["activity"] > 0:
+        out["activity"] = chance_of(predict(models["activity"], track, azimuth, cls))
+    if "azimuth_std_deg" in models:
+        std_deg = math.exp(predict(models["azimuth_std_deg"], track, azimuth, cls))
         out["azimuth_std_deg"] = min(max(std_deg, 0.5), 104.0)
-    if "distance_log_std" in doubts:
-        log_std = math.exp(doubt(doubts["distance_log_std"], track, track.get("distance_log_std"), cls))
+    if "distance_log_std" in models:
+        log_std = math.exp(predict(models["distance_log_std"], track, track.get("distance_log_std"), cls))
         out["distance_log_std"] = min(max(log_std, 0.02), 3.0)
     return out
 
 
-def doubt(of: Any, track: Track, spread: float | None, cls: str) -> float:
+def predict(of: Any, track: Track, spread: float | None, cls: str) -> float:
     """A sum of a class's constant and of what tells of errors."""
     apart = of.typical_spread if spread is None else spread
     total = number(of.constant, cls, 0.0) + of.log_odds * log_odds(track["activity"])
@@ -391,12 +392,12 @@ def limits_of(settings: DecodeSettings, cls: str) -> tuple[float, float, float, 
 def along_time(
     fused: Mapping[str, Array], place: tuple[Any, ...], high: float, low: float, gap: float, shortest: float
 ) -> list[tuple[Track, bool]]:
-    """One track along time: what is said of it, in pauses what was said last, and whether it sounds."""
+    """One track along time: its fields, in pauses those of the last frame before, and whether it is active."""
     activity = fused["activity"][place]
-    heard, active = sounding(activity, high, low, gap, shortest)
+    detected, active = sounding(activity, high, low, gap, shortest)
     out, last = [], 0
     for frame in range(len(activity)):
-        last = frame if heard[frame] else last
+        last = frame if detected[frame] else last
         held = {field: value[place][last] for field, value in fused.items()} | {"activity": activity[frame]}
         known = {field: value for field, value in held.items() if not np.isnan(value).any()}
         out.append((known, bool(active[frame])))
@@ -404,18 +405,18 @@ def along_time(
 
 
 def sounding(activity: Array, high: float, low: float, gap: float, shortest: float) -> tuple[Array, Array]:
-    """Where one track is heard, and where it sounds."""
-    heard = np.zeros(len(activity), bool)
+    """Where one track is detected, and where it is active."""
+    detected = np.zeros(len(activity), bool)
     for begin, end in stretches(activity > low):
-        heard[begin:end] = (activity[begin:end] > high).any()
-    closed = heard.copy()
-    for (_, end), (begin, _) in itertools.pairwise(stretches(heard)):
+        detected[begin:end] = (activity[begin:end] > high).any()
+    closed = detected.copy()
+    for (_, end), (begin, _) in itertools.pairwise(stretches(detected)):
         if begin - end <= gap:
             closed[end:begin] = True
     for begin, end in stretches(closed):
         if end - begin < shortest:
             closed[begin:end] = False
-    return heard, closed
+    return detected, closed
 
 
 def stretches(active: Array) -> list[tuple[int, int]]:

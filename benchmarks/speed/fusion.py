@@ -1,7 +1,7 @@
 """How fast posteriors become events, beside the slow twin of the tests: `python -m benchmarks fusion-speed`.
 
-Five members as ensembles have them, four with one track and one with three. What they say is made up: tracks that sound
-a twentieth of the time, for two seconds on average, and elsewhere what a network says of silence.
+Five members as ensembles have them, four with one track and one with three. Their posteriors are made up: tracks that
+are active a twentieth of the time, for two seconds on average, and elsewhere what a network gives for silence.
 """
 
 import os
@@ -59,7 +59,7 @@ Result = TypeVar("Result")
 
 
 class Truth(NamedTuple):
-    """What sounds where; every track of a clip and class has its place."""
+    """Which tracks are active, and where: every track of a clip and class has its place."""
 
     sounds: Bool[Tensor, "clip frame cls track"]
     direction: Float[Tensor, "clip frame cls track 3"]
@@ -119,7 +119,7 @@ def tables(result: Mapping[str, Any]) -> Group:
 
 
 def chunks(clips: int) -> Iterator[dict[str, Posterior]]:
-    """What the members say of so many clips, `CHUNK` clips at a time."""
+    """Draw the posteriors of members for so many clips, `CHUNK` clips at a time."""
     generator = torch.Generator().manual_seed(0)
     for first in range(0, clips, CHUNK):
         truth = draw_truth(min(CHUNK, clips - first), generator)
@@ -139,7 +139,7 @@ def draw_truth(clips: int, generator: torch.Generator) -> Truth:
 
 
 def draw_member(truth: Truth, tracks: int, fields: tuple[str, ...], generator: torch.Generator) -> Posterior:
-    """What a member says: with one track, of the first that sounds."""
+    """Draw the posterior of a member: with one track, of the first that is active."""
     sounds, direction, distance = truth
     if tracks == 1:
         first = sounds.int().argmax(-1, keepdim=True)
@@ -149,13 +149,13 @@ def draw_member(truth: Truth, tracks: int, fields: tuple[str, ...], generator: t
             take_along_track(distance, first, 3),
         )
     chance = torch.rand(sounds.shape, generator=generator)
-    said = {
+    values = {
         "direction": normalize(direction + 0.2 * torch.randn(direction.shape, generator=generator)),
         "distance": distance * (0.3 * torch.randn(distance.shape, generator=generator)).exp(),
         "onscreen": torch.rand(sounds.shape, generator=generator),
     }
     activity = torch.where(sounds, 0.4 + 0.59 * chance, 0.01 + 0.04 * chance)
-    return Posterior(activity, **{field: said[field] for field in fields})  # type: ignore[arg-type]
+    return Posterior(activity, **{field: values[field] for field in fields})  # type: ignore[arg-type]
 
 
 def _run(members: Mapping[str, Posterior]) -> tuple[float, float, list[Events]]:

@@ -31,7 +31,7 @@ class _Choice:
 
 
 def fit_decoding(rows: OutcomeRows, labels: LabelSet, base: DecodeSettings) -> DecodeSettings:
-    """The settings of each class that score best on these rows, one kind of number after the other.
+    """Fit the settings of each class that score best on these rows, one kind of number after the other.
 
     A class of few frames follows what is best for all: `SHRINKAGE_FRAMES` frames of the mean class join its own.
     `base` gives what is not fitted.
@@ -51,14 +51,14 @@ def fit_decoding(rows: OutcomeRows, labels: LabelSet, base: DecodeSettings) -> D
 
 
 def count_hits(rows: OutcomeRows, settings: DecodeSettings, labels: LabelSet) -> Float[Tensor, "3 cls"]:
-    """Hits, predictions and references of each class under some settings."""
+    """Count hits, predictions and references of each class under some settings."""
     return _by_class(rows, select_active_rows(rows, settings, labels), len(labels))
 
 
 def select_active_rows(
     rows: OutcomeRows, settings: DecodeSettings, labels: LabelSet
 ) -> Bool[Tensor, "frame row track"]:
-    """Which tracks sound under some settings."""
+    """Select the tracks that are active under some settings."""
     limits = settings.resolve_for(labels, rows.activity.device).per_class(rows.activity)
     return find_active_by(rows.activity[None], *(limit[rows.cls].unsqueeze(-1) for limit in limits))[1][0]
 
@@ -69,7 +69,7 @@ def _finer(rows: OutcomeRows, choice: _Choice, offsets: tuple[float, ...]) -> _C
 
 
 def _best(rows: OutcomeRows, choice: _Choice, name: str, values: Float[Tensor, "value cls"]) -> _Choice:
-    """The choice with the best of these values for each class; the first among equals."""
+    """Choose the best of these values for each class; the first among equals."""
     values = values.to(rows.activity)
     tried = [replace(choice, **{name: value}) for value in values]
     lowest = torch.stack([one.high for one in tried]).amin(0)

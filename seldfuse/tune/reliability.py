@@ -1,4 +1,4 @@
-"""How often a class sounds when a member says so, and the temperature and bias that mend it."""
+"""How often a class is active for a probability of a member, and the temperature and bias that calibrate it."""
 
 from dataclasses import dataclass
 
@@ -28,18 +28,18 @@ class Reliability:
     labels: LabelSet
 
     @classmethod
-    def from_posteriors(cls, said: Posterior, truth: Posterior) -> "Reliability":
-        """Of a posterior of all clips beside the truth, whose activity is 0 or 1; what is NaN is not counted."""
-        said_most, sounds = said.activity.amax(-1), truth.activity.amax(-1) > 0.5
-        known = ~said_most.isnan()
-        place = (said_most.nan_to_num(0.5).logit(1e-6).clamp(-WIDEST, WIDEST) / WIDEST + 1) / 2 * (BINS - 1)
-        classes = torch.arange(len(said.labels), device=place.device).expand_as(place)
-        slot = ((sounds * len(said.labels) + classes) * BINS + place.round().long())[known]
-        counts = torch.bincount(slot, minlength=2 * len(said.labels) * BINS).to(torch.float64)
-        return cls(counts.reshape(2, len(said.labels), BINS).cpu().float(), said.labels)
+    def from_posteriors(cls, estimate: Posterior, truth: Posterior) -> "Reliability":
+        """Count the frames of all clips of an estimate beside the truth, whose activity is 0 or 1, but for NaN."""
+        loudest, sounds = estimate.activity.amax(-1), truth.activity.amax(-1) > 0.5
+        known = ~loudest.isnan()
+        place = (loudest.nan_to_num(0.5).logit(1e-6).clamp(-WIDEST, WIDEST) / WIDEST + 1) / 2 * (BINS - 1)
+        classes = torch.arange(len(estimate.labels), device=place.device).expand_as(place)
+        slot = ((sounds * len(estimate.labels) + classes) * BINS + place.round().long())[known]
+        counts = torch.bincount(slot, minlength=2 * len(estimate.labels) * BINS).to(torch.float64)
+        return cls(counts.reshape(2, len(estimate.labels), BINS).cpu().float(), estimate.labels)
 
     def fit(self) -> Calibration:
-        """Temperature and bias of each class by maximum likelihood (Platt, 1999), rare classes drawn to the mean.
+        """Fit temperature and bias of each class by maximum likelihood (Platt, 1999), rare classes drawn to the mean.
 
         A class's frames are joined by `SHRINKAGE_FRAMES` sounding frames, and the silent ones that belong to them, of
         all classes together.
@@ -54,17 +54,14 @@ class Reliability:
         )
 
     def compute_expected_error(self, calibration: Calibration) -> Float[Tensor, "cls"]:
-        """Expected calibration error of each class: mean distance of frequency and probability, bin by bin."""
-        said, frequency, weight = self.to_diagram(calibration)
-        return ((said - frequency).abs() * weight).sum(-1)
+        """Compute the expected calibration error of each class: mean distance of frequency and probability by bin."""
+        probability, frequency, weight = self.to_diagram(calibration)
+        return ((probability - frequency).abs() * weight).sum(-1)
 
     def to_diagram(self, calibration: Calibration) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean probability, frequency and share of the frames, each `(cls, plotted bin)`; 0 where no frame is."""
-        chance = (
-            calibration.resolve_for(self.labels, self.counts.device)
-            .apply_to_log_odds(_centres().expand(len(self.labels), -1))
-            .sigmoid()
-        )
+        """Compute mean probability, frequency and share of frames, each `(cls, plotted bin)`; 0 where no frame is."""
+        by_class = calibration.resolve_for(self.labels, self.counts.device)
+        chance = by_class.apply_to_log_odds(_centres().expand(len(self.labels), -1)).sigmoid()
         place = (chance * PLOTTED).long().clamp_max(PLOTTED - 1)
         silent, sounding = self.counts
         frames = silent + sounding
@@ -84,7 +81,7 @@ def _centres() -> Float[Tensor, "bin"]:
 def _logistic(
     counts: Float[Tensor, "2 cls bin"], log_odds: Float[Tensor, "bin"]
 ) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
-    """Slope and bias of each class by Newton's method; the slope stays above 0.05."""
+    """Fit slope and bias of each class by Newton's method; the slope stays above 0.05."""
     silent, sounding = counts.double()
     x = torch.stack([log_odds, torch.ones_like(log_odds)]).double()  # (2, bin)
     found = torch.tensor([1.0, 0.0], dtype=torch.float64).repeat(silent.shape[0], 1)

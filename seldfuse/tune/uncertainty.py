@@ -1,4 +1,4 @@
-"""The doubt of a fused posterior, fitted to the errors that were seen."""
+"""The uncertainty of a fused posterior, fitted to the errors that were measured."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from seldfuse.tune.errors import compute_errors, rank_active_tracks
 from seldfuse.tune.subsample import subsample
 
 LEVELS = (50, 80, 90, 95)
-"""The intervals that are told, in percent."""
+"""The intervals that are fitted, in percent."""
 FAINTEST = 0.01
 """Probabilities are fitted where there is any."""
 MOST_CELLS = 150_000
@@ -27,28 +27,28 @@ SMALLEST = 1e-6
 """Squared errors below this (of degrees, of logarithms) are none that anything could be learned from."""
 
 Moments = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From the sum and what was seen to the slope and the (negative) curvature of the log-likelihood of each cell."""
+"""From the sum and the observations to the slope and the (negative) curvature of the log-likelihood of each cell."""
 
 
 def fit_uncertainty(
     pooled: Posterior, evidence: UncertaintyInputs, truth: Posterior, activity: bool = True
 ) -> UncertaintySettings:
-    """Doubts of the fields that the posterior has, by maximum (quasi-)likelihood; of `activity` where that is wanted.
+    """Fit uncertainties of the fields that the posterior has, by maximum (quasi-)likelihood; `activity` where wanted.
 
     The probability is a logistic regression. The variance of an error is log-linear in the evidence and fitted by the
     quasi-likelihood of a gamma distribution (McCullagh & Nelder, Generalized Linear Models, 1989, ch. 8 and 10), so
     that it is the mean of the squares whatever the errors' distribution. Intervals are the quantiles of the errors in
     units of their standard deviation, which need not be those of a normal distribution.
     """
-    sure = _probability(pooled, evidence, truth) if activity else None
+    probability = _probability(pooled, evidence, truth) if activity else None
     azimuth = _spread(pooled, evidence, truth, "direction", "azimuth_std_deg")
-    return UncertaintySettings(sure, azimuth, _spread(pooled, evidence, truth, "distance", "distance_log_std"))
+    return UncertaintySettings(probability, azimuth, _spread(pooled, evidence, truth, "distance", "distance_log_std"))
 
 
 def _probability(pooled: Posterior, evidence: UncertaintyInputs, truth: Posterior) -> UncertaintyModel:
     cells = _Cells.of(pooled, evidence, "azimuth_std_deg", pooled.activity > FAINTEST)
     found = cells.fit(rank_active_tracks(pooled, truth), _logistic, torch.tensor([1.0, 0.0, 0.0, 0.0]))
-    return cells.doubt(found, pooled, 1.0)
+    return cells.to_model(found, pooled, 1.0)
 
 
 def _spread(
@@ -62,15 +62,15 @@ def _spread(
     cells = _Cells.of(pooled, evidence, spread, ~error.isnan())
     square = error.square().clamp_min(SMALLEST)
     found = cells.fit(square, _gamma, torch.tensor([0.0, 0.0, 0.0, square.nanmean().log()]))
-    doubt = cells.doubt(found, pooled, 0.5)
+    model = cells.to_model(found, pooled, 0.5)
     width = (error[cells.where].abs() / (0.5 * cells.total(found)).exp().float()).sort().values
     places = [min(len(width) - 1, round(level / 100 * len(width))) for level in LEVELS]
     intervals = {str(level): round(float(width[place]), 3) for level, place in zip(LEVELS, places, strict=True)}
-    return UncertaintyModel(**{**vars(doubt), "intervals": intervals})
+    return UncertaintyModel(**{**vars(model), "intervals": intervals})
 
 
 class _Cells:
-    """The cells that are fitted on: what tells of errors in each, and a one, as columns, and each cell's class.
+    """The cells that are fitted on: what predicts errors in each, and a one, as columns, and each cell's class.
 
     Numbers stand in this order: one for each column, then one for each class.
     """
@@ -87,16 +87,16 @@ class _Cells:
         spreads = evidence.spreads[spread][where]
         known = spreads[~spreads.isnan()]
         typical = round(float(known.mean()), 4) if len(known) else 0.0
-        told = (evidence.log_odds[where], spreads.nan_to_num(typical) - typical, evidence.members[where])
-        return cls(where, torch.stack(told, 1), len(pooled.labels), typical)
+        predictors = (evidence.log_odds[where], spreads.nan_to_num(typical) - typical, evidence.members[where])
+        return cls(where, torch.stack(predictors, 1), len(pooled.labels), typical)
 
     def total(self, found: Float[Tensor, "number"]) -> Float[Tensor, "cell"]:
-        """The sum of the columns, each times its number, and of the class's number."""
+        """Sum the columns, each times its number, and the class's number."""
         return self.columns @ found[:4] + found[4:][self.cls]
 
-    def fit(self, seen: Tensor, moments: Moments, expected: Float[Tensor, "4"]) -> Float[Tensor, "number"]:
-        """The numbers by Newton's method, drawn a little to what is `expected` of the first four, the rest to 0."""
-        values = seen[self.where].double()
+    def fit(self, observed: Tensor, moments: Moments, expected: Float[Tensor, "4"]) -> Float[Tensor, "number"]:
+        """Fit the numbers by Newton's method, drawn a little to what is `expected` of the first four, the rest to 0."""
+        values = observed[self.where].double()
         prior = F.pad(expected.to(self.columns), (0, self.classes))
         pull = torch.tensor([1.0, 1.0, 1.0, 1e-3, *[CLASS_PULL] * self.classes]).to(self.columns)
         found = prior.clone()
@@ -119,8 +119,8 @@ class _Cells:
     def _by_class(self, value: Float[Tensor, "cell *column"]) -> Float[Tensor, "cls *column"]:
         return value.new_zeros(self.classes, *value.shape[1:]).index_add_(0, self.cls, value)
 
-    def doubt(self, found: Float[Tensor, "number"], pooled: Posterior, share: float) -> UncertaintyModel:
-        """The numbers by name, `share` of each: half the logarithm of a variance is that of the deviation."""
+    def to_model(self, found: Float[Tensor, "number"], pooled: Posterior, share: float) -> UncertaintyModel:
+        """Name the numbers, `share` of each: half the logarithm of a variance is that of the deviation."""
         numbers = [round(share * value, 4) for value in found.tolist()]
         log_odds, spread, members, common, *classes = numbers
         names = pooled.labels.names
@@ -128,11 +128,11 @@ class _Cells:
         return UncertaintyModel(constant, log_odds, spread, members, self.typical)
 
 
-def _logistic(total: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+def _logistic(total: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
     chance = total.sigmoid()
-    return seen - chance, chance * (1 - chance)
+    return observed - chance, chance * (1 - chance)
 
 
-def _gamma(total: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+def _gamma(total: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
     # Each square counts ½, as it does in the likelihood of a normal distribution with this variance.
-    return 0.5 * (seen * (-total).exp() - 1), torch.full_like(total, 0.5)
+    return 0.5 * (observed * (-total).exp() - 1), torch.full_like(total, 0.5)

@@ -1,4 +1,4 @@
-"""What each member is worth, field by field and class by class."""
+"""The weight of each member, field by field and class by class."""
 
 from collections.abc import Mapping
 
@@ -14,15 +14,15 @@ from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 from seldfuse.tune.subsample import subsample
 
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
-"""Nobody is trusted beyond 2° and a tenth of the distance."""
+"""No member is trusted beyond 2° and a tenth of the distance."""
 AUDIBLE = 0.05
-"""Where no member says more than this, none is judged."""
+"""Where no member's activity exceeds this, none is judged."""
 MOST_CELLS = 400_000
 ROUNDS = 40
 
 
 def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str, dict[str, ClassValues]]:
-    """Weights by member, field and class, of the mean 1 in each field and class.
+    """Fit weights by member, field and class, of the mean 1 in each field and class.
 
     Those of direction and distance are one over the mean squared error, of azimuth and of the logarithm of the
     distance. Those of activity and on-screen are the shares of a linear pool under which the truth is likeliest (found
@@ -46,8 +46,8 @@ def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str,
     return found
 
 
-def _variance(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "cls"]:
-    error = compute_errors(said, truth, field)
+def _variance(estimate: Posterior, truth: Posterior, field: str) -> Float[Tensor, "cls"]:
+    error = compute_errors(estimate, truth, field)
     squares = error.square().nansum((0, 1, 3))
     frames = (~error.isnan()).sum((0, 1, 3))
     mean = squares.sum() / frames.sum().clamp_min(1)
@@ -55,22 +55,24 @@ def _variance(said: Posterior, truth: Posterior, field: str) -> Float[Tensor, "c
 
 
 def _chances(members: list[Posterior], truth: Posterior, field: str) -> tuple[Float[Tensor, "member cell"], Tensor]:
-    """The probability that each member gave to what was true, and the class of each cell.
+    """Select the probability that each member gave to the truth, and the class of each cell.
 
-    A cell is a class of a frame; of its tracks the loudest speaks. On-screen is asked where one source sounds.
+    A cell is a class of a frame; of its tracks the loudest counts. On-screen is judged where one source is active.
     """
     most = torch.stack([member.activity.amax(-1) for member in members])
     sounds = (truth.activity > 0.5).sum(-1)
-    asked = (most.nan_to_num() > AUDIBLE).any(0) & ~most.isnan().any(0)
-    said, true = most, sounds > 0
+    judged = (most.nan_to_num() > AUDIBLE).any(0) & ~most.isnan().any(0)
+    estimate, true = most, sounds > 0
     if field == "onscreen":
         assert truth.onscreen is not None
         given = [member.onscreen for member in members if member.onscreen is not None]
-        said = torch.stack([take_loudest_track(value, member) for value, member in zip(given, members, strict=True)])
+        estimate = torch.stack(
+            [take_loudest_track(value, member) for value, member in zip(given, members, strict=True)]
+        )
         only = truth.onscreen.gather(-1, (truth.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
-        asked, true = asked & (sounds == 1) & ~only.isnan() & ~said.isnan().any(0), only > 0.5
-    where = subsample(asked, MOST_CELLS)
-    chance = said.movedim(0, -1)[where].T
+        judged, true = judged & (sounds == 1) & ~only.isnan() & ~estimate.isnan().any(0), only > 0.5
+    where = subsample(judged, MOST_CELLS)
+    chance = estimate.movedim(0, -1)[where].T
     return torch.where(true[where], chance, 1 - chance).clamp(ODDS_EPSILON, 1.0), where[2]
 
 

@@ -1,4 +1,4 @@
-"""What was seen, kept from run to run: `FOLDER/POSTPROCESSOR/NAME.detections.parquet`, and beside it what it is of."""
+"""Detections stored from run to run: `FOLDER/DETECTOR/NAME.detections.parquet`, and beside it what they are of."""
 
 import json
 from collections.abc import Collection
@@ -19,7 +19,7 @@ from seldfuse.vision.refine import ClipDetections
 
 @dataclass(frozen=True)
 class CachedDetections:
-    """Detections of one clip, and the numbers of the key frames that were looked at, with something in them or not.
+    """Detections of one clip, and the numbers of the key frames that the detector got, with something in them or not.
 
     `size_px` is the width and height of the pictures, None as long as there was none.
     """
@@ -29,13 +29,13 @@ class CachedDetections:
     size_px: tuple[int, int] | None = None
 
     def select_frames(self, numbers: Collection[int], rate_hz: float) -> "CachedDetections":
-        """What was seen in some of the key frames."""
+        """Select the detections of some of the key frames."""
         row = np.round(self.detections.table["time_s"].to_numpy() * rate_hz)
         looked = self.looked & frozenset(numbers)
         return CachedDetections(self.detections.select(np.isin(row, list(looked))), looked, self.size_px)
 
     def to_clip_detections(self, name: str, engine_id: str, rules: Rules, rate_hz: float) -> ClipDetections:
-        """What the correction takes of it. Raises ValueError where nothing was looked at."""
+        """Make what the correction takes. Raises ValueError where the detector got no picture."""
         if self.size_px is None:
             raise ValueError("expected pictures that were looked at, there were none")
         return ClipDetections(
@@ -48,7 +48,7 @@ NOTHING = CachedDetections(Detections.from_rows([]))
 
 @dataclass(frozen=True)
 class DetectionFile:
-    """What is in the files of one clip: the detections, what they are of, and the rules by which they speak."""
+    """The content of the files of one clip: the detections, what they are of, and the rules for them."""
 
     memory: CachedDetections
     key: dict[str, Any]
@@ -56,7 +56,7 @@ class DetectionFile:
 
 
 def load_if_same(path: Path, key: dict[str, Any]) -> CachedDetections:
-    """What was kept under the same key, which says what looked at what; nothing where that is something else.
+    """Load what was stored under the same key, which names detector and video; nothing where the key is another.
 
     Files that are damaged or of another format count as nothing.
     """
@@ -68,27 +68,29 @@ def load_if_same(path: Path, key: dict[str, Any]) -> CachedDetections:
 
 
 def read_detections(path: Path) -> DetectionFile:
-    """The detections of a file, with what stands beside it. Raises UsageError where they are not what `save_detections`
-    wrote."""
+    """Read the detections of a file, with what stands beside it.
+
+    Raises UsageError where they are not what `save_detections` wrote.
+    """
     found = Detections.load(path)
     try:
-        companion = json.loads(_companion_path(path).read_text(encoding="utf-8"))
-        looked, rate_hz = frozenset(map(int, companion["looked"])), float(companion["key"]["rate_hz"])
-        width_px, height_px = map(int, companion["size_px"])
-        rules = {name: _rule(rule) for name, rule in rename_old_keys(companion["rules"], RULES).items()}
+        header = json.loads(_companion_path(path).read_text(encoding="utf-8"))
+        looked, rate_hz = frozenset(map(int, header["looked"])), float(header["key"]["rate_hz"])
+        width_px, height_px = map(int, header["size_px"])
+        rules = {name: _rule(rule) for name, rule in rename_old_keys(header["rules"], RULES).items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"expected what was looked at when, as a run keeps it ({error!r}): {_companion_path(path)}"
         ) from error
-    # A run that was killed between the two files may have left rows of times that nobody told of.
+    # A run that was killed between the two files may have left rows of times that are not listed.
     memory = CachedDetections(found, looked, (width_px, height_px)).select_frames(looked, rate_hz)
-    return DetectionFile(memory, companion["key"], Rules(rules))
+    return DetectionFile(memory, header["key"], Rules(rules))
 
 
 def save_detections(path: Path, record: DetectionFile) -> None:
-    """Writes both files. Raises UsageError where that fails."""
+    """Write both files. Raises UsageError where that fails."""
     record.memory.detections.save(path)
-    companion = {
+    header = {
         "key": record.key,
         "looked": sorted(record.memory.looked),
         "size_px": record.memory.size_px,
@@ -96,16 +98,16 @@ def save_detections(path: Path, record: DetectionFile) -> None:
         "rules": restore_old_keys({name: asdict(rule) for name, rule in record.rules.by_class.items()}, RULES),
     }
     with write_atomically(_companion_path(path)) as draft:
-        draft.write_text(json.dumps(companion) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(header) + "\n", encoding="utf-8")
 
 
-def build_path(folder: Path, postprocessor: str, clip: str) -> Path:
-    """Where a post-processor's detections of a clip are kept."""
-    return folder / postprocessor.replace("/", "_").replace("\\", "_") / f"{clip}{SUFFIX}"
+def build_path(folder: Path, detector: str, clip: str) -> Path:
+    """Build the path at which a detector's detections of a clip are stored."""
+    return folder / detector.replace("/", "_").replace("\\", "_") / f"{clip}{SUFFIX}"
 
 
-def _rule(companion: dict[str, Any]) -> Rule:
-    return Rule(**{part: tuple(words) for part, words in companion.items()})
+def _rule(table: dict[str, Any]) -> Rule:
+    return Rule(**{part: tuple(words) for part, words in table.items()})
 
 
 def _companion_path(path: Path) -> Path:

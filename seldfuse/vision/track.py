@@ -1,4 +1,4 @@
-"""Things that are followed from picture to picture, and where they are in between."""
+"""Objects that are tracked from picture to picture, and where they are in between."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from scipy.optimize import linear_sum_assignment
 from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
 
 LEAST_OVERLAP = 0.1
-"""Boxes in consecutive pictures that share less of their union are not of one thing."""
+"""Boxes in consecutive pictures that share less of their union are not of one object."""
 
 BRIDGED_PICTURES = 2.5
-"""A thing that was missed is still followed when it is found again after so many intervals between pictures."""
+"""An object that was missed is still tracked when it is found again after so many intervals between pictures."""
 
 REST_S = 5.0
-"""So long after its last picture a thing's lane stays free, lest two things be taken for one."""
+"""So long after its last picture an object's lane stays free, lest two objects be taken for one."""
 
 BOX = ["left_px", "top_px", "right_px", "bottom_px"]
 
@@ -24,11 +24,11 @@ Boxes = Float[np.ndarray, "*#thing 4"]
 
 @dataclass(frozen=True)
 class TrackedObjects:
-    """What was to be seen in each frame, in lanes: at any time, a lane holds one thing or none.
+    """The objects of each frame, in lanes: at any time, a lane holds one object or none.
 
     Shape: `there` and `track` are `(frame, lane)`, `box_px` has a last axis of left, top, right and bottom,
     `points_px` one of points and one of x, y and score. What is not there is NaN, its track `UNTRACKED`. A lane has
-    things of one phrase, found by one post-processor.
+    objects of one phrase, found by one detector.
     """
 
     box_px: Float[np.ndarray, "frame lane 4"]
@@ -42,9 +42,9 @@ class TrackedObjects:
 
 
 def track_objects(detections: Detections, interval_s: float) -> Detections:
-    """The same with tracks: what overlaps most from one picture to the next, under one phrase, is one thing.
+    """Track detections: what overlaps most from one picture to the next, under one phrase, is one object.
 
-    `interval_s` lies between two pictures. A thing that is missed in a picture or two keeps its track. Raises
+    `interval_s` lies between two pictures. An object that is missed in a picture or two keeps its track. Raises
     ValueError where rows are not sorted by time.
     """
     table = detections.table
@@ -70,7 +70,7 @@ def track_objects(detections: Detections, interval_s: float) -> Detections:
 
 
 def compute_iou(one: Boxes, other: Boxes) -> Float[np.ndarray, "..."]:
-    """What two boxes share, as a share of what they cover together; NaN boxes share nothing."""
+    """Compute what two boxes share, as a share of what they cover together; NaN boxes share nothing."""
     sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
     shared = sides.clip(min=0).prod(axis=-1)
     whole = _area(one) + _area(other) - shared
@@ -81,21 +81,21 @@ def _area(box: Boxes) -> Float[np.ndarray, "..."]:
     return np.asarray((box[..., 2:] - box[..., :2]).prod(axis=-1))
 
 
-def interpolate_tracks(followed: Detections, frame_s: Float[np.ndarray, "frame"], interval_s: float) -> TrackedObjects:
-    """Where followed things are at other times, in seconds.
+def interpolate_tracks(tracked: Detections, frame_s: Float[np.ndarray, "frame"], interval_s: float) -> TrackedObjects:
+    """Interpolate where tracked objects are at other times, in seconds.
 
-    Between two pictures of a thing its box and points go straight from one to the other. After the last they stay until
-    the next picture would come, before the first for half as long.
+    Between two pictures of an object its box and points go straight from one to the other. After the last they stay
+    until the next picture would come, before the first for half as long.
     """
-    lane_of_track, phrase = _lanes(followed)
+    lane_of_track, phrase = _lanes(tracked)
     lanes = len(phrase)
-    table = followed.table
+    table = tracked.table
     lane = lane_of_track[table["track"].to_numpy()]
     order = np.lexsort((table["time_s"].to_numpy(), lane))
     time_s, lane, track = (values[order] for values in (table["time_s"].to_numpy(), lane, table["track"].to_numpy()))
-    values = np.concatenate(
-        [table[BOX].to_numpy(), followed.keypoints.reshape(len(table), 3 * len(KEYPOINTS))], axis=1
-    )[order]
+    values = np.concatenate([table[BOX].to_numpy(), tracked.keypoints.reshape(len(table), 3 * len(KEYPOINTS))], axis=1)[
+        order
+    ]
 
     # Rows in one line, lane after lane: the neighbours of a time are found by one search.
     span_s = 1.0 + max(time_s.max(initial=0.0), frame_s.max(initial=0.0))
@@ -121,7 +121,7 @@ def interpolate_tracks(followed: Detections, frame_s: Float[np.ndarray, "frame"]
 
 
 def _select_at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Rows, some of which may be none at all."""
+    """Select rows, some of which may be none at all."""
     return values[rows] if len(values) else np.full((*rows.shape, *values.shape[1:]), UNTRACKED, dtype=values.dtype)
 
 
@@ -131,7 +131,7 @@ def _neighbour(
     time_s: Float[np.ndarray, "row"],
     frame_s: Float[np.ndarray, "frame"],
 ) -> tuple[Int64[np.ndarray, "frame lane"], Float[np.ndarray, "frame lane"]]:
-    """A row for each frame and lane, and how far its time is; infinitely far where it is of another lane."""
+    """Find a row for each frame and lane, and how far its time is; infinitely far where it is of another lane."""
     if not len(lane):
         return row, np.full(row.shape, np.inf)
     known = row.clip(0, len(lane) - 1)
@@ -139,16 +139,16 @@ def _neighbour(
     return known, np.where(own, np.abs(time_s[known] - frame_s[:, None]), np.inf)
 
 
-def _lanes(followed: Detections) -> tuple[Int64[np.ndarray, "track"], tuple[str, ...]]:
-    """A lane for each track, the first of its phrase that is free, and the phrase of each lane."""
-    track, time_s = (followed.table[name].to_numpy() for name in ("track", "time_s"))
+def _lanes(tracked: Detections) -> tuple[Int64[np.ndarray, "track"], tuple[str, ...]]:
+    """Assign each track a lane, the first of its phrase that is free; with the phrase of each lane."""
+    track, time_s = (tracked.table[name].to_numpy() for name in ("track", "time_s"))
     # Rows are sorted by time, and tracks numbered as they begin.
     first = np.unique(track, return_index=True)[1]
     last = len(track) - 1 - np.unique(track[::-1], return_index=True)[1]
     ends: list[float] = []
     phrases: list[str] = []
     lanes = np.zeros(len(first), dtype=np.int64)
-    spans = zip(time_s[first].tolist(), time_s[last].tolist(), followed.table["phrase"].to_numpy()[first], strict=True)
+    spans = zip(time_s[first].tolist(), time_s[last].tolist(), tracked.table["phrase"].to_numpy()[first], strict=True)
     for number, (begin_s, end_s, phrase) in enumerate(spans):
         free = (lane for lane, name in enumerate(phrases) if name == phrase and ends[lane] + REST_S < begin_s)
         lane = next(free, len(ends))

@@ -1,4 +1,4 @@
-"""What a post-processor gave, checked: what cannot be is left out, and a note says so."""
+"""Detections as a detector gave them, checked: those that are invalid are left out, and a note counts them."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from seldfuse.vision.track import BOX
 
 
 def drop_invalid(found: Detections, frames: Sequence[Frame]) -> tuple[Detections, int]:
-    """The detections that can be, sorted by time, with boxes cut at the picture's edges; and how many cannot be.
+    """Drop invalid detections, sort the others by time and cut boxes at the picture's edges; with the number dropped.
 
     Left out is what has no box or score that are numbers, what lies outside of the picture, and what belongs to none of
     the frames. Keypoints outside of the picture, or of no place, get the score 0; those without a score stay so.
