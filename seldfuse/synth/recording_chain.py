@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import fields
 
 import av
 import numpy as np
@@ -25,34 +26,40 @@ _RINGING = SAMPLE_RATE_HZ // 10
 
 
 def apply_chain(
-    audio: Float[Tensor, "batch 2 sample"], wears: Sequence[RecordingChain]
+    audio: Float[Tensor, "batch 2 sample"], chains: Sequence[RecordingChain]
 ) -> Float[Tensor, "batch 2 sample"]:
     """Apply the recording chain of each scene at 24 kHz: gain, clipping at ±1, band limits, then a codec.
 
-    The codec is `codec.coded`; what chance does in it depends on the scene's wear alone. What overshoots in the end is
+    The codec is `codec.apply_codec`; what is random in it depends on the chain alone. What overshoots in the end is
     clipped, as a player does. Raises ValueError for a bit rate that `codec.RATES` does not hold.
     """
-    gain_db = torch.tensor([wear.gain_db for wear in wears], device=audio.device).reshape(-1, 1, 1)
+    gain_db = torch.tensor([chain.gain_db for chain in chains], device=audio.device).reshape(-1, 1, 1)
     audio = (audio * 10 ** (gain_db / 20)).clamp_(-1.0, 1.0)
-    limited = [row for row, wear in enumerate(wears) if wear.highpass_hz is not None or wear.lowpass_hz is not None]
+    limited = [row for row, chain in enumerate(chains) if chain.highpass_hz is not None or chain.lowpass_hz is not None]
     if limited:
-        audio[limited] = _limit_bandwidth(audio[limited], [wears[row] for row in limited])
-    lossy = {row: wear.codec_kbps for row, wear in enumerate(wears) if wear.codec_kbps is not None}
+        audio[limited] = _limit_bandwidth(audio[limited], [chains[row] for row in limited])
+    lossy = {row: chain.codec_kbps for row, chain in enumerate(chains) if chain.codec_kbps is not None}
     if lossy:
-        starts = [zlib.crc32(repr(wears[row]).encode()) for row in lossy]
+        starts = [_compute_start(chains[row]) for row in lossy]
         audio[list(lossy)] = apply_codec(audio[list(lossy)], list(lossy.values()), starts)
     return audio.clamp_(-1.0, 1.0)
 
 
+def _compute_start(chain: RecordingChain) -> int:
+    """Compute what seeds the codec. The text has a former name of the class, so that old plans sound as they did."""
+    values = ", ".join(f"{entry.name}={getattr(chain, entry.name)!r}" for entry in fields(chain))
+    return zlib.crc32(f"Wear({values})".encode())
+
+
 def _limit_bandwidth(
-    audio: Float[Tensor, "batch 2 sample"], wears: Sequence[RecordingChain]
+    audio: Float[Tensor, "batch 2 sample"], chains: Sequence[RecordingChain]
 ) -> Float[Tensor, "batch 2 sample"]:
     """Butterworth's magnitudes without their phases, on the spectrum of the whole scene."""
     samples = audio.shape[-1]
     fft_samples = scipy.fft.next_fast_len(samples + _RINGING, real=True)
     frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ, device=audio.device)
-    low_hz = _corners(wears, "highpass_hz", 0.0, audio.device)
-    high_hz = _corners(wears, "lowpass_hz", float("inf"), audio.device)
+    low_hz = _corners(chains, "highpass_hz", 0.0, audio.device)
+    high_hz = _corners(chains, "lowpass_hz", float("inf"), audio.device)
     order = 2 * _STEEPNESS
     damping = (1 + (low_hz / frequency_hz.clamp_min(1e-3)) ** order) * (1 + (frequency_hz / high_hz) ** order)
     limited: Tensor = torch.fft.irfft(torch.fft.rfft(audio, fft_samples) * damping.rsqrt(), fft_samples)
@@ -60,9 +67,9 @@ def _limit_bandwidth(
 
 
 def _corners(
-    wears: Sequence[RecordingChain], name: str, absent_hz: float, device: torch.device
+    chains: Sequence[RecordingChain], name: str, absent_hz: float, device: torch.device
 ) -> Float[Tensor, "batch 1 1"]:
-    corners_hz = [getattr(wear, name) for wear in wears]
+    corners_hz = [getattr(chain, name) for chain in chains]
     return torch.tensor([absent_hz if hz is None else hz for hz in corners_hz], device=device).reshape(-1, 1, 1)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from seldfuse.features.load import make_batch
 from seldfuse.features.spectrum import _mel_filters
+from seldfuse.synth import recording_chain
 from seldfuse.synth.codec import HOP, RATES, apply_codec, inverse_mdct, mdct
 from seldfuse.synth.recording_chain import apply_chain, encode_aac
 from seldfuse.synth.scene import RecordingChain
@@ -60,17 +61,17 @@ def test_what_overshoots_after_a_band_limit_is_clipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wear", "gains_db"),
+    ("chain", "gains_db"),
     [
         (RecordingChain(lowpass_hz=4000.0), {500: 0.0, 4000: -3.0, 8000: -24.1}),
         (RecordingChain(highpass_hz=200.0), {100: -24.1, 200: -3.0, 2000: 0.0}),
         (RecordingChain(highpass_hz=200.0, lowpass_hz=4000.0), {100: -24.1, 1000: 0.0, 8000: -24.1}),
     ],
 )
-def test_band_limits_fall_by_24_db_an_octave(wear: RecordingChain, gains_db: dict[int, float]) -> None:
+def test_band_limits_fall_by_24_db_an_octave(chain: RecordingChain, gains_db: dict[int, float]) -> None:
     time_s = torch.arange(SAMPLES) / 24_000
     tones = sum(0.1 * torch.sin(2 * torch.pi * hz * time_s) for hz in gains_db)
-    audio = apply_chain(tones.expand(1, 2, -1), [wear])
+    audio = apply_chain(tones.expand(1, 2, -1), [chain])
     power = torch.fft.rfft(audio[0, 1] * torch.hann_window(SAMPLES)).abs().square()
     reference = torch.fft.rfft(tones * torch.hann_window(SAMPLES)).abs().square()
     for hz, gain_db in gains_db.items():
@@ -78,7 +79,7 @@ def test_band_limits_fall_by_24_db_an_octave(wear: RecordingChain, gains_db: dic
         assert 10 * torch.log10(power[at] / reference[at]).item() == pytest.approx(gain_db, abs=0.1)
 
 
-WEARS = [
+CHAINS = [
     RecordingChain(),
     RecordingChain(-3.0, lowpass_hz=5000.0),
     RecordingChain(3.0, codec_kbps=32),
@@ -88,13 +89,13 @@ WEARS = [
 
 
 def test_a_scene_does_not_depend_on_the_others_of_its_batch() -> None:
-    audio = noise(rows=len(WEARS))
-    together = apply_chain(audio, WEARS)
-    for row, wear in enumerate(WEARS):
-        assert torch.allclose(together[row], apply_chain(audio[row : row + 1], [wear])[0], atol=1e-6)
+    audio = noise(rows=len(CHAINS))
+    together = apply_chain(audio, CHAINS)
+    for row, chain in enumerate(CHAINS):
+        assert torch.allclose(together[row], apply_chain(audio[row : row + 1], [chain])[0], atol=1e-6)
 
 
-def test_chance_in_the_codec_follows_from_the_wear_alone() -> None:
+def test_chance_in_the_codec_follows_from_the_chain_alone() -> None:
     audio = noise().expand(3, -1, -1)
     one, same, other = apply_chain(
         audio,
@@ -102,6 +103,13 @@ def test_chance_in_the_codec_follows_from_the_wear_alone() -> None:
     )
     assert torch.equal(one, same)
     assert (one - other).square().mean() > 0.1 * one.square().mean()
+
+
+def test_the_same_chain_has_had_the_same_chance_since_the_first_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(recording_chain, "apply_codec", lambda audio, _kbps, starts: (asked.extend(starts), audio)[1])
+    apply_chain(noise(rows=2), [RecordingChain(codec_kbps=64), RecordingChain(1.5, None, 9000.0, 48)])
+    assert asked == [769789905, 2088263805]
 
 
 def test_an_unknown_bit_rate_is_refused() -> None:
