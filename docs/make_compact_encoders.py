@@ -70,15 +70,15 @@ def _trunk(path: Path, own: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(own, weights, strict=False))
 
 
-def _pictures(sounds: Path, sprites: Path) -> list[Tensor]:
+def _pictures(sounds: Path, cutouts: Path) -> list[Tensor]:
     """The first picture of random scenes, and that of one second later."""
     bank = add_procedural(load_bank(sounds, DCASE2025, held_out=False), 4)
-    cutouts = load_cutouts(sprites, DCASE2025)
-    stage = SceneIngredients(bank, SceneStatistics.load(), 0.5, sprites=cutouts, backdrops=BackgroundSet())
+    cutouts = load_cutouts(cutouts, DCASE2025)
+    stage = SceneIngredients(bank, SceneStatistics.load(), 0.5, cutouts=cutouts, backgrounds=BackgroundSet())
     rng = np.random.default_rng(SEED)
     found = []
     for _ in range(SCENES):
-        film = render_frames(draw_scene(stage, rng), cutouts, stage.backdrops or BackgroundSet(), fps=1)
+        film = render_frames(draw_scene(stage, rng), cutouts, stage.backgrounds or BackgroundSet(), fps=1)
         pictures = [resize_to_encoder(next(film), Camera(), HEIGHT_PX, WIDTH_PX) for _ in range(2)]
         found.append(torch.stack(pictures))
     return found

@@ -37,24 +37,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    sprites, backdrops = load_cutouts(arguments.sprites, DCASE2025), load_backgrounds(arguments.backgrounds)
-    scenes = [random_scene(sprites, backdrops, np.random.default_rng([arguments.seed, n])) for n in range(12)]
+    cutouts, backgrounds = load_cutouts(arguments.sprites, DCASE2025), load_backgrounds(arguments.backgrounds)
+    scenes = [random_scene(cutouts, backgrounds, np.random.default_rng([arguments.seed, n])) for n in range(12)]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet(scenes, sprites, backdrops)).save(arguments.out, quality=82)
+    Image.fromarray(sheet(scenes, cutouts, backgrounds)).save(arguments.out, quality=82)
 
 
-def random_scene(sprites: CutoutSet, backdrops: BackgroundSet, rng: np.random.Generator) -> plan.ScenePlan:
+def random_scene(cutouts: CutoutSet, backgrounds: BackgroundSet, rng: np.random.Generator) -> plan.ScenePlan:
     """Draw a scene of one to three sources before the camera, a third of which walk."""
     size_m = tuple(float(side) for side in rng.uniform((5.0, 5.0, 2.5), (9.0, 8.0, 3.2)))
     middle_m = tuple(float(side * share) for side, share in zip(size_m, rng.uniform(0.35, 0.65, 2), strict=False))
     room = plan.Room(size_m, (*middle_m, MICROPHONE_M), float(rng.uniform(0, 360)), ())
-    sources = tuple(_source(sprites, rng) for _ in range(rng.integers(1, 4)))
-    return plan.ScenePlan(sources, room, view=draw_view(sources, room, sprites, backdrops, rng))
+    sources = tuple(_source(cutouts, rng) for _ in range(rng.integers(1, 4)))
+    return plan.ScenePlan(sources, room, view=draw_view(sources, room, cutouts, backgrounds, rng))
 
 
-def _source(sprites: CutoutSet, rng: np.random.Generator) -> plan.ScenePlanSource:
+def _source(cutouts: CutoutSet, rng: np.random.Generator) -> plan.ScenePlanSource:
     cls = int(rng.integers(len(DCASE2025)))
-    z = {MOUTH: 0.15, FEET: 0.1 - MICROPHONE_M}.get(sprites.draw_kind(cls), -0.3)
+    z = {MOUTH: 0.15, FEET: 0.1 - MICROPHONE_M}.get(cutouts.draw_kind(cls), -0.3)
     azimuth, distance_m = np.radians(rng.uniform(-45, 45)), rng.uniform(1.3, 4.0)
     x, y = float(distance_m * np.cos(azimuth)), float(distance_m * np.sin(azimuth))
     end = (x + 0.5, -y, z) if rng.random() < 1 / 3 else (x, y, z)
@@ -62,17 +62,19 @@ def _source(sprites: CutoutSet, rng: np.random.Generator) -> plan.ScenePlanSourc
 
 
 def sheet(
-    scenes: Sequence[plan.ScenePlan], sprites: CutoutSet, backdrops: BackgroundSet, columns: int = 3
+    scenes: Sequence[plan.ScenePlan], cutouts: CutoutSet, backgrounds: BackgroundSet, columns: int = 3
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Arrange one marked picture of each scene, in rows of `columns`."""
-    marked = [_marked(scene, sprites, backdrops) for scene in scenes]
+    marked = [_marked(scene, cutouts, backgrounds) for scene in scenes]
     return np.concatenate([np.concatenate(marked[n : n + columns], axis=1) for n in range(0, len(marked), columns)])
 
 
-def _marked(scene: plan.ScenePlan, sprites: CutoutSet, backdrops: BackgroundSet) -> UInt8[np.ndarray, "height width 3"]:
-    picture = Image.fromarray(list(render_frames(scene, sprites, backdrops, CAMERA, 10))[MOMENT])
+def _marked(
+    scene: plan.ScenePlan, cutouts: CutoutSet, backgrounds: BackgroundSet
+) -> UInt8[np.ndarray, "height width 3"]:
+    picture = Image.fromarray(list(render_frames(scene, cutouts, backgrounds, CAMERA, 10))[MOMENT])
     pen = ImageDraw.Draw(picture)
-    _mark_seen(pen, compute_detections(scene, sprites, CAMERA, np.array([MOMENT / 10])))
+    _mark_seen(pen, compute_detections(scene, cutouts, CAMERA, np.array([MOMENT / 10])))
     for source in scene.sources:
         x, y, z = source.path.compute_position(MOMENT / 10)
         column, row = CAMERA.width_px / 2 - CAMERA.focal_px * y / x, CAMERA.height_px / 2 - CAMERA.focal_px * z / x

@@ -43,7 +43,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty seconds of video with labels, one class after the other."""
     folder = tmp_path_factory.mktemp("recording")
     bank = build_procedural_bank(DCASE2025, held_out=False, count=1)
-    sprites, backdrops, rng = CutoutSet(DCASE2025), BackgroundSet(), np.random.default_rng(3)
+    cutouts, backgrounds, rng = CutoutSet(DCASE2025), BackgroundSet(), np.random.default_rng(3)
     keys = {cls: next(key for key in bank.keys if f"/{DCASE2025.names[cls]}/" in key) for cls in bank.present}
 
     def source(name: str, azimuth_deg: float) -> ScenePlanSource:
@@ -55,16 +55,16 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
         beside = [source(SECOND, -azimuth_deg)] if company else []
         sources = (source(name, azimuth_deg), *beside)
         figures = tuple(
-            Figure(sprites.draw(heard.cls, rng), 1.0, number, None, False, number)
+            Figure(cutouts.draw(heard.cls, rng), 1.0, number, None, False, number)
             for number, heard in enumerate(sources)
         )
-        return ScenePlan(sources, None, Ambience(-70.0), view=CameraView(backdrops.draw(rng), figures))
+        return ScenePlan(sources, None, Ambience(-70.0), view=CameraView(backgrounds.draw(rng), figures))
 
     scenes = [scene(*clip, company=number % 2 == 1) for number, clip in enumerate(CLIPS)]
     rendered = render_scenes(scenes, bank)
     audio = np.concatenate(list(rendered.audio.numpy()), axis=1)
     write_wav(folder / "mine.wav", audio)
-    film = [picture for scene in scenes for picture in render_frames(scene, sprites, backdrops, fps=10)]
+    film = [picture for scene in scenes for picture in render_frames(scene, cutouts, backgrounds, fps=10)]
     write_video(folder / "mine.mp4", film, Fraction(10), audio)
     tables = [
         events.table.assign(frame=events.table["frame"] + 50 * number)

@@ -64,7 +64,7 @@ def sums(file: str = SUMS) -> dict[str, str]:
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
-def freeze(name: str, sounds: Path, sprites: Path | None) -> None:
+def freeze(name: str, sounds: Path, cutouts: Path | None) -> None:
     """Draw a set and write its plans, its hash and those of its sounds. Raises ValueError where it is frozen."""
     path = FOLDER / f"{name}.jsonl.gz"
     if path.exists():
@@ -74,7 +74,7 @@ def freeze(name: str, sounds: Path, sprites: Path | None) -> None:
     stage = SceneIngredients(bank, SceneStatistics.load(), yardstick.evenness)
     if yardstick.video:
         stage = replace(
-            stage, sprites=load_cutouts(sprites, DCASE2025, held_out=True), backdrops=load_backgrounds(None)
+            stage, cutouts=load_cutouts(cutouts, DCASE2025, held_out=True), backgrounds=load_backgrounds(None)
         )
     drawn = dict(_plans(name, yardstick, stage))
     text = "".join(

@@ -77,13 +77,15 @@ def table(result: dict[str, Any]) -> Table:
 
 def _written(folder: Path) -> list[Clip]:
     bank = build_procedural_bank(DCASE2025, held_out=False, count=2)
-    stage = SceneIngredients(bank, SceneStatistics.load(), 0.5, sprites=CutoutSet(DCASE2025), backdrops=BackgroundSet())
-    assert stage.sprites is not None
-    assert stage.backdrops is not None
+    stage = SceneIngredients(
+        bank, SceneStatistics.load(), 0.5, cutouts=CutoutSet(DCASE2025), backgrounds=BackgroundSet()
+    )
+    assert stage.cutouts is not None
+    assert stage.backgrounds is not None
     rng = np.random.default_rng(SEED)
     for number in range(CLIPS):
         scene = draw_scene(stage, rng)
-        film = list(render_frames(scene, stage.sprites, stage.backdrops, fps=FPS))
+        film = list(render_frames(scene, stage.cutouts, stage.backgrounds, fps=FPS))
         write_video(folder / f"{number}.mp4", film, Fraction(FPS), render_scenes([scene], bank).audio[0].numpy())
     return find_clips([folder])
 

@@ -14,7 +14,7 @@ FeatureFunction = Callable[["ClipBatch"], Tensor]
 class ClipBatch:
     """Windows of equal length, 24 kHz stereo, on one device.
 
-    `batch["logmel"]` is computed when it is first asked for and kept; features may ask for other features.
+    `batch["logmel"]` is computed when it is first asked for, and once; features may ask for other features.
     `find_function` gives the function of a feature by its name (`seldfuse.features.load.find_function` those of the
     catalogue). `tokens` are what encoders made of the windows, by the encoders' references:
     `[batch, frame, token, channel]`, NaN in frames without a picture; `batch["compact-image"]` gives them back.

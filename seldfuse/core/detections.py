@@ -1,4 +1,4 @@
-"""What detectors saw in a video: boxes, scores, phrases and keypoints over time."""
+"""What detectors found in a video: boxes, scores, phrases and keypoints over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,10 +58,10 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Detections:
-    """One row per thing seen at one video time, and its keypoints where it is a person.
+    """One row per thing found at one video time, and its keypoints where it is a person.
 
     Shape: `table` has the columns of `DETECTION_COLUMNS`, rows sorted by time; `keypoints` is `(row, point, 3)`, points
-    as in `KEYPOINTS`, with x and y in pixels and a score from 0 to 1, NaN for points that were not looked for. Raises
+    as in `KEYPOINTS`, with x and y in pixels and a score from 0 to 1, NaN for unknown points. Raises
     ValueError where the two do not fit.
 
     >>> from seldfuse.sdk import PERSON, UNTRACKED, Detections

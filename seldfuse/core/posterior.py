@@ -105,7 +105,7 @@ class Posterior:
     def save(self, path: Path) -> None:
         """Write a safetensors file: tensors by field name, everything else as JSON in its metadata.
 
-        Half precision is kept as it is. Raises UsageError where `path` cannot be written.
+        Half precision stays half precision. Raises UsageError where `path` cannot be written.
         """
         header = {
             "format": FORMAT,

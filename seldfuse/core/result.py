@@ -1,4 +1,4 @@
-"""What a run says of one clip."""
+"""The result of a run for one clip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class RunStats:
-    """Adds up seconds by stage while a run goes on; whoever shows progress reads it.
+    """Seconds by stage, added up while a run goes on; whoever shows progress reads them.
 
-    `audio_s` is how much sound has been decoded, `clips` how many clips are done, `looked` how many pictures each
-    post-processor looked at.
+    `audio_s` is how much sound has been decoded, `clips` how many clips are done, `frames_detected` in how many
+    pictures each detector searched.
     """
 
     stage_s: dict[str, float] = field(default_factory=dict)
@@ -21,6 +21,7 @@ class RunStats:
 
     @contextmanager
     def measure(self, name: str) -> Iterator[None]:
+        """Add the seconds of a `with` block to a stage."""
         started = time.perf_counter()
         try:
             yield

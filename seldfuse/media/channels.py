@@ -8,7 +8,7 @@ from seldfuse.errors import MediaError, UsageError
 
 @dataclass(frozen=True)
 class ChannelSelection:
-    """How to take two channels from a file. `pair` names left and right, counted from 0, where there are more than two
+    """Two channels of a file. `pair` names left and right, counted from 0, where there are more than two
     or the two are the wrong way round. With `assume_mono` a single channel is taken too, as one channel.
     """
 

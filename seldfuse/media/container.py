@@ -1,4 +1,4 @@
-"""Files as FFmpeg sees them: opening, headers, and frames that come out in spite of damage."""
+"""Files as FFmpeg reads them: opening, headers, and frames that come out in spite of damage."""
 
 import difflib
 import os
@@ -25,7 +25,7 @@ AnyFrame = TypeVar("AnyFrame", AudioFrame, VideoFrame)
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What a file's header says; None where it does not say, or where there is no such stream."""
+    """What a file's header states; None where it states nothing, or where there is no such stream."""
 
     duration_s: float | None
     has_video: bool

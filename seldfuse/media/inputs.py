@@ -77,7 +77,7 @@ def find_clips(
     An input is a file, a folder (with all below it), a pattern such as `"takes/*.wav"`, a folder in the layout of the
     challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
     picture of the same name. Clips are named after their stem, with the folders between it and the input above it.
-    `channels` says which channels are taken of each, `fov_deg` how wide the pictures are.
+    `channels` are the channels that are taken of each, `fov_deg` is the width of the pictures.
 
     A missing file among others becomes a clip, whose decoding fails, so that the others are run. Raises MediaError
     where no file is there; UsageError where an input matches nothing, the split is unknown, two clips would have one
@@ -183,7 +183,7 @@ def _clip(name: str, audio: FileAudio, cameras: dict[Path, Camera]) -> Clip:
     path = audio.path
     picture = _picture_in_data_set(path)
     if picture is not None:
-        # One look per folder: a data set has pictures of one size, and thousands of them.
+        # One header per folder: a data set has pictures of one size, and thousands of them.
         if picture.parent not in cameras:
             cameras[picture.parent] = _camera(picture) or Camera()
         return Clip(name, audio, FileFrames(picture), cameras[picture.parent], path)

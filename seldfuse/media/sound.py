@@ -40,7 +40,7 @@ def ignore_warning(_warning: str) -> None:
 class FileAudio:
     """The first sound of a file: stereo, decoded piece by piece, from the beginning each time.
 
-    `channels` says which two of several channels are taken; where it assumes mono, a sound of one channel stays one.
+    `channels` are the two of several channels that are taken; where it assumes mono, a sound of one channel stays one.
     Time 0 is the container's start, for sound and picture alike. A late start and gaps between timestamps become
     silence, overlaps are cut off, damaged packets are passed over. It comes at `rate_hz`: encoders of sound want more
     than the models, and what was once taken away does not come back.
@@ -117,7 +117,7 @@ class FileAudio:
 
 
 class _Timeline:
-    """Puts frames where their timestamps say, and counts what was missing or surplus on the way, in samples."""
+    """Places frames by their timestamps, and counts what was missing or surplus on the way, in samples."""
 
     def __init__(self, rate_hz: int, origin_s: float, channels: tuple[int, ...]) -> None:
         self.rate_hz = rate_hz

@@ -29,14 +29,14 @@ SPACED_S = 1e-4
 # A longer delay is more often an early reflection than the distance between microphones.
 LONGEST_DELAY_S = 1.5e-3
 
-LISTENING_S = 60.0
+CHECKED_S = 60.0
 FRAME_SAMPLES = 2048
 GROUP_FRAMES = 8
 # Clear groups (0.7 s each) that it takes to judge, and how far a delayed peak must stand above the undelayed one.
 LEAST_GROUPS = 3
 MARGIN = 1.2
 
-# Delays are looked for at quarters of a sample.
+# Delays are estimated at quarters of a sample.
 FINER = 4
 _LONGEST = round(FINER * LONGEST_DELAY_S * SAMPLE_RATE_HZ)
 _LAGS = np.arange(-_LONGEST, _LONGEST + 1)
@@ -46,14 +46,14 @@ _TAPER = np.hanning(FRAME_SAMPLES)
 
 
 class StereoCheck:
-    """Listens to the blocks of one recording; afterwards `warnings()` says what will go wrong with its directions."""
+    """A check of the blocks of one recording; afterwards `warnings()` tells what will go wrong with its directions."""
 
     def __init__(self) -> None:
         self._peak = 0.0
         self._gram = np.zeros((2, 2))
         self._rest = np.zeros((2, 0))
         self._delays_s: list[float] = []
-        self._listened_s = 0.0
+        self._checked_s = 0.0
 
     def pass_through(
         self, blocks: Iterable[Float32[np.ndarray, "2 sample"]]
@@ -69,8 +69,8 @@ class StereoCheck:
         peak = float(np.abs(sound).max(initial=0.0))
         self._peak = max(self._peak, peak)
         self._gram += sound @ sound.T
-        if peak > SILENT_PEAK and self._listened_s < LISTENING_S:
-            self._listened_s += sound.shape[1] / SAMPLE_RATE_HZ
+        if peak > SILENT_PEAK and self._checked_s < CHECKED_S:
+            self._checked_s += sound.shape[1] / SAMPLE_RATE_HZ
             self._find_delays(sound)
 
     @property

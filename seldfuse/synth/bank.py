@@ -173,7 +173,7 @@ class SceneSupply:
         encoders = self._list_stored_encoders()
         if not encoders:
             return card
-        cutouts = self.stage.sprites
+        cutouts = self.stage.cutouts
         names = [] if cutouts is None else [*cutouts.people, *sorted(cutouts.classes)]
         versions = {name: load_encoder_cached(name, "cpu").version for name in encoders}
         return {**card, "encoders": versions, "sprites": names}

@@ -1,4 +1,4 @@
-"""Random plans of scenes: a timeline as real recordings have it, in a random room, with random wear."""
+"""Random plans of scenes: a timeline as real recordings have it, in a random room, with a random recording chain."""
 
 import math
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class SceneIngredients:
     """What random scenes are made of.
 
     `evenness` goes from 0 (classes as often as in real recordings) to 1 (all equally often). Of the scenes,
-    `measured_share` stand in measured rooms. Sprites and backdrops make pictures.
+    `measured_share` stand in measured rooms. Cut-outs and backgrounds make pictures.
     """
 
     bank: SoundBank
@@ -55,8 +55,8 @@ class SceneIngredients:
     evenness: float = 0.0
     responses: ResponseSet | None = None
     measured_share: float = 1.0
-    sprites: CutoutSet | None = None
-    backdrops: BackgroundSet | None = None
+    cutouts: CutoutSet | None = None
+    backgrounds: BackgroundSet | None = None
     frames: int = SCENE_FRAMES
 
 
@@ -67,9 +67,9 @@ def draw_scene(stage: SceneIngredients, rng: np.random.Generator) -> ScenePlan:
     sources = tuple(_source(part, path, stage.bank, rng) for part, path in zip(parts, paths, strict=True))
     ambience, wear = _ambience(sources, stage.bank, rng), _wear(rng)
     view = None
-    if stage.sprites is not None and stage.backdrops is not None:
+    if stage.cutouts is not None and stage.backgrounds is not None:
         # Last, so that the same seed sounds the same with and without pictures.
-        view = draw_view(sources, room, stage.sprites, stage.backdrops, rng, stage.frames * FRAME_S)
+        view = draw_view(sources, room, stage.cutouts, stage.backgrounds, rng, stage.frames * FRAME_S)
     return ScenePlan(sources, room, ambience, wear, view, stage.frames)
 
 
@@ -88,7 +88,7 @@ def _room(rng: np.random.Generator) -> Room:
     size_m = np.array([rng.uniform(3.0, 10.0), rng.uniform(3.0, 8.0), rng.uniform(2.4, 4.0)])
     microphone_m = [*(size_m[:2] * rng.uniform(0.25, 0.75, 2)), rng.uniform(1.0, 1.6)]
     rt60_s = math.exp(rng.uniform(math.log(RT60_S[0]), math.log(RT60_S[1])))
-    # Rooms ring longer in the bass than in the treble; walls differ in how much they swallow, and where.
+    # Rooms ring longer in the bass than in the treble; walls differ in how much they absorb, and where.
     octave = np.linspace(-1.0, 1.0, len(BANDS_HZ))
     decay_s = rt60_s * np.exp(-rng.uniform(0.0, 0.4) * octave)
     walls = rng.normal(0.0, 0.6, (6, 1)) + rng.normal(0.0, 0.25, (6, 1)) * octave
@@ -173,7 +173,7 @@ def _takes(
 
 
 def _offset_s(sound: BankSound, duration_s: float, rng: np.random.Generator) -> float:
-    """Where in a sound a take begins: in a pause it might hear nothing."""
+    """Where in a sound a take begins: it must not be a pause."""
     spare_frames = int((len(sound.samples) / SAMPLE_RATE_HZ - duration_s) / FRAME_S)
     active_frames = np.flatnonzero(sound.active[: max(0, spare_frames) + 1])
     return FRAME_S * int(rng.choice(active_frames)) if len(active_frames) else 0.0

@@ -1,8 +1,8 @@
 """Plans of scenes to sound and truth, batched, on any device.
 
-The pair is coincident (mid-side): L = W + Y', R = W − Y', where Y' is what a figure of eight hears that points to the
-view's left. Source by source, the dry sound passes through the room (`rooms`, `standing`, `moving`, or a measured
-response); a diffuse ambience is added; then comes what cheap equipment does (`wear`).
+The pair is coincident (mid-side): L = W + Y', R = W − Y', where Y' is the signal of a figure of eight that points to
+the view's left. Source by source, the dry sound passes through the room (`rooms`, `standing`, `moving`, or a measured
+response); a diffuse ambience is added; then comes what cheap equipment does (`recording_chain`).
 """
 
 from collections.abc import Sequence
@@ -212,7 +212,7 @@ def render_noise(
 def _babble(
     scenes: Sequence[ScenePlan], bank: SoundBank, samples: int, device: torch.device | str
 ) -> Float[Tensor, "batch 2 sample"]:
-    """Voices from far away, W and Y': of them only the late room is heard."""
+    """Voices from far away, W and Y': only their late reverberation is audible."""
     babble = torch.zeros(len(scenes), 2, samples, device=device)
     rows = [row for row, scene in enumerate(scenes) if isinstance(scene.room, Room) and _babbles(scene)]
     if not rows:

@@ -25,7 +25,7 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class SoundTake:
-    """A stretch of a sound of the bank, heard from `start_s` of the scene on.
+    """A stretch of a sound of the bank, played from `start_s` of the scene on.
 
     `offset_s` and `duration_s` count in the sound as it is played. `speed` plays it faster and higher, as a tape would;
     `semitones` raises the pitch alone.
@@ -104,8 +104,8 @@ class MeasuredRoom:
 @dataclass(frozen=True)
 class Ambience:
     """What sounds without being anyone's: noise with a spectrum that falls by 10·`slope` dB a decade, and voices far
-    away, of which only the room is heard. Levels are those of the mean square in dB below full scale; `noise_start`
-    picks the noise.
+    away, of which only the reverberation is audible. Levels are those of the mean square in dB below full scale;
+    `noise_start` picks the noise.
     """
 
     noise_db: float
@@ -130,7 +130,7 @@ class Figure:
     """Someone or something in the picture.
 
     `source` is the index of the scene's source that it belongs to, whose path it follows; a silent one has its own
-    `path`. `estimate_height_m` is the height of the whole sprite; `sway` seeds its small motion.
+    `path`. `height_m` is the height of the whole cut-out; `sway` seeds its small motion.
     """
 
     sprite: str

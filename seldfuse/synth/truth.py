@@ -49,13 +49,13 @@ class SceneTruth:
         front.
         """
         lane = _lanes(self.scene, self.cls)
-        kept = lane < TRACKS
+        stored = lane < TRACKS
         frames = self.active.shape[1]
         shape = (self.scenes, frames, len(self.labels), TRACKS)
         fields = [self.active, fold_azimuth(self.azimuth_deg), self.distance_m, self.onscreen]
         filled = [np.zeros(shape, dtype=np.float32) for _ in fields]
         for values, tensor in zip(fields, filled, strict=True):
-            tensor[self.scene[kept], :, self.cls[kept], lane[kept]] = values[kept]
+            tensor[self.scene[stored], :, self.cls[stored], lane[stored]] = values[stored]
         order = np.argsort(-filled[0], axis=-1, kind="stable")
         activity, azimuth_deg, distance, onscreen = (
             torch.from_numpy(np.take_along_axis(tensor, order, axis=-1)) for tensor in filled

@@ -214,7 +214,7 @@ def test_damaged_and_unwritable_embeddings_are_computed_anew(tmp_path: Path) -> 
 def test_a_bank_of_scenes_keeps_what_is_seen_of_them_plain_and_flipped(tmp_path: Path, here_and_now: None) -> None:
     sounds = build_procedural_bank(DCASE2025, held_out=False, count=1)
     stage = SceneIngredients(
-        sounds, SceneStatistics.load(), 0.5, sprites=CutoutSet(DCASE2025), backdrops=BackgroundSet()
+        sounds, SceneStatistics.load(), 0.5, cutouts=CutoutSet(DCASE2025), backgrounds=BackgroundSet()
     )
     kept = SceneSupply(stage, ("logmel",), 3, tmp_path / "bank", ("compact-image",))
     first, again = kept.load_chunk(1), replace(kept).load_chunk(1)

@@ -40,59 +40,59 @@ def cls(name: str) -> int:
     return DCASE2025.index(name)
 
 
-def drawn_keys(sprites, name: str, count: int = 40) -> set[str]:
+def drawn_keys(cutouts, name: str, count: int = 40) -> set[str]:
     rng = np.random.default_rng(0)
-    return {sprites.draw(cls(name), rng) for _ in range(count)}
+    return {cutouts.draw(cls(name), rng) for _ in range(count)}
 
 
 def test_people_stand_for_all_classes_of_people_and_things_for_their_own(tmp_path):
     write_cutout(tmp_path / "person" / "anna.png", keypoints=keypoints())
     write_cutout(tmp_path / "03_telephone" / "black.png")
-    sprites = load_cutouts(tmp_path, DCASE2025)
+    cutouts = load_cutouts(tmp_path, DCASE2025)
     for name in ("female_speech", "male_speech", "laughter", "clapping", "footsteps", "knock"):
-        assert drawn_keys(sprites, name) == {"person/anna.png"}
-    assert drawn_keys(sprites, "telephone") == {"03_telephone/black.png"}
-    assert sprites.load_cutout("person/anna.png").phrase == "person"
-    assert sprites.load_cutout("03_telephone/black.png").phrase == "telephone"
-    assert {key.rpartition("/")[0] for key in drawn_keys(sprites, "bell")} == {"drawn/bell"}
+        assert drawn_keys(cutouts, name) == {"person/anna.png"}
+    assert drawn_keys(cutouts, "telephone") == {"03_telephone/black.png"}
+    assert cutouts.load_cutout("person/anna.png").phrase == "person"
+    assert cutouts.load_cutout("03_telephone/black.png").phrase == "telephone"
+    assert {key.rpartition("/")[0] for key in drawn_keys(cutouts, "bell")} == {"drawn/bell"}
 
 
 def test_a_class_of_people_may_have_its_own(tmp_path):
     write_cutout(tmp_path / "person" / "anyone.png")
     write_cutout(tmp_path / "female_speech" / "anna.png")
-    sprites = load_cutouts(tmp_path, DCASE2025)
-    assert drawn_keys(sprites, "female_speech") == {"female_speech/anna.png"}
-    assert drawn_keys(sprites, "male_speech") == {"person/anyone.png"}
-    assert sprites.load_cutout("female_speech/anna.png").is_person
+    cutouts = load_cutouts(tmp_path, DCASE2025)
+    assert drawn_keys(cutouts, "female_speech") == {"female_speech/anna.png"}
+    assert drawn_keys(cutouts, "male_speech") == {"person/anyone.png"}
+    assert cutouts.load_cutout("female_speech/anna.png").is_person
 
 
 def test_only_people_whose_hands_are_known_clap_and_knock(tmp_path):
     write_cutout(tmp_path / "person" / "armless.png", keypoints=keypoints(unseen=(9, 10)))
-    sprites = load_cutouts(tmp_path, DCASE2025)
-    assert drawn_keys(sprites, "laughter") == {"person/armless.png"}
-    assert {key.split("/")[1] for key in drawn_keys(sprites, "clapping")} == {"person"}
-    assert {key.split("/")[1] for key in drawn_keys(sprites, "knock")} == {"door"}
+    cutouts = load_cutouts(tmp_path, DCASE2025)
+    assert drawn_keys(cutouts, "laughter") == {"person/armless.png"}
+    assert {key.split("/")[1] for key in drawn_keys(cutouts, "clapping")} == {"person"}
+    assert {key.split("/")[1] for key in drawn_keys(cutouts, "knock")} == {"door"}
 
 
 def test_sounds_come_from_mouth_hands_and_feet(tmp_path):
     write_cutout(tmp_path / "person" / "anna.png", keypoints=keypoints())
-    sprite = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png")
+    cutout = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png")
     # The empty margin of five pixels is cut off.
-    assert sprite.rgba.shape == (270, 90, 4)
-    assert sprite.get_sound_position("mouth") == pytest.approx((45.0, 27.8))
-    assert sprite.get_sound_position("hands") == (45.0, 120.0)
-    assert sprite.get_sound_position("feet") == (45.0, 255.0)
-    assert sprite.get_sound_position("point") == sprite.get_sound_position("mouth")
-    np.testing.assert_array_equal(sprite.keypoints[:, :2], STANDING - 5)
+    assert cutout.rgba.shape == (270, 90, 4)
+    assert cutout.get_sound_position("mouth") == pytest.approx((45.0, 27.8))
+    assert cutout.get_sound_position("hands") == (45.0, 120.0)
+    assert cutout.get_sound_position("feet") == (45.0, 255.0)
+    assert cutout.get_sound_position("point") == cutout.get_sound_position("mouth")
+    np.testing.assert_array_equal(cutout.keypoints[:, :2], STANDING - 5)
 
 
 def test_without_keypoints_the_outline_tells_mouth_and_feet(tmp_path):
     write_cutout(tmp_path / "person" / "anna.png")
-    sprite = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png")
-    assert sprite.keypoints is None
-    assert sprite.get_sound_position("mouth") == pytest.approx((45.0, 23.0))
-    assert sprite.get_sound_position("feet") == pytest.approx((45.0, 265.0), abs=6)
-    assert sprite.height_m == 1.7
+    cutout = load_cutouts(tmp_path, DCASE2025).load_cutout("person/anna.png")
+    assert cutout.keypoints is None
+    assert cutout.get_sound_position("mouth") == pytest.approx((45.0, 23.0))
+    assert cutout.get_sound_position("feet") == pytest.approx((45.0, 265.0), abs=6)
+    assert cutout.height_m == 1.7
 
 
 def test_a_face_seen_from_behind_has_its_mouth_between_ears_and_shoulders(tmp_path):
@@ -104,16 +104,16 @@ def test_a_face_seen_from_behind_has_its_mouth_between_ears_and_shoulders(tmp_pa
 def test_the_height_of_who_stands_and_of_who_lacks_his_legs(tmp_path):
     write_cutout(tmp_path / "person" / "whole.png", keypoints=keypoints())
     write_cutout(tmp_path / "person" / "half.png", size=(100, 155), keypoints=keypoints(unseen=(13, 14, 15, 16)))
-    sprites = load_cutouts(tmp_path, DCASE2025)
-    whole, half = (sprites.load_cutout(f"person/{name}.png").height_m for name in ("whole", "half"))
+    cutouts = load_cutouts(tmp_path, DCASE2025)
+    whole, half = (cutouts.load_cutout(f"person/{name}.png").height_m for name in ("whole", "half"))
     assert whole == pytest.approx(1.9, abs=0.25)
     assert half == pytest.approx(whole * 145 / 270, rel=0.15)
 
 
 def test_a_point_that_is_told_is_where_the_sound_comes_from(tmp_path):
     write_cutout(tmp_path / "water_tap" / "sink.png", point=[20, 60], height_m=0.4)
-    sprite = load_cutouts(tmp_path, DCASE2025).load_cutout("water_tap/sink.png")
-    assert (sprite.get_sound_position("point"), sprite.height_m, sprite.phrase) == ((15.0, 55.0), 0.4, "water tap")
+    cutout = load_cutouts(tmp_path, DCASE2025).load_cutout("water_tap/sink.png")
+    assert (cutout.get_sound_position("point"), cutout.height_m, cutout.phrase) == ((15.0, 55.0), 0.4, "water tap")
 
 
 def test_a_thing_sounds_from_its_middle_unless_told(tmp_path):
@@ -142,7 +142,7 @@ def test_a_quarter_is_held_out_and_neither_side_sees_the_other(tmp_path):
     assert not set(kept.people) & set(held.people)
     assert len(kept.classes["bell"]) == len(held.classes["bell"]) == 1
     assert (kept.classes["door"], held.classes["door"]) == (("door/only.png",), ())
-    # A frozen plan of either side can be rendered with the other one's sprites.
+    # A frozen plan of either side can be rendered with the other one's cutouts.
     assert kept.load_cutout(held.people[0]).is_person
     drawn = [{int(key.split("/")[2]) for key in drawn_keys(side, "water_tap")} for side in (kept, held)]
     assert not drawn[0] & drawn[1]
@@ -152,16 +152,16 @@ def test_a_quarter_is_held_out_and_neither_side_sees_the_other(tmp_path):
 def test_what_was_used_comes_again_only_if_nothing_else_is_left(tmp_path):
     for name in ("a", "b"):
         write_cutout(tmp_path / "person" / f"{name}.png")
-    sprites = load_cutouts(tmp_path, DCASE2025)
-    (only,) = sprites.people
-    assert sprites.draw(0, np.random.default_rng(0), avoid={only}) == only
+    cutouts = load_cutouts(tmp_path, DCASE2025)
+    (only,) = cutouts.people
+    assert cutouts.draw(0, np.random.default_rng(0), avoid={only}) == only
     for number in range(2, 6):
         write_cutout(tmp_path / "person" / f"{number}.png")
-    sprites = load_cutouts(tmp_path, DCASE2025)
+    cutouts = load_cutouts(tmp_path, DCASE2025)
     used: list[str] = []
-    for _ in sprites.people:
-        used.append(sprites.draw(0, np.random.default_rng(0), used))
-    assert sorted(used) == sorted(sprites.people)
+    for _ in cutouts.people:
+        used.append(cutouts.draw(0, np.random.default_rng(0), used))
+    assert sorted(used) == sorted(cutouts.people)
 
 
 def test_a_picture_without_alpha_is_refused_or_passed_over(tmp_path):
@@ -229,24 +229,24 @@ def test_a_key_that_is_not_there_is_an_error_that_names_the_kinds(tmp_path):
 
 def test_everything_can_be_drawn_for_any_labels():
     labels = LabelSet("two", (Label("laughter", "Laughter"), Label("gong", "Gong")))
-    sprites = load_cutouts(None, labels)
-    kinds = [sprites.load_cutout(sprites.draw(number, np.random.default_rng(0))).phrase for number in (None, 0, 1)]
+    cutouts = load_cutouts(None, labels)
+    kinds = [cutouts.load_cutout(cutouts.draw(number, np.random.default_rng(0))).phrase for number in (None, 0, 1)]
     assert kinds == ["person", "person", "loudspeaker"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [0, 7])
 def test_drawings_are_whole_and_sound_from_inside(kind, seed):
-    sprite = draw_object(kind, seed)
-    alpha = sprite.rgba[..., 3]
+    cutout = draw_object(kind, seed)
+    alpha = cutout.rgba[..., 3]
     assert all(edge.any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
     assert 0.2 < (alpha == 255).mean() <= 1.0
-    for place, (x, y) in sprite.points.items():
+    for place, (x, y) in cutout.points.items():
         assert 0 <= x < alpha.shape[1], place
         assert 0 <= y < alpha.shape[0], place
-    x, y = sprite.get_sound_position("point")
+    x, y = cutout.get_sound_position("point")
     assert alpha[int(y), int(x)] == 255
-    np.testing.assert_array_equal(draw_object(kind, seed).rgba, sprite.rgba)
+    np.testing.assert_array_equal(draw_object(kind, seed).rgba, cutout.rgba)
 
 
 def test_drawn_people_differ_and_have_their_left_at_the_right_of_the_picture():
@@ -267,9 +267,9 @@ def test_a_mirror_swaps_left_and_right_of_every_pair():
 
 def test_smaller_copies_keep_the_mean():
     rng = np.random.default_rng(0)
-    sprite = Cutout(rng.integers(0, 256, (64, 128, 4)).astype(np.uint8), "thing", 1.0, {"point": (0.0, 0.0)})
-    means = [level.mean(dim=(2, 3)).flatten().tolist() for level in sprite.pyramid]
-    assert [tuple(level.shape[2:]) for level in sprite.pyramid] == [(64, 128), (32, 64), (16, 32), (8, 16)]
+    cutout = Cutout(rng.integers(0, 256, (64, 128, 4)).astype(np.uint8), "thing", 1.0, {"point": (0.0, 0.0)})
+    means = [level.mean(dim=(2, 3)).flatten().tolist() for level in cutout.pyramid]
+    assert [tuple(level.shape[2:]) for level in cutout.pyramid] == [(64, 128), (32, 64), (16, 32), (8, 16)]
     for mean in means[1:]:
         assert mean == pytest.approx(means[0], rel=1e-4)
 
@@ -279,8 +279,8 @@ def test_the_people_of_the_development_folder_are_read(shared):
     assert len(kept.people) == 4
     assert len(held.people) == 2
     for key in (*kept.people, *held.people):
-        sprite = kept.load_cutout(key)
-        x, y = sprite.get_sound_position("mouth")
-        assert 0.05 < y / sprite.rgba.shape[0] < 0.25
-        assert sprite.rgba[int(y), int(x), 3] > 200
-        assert 0.8 < sprite.height_m < 2.1
+        cutout = kept.load_cutout(key)
+        x, y = cutout.get_sound_position("mouth")
+        assert 0.05 < y / cutout.rgba.shape[0] < 0.25
+        assert cutout.rgba[int(y), int(x), 3] > 200
+        assert 0.8 < cutout.height_m < 2.1

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> File:
 
 
 @pytest.fixture(scope="module")
-def sprites(folder: File) -> CutoutSet:
+def cutouts(folder: File) -> CutoutSet:
     nose, eye = (MOUTH[0], MOUTH[1] - 7), (MOUTH[0], MOUTH[1] - 17)
     points = [(*nose, 2.0), (*eye, 2.0), (*eye, 2.0)] + [(0.0, 0.0, 0.0)] * 6 + [(*LEFT_HAND, 2.0), (*RIGHT_HAND, 2.0)]
     cards = {"person": CutoutCard(folder / "person.png", None, (*points, *[(0.0, 0.0, 0.0)] * 6))}
@@ -72,9 +72,9 @@ def place(azimuth_deg: float, distance_m: float, height_m: float = 0.0) -> tuple
 
 
 def one(
-    path: SourcePath, cls: int = SPEECH, sprite: str = "person", height_m: float = 1.8, **more: object
+    path: SourcePath, cls: int = SPEECH, cutout: str = "person", height_m: float = 1.8, **more: object
 ) -> ScenePlan:
-    view = CameraView("black.png", (Figure(sprite, height_m, 0, **more),))  # type: ignore[arg-type]
+    view = CameraView("black.png", (Figure(cutout, height_m, 0, **more),))  # type: ignore[arg-type]
     return ScenePlan((ScenePlanSource(cls, (), path),), view=view)
 
 
@@ -87,8 +87,8 @@ def still(azimuth_deg: float, distance_m: float, height_m: float = 0.0) -> Sourc
     return SourcePath(place(azimuth_deg, distance_m, height_m), place(azimuth_deg, distance_m, height_m))
 
 
-def block(at: SourcePath, sprite: str, height_m: float = 1.0) -> Figure:
-    return Figure(sprite, height_m, None, at)
+def block(at: SourcePath, cutout: str, height_m: float = 1.0) -> Figure:
+    return Figure(cutout, height_m, None, at)
 
 
 def centre(weight: np.ndarray) -> tuple[float, float]:
@@ -112,19 +112,19 @@ def blue(picture: np.ndarray) -> np.ndarray:
     [(0, 2.0, 0.2), (30, 1.5, 0.1), (-30, 4.0, 0.3), (44, 2.5, -0.2), (-44, 1.2, 0.0), (10, 6.0, 0.5)],
 )
 def test_the_mouth_of_who_speaks_is_at_the_pixel_of_the_source(
-    sprites, black, azimuth_deg, distance_m, height_m, mirrored
+    cutouts, black, azimuth_deg, distance_m, height_m, mirrored
 ):
     scene = one(still(azimuth_deg, distance_m, height_m), mirrored=mirrored, sway=5)
     expected = pixel(azimuth_deg, np.degrees(np.arctan2(height_m, distance_m)))
-    for picture in render_frames(scene, sprites, black, fps=SLOW):
+    for picture in render_frames(scene, cutouts, black, fps=SLOW):
         assert centre(red(picture)) == pytest.approx(expected, abs=0.5)
 
 
 @pytest.mark.parametrize("mirrored", [False, True], ids=["plain", "mirrored"])
-def test_the_mouth_of_who_walks_follows_the_source(sprites, black, mirrored):
+def test_the_mouth_of_who_walks_follows_the_source(cutouts, black, mirrored):
     path = SourcePath(place(35, 2.0, 0.2), place(-35, 3.5, 0.2), 0.5, 4.5)
     scene = one(path, mirrored=mirrored, sway=3)
-    found = [centre(red(picture)) for picture in render_frames(scene, sprites, black, fps=Fraction(3))]
+    found = [centre(red(picture)) for picture in render_frames(scene, cutouts, black, fps=Fraction(3))]
     places = path.compute_position(np.arange(15) / 3)
     azimuth_deg = np.degrees(np.arctan2(places[:, 1], places[:, 0]))
     elevation_deg = np.degrees(np.arctan2(places[:, 2], np.hypot(places[:, 0], places[:, 1])))
@@ -134,58 +134,58 @@ def test_the_mouth_of_who_walks_follows_the_source(sprites, black, mirrored):
     np.testing.assert_allclose(np.array(found), expected, atol=0.5)
 
 
-def test_who_claps_has_the_middle_of_the_hands_there(sprites, black):
+def test_who_claps_has_the_middle_of_the_hands_there(cutouts, black):
     scene = one(still(20, 2.0, -0.1), CLAPPING, sway=1)
-    seen = compute_detections(scene, sprites, CAMERA, np.array([1.0]))
+    seen = compute_detections(scene, cutouts, CAMERA, np.array([1.0]))
     left, right = seen.keypoints[0, 9:11, :2]
     expected = pixel(20, np.degrees(np.arctan2(-0.1, 2.0)))
     assert ((left + right) / 2).tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("mirrored", [False, True], ids=["plain", "mirrored"])
-def test_keypoints_lie_where_they_are_drawn_and_keep_their_side(sprites, black, mirrored):
+def test_keypoints_lie_where_they_are_drawn_and_keep_their_side(cutouts, black, mirrored):
     scene = one(still(-10, 2.0), mirrored=mirrored, sway=8)
-    picture = next(render_frames(scene, sprites, black))
-    keypoints = compute_detections(scene, sprites, CAMERA, np.array([0.0])).keypoints[0]
+    picture = next(render_frames(scene, cutouts, black))
+    keypoints = compute_detections(scene, cutouts, CAMERA, np.array([0.0])).keypoints[0]
     # What was the left hand is the right one in a mirror.
     assert keypoints[10 if mirrored else 9, :2] == pytest.approx(centre(blue(picture)), abs=0.5)
     assert keypoints[[0, 9, 10], 2].tolist() == [1.0, 1.0, 1.0]
     assert np.isnan(keypoints[5]).all()
 
 
-def test_a_thing_of_as_many_pixels_as_its_size_is_pasted_unchanged(sprites, black):
+def test_a_thing_of_as_many_pixels_as_its_size_is_pasted_unchanged(cutouts, black):
     """One metre at the distance of the focal length over sixty is sixty pixels high."""
     view = CameraView("black.png", (block(still(0.0, CAMERA.focal_px / 60), "white"),))
-    picture = next(render_frames(ScenePlan((), view=view), sprites, black))
+    picture = next(render_frames(ScenePlan((), view=view), cutouts, black))
     expected = np.zeros((360, 640, 3), np.uint8)
     expected[150:210, 300:340] = 255
     expected[150, 300] = 254
     assert np.abs(picture.astype(int) - expected).max() <= 1
-    (row,) = compute_detections(ScenePlan((), view=view), sprites, CAMERA, np.array([0.0])).table.itertuples(
+    (row,) = compute_detections(ScenePlan((), view=view), cutouts, CAMERA, np.array([0.0])).table.itertuples(
         index=False
     )
     assert (row.left_px, row.top_px, row.right_px, row.bottom_px) == (300, 150, 340, 210)
     assert (row.phrase, row.score, row.track, row.time_s) == ("door", 1.0, 0, 0.0)
 
 
-def test_what_is_half_clear_shows_half_of_both(sprites, black, folder):
+def test_what_is_half_clear_shows_half_of_both(cutouts, black, folder):
     view = CameraView("black.png", (block(still(0.0, 2.0), "faint"),))
-    picture = next(render_frames(ScenePlan((), view=view), sprites, black))
+    picture = next(render_frames(ScenePlan((), view=view), cutouts, black))
     assert picture[180, 320].tolist() == pytest.approx([100] * 3, abs=2)
     other = replace(view, figures=(block(still(0.0, 3.0), "white", 3.0), *view.figures))
-    picture = next(render_frames(ScenePlan((), view=other), sprites, black))
+    picture = next(render_frames(ScenePlan((), view=other), cutouts, black))
     assert picture[180, 320].tolist() == pytest.approx([228] * 3, abs=2)
 
 
 @pytest.mark.parametrize(
     ("azimuth_deg", "distance_m", "height_m"), [(0, 2.5, 0.0), (49, 2.0, 0.0), (-47, 1.2, 0.3), (5, 0.9, -0.4)]
 )
-def test_a_box_holds_what_is_drawn_up_to_the_border(sprites, black, azimuth_deg, distance_m, height_m):
+def test_a_box_holds_what_is_drawn_up_to_the_border(cutouts, black, azimuth_deg, distance_m, height_m):
     scene = one(still(azimuth_deg, distance_m, height_m), sway=2)
     times_s = np.arange(10) / 2
-    seen = compute_detections(scene, sprites, CAMERA, times_s)
+    seen = compute_detections(scene, cutouts, CAMERA, times_s)
     assert seen.table["time_s"].tolist() == times_s.tolist()
-    for row, picture in zip(seen.table.itertuples(), render_frames(scene, sprites, black, fps=SLOW), strict=True):
+    for row, picture in zip(seen.table.itertuples(), render_frames(scene, cutouts, black, fps=SLOW), strict=True):
         drawn = picture.max(axis=2) > 79
         columns, rows = np.flatnonzero(drawn.any(axis=0)), np.flatnonzero(drawn.any(axis=1))
         extent = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
@@ -194,46 +194,46 @@ def test_a_box_holds_what_is_drawn_up_to_the_border(sprites, black, azimuth_deg,
         assert 0 <= row.top_px < row.bottom_px <= 360
 
 
-def test_keypoints_outside_of_the_picture_score_nothing(sprites):
+def test_keypoints_outside_of_the_picture_score_nothing(cutouts):
     scene = one(still(0.0, 1.0, -0.6), sway=2)
-    keypoints = compute_detections(scene, sprites, CAMERA, np.array([0.0])).keypoints[0]
+    keypoints = compute_detections(scene, cutouts, CAMERA, np.array([0.0])).keypoints[0]
     assert keypoints[0, 2] == 1.0
     assert keypoints[9:11, 2].tolist() == [0.0, 0.0]
     assert (keypoints[9:11, 1] > 360).all()
 
 
 @pytest.mark.parametrize("azimuth_deg", [180.0, 120.0, -91.0, 75.0])
-def test_nothing_is_drawn_of_what_the_camera_does_not_see(sprites, black, azimuth_deg):
+def test_nothing_is_drawn_of_what_the_camera_does_not_see(cutouts, black, azimuth_deg):
     scene = one(still(azimuth_deg, 3.0))
-    assert not any(picture.any() for picture in render_frames(scene, sprites, black, fps=SLOW))
-    assert len(compute_detections(scene, sprites, CAMERA, np.arange(5.0))) == 0
+    assert not any(picture.any() for picture in render_frames(scene, cutouts, black, fps=SLOW))
+    assert len(compute_detections(scene, cutouts, CAMERA, np.arange(5.0))) == 0
 
 
-def test_the_nearer_one_covers_the_farther_one_while_it_is_nearer(sprites, black):
+def test_the_nearer_one_covers_the_farther_one_while_it_is_nearer(cutouts, black):
     """The blue block walks through the white one, which stands at 3 m."""
     walk = SourcePath((2.0, 0.0, 0.0), (4.0, 0.0, 0.0), 0.0, 4.0)
     figures = (block(still(0.0, 3.0), "white"), block(walk, "blue", 1.0))
     scene = ScenePlan((), view=CameraView("black.png", figures))
-    pictures = list(render_frames(scene, sprites, black, fps=Fraction(1)))
+    pictures = list(render_frames(scene, cutouts, black, fps=Fraction(1)))
     assert [tuple(picture[180, 320].tolist()) for picture in (pictures[0], pictures[3])] == [
         (0, 0, 250),
         (255, 255, 255),
     ]
-    seen = compute_detections(scene, sprites, CAMERA, np.array([0.0, 3.5])).table
+    seen = compute_detections(scene, cutouts, CAMERA, np.array([0.0, 3.5])).table
     # Whoever is covered as a whole is not seen.
     assert seen["track"].tolist() == [1, 0]
 
 
-def test_a_box_leaves_out_what_a_nearer_figure_covers(sprites):
+def test_a_box_leaves_out_what_a_nearer_figure_covers(cutouts):
     far, near = still(0.0, CAMERA.focal_px / 60), (1.0, 0.05, 0.0)
     figures = (block(far, "white"), block(SourcePath(near, near), "blue", 1.0))
-    seen = compute_detections(ScenePlan((), view=CameraView("black.png", figures)), sprites, CAMERA, np.array([0.0]))
+    seen = compute_detections(ScenePlan((), view=CameraView("black.png", figures)), cutouts, CAMERA, np.array([0.0]))
     alone = compute_detections(
-        ScenePlan((), view=CameraView("black.png", figures[1:])), sprites, CAMERA, np.array([0.0])
+        ScenePlan((), view=CameraView("black.png", figures[1:])), cutouts, CAMERA, np.array([0.0])
     ).table
     assert seen.table["track"].tolist() == [1]
     figures = (block(far, "white"), block(SourcePath((1.0, 0.35, 0.0), (1.0, 0.35, 0.0)), "blue", 1.0))
-    seen = compute_detections(ScenePlan((), view=CameraView("black.png", figures)), sprites, CAMERA, np.array([0.0]))
+    seen = compute_detections(ScenePlan((), view=CameraView("black.png", figures)), cutouts, CAMERA, np.array([0.0]))
     white, blue_box = seen.table.iloc[0], seen.table.iloc[1]
     assert white["left_px"] == blue_box["right_px"] > 300
     assert white["right_px"] == 340
@@ -241,49 +241,49 @@ def test_a_box_leaves_out_what_a_nearer_figure_covers(sprites):
     assert alone["phrase"].tolist() == ["door"]
 
 
-def test_a_silent_one_goes_its_own_way(sprites, black):
+def test_a_silent_one_goes_its_own_way(cutouts, black):
     walk = SourcePath(place(20, 3.0), place(-20, 3.0), 0.0, 5.0)
     scene = replace(one(still(180.0, 2.0)), view=CameraView("black.png", (Figure("person", 1.8, None, walk),)))
-    first, *_, last = render_frames(scene, sprites, black, fps=SLOW)
+    first, *_, last = render_frames(scene, cutouts, black, fps=SLOW)
     assert centre(red(first))[0] == pytest.approx(pixel(20)[0], abs=0.5)
     assert centre(red(last))[0] > 320 + 60
 
 
-def test_who_stands_sways_and_things_do_not(sprites, black):
-    person_pictures = list(render_frames(one(still(0, 2.0), sway=4), sprites, black, fps=SLOW))
+def test_who_stands_sways_and_things_do_not(cutouts, black):
+    person_pictures = list(render_frames(one(still(0, 2.0), sway=4), cutouts, black, fps=SLOW))
     assert any((picture != person_pictures[0]).any() for picture in person_pictures)
-    thing = list(render_frames(one(still(0, 2.0), DOOR, "white", 2.0, sway=4), sprites, black, fps=SLOW))
+    thing = list(render_frames(one(still(0, 2.0), DOOR, "white", 2.0, sway=4), cutouts, black, fps=SLOW))
     assert all((picture == thing[0]).all() for picture in thing)
 
 
-def test_the_same_plan_gives_the_same_pictures_and_another_sway_others(sprites, black):
+def test_the_same_plan_gives_the_same_pictures_and_another_sway_others(cutouts, black):
     scene = ScenePlan.from_json(one(still(10, 2.0), sway=4).to_json())
-    one_way, again = (list(render_frames(scene, sprites, black, fps=SLOW)) for _ in range(2))
+    one_way, again = (list(render_frames(scene, cutouts, black, fps=SLOW)) for _ in range(2))
     np.testing.assert_array_equal(one_way, again)
-    other = list(render_frames(one(still(10, 2.0), sway=5), sprites, black, fps=SLOW))
+    other = list(render_frames(one(still(10, 2.0), sway=5), cutouts, black, fps=SLOW))
     assert (np.array(one_way) != np.array(other)).any()
 
 
-def test_a_clip_of_the_challenge_has_150_pictures_and_one_for_training_25_small_ones(sprites, black):
+def test_a_clip_of_the_challenge_has_150_pictures_and_one_for_training_25_small_ones(cutouts, black):
     scene = one(still(25, 2.0, 0.1))
-    assert [picture.shape for picture in render_frames(scene, sprites, black)] == [(360, 640, 3)] * 150
+    assert [picture.shape for picture in render_frames(scene, cutouts, black)] == [(360, 640, 3)] * 150
     small = Camera(224, 126)
-    pictures = list(render_frames(scene, sprites, black, small, Fraction(5)))
+    pictures = list(render_frames(scene, cutouts, black, small, Fraction(5)))
     assert [picture.shape for picture in pictures] == [(126, 224, 3)] * 25
     assert centre(red(pictures[0]))[0] == pytest.approx(pixel(25, camera=small)[0], abs=0.5)
 
 
-def test_a_camera_that_is_turned_sees_the_source_elsewhere(sprites, black):
+def test_a_camera_that_is_turned_sees_the_source_elsewhere(cutouts, black):
     camera = Camera(yaw_deg=40.0)
-    picture = next(render_frames(one(still(70, 2.0), sway=1), sprites, black, camera))
+    picture = next(render_frames(one(still(70, 2.0), sway=1), cutouts, black, camera))
     assert centre(red(picture))[0] == pytest.approx(pixel(70, camera=camera)[0], abs=0.5)
 
 
-def test_a_plan_without_a_view_or_a_place_is_refused(sprites, black):
+def test_a_plan_without_a_view_or_a_place_is_refused(cutouts, black):
     with pytest.raises(ValueError, match="expected a scene with a view"):
-        next(render_frames(ScenePlan(()), sprites, black))
+        next(render_frames(ScenePlan(()), cutouts, black))
     with pytest.raises(ValueError, match="figure 0 has neither a source nor a path"):
-        next(render_frames(ScenePlan((), view=CameraView("black.png", (Figure("person", 1.8),))), sprites, black))
+        next(render_frames(ScenePlan((), view=CameraView("black.png", (Figure("person", 1.8),))), cutouts, black))
 
 
 def panorama(folder: File, azimuth_deg: float, elevation_deg: float) -> BackgroundSet:
@@ -298,9 +298,9 @@ def panorama(folder: File, azimuth_deg: float, elevation_deg: float) -> Backgrou
 
 @pytest.mark.parametrize(("yaw_deg", "azimuth_deg"), [(0.0, 20.0), (50.0, 15.0), (170.0, 160.0), (200.0, 170.0)])
 def test_a_panorama_is_looked_into_from_its_middle(tmp_path, yaw_deg, azimuth_deg):
-    backdrops = panorama(tmp_path, azimuth_deg, 12.0)
+    backgrounds = panorama(tmp_path, azimuth_deg, 12.0)
     for room in (replace(ROOM, yaw_deg=yaw_deg), MeasuredRoom(("a",), yaw_deg)):
-        picture = backdrops.read_picture("around.png", ScenePlan((), room=room), CAMERA)
+        picture = backgrounds.read_picture("around.png", ScenePlan((), room=room), CAMERA)
         assert centre(red(picture)) == pytest.approx(pixel(azimuth_deg - yaw_deg, 12.0), abs=1.0)
 
 
@@ -380,27 +380,27 @@ def test_unusable_backgrounds_are_named(tmp_path):
         load_backgrounds(tmp_path / "nowhere")
 
 
-def views(count: int, sources: tuple[ScenePlanSource, ...], sprites: CutoutSet) -> list[CameraView]:
-    return [draw_view(sources, ROOM, sprites, BackgroundSet(), np.random.default_rng(seed)) for seed in range(count)]
+def views(count: int, sources: tuple[ScenePlanSource, ...], cutouts: CutoutSet) -> list[CameraView]:
+    return [draw_view(sources, ROOM, cutouts, BackgroundSet(), np.random.default_rng(seed)) for seed in range(count)]
 
 
-def test_most_sources_in_front_are_seen_and_none_behind(sprites):
+def test_most_sources_in_front_are_seen_and_none_behind(cutouts):
     sources = tuple(ScenePlanSource(SPEECH, (), still(azimuth_deg, 2.0)) for azimuth_deg in (20.0, 150.0))
-    shown = [figure.source for view in views(200, sources, sprites) for figure in view.figures]
+    shown = [figure.source for view in views(200, sources, cutouts) for figure in view.figures]
     assert shown.count(1) == 0
     assert 0.84 < shown.count(0) / 200 < 0.95
     assert 0.5 < shown.count(None) / 200 < 1.0
 
 
-def test_a_view_goes_from_the_farthest_to_the_nearest_and_into_json(sprites):
+def test_a_view_goes_from_the_farthest_to_the_nearest_and_into_json(cutouts):
     sources = (ScenePlanSource(SPEECH, (), still(0, 1.4)), ScenePlanSource(CLAPPING, (), still(30, 4.5)))
-    for view in views(40, sources, sprites):
+    for view in views(40, sources, cutouts):
         paths = [figure.path or sources[figure.source or 0].path for figure in view.figures]
         depths = [path.start_m[0] for path in paths]
         assert depths == sorted(depths, reverse=True)
         scene = ScenePlan(sources, ROOM, view=view)
         assert ScenePlan.from_json(scene.to_json()) == scene
-    assert views(5, sources, sprites) == views(5, sources, sprites)
+    assert views(5, sources, cutouts) == views(5, sources, cutouts)
 
 
 def test_each_person_appears_once_where_there_are_enough(shared):
@@ -424,11 +424,11 @@ def test_who_stands_has_the_feet_on_the_floor():
     assert short == pytest.approx([1.5] * len(short))
 
 
-def test_bystanders_stand_on_the_floor(sprites):
-    for view in views(60, (), sprites):
+def test_bystanders_stand_on_the_floor(cutouts):
+    for view in views(60, (), cutouts):
         for figure in view.figures:
             assert figure.path is not None
-            sprite = sprites.load_cutout(figure.sprite)
-            rows = sprite.rgba.shape[0]
-            below_m = (rows - sprite.get_sound_position("point")[1]) / rows * figure.height_m
+            cutout = cutouts.load_cutout(figure.sprite)
+            rows = cutout.rgba.shape[0]
+            below_m = (rows - cutout.get_sound_position("point")[1]) / rows * figure.height_m
             assert figure.path.start_m[2] - below_m == pytest.approx(-ROOM.microphone_m[2])

@@ -79,12 +79,12 @@ def write_clip(split: DatasetSplit, clip: str, scene: ScenePlan, stage: SceneIng
     """
     audio, truth = render_with_codec(scene, partial(_render, stage))
     (events,) = truth.to_events()
-    # The sound comes last: it is what people look for, and then the rest is there.
+    # The sound comes last: a clip is complete once it is there.
     write_events(events, split.get_path(clip, "csv"))
     if video:
-        assert stage.sprites is not None
-        assert stage.backdrops is not None
-        write_video(split.get_path(clip, "mp4"), render_frames(scene, stage.sprites, stage.backdrops), FPS, audio)
+        assert stage.cutouts is not None
+        assert stage.backgrounds is not None
+        write_video(split.get_path(clip, "mp4"), render_frames(scene, stage.cutouts, stage.backgrounds), FPS, audio)
     write_wav(split.get_path(clip, "wav"), audio)
     return describe_clip(split, clip, events, video)
 

@@ -1,4 +1,4 @@
-"""Which five seconds of which recordings are cut out, and where the camera looks."""
+"""Which five seconds of which recordings are cut out, and where the camera points."""
 
 import math
 import random
@@ -60,15 +60,15 @@ def draw_cuts(recordings: Sequence[FoaRecording], seed: int) -> Iterator[FoaCut]
     """
     rng = random.Random(seed)
     weights = [recording.frames for recording in recordings]
-    seen: set[tuple[int, int, int]] = set()
+    drawn: set[tuple[int, int, int]] = set()
     possible = ANGLES * sum(recording.starts for recording in recordings)
-    while len(seen) < possible:
+    while len(drawn) < possible:
         (index,) = rng.choices(range(len(recordings)), weights)
         start_frame = rng.randint(0, recordings[index].starts - 1)
         angle_deg = rng.randint(0, ANGLES - 1)
-        if (index, start_frame, angle_deg) not in seen:
-            seen.add((index, start_frame, angle_deg))
-            yield FoaCut(len(seen) - 1, recordings[index], angle_deg, start_frame)
+        if (index, start_frame, angle_deg) not in drawn:
+            drawn.add((index, start_frame, angle_deg))
+            yield FoaCut(len(drawn) - 1, recordings[index], angle_deg, start_frame)
 
 
 def cut_evenly(recordings: Sequence[FoaRecording], hop_s: float, seed: int) -> Iterator[FoaCut]:
@@ -96,17 +96,17 @@ def queue_counts(texts: Sequence[str], recordings: Sequence[FoaRecording], seed:
     drawn together, so that those of one split do not depend on the others' numbers. Raises UsageError.
     """
     splits = sorted({recording.split for recording in recordings})
-    wishes: list[CutQueue] = []
+    queues: list[CutQueue] = []
     for text in texts:
         beginning, count = _parse_wanted(text)
         meant = frozenset(split for split in splits if split.startswith(beginning))
         if not meant:
             raise UsageError(f"--clips {text}: no split is called {beginning}; there are {', '.join(splits)}")
-        twice = sorted(meant.intersection(*[other.splits for other in wishes])) if wishes else []
+        twice = sorted(meant.intersection(*[other.splits for other in queues])) if queues else []
         if twice:
             raise UsageError(f"--clips {text}: another --clips speaks of {twice[0]} already")
-        wishes.append(CutQueue(_select_source(meant, draw_cuts(recordings, seed)), count, meant))
-    return wishes
+        queues.append(CutQueue(_select_source(meant, draw_cuts(recordings, seed)), count, meant))
+    return queues
 
 
 def _select_source(splits: frozenset[str], cuts: Iterator[FoaCut]) -> Iterator[FoaCut]:

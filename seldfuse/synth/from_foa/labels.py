@@ -1,4 +1,4 @@
-"""The labels of first-order recordings, and what they say of a clip."""
+"""The labels of first-order recordings, and those of a clip."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import PLACE, read_positions
 
 CAMERA = Camera()
-"""The challenge's, which looks along the viewing angle."""
+"""The challenge's, which points along the viewing angle."""
 
 
 class NoDistanceError(UsageError):

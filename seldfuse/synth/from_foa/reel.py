@@ -21,7 +21,7 @@ NEAR = 60
 class PanoramaReader:
     """Hands out the pictures of cuts, which must come in the order of time, and decodes each picture once.
 
-    The n-th picture is the one that is shown at n / 29.97 seconds. Those that the next cuts may want too are kept: at
+    The n-th picture is the one that is shown at n / 29.97 seconds. Those that the next cuts may need too are stored: at
     most those of one cut, 150 MB where the panorama is 1920×960.
     """
 

@@ -90,8 +90,8 @@ class _Sampler:
         self._grid = torch.from_numpy(np.stack(np.broadcast_arrays(across, down), axis=-1).astype(np.float32))[None]
 
     def of(self, planes: UInt8[np.ndarray, "plane row column"]) -> UInt8[np.ndarray, "plane out_row out_column"]:
-        seen = torch.from_numpy(planes.take(self._columns, axis=2)).float()[None]
-        return F.grid_sample(seen, self._grid, align_corners=True)[0].round_().to(torch.uint8).numpy()
+        picture = torch.from_numpy(planes.take(self._columns, axis=2)).float()[None]
+        return F.grid_sample(picture, self._grid, align_corners=True)[0].round_().to(torch.uint8).numpy()
 
 
 def _rows(height_px: int) -> tuple[int, int]:

@@ -75,7 +75,7 @@ class FoaClipMaker:
         reel: PanoramaReader | None,
     ) -> dict[str, Any]:
         split, events = DatasetSplit(self.out, cut.recording.split), cut_events(rows, cut.start_frame, cut.angle_deg)
-        # The sound comes last, as in other data sets: it is what people look for, and then the rest is there.
+        # The sound comes last, as in other data sets: a clip is complete once it is there.
         write_events(events, split.get_path(cut.name, "csv"))
         if reel is not None:
             write_video(split.get_path(cut.name, "mp4"), render_pictures(reel, cut), FPS, audio)
@@ -93,15 +93,15 @@ def render_pictures(reel: PanoramaReader, cut: FoaCut) -> Iterator[VideoFrame]:
 
 
 def make_clips(
-    wishes: Sequence[CutQueue], maker: FoaClipMaker, finished: Callable[[FoaCut], bool], jobs: int
+    queues: Sequence[CutQueue], maker: FoaClipMaker, finished: Callable[[FoaCut], bool], jobs: int
 ) -> Generator[FoaOutcome, None, None]:
     """Make the clips that are queued and not finished, with `jobs` processes.
 
     For a cut that is too loud the next one of its row is made, so a data set does not depend on the number of
     processes. Close the iterator to stop early. Raises UsageError, and SeldfuseError where a process dies.
     """
-    by_split = {split: wish for wish in wishes for split in wish.splits}
-    while cuts := [cut for wish in wishes for cut in wish.take_cuts()]:
+    by_split = {split: queue for queue in queues for split in queue.splits}
+    while cuts := [cut for queue in queues for cut in queue.take_cuts()]:
         errands = group_by_recording([cut for cut in cuts if not finished(cut)])
         for outcomes in workers.run_workers(errands, maker, min(jobs, len(errands) or 1)):
             for outcome in outcomes:

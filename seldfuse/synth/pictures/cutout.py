@@ -22,7 +22,7 @@ class Cutout:
     """A cut-out that ends where its outermost pixels do.
 
     `points` says where sounds come from, by kind, `keypoints` the COCO-17 points of a person with a score (NaN where
-    unknown); both in pixels of `rgba`, whose top left corner is (0, 0). `estimate_height_m` is the height of what is
+    unknown); both in pixels of `rgba`, whose top left corner is (0, 0). `height_m` is the height of what is
     shown when it is of ordinary size. `phrase` is what a detector calls it.
     """
 

@@ -70,7 +70,7 @@ class CutoutSet:
             return _draw(kind, int(seed))
         if key not in self.cards:
             raise UsageError(
-                f"expected a sprite of the folder or 'drawn/KIND/SEED' (kinds: {', '.join(KINDS)}), got {key!r}; "
+                f"expected a cut-out of the folder or 'drawn/KIND/SEED' (kinds: {', '.join(KINDS)}), got {key!r}; "
                 "give the folder that the scene was planned with"
             )
         return read_cutout(self.cards[key])
@@ -100,7 +100,7 @@ def load_cutouts(
     """Load the cut-outs of a folder: PNG pictures with an alpha channel in sub-folders named `person` or after a class.
 
     Beside a picture may stand a JSON file of the same name: `keypoints`, 17 times x, y and visibility in the order of
-    COCO; `point`, where the sound comes from; `estimate_height_m`. A file `persons.json` in the folder itself may list
+    COCO; `point`, where the sound comes from; `height_m`. A file `persons.json` in the folder itself may list
     people instead, with `file` and `keypoints` each. No folder leaves drawings only.
 
     A quarter of the cut-outs of each sub-folder is held out for validation, the same ones every time; `held_out`

@@ -159,15 +159,15 @@ def read_cutout(card: CutoutCard) -> Cutout:
     keypoints, name = _list_known(card), card.name
     # Who knocks may be a person or a door.
     if name is None or (name in PLACES and (name != "knock" or keypoints is not None)):
-        sprite = Cutout(
+        cutout = Cutout(
             rgba, PERSON, estimate_height_m(_rows(rgba), keypoints), find_sound_points(rgba, keypoints), keypoints
         )
     else:
         middle = (rgba.shape[1] / 2, rgba.shape[0] / 2)
-        sprite = Cutout(rgba, name.replace("_", " "), HEIGHTS_M.get(name, 0.5), {POINT: middle})
+        cutout = Cutout(rgba, name.replace("_", " "), HEIGHTS_M.get(name, 0.5), {POINT: middle})
     if card.point is not None:
-        sprite = replace(sprite, points={POINT: card.point})
-    return replace(sprite, height_m=card.height_m or sprite.height_m).trim()
+        cutout = replace(cutout, points={POINT: card.point})
+    return replace(cutout, height_m=card.height_m or cutout.height_m).trim()
 
 
 def _list_known(card: CutoutCard) -> Float[np.ndarray, "17 3"] | None:

@@ -51,18 +51,18 @@ Pair = Float[np.ndarray, "2"]
 
 
 def render_frames(
-    scene: ScenePlan, sprites: CutoutSet, backdrops: BackgroundSet, camera: Camera = CAMERA, fps: Fraction | int = FPS
+    scene: ScenePlan, cutouts: CutoutSet, backgrounds: BackgroundSet, camera: Camera = CAMERA, fps: Fraction | int = FPS
 ) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     """Render the pictures of the scene at 0, 1 / fps, … seconds, as many as fit.
 
-    Raises ValueError where the scene has no view, and what sprites and backdrops raise.
+    Raises ValueError where the scene has no view, and what cutouts and backgrounds raise.
     """
-    view, actors = _cast(scene, sprites)
-    backdrop = backdrops.read_picture(view.background, scene, camera)
+    view, actors = _cast(scene, cutouts)
+    background = backgrounds.read_picture(view.background, scene, camera)
     cuts = _cutters(actors, camera)
     times_s = np.arange(round(scene.duration_s * fps)) / float(fps)
     for stands in _stands(actors, camera, times_s):
-        picture = backdrop.copy()
+        picture = background.copy()
         for stand in stands:
             cut = cuts[stand.track](stand)
             if cut is not None:
@@ -71,7 +71,7 @@ def render_frames(
 
 
 def compute_detections(
-    scene: ScenePlan, sprites: CutoutSet, camera: Camera, times_s: Float[np.ndarray, "time"]
+    scene: ScenePlan, cutouts: CutoutSet, camera: Camera, times_s: Float[np.ndarray, "time"]
 ) -> Detections:
     """Compute what a perfect detector finds of each figure at times in seconds, sorted by time and figure; `track` is
     the figure's index.
@@ -79,9 +79,9 @@ def compute_detections(
     A box holds the pixels that are more the figure's than the background's and that no nearer figure covers; figures
     without such a pixel are left out. Keypoints are those of people, with a score of 1 inside of the picture and 0
     outside of it, NaN where unknown and for things. Raises ValueError where the scene has no view, and what
-    sprites raise.
+    cutouts raise.
     """
-    _, actors = _cast(scene, sprites)
+    _, actors = _cast(scene, cutouts)
     cuts = _cutters(actors, camera)
     rows, keypoints = [], []
     for time_s, stands in zip(times_s, _stands(actors, camera, times_s), strict=True):
@@ -93,16 +93,16 @@ def compute_detections(
             if box is not None:
                 seen.append((stand, box))
         for stand, box in sorted(seen):
-            rows.append((float(time_s), actors[stand.track].sprite.phrase, 1.0, *box, stand.track))
+            rows.append((float(time_s), actors[stand.track].cutout.phrase, 1.0, *box, stand.track))
             keypoints.append(_keypoints(actors[stand.track], stand, camera))
     return Detections.from_rows(rows, keypoints)
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedFigure:
-    """A figure with its sprite, the place on the sprite that sounds (in pixels), and its way."""
+    """A figure with its cut-out, the place on the cut-out that sounds (in pixels), and its way."""
 
-    sprite: Cutout
+    cutout: Cutout
     origin: tuple[float, float]
     path: SourcePath
     height_m: float
@@ -155,7 +155,7 @@ class VisibleRegion(NamedTuple):
         return picture[self.top : self.top + rows, self.left : self.left + columns]
 
 
-def _cast(scene: ScenePlan, sprites: CutoutSet) -> tuple[CameraView, list[PlacedFigure]]:
+def _cast(scene: ScenePlan, cutouts: CutoutSet) -> tuple[CameraView, list[PlacedFigure]]:
     if scene.view is None:
         raise ValueError("expected a scene with a view, this one has sound only")
     actors = []
@@ -164,9 +164,9 @@ def _cast(scene: ScenePlan, sprites: CutoutSet) -> tuple[CameraView, list[Placed
         path = figure.path if source is None else source.path
         if path is None:
             raise ValueError(f"figure {number} has neither a source nor a path")
-        sprite = sprites.load_cutout(figure.sprite)
-        origin = sprite.get_sound_position(sprites.draw_kind(None if source is None else source.cls))
-        actors.append(PlacedFigure(sprite, origin, path, figure.height_m, figure.mirrored, figure.sway))
+        cutout = cutouts.load_cutout(figure.sprite)
+        origin = cutout.get_sound_position(cutouts.draw_kind(None if source is None else source.cls))
+        actors.append(PlacedFigure(cutout, origin, path, figure.height_m, figure.mirrored, figure.sway))
     return scene.view, actors
 
 
@@ -199,7 +199,7 @@ def _way(actor: PlacedFigure, camera: Camera, times_s: Float[np.ndarray, "time"]
 
 
 def _lean(actor: PlacedFigure, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
-    if not actor.sprite.is_person:
+    if not actor.cutout.is_person:
         return np.zeros(len(times_s))
     rng = np.random.default_rng(actor.sway)
     phase, sway_s, steps_s = rng.uniform(0, 2 * np.pi), rng.uniform(*SWAY_S), rng.uniform(*STEPS_S)
@@ -210,8 +210,8 @@ def _lean(actor: PlacedFigure, times_s: Float[np.ndarray, "time"]) -> Float[np.n
 
 
 def _matrix(actor: PlacedFigure, stand: FigurePose) -> Matrix:
-    """From pixels of the sprite to pixels of the picture, about the place that sounds."""
-    scale = stand.px_per_m * actor.height_m / actor.sprite.rgba.shape[0]
+    """From pixels of the cut-out to pixels of the picture, about the place that sounds."""
+    scale = stand.px_per_m * actor.height_m / actor.cutout.rgba.shape[0]
     angle = math.radians(LEAN_DEG * stand.lean)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     widen = (1 + STRETCH * stand.lean) * (-1 if actor.mirrored else 1)
@@ -221,14 +221,14 @@ def _matrix(actor: PlacedFigure, stand: FigurePose) -> Matrix:
 def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegion | None:
     """None where nothing of the figure lies inside the picture."""
     matrix, at, origin = _matrix(actor, stand), np.array([stand.x_px, stand.y_px]), np.array(actor.origin)
-    size = np.array(actor.sprite.rgba.shape[1::-1], dtype=float)
+    size = np.array(actor.cutout.rgba.shape[1::-1], dtype=float)
     corners = at + (np.array([(0, 0), (size[0], 0), (0, size[1]), size]) - origin) @ matrix.T
     first = np.floor(corners.min(axis=0)).clip(0).astype(int)
     last = np.ceil(corners.max(axis=0)).clip(max=(camera.width_px, camera.height_px)).astype(int)
     columns, rows = (last - first).tolist()
     if columns <= 0 or rows <= 0:
         return None
-    pyramid = actor.sprite.pyramid
+    pyramid = actor.cutout.pyramid
     level = min(max(round(-math.log2(abs(np.linalg.det(matrix))) / 2), 0), len(pyramid) - 1)
     back = np.linalg.inv(matrix)
     grid = _grid(back, back @ (first - at) + origin, size, rows, columns)
@@ -240,7 +240,7 @@ def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegio
 
 
 def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> Float32[Tensor, "1 rows columns 2"]:
-    """Where in the sprite each pixel's middle lies, from −1 to 1 as torch counts; `start` is the first corner."""
+    """Where in the cut-out each pixel's middle lies, from −1 to 1 as torch counts; `start` is the first corner."""
     matrix, start = matrix * 2 / size[:, None], start * 2 / size - 1
     across, down = torch.arange(columns)[None, :] + 0.5, torch.arange(rows)[:, None] + 0.5
     grid = torch.empty(1, rows, columns, 2)
@@ -250,8 +250,8 @@ def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> F
 
 
 def _keypoints(actor: PlacedFigure, stand: FigurePose, camera: Camera) -> Float[np.ndarray, "17 3"]:
-    points = actor.sprite.keypoints
-    if points is None or not actor.sprite.is_person:
+    points = actor.cutout.keypoints
+    if points is None or not actor.cutout.is_person:
         return np.full((17, 3), np.nan)
     points = points[list(LEFT_AND_RIGHT)] if actor.mirrored else points
     places = (points[:, :2] - actor.origin) @ _matrix(actor, stand).T + (stand.x_px, stand.y_px)

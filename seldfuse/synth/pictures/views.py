@@ -28,8 +28,8 @@ SEEDS = 2**31
 def draw_view(
     sources: Sequence[ScenePlanSource],
     room: Room | MeasuredRoom | None,
-    sprites: CutoutSet,
-    backdrops: BackgroundSet,
+    cutouts: CutoutSet,
+    backgrounds: BackgroundSet,
     rng: np.random.Generator,
     duration_s: float = 5.0,
 ) -> CameraView:
@@ -37,7 +37,7 @@ def draw_view(
 
     The statures of people are such that those who stand have their feet on the floor, within the bounds of statures.
     """
-    background = backdrops.draw(rng)
+    background = backgrounds.draw(rng)
     floor_m = -estimate_room(background, room).microphone_m[2]
     figures: list[tuple[float, Figure]] = []
     used: set[str] = set()
@@ -45,14 +45,14 @@ def draw_view(
         unseen = rng.random() < UNSEEN_SHARE
         if unseen or max(source.path.start_m[0], source.path.end_m[0]) <= 0:
             continue
-        key = sprites.draw(source.cls, rng, used)
-        sprite, kind = sprites.load_cutout(key), sprites.draw_kind(source.cls)
-        scale = _scale(sprite, kind, source.path.start_m[2] - floor_m, rng)
-        figure = Figure(key, sprite.height_m * scale, index, None, bool(rng.integers(2)), int(rng.integers(SEEDS)))
+        key = cutouts.draw(source.cls, rng, used)
+        cutout, kind = cutouts.load_cutout(key), cutouts.draw_kind(source.cls)
+        scale = _scale(cutout, kind, source.path.start_m[2] - floor_m, rng)
+        figure = Figure(key, cutout.height_m * scale, index, None, bool(rng.integers(2)), int(rng.integers(SEEDS)))
         figures.append((source.path.start_m[0], figure))
         used.add(key)
     for _ in range(rng.choice(len(BYSTANDERS), p=BYSTANDERS)):
-        figure = _bystander(sprites, used, floor_m, duration_s, rng)
+        figure = _bystander(cutouts, used, floor_m, duration_s, rng)
         assert figure.path is not None
         figures.append((figure.path.start_m[0], figure))
         used.add(figure.sprite)
@@ -60,33 +60,33 @@ def draw_view(
     return CameraView(background, tuple(figure for _, figure in figures))
 
 
-def _scale(sprite: Cutout, kind: str, above_floor_m: float, rng: np.random.Generator) -> float:
+def _scale(cutout: Cutout, kind: str, above_floor_m: float, rng: np.random.Generator) -> float:
     """How much larger than of ordinary size something is, whose sounding place is so high above the floor."""
-    rows = sprite.rgba.shape[0]
-    below_m = (rows - sprite.get_sound_position(kind)[1]) / rows * sprite.height_m
+    rows = cutout.rgba.shape[0]
+    below_m = (rows - cutout.get_sound_position(kind)[1]) / rows * cutout.height_m
     # Feet say nothing about the stature.
-    if sprite.is_person and below_m > 0.3:
+    if cutout.is_person and below_m > 0.3:
         return float(np.clip(above_floor_m / below_m, *np.divide(STATURES_M, STATURE_M)))
-    return _any_scale(sprite, rng)
+    return _any_scale(cutout, rng)
 
 
-def _any_scale(sprite: Cutout, rng: np.random.Generator) -> float:
-    return float(rng.uniform(*np.divide(STATURES_M, STATURE_M) if sprite.is_person else THING_SCALES))
+def _any_scale(cutout: Cutout, rng: np.random.Generator) -> float:
+    return float(rng.uniform(*np.divide(STATURES_M, STATURE_M) if cutout.is_person else THING_SCALES))
 
 
 def _bystander(
-    sprites: CutoutSet, used: set[str], floor_m: float, duration_s: float, rng: np.random.Generator
+    cutouts: CutoutSet, used: set[str], floor_m: float, duration_s: float, rng: np.random.Generator
 ) -> Figure:
     """Someone or something on the floor."""
-    cls = None if rng.random() < PERSON_SHARE else int(rng.integers(len(sprites.labels)))
-    key = sprites.draw(cls, rng, used)
-    sprite = sprites.load_cutout(key)
-    height_m, rows = sprite.height_m * _any_scale(sprite, rng), sprite.rgba.shape[0]
+    cls = None if rng.random() < PERSON_SHARE else int(rng.integers(len(cutouts.labels)))
+    key = cutouts.draw(cls, rng, used)
+    cutout = cutouts.load_cutout(key)
+    height_m, rows = cutout.height_m * _any_scale(cutout, rng), cutout.rgba.shape[0]
     azimuth, distance_m = np.radians(rng.uniform(-1, 1) * BYSTANDER_AZIMUTH_DEG), rng.uniform(*BYSTANDER_DISTANCE_M)
     x, y = float(distance_m * np.cos(azimuth)), float(distance_m * np.sin(azimuth))
-    z = floor_m + height_m * (rows - sprite.get_sound_position(POINT)[1]) / rows
+    z = floor_m + height_m * (rows - cutout.get_sound_position(POINT)[1]) / rows
     end = (x, y, z)
-    if sprite.is_person and rng.random() < WALKING_SHARE:
+    if cutout.is_person and rng.random() < WALKING_SHARE:
         angle, way_m = rng.uniform(0, 2 * np.pi), rng.uniform(*WALKING_M_PER_S) * duration_s
         end = (max(x + float(way_m * np.cos(angle)), NEAREST_WALK_M), y + float(way_m * np.sin(angle)), z)
     path = SourcePath((x, y, z), end, 0.0, duration_s)

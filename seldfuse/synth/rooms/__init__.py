@@ -1,1 +1,1 @@
-"""From a place in a room to what a microphone hears."""
+"""From a place in a room to the signals of a microphone."""

@@ -1,8 +1,8 @@
 """Rooms that were measured: first-order ambisonic impulse responses, one for each place of a source.
 
 A response has the channels W, Y, Z, X in the order of ACN, where Y points to the left, Z up and X to the front. Their
-levels follow SN3D, as in the challenge's recordings: of a plane wave from azimuth θ at elevation 0, W hears the
-pressure and Y hears sin θ of it. In N3D, Y, Z and X are √3 times as strong, which would spoil left and right; such
+levels follow SN3D, as in the challenge's recordings: of a plane wave from azimuth θ at elevation 0, W takes the
+pressure and Y takes sin θ of it. In N3D, Y, Z and X are √3 times as strong, which would spoil left and right; such
 files are refused.
 """
 
@@ -113,7 +113,7 @@ def load_responses(folder: Path, on_problem: Report | None = None) -> ResponseSe
 
     There are SOFA files (AES69, `TrainingData.IR` of four receivers), and WAV files of four channels with a
     `positions.csv` beside them (columns file, azimuth_deg, elevation_deg, distance_m; azimuth positive to the left). A
-    few responses of each room are listened to: their direct sound must come from where they say. Raises UsageError or
+    few responses of each room are read: their direct sound must come from the stated direction. Raises UsageError or
     MediaError, which name file and line; with `on_problem` it is reported, and what it concerns passed over, as long as
     anything is left.
     """

@@ -5,7 +5,7 @@ efficiently simulating small-room acoustics", JASA 65, 1979)::
 
     image:   +----------+----------+      A path that bounces off n walls is a straight line to an image of order n.
              |  ○       |       ●  |      It arrives distance / speed of sound later, weakened by 1 / distance and, wall
-             |          |  ◎       |      by wall and band by band, by what the wall did not swallow.
+             |          |  ◎       |      by wall and band by band, by what the wall did not absorb.
              +----------+----------+      ● source, ○ its image behind the left wall, ◎ microphone
 
 Images up to `ORDER` are placed one by one (`compute_early`). The many beyond are noise whose power follows from the
@@ -34,7 +34,7 @@ from seldfuse.synth.scene import Room
 
 SPEED_OF_SOUND_M_S = 343.0
 BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-"""Centres of the octaves in which walls swallow differently."""
+"""Centres of the octaves in which walls absorb differently."""
 
 ORDER = 4
 EARLY_SAMPLES = int(0.1 * SAMPLE_RATE_HZ)
@@ -124,7 +124,7 @@ def find_absorption(
 ) -> Float[np.ndarray, "6 band"]:
     """Find the absorption whose reverberation decays by 60 dB in `rt60_s`, band by band.
 
-    `pattern` says how much the walls swallow beside each other. The decay is that of all mirror images, read off
+    `pattern` is how much the walls absorb relative to each other. The decay is that of all mirror images, read off
     between −5 and −35 dB of the backward-integrated energy (ISO 3382-1). The logarithm of what a wall leaves scales
     the whole decay in time, so that one scale per band gives the wanted time exactly.
     """

@@ -214,7 +214,7 @@ def _sofa_entries(path: Path, points_m: Points, on_problem: Report | None) -> di
 
 
 def _readings(file: Any, rows: int, path: Path) -> list[Points]:
-    """Places of the sources before a listener who looks along x, by the standard and by the other habit."""
+    """Places of the sources before a listener who faces x, by the standard and by the other habit."""
     source_m = _points_m(file, "SourcePosition", rows, path)
     listener_m = _points_m(file, "ListenerPosition", rows, path)
     views = (
@@ -223,11 +223,15 @@ def _readings(file: Any, rows: int, path: Path) -> list[Points]:
     yaw = np.arctan2(views[:, 1], views[:, 0])
     cos, sin = np.cos(yaw), np.sin(yaw)
 
-    def seen(points_m: Points) -> Points:
+    def from_microphone(points_m: Points) -> Points:
         x, y, z = points_m.T
         return np.stack([cos * x + sin * y, cos * y - sin * x, z], axis=1)
 
-    return [seen(source_m - listener_m), seen(source_m)] if listener_m.any() else [seen(source_m)]
+    return (
+        [from_microphone(source_m - listener_m), from_microphone(source_m)]
+        if listener_m.any()
+        else [from_microphone(source_m)]
+    )
 
 
 def _points_m(file: Any, name: str, rows: int, path: Path) -> Points:
@@ -280,7 +284,7 @@ def _sofa(path: Path) -> Iterator[Any]:
 
 
 class _DirectSound(NamedTuple):
-    """What a direct sound says: how far beside the stated direction it is, and how strong Y, Z, X are beside W."""
+    """Measures of a direct sound: how far beside the stated direction it is, and how strong Y, Z, X are beside W."""
 
     beside_deg: float
     strength: float

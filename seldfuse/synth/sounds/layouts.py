@@ -113,7 +113,7 @@ def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iter
             raise UsageError(f"expected one line for each sound, got two for {key!r}: {table}")
         listed.add(key)
         group, held_out = f"{row.get('source', '')}/{row['group']}", _held_out(row, line, table)
-        # Who is heard in training must not be heard again in validation, under whatever class.
+        # A speaker of training must not return in validation, under whatever class.
         if sides.setdefault(group, held_out) != held_out:
             raise UsageError(
                 f"expected each group on one side, got {group!r} with held and with another in line {line}: {table}"

@@ -137,7 +137,7 @@ def _band(low_hz: Number, high_hz: Number) -> Float[np.ndarray, "section 6"]:
 
 
 def _burst(rng: Rng, decay_s: Number, low_hz: Number, high_hz: Number) -> Wave:
-    """Noise in a band that falls by 60 dB in `compute_decay_s`."""
+    """Noise in a band that falls by 60 dB in `decay_s`."""
     return _noise(rng, decay_s, low_hz, high_hz) * np.exp(-6.91 * _time_s(decay_s) / decay_s)
 
 

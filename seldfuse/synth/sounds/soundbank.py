@@ -39,7 +39,7 @@ RECENT = 64
 
 @dataclass(frozen=True)
 class BankSound:
-    """One isolated sound: mono at 24 kHz and the reference level, and the 100 ms frames in which it is heard."""
+    """One isolated sound: mono at 24 kHz and the reference level, and the 100 ms frames in which it is audible."""
 
     cls: int
     group: str
@@ -275,9 +275,9 @@ def _side(groups: Mapping[str, Sequence[SoundFile]], held_out: bool) -> list[str
     # The order of the hashes is as good as a draw, and stays the same when other groups come or go.
     shuffled = sorted(groups, key=lambda group: hash_text(group, "sha256"))
     # A table names the side of all its groups or of none, and all sounds of a group are on one side.
-    told = {group: groups[group][0].held_out for group in shuffled}
-    if None not in told.values():
-        return [group for group in shuffled if told[group] == held_out]
+    sides = {group: groups[group][0].held_out for group in shuffled}
+    if None not in sides.values():
+        return [group for group in shuffled if sides[group] == held_out]
     count = 0 if len(groups) < 2 else max(1, round(HELD_OUT_SHARE * len(groups)))
     return shuffled[:count] if held_out else shuffled[count:]
 
@@ -299,7 +299,7 @@ def _without_rumble(samples: Float32[np.ndarray, "sample"]) -> Float32[np.ndarra
 def normalize_sound(cls: int, group: str, samples: Float32[np.ndarray, "sample"]) -> BankSound:
     """Normalize samples to a sound: silence cut off at both ends, the reference level, whole frames.
 
-    Heard is what is less than 35 dB below the loudest 100 ms. Raises MediaError where that is silence.
+    Audible is what is less than 35 dB below the loudest 100 ms. Raises MediaError where that is silence.
     """
     audible = np.flatnonzero(_power(samples, HOP_SAMPLES) > _power(samples, SAMPLES_PER_FRAME).max() * ACTIVE_SHARE)
     if audible.size == 0:

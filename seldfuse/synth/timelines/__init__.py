@@ -1,1 +1,1 @@
-"""Who sounds when: what real labels say, and how it is drawn anew."""
+"""When sources sound: the statistics of real labels, and timelines drawn from them."""

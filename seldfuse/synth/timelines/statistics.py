@@ -25,7 +25,7 @@ MOST_SOURCES = 6
 """The most sources of a scene; larger casts are too rare to be drawn."""
 
 LEVELS = np.linspace(0, 1, 21)
-"""The shares at which quantiles are kept."""
+"""The shares at which quantiles are stored."""
 
 FEW = 20
 """What was seen in fewer windows than this borrows from the next larger pool; windows overlap, events are fewer."""
@@ -96,7 +96,7 @@ class Distances:
 
 @dataclass(frozen=True)
 class SceneStatistics:
-    """What is kept of a set of recordings.
+    """The statistics of a set of recordings.
 
     `casts` are the classes of a window's sources, sorted, and in how many windows they were met. `habits` follow
     `classes`. `described` is what `describe` says of the recordings.
@@ -266,7 +266,7 @@ def _habits(tracks: WindowTracks, classes: int) -> tuple[SourceStatistics, ...]:
 
 def _rhythm(tracks: WindowTracks, stretches: ActiveStretches, mine: Bool[np.ndarray, "track"]) -> RhythmStatistics:
     """The rhythm of some of the tracks. Whole events are those that begin in a window, gaps those that do; where there
-    are none, any that are heard.
+    are none, any that there are.
     """
     first = np.r_[True, np.diff(stretches.track) > 0] & mine[stretches.track]
     at_start, later = first & (stretches.begin == 0), first & (stretches.begin > 0)

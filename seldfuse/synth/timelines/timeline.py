@@ -22,7 +22,7 @@ from seldfuse.synth.timelines.statistics import (
 from seldfuse.synth.timelines.windows import Table
 
 TRIES = 4
-"""Rhythms that someone who takes turns is offered, of which the one that fits the others best is kept. With four, the
+"""Rhythms that someone who takes turns is offered, of which the one that fits the others best is taken. With four, the
 shares of frames in which nothing sounds and in which a class sounds twice are closest to the real ones.
 """
 

@@ -15,7 +15,7 @@ STEP_FRAMES = 21
 FRAME, CLS, SOURCE, AZIMUTH = range(4)
 
 Table = Float64[np.ndarray, "_ 6"]
-"""One recording as `dcase.read_places` gives it: frame, class, source, azimuth, elevation (degrees), distance (m)."""
+"""One recording as `dcase.read_positions` gives it: frame, class, source, azimuth and elevation in °, distance in m."""
 
 
 @dataclass(frozen=True)

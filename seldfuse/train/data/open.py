@@ -139,8 +139,8 @@ def _supply(recipe: Recipe, labels: LabelSet, device: torch.device, held_out: bo
     folder = Path(recipe.synth.scene_bank) / ("validation" if held_out else "") if recipe.synth.scene_bank else None
     stage = SceneIngredients(sounds, SceneStatistics.load(), recipe.synth.class_balance)
     if recipe.encoders:
-        sprites = load_cutouts(_path(recipe.synth.cutouts), labels, held_out)
-        stage = replace(stage, sprites=sprites, backdrops=load_backgrounds(_path(recipe.synth.backgrounds)))
+        cutouts = load_cutouts(_path(recipe.synth.cutouts), labels, held_out)
+        stage = replace(stage, cutouts=cutouts, backgrounds=load_backgrounds(_path(recipe.synth.backgrounds)))
     return SceneSupply(stage, recipe.features, recipe.run.seed + held_out, folder, recipe.encoders, str(device))
 
 
