@@ -47,7 +47,7 @@ def render_seen(out: Path, sounds: Path, cutouts: Path, jobs: int) -> DatasetSpl
     yardstick.read_plans("audio-visual")
     plans = yardstick.FOLDER / "audio-visual.jsonl.gz"
     make_scenes(
-        out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=sprites, held_out=True, plans=plans, jobs=jobs
+        out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=cutouts, held_out=True, plans=plans, jobs=jobs
     )
     return DatasetSplit(out, AUDIO_VISUAL)
 

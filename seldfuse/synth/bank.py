@@ -149,10 +149,10 @@ class SceneSupply:
         if encoder.value.input == "audio":
             assert isinstance(encoder.model, AudioEncoderModel)
             return encode_audio(audio, encoder.model)
-        assert self.stage.sprites is not None
-        assert self.stage.backdrops is not None
+        assert self.stage.cutouts is not None
+        assert self.stage.backgrounds is not None
         assert isinstance(encoder.model, ImageEncoderModel)
-        return encode_views(scenes, self.stage.sprites, self.stage.backdrops, encoder.model, encoder.value.has_mirror)
+        return encode_views(scenes, self.stage.cutouts, self.stage.backgrounds, encoder.model, encoder.value.has_mirror)
 
     def _list_stored_encoders(self) -> list[str]:
         return [reference for reference in self.encoders if find_encoder(reference).input != "logmel"]
