@@ -43,7 +43,7 @@ def test_what_was_seen_is_read_and_not_looked_at_again(folder: Path, capsys: Any
     assert call(*COMMAND, "--overwrite") == 0
     said = capsys.readouterr().err
     assert "of sound in" in said
-    assert "looked at" not in said
+    assert " pictures" not in said
     assert {path: path.read_bytes() for path in before} == before
     assert_same_rows(folder / "heard" / "clip.csv", SEEN / "heard" / "clip.csv", "frame", "class", "source")
     changes = "clip.changes.csv"
@@ -53,6 +53,6 @@ def test_what_was_seen_is_read_and_not_looked_at_again(folder: Path, capsys: Any
 def test_without_what_was_seen_the_same_is_found(folder: Path, capsys: Any) -> None:
     shutil.rmtree(folder / "heard" / "detections")
     assert call(*COMMAND, "--overwrite") == 0
-    assert "keypoint@movenet looked at 6 pictures" in capsys.readouterr().err
+    assert "keypoint@movenet got 6 pictures" in capsys.readouterr().err
     changes = "clip.changes.csv"
     assert_same_rows(folder / "heard" / changes, SEEN / "heard" / changes, "frame", "class", "track")
