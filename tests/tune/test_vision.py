@@ -163,6 +163,6 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path, monkeypatch: pytest
     assert len(scenes(detections).references) == CLIPS - 1
     assert notes == ["1 clips were left out: no detector looked at them"]
     other = written(tmp_path / "slow", rate_hz=1.0)
-    next(detections.rglob("*mix004*.json")).write_text(next(Path(other[5]).rglob("*mix004*.json")).read_text())
+    next(detections.rglob("*mix004*.json")).write_text(next(Path(other[6]).rglob("*mix004*.json")).read_text())
     with pytest.raises(UsageError, match=r"detectors looked 1 and 2 times a second; fit to one --detector-fps"):
         scenes(detections)
