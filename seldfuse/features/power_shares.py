@@ -23,12 +23,12 @@ class PowerShares:
 
     @cached_property
     def bands(self) -> tuple[Float[Tensor, "batch 1 time mel"], Float[Tensor, "batch 1 time mel"]]:
-        """The power of each sound in each mel band, both channels together."""
+        """Compute the power of each sound in each mel band, both channels together."""
         return self.first.sum(dim=1, keepdim=True), self.second.sum(dim=1, keepdim=True)
 
     @cached_property
     def moments(self) -> tuple[Float[Tensor, "batch 1 time 1"], Float[Tensor, "batch 1 time 1"]]:
-        """The power of each sound at each time, for features that have no mel bands."""
+        """Compute the power of each sound at each time, for features that have no mel bands."""
         # Each band holds the mean density of its width.
         width_hz = torch.from_numpy(np.gradient(get_mel_centers_hz())).to(self.first)
         one, two = ((power * width_hz).sum(dim=3, keepdim=True) for power in self.bands)

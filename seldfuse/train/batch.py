@@ -32,7 +32,7 @@ class TrainingBatch:
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """What a network is called with: features and, where there are encoders, their tokens for each frame."""
+        """Return what a network is called with: features and, where there are encoders, their tokens for each frame."""
         tokens = {name: embedding.repeat_to_frames(self.target.frames) for name, embedding in self.embeddings.items()}
         if self.logmel_encoders:
             tokens |= encode_logmels(self.features[:, find_channel_slices(self.names)["logmel"]], self.logmel_encoders)

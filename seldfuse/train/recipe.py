@@ -26,7 +26,7 @@ SYNTH = "synth"
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How weights follow gradients. `clip_norm` 0 clips nothing."""
+    """Settings of the optimizer. `clip_norm` 0 clips nothing."""
 
     __pydantic_config__ = STRICT
 
@@ -39,7 +39,7 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How long, in what pieces, in what precision.
+    """Settings of the run: how long, in what pieces, in what precision.
 
     `batch_size` scenes make a pass, in each process; `accumulate_steps` passes make a step. `epochs`, where it is not
     0, takes the place of `steps`: so many times over the folders. `patience` is how many validations in a row may bring
@@ -108,8 +108,10 @@ class DataPart:
 
 @dataclass(frozen=True)
 class TrainingStage:
-    """A part of a training (`train/stages.py`): the random scenes or the folders among the data, for so large a
-    `share` of the steps, with some settings changed, section by section.
+    """A part of a training (`train/stages.py`).
+
+    It takes the random scenes or the folders among the data, for so large a `share` of the steps, with some settings
+    changed, section by section.
     """
 
     __pydantic_config__ = STRICT
@@ -122,7 +124,9 @@ class TrainingStage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The whole of it. `network` and `loss` are what the backend's task takes; `init` is a checkpoint to start from.
+    """All settings of a training.
+
+    `network` and `loss` are what the backend's task takes; `init` is a checkpoint to start from.
 
     `teacher` is an audio checkpoint whose targets count `teacher_weight`, and the labels the rest (`train/teacher.py`).
 

@@ -105,7 +105,7 @@ def set_up_training(
 
 
 def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
-    """Build a network, started from the recipe's checkpoint, if any; say whether its statistics came from there.
+    """Build a network, started from the recipe's checkpoint, if any; return whether its statistics came from there.
 
     A checkpoint of the same backend brings its own size and features along.
     """

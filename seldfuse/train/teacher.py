@@ -33,7 +33,7 @@ class TeacherModel:
 
     @torch.no_grad()
     def predict_target(self, batch: TrainingBatch) -> Posterior:
-        """What it says of a batch, on one track, in the place of the labels, which say what it does not tell."""
+        """Predict the target of a batch, on one track; fields that the network does not infer come from the labels."""
         prediction = _loudest(self.task.posterior(self.network(batch.features[:, self.channels]), self.labels))
         known = batch.target.map(lambda tensor: tensor[:, :, :, :1])
         onscreen = None if known.onscreen is None else known.onscreen.masked_fill(known.activity == 0, torch.nan)
@@ -47,7 +47,7 @@ class TeacherModel:
 
 
 def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> TeacherModel | None:
-    """The recipe's teacher, if it names one.
+    """Open the recipe's teacher, if it names one.
 
     Raises CheckpointError where it is missing, UsageError where it takes features that the student does not, needs
     pictures or knows other classes.
@@ -75,7 +75,7 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
 
 
 def _loudest(prediction: Posterior) -> Posterior:
-    """The most active track of each class."""
+    """Select the most active track of each class."""
     if prediction.tracks == 1:
         return prediction
     best = prediction.activity.argmax(dim=3, keepdim=True)

@@ -32,14 +32,14 @@ class FileWindow(NamedTuple):
 
 
 class WindowAudio(NamedTuple):
-    """What a window holds; `frames` says in how many of its frames there is sound, the others being filled up."""
+    """The sound of a window; there is sound in the first `frames` of its frames, the others are filled up."""
 
     samples: Float32[np.ndarray, "2 sample"]
     frames: int
 
 
 def cut_files(pairs: Sequence[LabelledFile]) -> list[FileWindow]:
-    """The windows of all pairs, one behind the other: a recording of up to 5 s is one, a longer one several.
+    """Cut all pairs into windows, one behind the other: a recording of up to 5 s is one, a longer one several.
 
     Only the headers of files outside the challenge's layout are read. Raises MediaError.
     """
@@ -47,7 +47,7 @@ def cut_files(pairs: Sequence[LabelledFile]) -> list[FileWindow]:
 
 
 class WindowReader:
-    """Reads windows, from several threads at once. `note` is given problems, perhaps several times of the same."""
+    """A reader of windows, from several threads at once. `note` is given problems, perhaps several times of the same."""
 
     def __init__(self, note: Callable[[str], None] = ignore_warning) -> None:
         self._note = note
@@ -57,8 +57,10 @@ class WindowReader:
         self._lock = Lock()
 
     def read(self, window: FileWindow) -> WindowAudio:
-        """A window, 24 kHz. Raises MediaError where the file cannot be read, is mono, or is a clip of the challenge
-        that lasts a second more than it should.
+        """Read a window at 24 kHz.
+
+        Raises MediaError where the file cannot be read, is mono, or is a clip of the challenge that lasts a second more
+        than it should.
         """
         path, start = window.pair.sound, window.start_frame * SAMPLES_PER_FRAME
         # No clip of the challenge has been measured so far.
@@ -106,7 +108,7 @@ class WindowReader:
 def decode_samples(
     path: Path, note: Callable[[str], None] = ignore_warning, start: int = 0, count: int | None = None
 ) -> Float32[np.ndarray, "2 found"]:
-    """Up to `count` samples from `start` on, all that come where it is None. Raises MediaError."""
+    """Decode up to `count` samples from `start` on, all that come where it is None. Raises MediaError."""
     position, pieces = 0, [np.zeros((2, 0), np.float32)]
     with closing(_blocks(path, note)) as blocks:
         for block in blocks:
@@ -118,8 +120,10 @@ def decode_samples(
 
 
 def read_pcm_wav(path: Path, start: int, count: int) -> Float32[np.ndarray, "2 found"] | None:
-    """The samples that `decode_samples` gives, twenty times as fast; None where the file is no 16-bit stereo WAV of 24
-    kHz."""
+    """Read the samples that `decode_samples` gives, twenty times as fast.
+
+    Returns None where the file is no 16-bit stereo WAV of 24 kHz.
+    """
     try:
         with wave.open(str(path), "rb") as file:
             if _samples_of(file) is None:

@@ -18,7 +18,7 @@ VALIDATE_FOLDS = (4,)
 """As the challenge's baseline has it: folds 1 and 2 are synthetic scenes, 3 its training and 4 its test recordings."""
 
 LOOKED_INTO = 200
-"""Label files that are read before a training begins, so that a wrong folder is told at once."""
+"""Label files that are read before a training begins, so that a wrong folder is an error at once."""
 
 SHOWN = 3
 
@@ -36,7 +36,7 @@ class LabelledFile:
     """A sound and its labels.
 
     `name` is the sound's path inside of the folder without suffix, `fold` the number in a name such as
-    `fold3_room21_mix001`, `split` the name of the folder that the sound is in. `of_challenge` tells a file of
+    `fold3_room21_mix001`, `split` the name of the folder that the sound is in. `of_challenge` marks a file of
     the challenge's layout, which lasts 5 s. `video` is the file with the picture, if there is one.
     """
 
@@ -50,11 +50,11 @@ class LabelledFile:
 
 
 def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> list[LabelledFile]:
-    """The sounds in a folder and below it that have a label file of their name, sorted by name.
+    """Find the sounds in a folder and below it that have a label file of their name, sorted by name.
 
     Files pair that lie side by side, or in the same split of `stereo_dev` and `metadata_dev`. Where a name has a sound
     and a video, the sound is taken. Hidden files are not looked at; files without a partner are passed over and
-    told to `problems`. Some label files are read.
+    added to `problems`. Some label files are read.
 
     Raises UsageError where there is no folder, no sound, no pair, no event at all, or a label file that is none.
     """
@@ -81,7 +81,7 @@ def split_by_fold(
     train_folds: Collection[int] = TRAIN_FOLDS,
     validate_folds: Collection[int] = VALIDATE_FOLDS,
 ) -> tuple[list[LabelledFile], list[LabelledFile]]:
-    """The pairs that train and those that validate, by fold; either may be none.
+    """Split pairs into those that train and those that validate, by fold; either may be none.
 
     Without a fold in its name, a sound validates where its split is one for tests (`dev-test-tau`, `test`); all other
     such sounds train.
@@ -117,7 +117,7 @@ def _pair(name: str, sounds: Sequence[Path], labels: Path) -> LabelledFile:
 
 
 def _preference(path: Path) -> tuple[bool, bool, str]:
-    """A sound rather than a video, and a WAV file rather than a lossy one."""
+    """Sort a sound before a video, and a WAV file rather than a lossy one."""
     return path.suffix.lower() in VIDEO_SUFFIXES, path.suffix.lower() != ".wav", str(path)
 
 
@@ -145,7 +145,7 @@ def _drop_videos(paths: Sequence[Path]) -> list[Path]:
 
 
 def _look_into(paths: Sequence[Path], labels: LabelSet, folder: Path) -> None:
-    """Reads some files from all over the list, and the others only where no event was found."""
+    """Read some files from all over the list, and the others only where no event was found."""
     step = -(-len(paths) // LOOKED_INTO)
     for chosen in (paths[::step], paths):
         if any(len(rows) for rows in read_many(chosen, labels)):

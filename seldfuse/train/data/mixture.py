@@ -12,9 +12,10 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 class MixedSource:
-    """The n-th scene comes from the source in whose part of [0, 1) the fraction of n times the golden ratio falls.
+    """Several sources, mixed by weight.
 
-    So every stretch of the sequence is mixed nearly by weight (Weyl's equidistribution), and where a training goes on
+    The n-th scene comes from the source in whose part of [0, 1) the fraction of n times the golden ratio falls. So
+    every stretch of the sequence is mixed nearly by weight (Weyl's equidistribution), and where a training goes on
     nothing has to be remembered.
     """
 
@@ -24,7 +25,7 @@ class MixedSource:
         self.drawn = 0
 
     def draw(self, count: int) -> TrainingBatch:
-        """The next `count` scenes, source by source."""
+        """Draw the next `count` scenes, source by source."""
         counts = self._counts(self.drawn, self.drawn + count)
         self.drawn += count
         return TrainingBatch.concat(

@@ -1,4 +1,4 @@
-"""From what a recipe says of its data to scenes that train and scenes that validate."""
+"""From the data that a recipe names to scenes that train and scenes that validate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -46,7 +46,7 @@ class TrainingData:
 
     @property
     def problems(self) -> list[str]:
-        """What is odd about the data, as far as it has been read."""
+        """List what is odd about the data, as far as it has been read."""
         return list(dict.fromkeys([*self.found, *(text for folder in self.folders for text in folder.problems)]))
 
 
@@ -60,7 +60,7 @@ class _Clips:
 
 
 def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: torch.device) -> TrainingData:
-    """Opens every place that the recipe names.
+    """Open every place that the recipe names.
 
     The folders' validation folds validate; where there is none, random scenes from sounds that were held out, and where
     no random scenes train either, the training clips themselves. Raises UsageError where a place is missing, empty or

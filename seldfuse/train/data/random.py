@@ -10,8 +10,8 @@ from seldfuse.train.data.source import ProcessShare
 class RandomSource:
     """Scenes from a bank, or, on a GPU, rendered as they are drawn.
 
-    A GPU renders sound alone: pictures are drawn by CPUs, so scenes that are seen come from a bank there, too, and so
-    do those that a folder keeps.
+    A GPU renders sound alone: pictures are drawn by CPUs, so scenes with pictures come from a bank there, too, and so
+    do those that a folder stores.
     """
 
     def __init__(self, supply: SceneSupply, on_hand: int, uses: int, share: ProcessShare, device: torch.device) -> None:
@@ -23,7 +23,7 @@ class RandomSource:
         )
 
     def draw(self, count: int) -> TrainingBatch:
-        """The next `count` scenes. Raises MediaError where no sound of a class can be read."""
+        """Draw the next `count` scenes. Raises MediaError where no sound of a class can be read."""
         piece = self.scenes.draw(count)
         return TrainingBatch(piece.features, self.names, piece.truth, piece.embeddings)
 

@@ -17,13 +17,13 @@ class SceneSource(Protocol):
     """Scenes without end. What comes depends on the seed and on how much was drawn before, on nothing else."""
 
     def draw(self, count: int) -> TrainingBatch:
-        """The next `count` scenes of this process."""
+        """Draw the next `count` scenes of this process."""
         ...
 
     def seek(self, drawn: int) -> None:
-        """Goes on as if this process had drawn so many scenes: a training that was stopped continues."""
+        """Go on as if this process had drawn so many scenes: a training that was stopped continues."""
         ...
 
     def close(self) -> None:
-        """Stops what works in the background."""
+        """Stop what works in the background."""
         ...

@@ -21,10 +21,10 @@ FRAME, CLASS, TRACK, AZIMUTH, DISTANCE, ONSCREEN = range(6)
 
 
 def convert_rows(rows: Float64[np.ndarray, "row 6"], path: Path) -> TargetTracks:
-    """Sources of `formats.dcase.read_rows` as tracks: of a frame and class, the first three in order of their numbers.
+    """Convert sources of `formats.dcase.read_rows` to tracks.
 
-    On-screen is 0 where `path` leaves it out, as in the files of audio-only systems. Raises UsageError where it leaves
-    out distances.
+    Of a frame and class these are the first three in order of their numbers. On-screen is 0 where `path` leaves it out,
+    as in the files of audio-only systems. Raises UsageError where it leaves out distances.
     """
     if np.isnan(rows[:, DISTANCE]).any():
         raise UsageError(
@@ -42,7 +42,7 @@ def convert_rows(rows: Float64[np.ndarray, "row 6"], path: Path) -> TargetTracks
 
 
 def cut_tracks(tracks: TargetTracks, start_frame: int, frames: int) -> TargetTracks:
-    """What sounds in so many frames, which are counted from `start_frame` on."""
+    """Cut out so many frames of tracks, counted from `start_frame` on."""
     first, last = np.searchsorted(tracks[:, FRAME], [start_frame, start_frame + frames])
     found = tracks[first:last].copy()
     found[:, FRAME] -= start_frame
@@ -50,7 +50,7 @@ def cut_tracks(tracks: TargetTracks, start_frame: int, frames: int) -> TargetTra
 
 
 def build_target(windows: Sequence[TargetTracks], labels: LabelSet) -> Posterior:
-    """The truth of windows of 5 s: activity 0 or 1 on three tracks filled from the first, zeros where none sounds."""
+    """Build the targets of windows of 5 s: activity 0 or 1 on three tracks, filled from the first."""
     whose = np.repeat(np.arange(len(windows)), [len(tracks) for tracks in windows])
     tracks = np.concatenate([np.zeros((0, 6), np.float32), *windows])
     cell = (whose, *(tracks[:, column].astype(np.int64) for column in (FRAME, CLASS, TRACK)))
