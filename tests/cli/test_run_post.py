@@ -233,7 +233,7 @@ def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("mode = 'magic'", "'magic' is no "),
+        ("mode = 'magic'", "'magic' is no vision mode"),
         ("looks = 3", "'looks' is no vision setting"),
         ("uninformative_rate = 2", "uninformative_rate must be a share from 0 to 1, got 2"),
         (
