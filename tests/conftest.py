@@ -1,8 +1,6 @@
 """Shapes are checked at run time in tests: every jaxtyping annotation of the engine and its plugins becomes a check."""
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -49,9 +47,9 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("pip") is None or importlib.util.find_spec("hatchling") is None:
         pytest.skip("installing the distributions of the tests needs pip and hatchling in this environment")
     target = tmp_path_factory.mktemp("third-party")
-    projects = sorted(path.parent for path in Path(__file__).parent.glob("distributions/*/pyproject.toml"))
-    offline = ("--isolated", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    command = [sys.executable, "-m", "pip", "install", *offline, "--no-cache-dir", "--target", target, *projects]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    from seldfuse.testing import install_distribution
+
+    install_distribution(
+        target, *sorted(path.parent for path in Path(__file__).parent.glob("distributions/*/pyproject.toml"))
+    )
     return target

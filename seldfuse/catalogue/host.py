@@ -97,7 +97,7 @@ def _register(
 
     def register(value: Any) -> None:
         try:
-            _check(value, kind, distribution, entries)
+            check_value(value, kind, distribution, entries)
             entries.append(CatalogueEntry(value, distribution, version, _missing(value)))
         except PluginError as error:
             name = value.name if isinstance(value, kind) else ""
@@ -106,7 +106,8 @@ def _register(
     return register
 
 
-def _check(value: Any, kind: type[CatalogueValue], distribution: str, entries: list[CatalogueEntry[Any]]) -> None:
+def check_value(value: Any, kind: type[CatalogueValue], distribution: str, entries: list[CatalogueEntry[Any]]) -> None:
+    """Check a value that a distribution registers beside `entries`. Raises PluginError that says what is wrong."""
     if not isinstance(value, kind):
         raise PluginError(
             f"register expected a {kind.__name__}, got {type(value).__name__}; tell the makers of {distribution}"
@@ -117,14 +118,15 @@ def _check(value: Any, kind: type[CatalogueValue], distribution: str, entries: l
     _check_statements(value, what, distribution)
     for entry in entries:
         taken = [name for name in (value.name, *value.aliases) if entry.matches(name)]
-        if isinstance(entry.value, _namespace(kind)) and taken:
+        if isinstance(entry.value, find_namespace(kind)) and taken:
             raise PluginError(
                 f"{what}: the name {taken[0]!r} is taken by {entry.distribution} {entry.version}; "
                 f"to be rid of the newcomer, `pip uninstall {distribution}`"
             )
 
 
-def _namespace(kind: type[CatalogueValue]) -> tuple[type[CatalogueValue], ...]:
+def find_namespace(kind: type[CatalogueValue]) -> tuple[type[CatalogueValue], ...]:
+    """Find the kinds, itself among them, with which a kind shares its names."""
     return next((kinds for kinds in NAMESPACES if kind in kinds), (kind,))
 
 
