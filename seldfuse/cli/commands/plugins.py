@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seldfuse.cli.commands.plugins_new import new_plugin
 from seldfuse.cli.console import print_json, print_result
 from seldfuse.cli.group import CallableGroup
 
@@ -18,6 +19,7 @@ COLOURS = {"ready": "green", "planned": "dim", "needs extra": "yellow", "failed"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 plugins = typer.Typer(cls=CallableGroup, rich_markup_mode=None)
+plugins.command("new")(new_plugin)
 
 
 @plugins.callback(invoke_without_command=True)
