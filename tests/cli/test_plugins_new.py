@@ -75,6 +75,14 @@ def test_new_packages_are_clean(packages: Path, installed: Path, tmp_path: Path)
         assert done.returncode == 0, done.stdout
 
 
+def test_new_packages_have_whole_types(packages: Path, installed: Path) -> None:
+    if not (ROOT / ".mypy_cache").is_dir():
+        pytest.skip("without the cache of `make check` it takes a minute")
+    files = sorted(packages.rglob("*.py"))
+    done = _run([sys.executable, "-m", "mypy", "--strict", *files], installed, ROOT)
+    assert done.returncode == 0, done.stdout
+
+
 def test_new_packages_import_the_sdk_and_the_contracts_alone(packages: Path) -> None:
     lines = {line.strip() for path in packages.rglob("*.py") for line in path.read_text().splitlines()}
     modules = {line.split()[1] for line in lines if line.startswith(("from seldfuse", "import seldfuse"))}
