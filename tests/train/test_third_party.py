@@ -152,6 +152,38 @@ def test_stages_of_scenes_and_of_folders_take_it_along(backend: str, world: Path
     assert (tmp_path / "out" / "1-scenes" / "last" / "model.safetensors").is_file()
 
 
+def test_one_distribution_goes_all_the_way(world: Path, tmp_path: Path, capsys: Any) -> None:
+    """Feature, encoder, augmentations, score, post-processors and writer: train, run, eval and card."""
+    table = recipe("panner", world, encoders=["levels"])
+    table["run"] |= {"steps": 4}
+    assert train("sider", table, tmp_path) == 0
+    notes = capsys.readouterr().err
+    assert "wrong_side" in notes
+    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    shares = [line["scores"]["wrong_side"] for line in log if line.get("scores")]
+    opened = open_checkpoint(str(tmp_path / "out"), "sider")
+    assert opened.config["training"]["scores"]["wrong_side"] == pytest.approx(min(shares), abs=1e-3)
+    assert set(opened.config["encoders"]) == {"levels"}
+    assert "wrong side" in (tmp_path / "out" / "README.md").read_text()
+
+    clips, reference = str(world / "clips" / "*.wav"), f"sider@{tmp_path / 'out'}"
+    fusion = tmp_path / "fusion.toml"
+    fusion.write_text("[decode]\nthreshold = 0.0\n")
+    run = ("run", clips, "--backends", reference, "--fusion", str(fusion), "--formats", "tab,dcase")
+    assert call(*run, "-o", str(tmp_path / "all")) == 0
+    assert call(*run, "--post", "first-second", "-o", str(tmp_path / "first")) == 0
+    labels = [line.split("\t") for line in (tmp_path / "first" / "0.txt").read_text().splitlines()]
+    assert labels
+    assert max(float(end_s) for _, end_s, _ in labels) <= 1.0
+    assert len((tmp_path / "all" / "0.csv").read_text()) > len((tmp_path / "first" / "0.csv").read_text())
+    assert call(*run, "--post", "halve@0", "-o", str(tmp_path / "none")) == 0
+    assert (tmp_path / "none" / "0.txt").read_text() == ""
+
+    capsys.readouterr()
+    assert call("eval", str(tmp_path / "all"), str(world / "clips"), "--json") == 0
+    assert 0.0 <= json.loads(capsys.readouterr().out)["wrong_side"] <= 1.0
+
+
 def test_a_folder_of_scenes_stores_the_feature_and_says_whose_it_is(world: Path, tmp_path: Path, capsys: Any) -> None:
     scenes = tmp_path / "scenes"
     table = recipe("panner", world, data=[{"source": "synth"}])

@@ -1,6 +1,6 @@
 """One of everything that can be added, each with its code in a module of its own."""
 
-from seldfuse.sdk import Augmentation, Backend, Feature, hookimpl
+from seldfuse.sdk import Augmentation, Backend, Encoder, Feature, PostProcessor, Score, Writer, hookimpl
 
 
 @hookimpl
@@ -66,4 +66,73 @@ def seldfuse_register_backends(register):
             task="acme_full.panner:PannerTask",
             provides=("activity", "direction", "distance"),
         )
+    )
+    register(
+        Backend(
+            name="sider",
+            api_version=2,
+            summary="the same with tokens of levels, the best by its wrong sides",
+            load="acme_full.panner:load_sider",
+            task="acme_full.panner:SiderTask",
+            provides=("activity", "direction", "distance"),
+        )
+    )
+
+
+@hookimpl
+def seldfuse_register_encoders(register):
+    register(
+        Encoder(
+            name="levels",
+            api_version=2,
+            summary="the level of a window and of every 100 ms",
+            load="acme_full.levels:load",
+            input="audio",
+        )
+    )
+
+
+@hookimpl
+def seldfuse_register_scores(register):
+    register(
+        Score(
+            name="wrong_side",
+            api_version=2,
+            summary="share of the pairs on the wrong side",
+            title="wrong side",
+            meaning="share of the pairs on the wrong side",
+            higher_is_better=False,
+            count="acme_full.worst:count_wrong_sides",
+            compute="acme_full.worst:compute_share",
+            needs=("azimuth",),
+        )
+    )
+
+
+@hookimpl
+def seldfuse_register_postprocessors(register):
+    register(
+        PostProcessor(
+            name="halve",
+            api_version=2,
+            summary="activities become a share of what they are",
+            load="acme_full.quiet:load_halving",
+            takes="posterior",
+        )
+    )
+    register(
+        PostProcessor(
+            name="first-second",
+            api_version=2,
+            summary="events of the first second alone",
+            load="acme_full.quiet:load_first_second",
+            takes="events",
+        )
+    )
+
+
+@hookimpl
+def seldfuse_register_writers(register):
+    register(
+        Writer(name="tab", api_version=2, summary="segments for Audacity", write="acme_full.tab:write", suffix=".txt")
     )

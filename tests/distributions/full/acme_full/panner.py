@@ -73,3 +73,27 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> PannerNetwor
 
 def load(checkpoint: str | None, device: torch.device) -> NetworkBackend:
     return NetworkBackend("panner", from_settings, to_posterior, checkpoint, device)
+
+
+class SiderNetwork(PannerNetwork):
+    """Levels of the frame, from the encoder, scale what the layers give."""
+
+    def forward(self, features: torch.Tensor, tokens: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        level = tokens["levels"].mean(dim=(2, 3))  # (batch, frame)
+        return super().forward(features) * level[..., None, None]
+
+
+class SiderTask(PannerTask):
+    backend = "sider"
+    criterion = "wrong_side"
+
+    def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SiderNetwork:
+        return SiderNetwork(classes=len(labels), **settings)
+
+
+def build_sider(settings: Mapping[str, Any], labels: LabelSet) -> SiderNetwork:
+    return SiderTask().build(settings, labels)
+
+
+def load_sider(checkpoint: str | None, device: torch.device) -> NetworkBackend:
+    return NetworkBackend("sider", build_sider, to_posterior, checkpoint, device)
