@@ -237,7 +237,7 @@ def test_mono_that_is_allowed_gives_classes_and_no_directions(run, tmp_path: Pat
     for event in document["events"]:
         assert event["score"] > 0
         assert (event["azimuth_deg"], event["distance_m"], event["onscreen"]) == (None, None, None)
-    assert document["notes"] == ["a mono recording has no directions: what was heard is which classes sound"]
+    assert document["notes"] == ["a mono recording has no directions: the result is which classes sound"]
 
 
 def test_mono_is_heard_as_the_same_sound_on_both_channels(common, tmp_path: Path) -> None:
