@@ -30,12 +30,12 @@ class AugmentationContract:
 
     @property
     def value(self) -> Augmentation:
-        """The value under test."""
+        """Find the value under test."""
         return find_value(Augmentation, self.augmentation)
 
     @property
     def whole(self) -> float:
-        """The amount with which it happens to every clip."""
+        """Choose the amount with which it happens to every clip."""
         return DECIBELS if self.value.amount == "decibel" else 1.0
 
     def material(self, scenes: int = 4) -> Any:
@@ -103,7 +103,7 @@ class AugmentationContract:
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two batches, or two pieces of sound, hold the same numbers."""
+    """Tell whether two batches, or two pieces of sound, hold the same numbers."""
     first, second = _list_tensors(one), _list_tensors(other)
     return first.keys() == second.keys() and all(
         torch.equal(first[name].nan_to_num(nan=1e9), second[name].nan_to_num(nan=1e9)) for name in first

@@ -30,8 +30,8 @@ class BackendContract:
     """Tests of one backend; a subclass sets `backend` to its name, `name@checkpoint`, or the value itself.
 
     `clip` is a sound that the backend detects, from an azimuth in degrees (positive is left): bell-like tones, unless a
-    subclass overrides it. A backend that loses its direction by less than `least_swing`, the difference between the
-    mean y components of the sound on the left and on the right, does not tell left from right.
+    subclass overrides it. Between that sound on the left and on the right, the mean y component of the direction must
+    differ by more than `least_swing`; 1.3 would be perfect.
     """
 
     backend: ClassVar[str | Backend]
@@ -39,7 +39,7 @@ class BackendContract:
 
     @property
     def request(self) -> BackendRequest:
-        """The backend as a user asks for it."""
+        """Find the backend as a user asks for it."""
         if isinstance(self.backend, Backend):
             return BackendRequest(self.backend, self.backend.name, self.backend.default_checkpoint, "tests")
         return load_registry().find_backend(self.backend)

@@ -30,7 +30,7 @@ class DetectorContract:
 
     @property
     def request(self) -> DetectorRequest:
-        """The detector as a user asks for it."""
+        """Find the detector as a user asks for it."""
         if isinstance(self.detector, Detector):
             return DetectorRequest(self.detector, self.detector.name, None, "tests")
         (request,), _ = load_registry().find_post(self.detector)

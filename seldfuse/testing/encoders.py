@@ -22,7 +22,7 @@ NOWHERE = "no-such-weights"
 class EncoderContract:
     """Tests of one encoder; a subclass sets `encoder` to its name, or to the value where it is not installed.
 
-    `weights` are those that it is loaded with, None its own. They are skipped where published weights are not here.
+    `weights` are those that it is loaded with, None its own. Tests are skipped where published weights are not here.
     """
 
     encoder: ClassVar[str | Encoder]
@@ -30,7 +30,7 @@ class EncoderContract:
 
     @property
     def value(self) -> Encoder:
-        """The value under test."""
+        """Find the value under test."""
         return find_value(Encoder, self.encoder)
 
     def load(self) -> Any:
@@ -58,7 +58,7 @@ class EncoderContract:
         return {"tokens": tokens} if isinstance(tokens, Tensor) else {"window": tokens.window, "frames": tokens.frames}
 
     def expected_shapes(self, model: Any) -> dict[str, tuple[int, ...]]:
-        """The shapes that its model states."""
+        """Compute the shapes that its model states."""
         if self.value.input == "pictures":
             return {"tokens": (2, model.tokens, model.channels)}
         if self.value.input == "logmel":

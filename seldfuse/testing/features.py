@@ -38,7 +38,7 @@ class FeatureContract:
 
     @property
     def value(self) -> Feature:
-        """The value under test."""
+        """Find the value under test."""
         return find_value(Feature, self.feature)
 
     def compute(self, audio: Float[Tensor, "batch 2 sample"]) -> Tensor:

@@ -31,7 +31,7 @@ class PostProcessorContract:
 
     @property
     def request(self) -> PostProcessorRequest:
-        """The post-processor as a user asks for it."""
+        """Find the post-processor as a user asks for it."""
         if isinstance(self.postprocessor, PostProcessor):
             return PostProcessorRequest(self.postprocessor, self.postprocessor.name, None, "tests")
         _, (request,) = load_registry().find_post(self.postprocessor)
@@ -97,7 +97,7 @@ class PostProcessorContract:
 
 
 def are_equal(one: Value, other: Value) -> bool:
-    """Whether two values are the same, number by number."""
+    """Tell whether two values are the same, number by number."""
     if isinstance(one, Events) and isinstance(other, Events):
         return bool(one.table.equals(other.table))
     assert isinstance(one, Posterior)

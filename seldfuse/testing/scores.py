@@ -34,7 +34,7 @@ class ScoreContract:
 
     @property
     def value(self) -> Score:
-        """The value under test."""
+        """Find the value under test."""
         return find_value(Score, self.score)
 
     def count(self, references: Sequence[Events], predictions: Sequence[Events]) -> Counts:

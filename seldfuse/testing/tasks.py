@@ -33,12 +33,12 @@ class TaskContract:
 
     @property
     def value(self) -> Backend:
-        """The backend under test."""
+        """Find the backend under test."""
         return find_value(Backend, self.backend)
 
     @cached_property
     def task(self) -> TrainingTask:
-        """The training task."""
+        """Make the training task."""
         task = load_reference(str(self.value.task))()
         assert isinstance(task, TrainingTask), (
             f"{self.value.task} must have backend, criterion, recipes, build, loss, posterior"
@@ -47,7 +47,7 @@ class TaskContract:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe from which the network is built."""
+        """Read the recipe from which the network is built."""
         return parse_recipe(read_preset(self.task.recipes, self.preset))
 
     def build(self, labels: LabelSet = DCASE2025) -> Any:

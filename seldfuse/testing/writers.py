@@ -22,7 +22,7 @@ class WriterContract:
 
     @property
     def value(self) -> Writer:
-        """The value under test."""
+        """Find the value under test."""
         return find_value(Writer, self.writer)
 
     def write(self, result: Result, folder: Path) -> Path:
