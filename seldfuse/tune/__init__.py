@@ -1,1 +1,1 @@
-"""Fusion and decoding fitted on held-out data."""
+"""Fusion, decoding and the visual correction fitted on held-out data."""

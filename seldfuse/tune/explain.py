@@ -31,8 +31,11 @@ FIELDS = {"azimuth": "direction", "distance": "distance", "onscreen": "onscreen"
 
 @dataclass(frozen=True)
 class ReliabilityDiagram:
-    """Probability and frequency by bins, all classes together, and the expected calibration error: the mean of the
-    classes' own."""
+    """Predicted probability and observed frequency by bins, all classes together, and the expected calibration error:
+    the mean of the classes' own.
+
+    Fields are named as in `explain.json`: `said` is the predicted probability.
+    """
 
     said: Sequence[float]
     frequency: Sequence[float]
@@ -42,15 +45,15 @@ class ReliabilityDiagram:
 
 @dataclass(frozen=True)
 class EnsembleReport:
-    """Scores are cross-validated, with thresholds fitted anew for each ensemble.
+    """Cross-validated scores of ensembles, with thresholds fitted anew for each; fields are named as in `explain.json`.
 
-    `alone` and `without` map members to the scores of the member alone and of the ensemble without it, `loss` to what
-    is lost with it; `growth` begins with the best member, and each next one is the one that adds most. `correlation`
-    holds, for activity, azimuth and distance, that of the members' errors, NaN where a member does not state the
-    quantity. `by_class` maps scores and classes to each member's value; scores are those that can be fitted to and for
-    which some member has what they need. `diagrams` are those of each member, and of the fused posterior, before and
-    after what was fitted; `coverage` maps `direction` and `distance` to the share of true values in each interval, in
-    percent. Both are of fits that had not seen the clip.
+    `whole` is the score of all members. `alone` and `without` map members to the scores of the member alone and of the
+    ensemble without it, `loss` to what is lost with it; `growth` begins with the best member, and each next one is the
+    one that adds most. `correlation` holds, for activity, azimuth and distance, that of the members' errors, NaN where
+    a member does not predict the quantity. `by_class` maps scores and classes to each member's value; scores are those
+    that can be fitted to and for which some member has what they need. `diagrams` are those of each member, and of the
+    fused posterior, before and after what was fitted; `coverage` maps `direction` and `distance` to the share of true
+    values in each interval, in percent. Both are of fits to other recordings.
     """
 
     criterion: str
@@ -70,49 +73,49 @@ class EnsembleReport:
 def explain_ensemble(
     tuned: TuneResult, objective: Objective, folds: int, note: Callable[[str], None]
 ) -> EnsembleReport:
-    """Find what each member of a tuned ensemble is worth; `note` is told what is being tried."""
-    material = tuned.compared
-    members = tuple(material.members)
+    """Measure what each member of a tuned ensemble contributes; `note` is called with what is being tried."""
+    data = tuned.compared
+    members = tuple(data.members)
 
-    def counted(chosen: Sequence[str]) -> Counts:
+    def count(chosen: Sequence[str]) -> Counts:
         note(f"what {' and '.join(chosen)} can do")
-        part = replace(material, members={name: material.members[name] for name in chosen})
+        part = replace(data, members={name: data.members[name] for name in chosen})
         return cross_validate(PooledMembers.from_members(part, tuned.start, objective), ("decoding",), folds)[1]
 
-    name, shown = objective.score.name, _list_shown(material)
-    ensembles = _Ensembles(counted, objective.score)
-    whole = ensembles.counts(members)
+    name, shown = objective.score.name, _list_shown(data)
+    ensembles = _Ensembles(count, objective.score)
+    of_all = ensembles.counts(members)
     alone = {member: ensembles.counts((member,)) for member in members}
     others = {member: tuple(other for other in members if other != member) for member in members}
     without = {member: rest for member, rest in others.items() if rest}
     return EnsembleReport(
         criterion=name,
-        clips=len(material),
+        clips=len(data),
         members=members,
         whole=ensembles.score(members),
         alone={member: _scores(counts, shown) for member, counts in alone.items()},
         without={member: ensembles.score(rest) for member, rest in without.items()},
-        loss={member: compare_systems(whole, ensembles.counts(rest))[name] for member, rest in without.items()},
+        loss={member: compare_systems(of_all, ensembles.counts(rest))[name] for member, rest in without.items()},
         growth=_growth(ensembles, members),
-        correlation=_correlations(material),
-        by_class=_by_class(alone, material, shown),
-        diagrams=_diagrams(material, tuned, folds),
-        coverage=compute_coverage(tuned.winner.posterior, material.truth, tuned.winner.settings),
+        correlation=_correlations(data),
+        by_class=_by_class(alone, data, shown),
+        diagrams=_diagrams(data, tuned, folds),
+        coverage=compute_coverage(tuned.winner.posterior, data.target, tuned.winner.settings),
     )
 
 
 class _Ensembles:
     """Counts of ensembles of some of the members, each tried once, and their score."""
 
-    def __init__(self, counted: Callable[[Sequence[str]], Counts], score: Score) -> None:
-        self._counted, self._score = counted, score
-        self._made: dict[frozenset[str], Counts] = {}
+    def __init__(self, count: Callable[[Sequence[str]], Counts], score: Score) -> None:
+        self._count, self._score = count, score
+        self._by_members: dict[frozenset[str], Counts] = {}
 
     def counts(self, members: Sequence[str]) -> Counts:
         key = frozenset(members)
-        if key not in self._made:
-            self._made[key] = self._counted(members)
-        return self._made[key]
+        if key not in self._by_members:
+            self._by_members[key] = self._count(members)
+        return self._by_members[key]
 
     def score(self, members: Sequence[str]) -> float:
         return compute_intervals(self.counts(members))[self._score.name].value
@@ -122,11 +125,11 @@ class _Ensembles:
         return not math.isnan(value), orient(self._score, value)
 
 
-def _list_shown(material: TuningData) -> list[str]:
-    """The scores that can be fitted to, and of which some member has whatever they need."""
-    provided = {field for posterior in material.members.values() for field in posterior.provides}
-    there = {need for need, field in FIELDS.items() if field in provided}
-    return [score.name for score in list_scores() if score.can_fit and there.issuperset(score.needs)]
+def _list_shown(data: TuningData) -> list[str]:
+    """List the scores that can be fitted to, and of which some member has whatever they need."""
+    provided = {field for posterior in data.members.values() for field in posterior.provides}
+    available = {need for need, field in FIELDS.items() if field in provided}
+    return [score.name for score in list_scores() if score.can_fit and available.issuperset(score.needs)]
 
 
 def _scores(counts: Counts, shown: Sequence[str]) -> dict[str, float]:
@@ -146,38 +149,38 @@ def _growth(ensembles: _Ensembles, members: Sequence[str]) -> list[tuple[str, fl
 
 
 def _by_class(
-    alone: Mapping[str, Counts], material: TuningData, shown: Sequence[str]
+    alone: Mapping[str, Counts], data: TuningData, shown: Sequence[str]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    labels = material.truth.labels
+    labels = data.target.labels
     found = {name: score_classes(counts.sum_clips()) for name, counts in alone.items()}
     return {
         score: {
-            cls: {name: float(scores[score][place]) for name, scores in found.items()}
-            for place, cls in enumerate(labels.names)
+            cls: {name: float(scores[score][number]) for name, scores in found.items()}
+            for number, cls in enumerate(labels.names)
         }
         for score in shown
     }
 
 
-def _correlations(material: TuningData) -> dict[str, list[list[float]]]:
-    truth = material.truth
-    sounds = (truth.activity > 0.5).any(-1)
-    most = torch.stack([said.activity.amax(-1) for said in material.members.values()])
-    asked = (most > AUDIBLE).any(0) | sounds
-    found = {"activity": _correlation((most - sounds.float())[:, asked])}
+def _correlations(data: TuningData) -> dict[str, list[list[float]]]:
+    target = data.target
+    sounds = (target.activity > 0.5).any(-1)
+    most = torch.stack([estimate.activity.amax(-1) for estimate in data.members.values()])
+    compared = (most > AUDIBLE).any(0) | sounds
+    found = {"activity": _correlation((most - sounds.float())[:, compared])}
     for field in SPREADS:
         given = [
-            take_loudest_track(compute_errors(said, truth, field), said)
-            if field in said.provides
+            take_loudest_track(compute_errors(estimate, target, field), estimate)
+            if field in estimate.provides
             else torch.full_like(most[0], torch.nan)
-            for said in material.members.values()
+            for estimate in data.members.values()
         ]
         found[field] = _correlation(torch.stack(given).flatten(1))
     return found
 
 
 def _correlation(error: Float[Tensor, "member cell"]) -> list[list[float]]:
-    """Of each two members where both tell; NaN where they never do."""
+    """Correlate the errors of each two members where both are known; NaN where they never are."""
 
     def pair(one: Tensor, other: Tensor) -> float:
         both = ~(one + other).isnan()
@@ -187,44 +190,46 @@ def _correlation(error: Float[Tensor, "member cell"]) -> list[list[float]]:
 
 
 def _diagrams(
-    material: TuningData, tuned: TuneResult, folds: int
+    data: TuningData, tuned: TuneResult, folds: int
 ) -> dict[str, tuple[ReliabilityDiagram, ReliabilityDiagram]]:
-    fold, truth = assign_folds(material.recording, folds), material.truth
+    fold, target = assign_folds(data.recording, folds), data.target
     found = {}
-    for name, said in material.members.items():
-        mended = said.activity.clone()
+    for name, estimate in data.members.items():
+        calibrated = estimate.activity.clone()
         for number in range(folds):
-            seen = fold != number
+            train = fold != number
             fitted = Reliability.from_posteriors(
-                said.map(lambda v, seen=seen: v[seen]), truth.map(lambda v, seen=seen: v[seen])
+                estimate.map(lambda v, train=train: v[train]), target.map(lambda v, train=train: v[train])
             ).fit()
-            mended[~seen] = fitted.apply(said.map(lambda v, seen=seen: v[~seen])).activity
-        found[name] = (_diagram(said, truth), _diagram(replace(said, activity=mended), truth))
-    before, _ = pool_all(material, tuned.start)
-    return {**found, "fused": (_diagram(before, truth), _diagram(tuned.winner.posterior, truth))}
+            calibrated[~train] = fitted.apply(estimate.map(lambda v, train=train: v[~train])).activity
+        found[name] = (_diagram(estimate, target), _diagram(replace(estimate, activity=calibrated), target))
+    before, _ = pool_all(data, tuned.start)
+    return {**found, "fused": (_diagram(before, target), _diagram(tuned.winner.posterior, target))}
 
 
-def _diagram(said: Posterior, truth: Posterior) -> ReliabilityDiagram:
-    counted = Reliability.from_posteriors(said, truth)
-    probability, frequency, share = counted.to_diagram(Calibration())
+def _diagram(estimate: Posterior, target: Posterior) -> ReliabilityDiagram:
+    reliability = Reliability.from_posteriors(estimate, target)
+    probability, frequency, share = reliability.to_diagram(Calibration())
     total = share.sum(0).clamp_min(1e-9)
-    said_by_bin, heard_by_bin = ((value * share).sum(0) / total for value in (probability, frequency))
-    error = float(counted.compute_expected_error(Calibration()).mean())
-    return ReliabilityDiagram(said_by_bin.tolist(), heard_by_bin.tolist(), (total / total.sum()).tolist(), error)
+    probability_by_bin, frequency_by_bin = ((value * share).sum(0) / total for value in (probability, frequency))
+    error = float(reliability.compute_expected_error(Calibration()).mean())
+    return ReliabilityDiagram(
+        probability_by_bin.tolist(), frequency_by_bin.tolist(), (total / total.sum()).tolist(), error
+    )
 
 
-def compute_coverage(said: Posterior, truth: Posterior, settings: FusionSettings) -> dict[str, dict[str, float]]:
-    """What share of the true values lies in each interval of azimuth (`direction`) and `distance`, in percent.
+def compute_coverage(estimate: Posterior, target: Posterior, settings: FusionSettings) -> dict[str, dict[str, float]]:
+    """Compute the share of the true values in each interval of azimuth (`direction`) and `distance`, in percent.
 
-    Of the events as they would be told, towards the nearest true source of their class.
+    Errors are those of decoded events, to the nearest true source of their class.
     """
-    active = find_active(said.activity, settings.decode, said.labels)[1]
-    told = replace(said, activity=active.to(said.activity.dtype))
+    active = find_active(estimate.activity, settings.decode, estimate.labels)[1]
+    decoded = replace(estimate, activity=active.to(estimate.activity.dtype))
     found = {}
-    for field, doubt in {"direction": settings.uncertainty.azimuth, "distance": settings.uncertainty.distance}.items():
-        if doubt is None:
+    for field, model in {"direction": settings.uncertainty.azimuth, "distance": settings.uncertainty.distance}.items():
+        if model is None:
             continue
-        error = compute_errors(told, truth, field)
-        width = (error.abs() / said.tensors()[SPREADS[field]])[~error.isnan()]
-        found[field] = {level: 100 * float((width <= half).float().mean()) for level, half in doubt.intervals.items()}
+        error = compute_errors(decoded, target, field)
+        width = (error.abs() / estimate.tensors()[SPREADS[field]])[~error.isnan()]
+        found[field] = {level: 100 * float((width <= half).float().mean()) for level, half in model.intervals.items()}
     return found

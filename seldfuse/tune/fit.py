@@ -1,4 +1,4 @@
-"""Settings of fusion fitted to some of the clips, and what all clips then say."""
+"""Settings of fusion fitted to some of the clips, and the posteriors of all clips by them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,29 +69,29 @@ class Objective:
 
 @dataclass(frozen=True)
 class PooledMembers:
-    """What members say of all clips together, before the doubt is fitted."""
+    """The pooled posterior of all clips, before uncertainty is fitted."""
 
     settings: FusionSettings
     posterior: Posterior
     evidence: UncertaintyInputs
-    material: TuningData
+    data: TuningData
     objective: Objective
 
     @classmethod
-    def from_members(cls, material: TuningData, settings: FusionSettings, objective: Objective) -> "PooledMembers":
-        """By settings of which doubt and decoding, but for the angle, do not matter."""
-        return cls(settings, *pool_all(material, settings), material, objective)
+    def from_members(cls, data: TuningData, settings: FusionSettings, objective: Objective) -> "PooledMembers":
+        """Pool by settings, of which uncertainty and decoding, but for the angle, do not matter."""
+        return cls(settings, *pool_all(data, settings), data, objective)
 
     @cached_property
     def rows(self) -> OutcomeRows:
-        """What each choice of tracks scores: found once, however many folds ask, and only where one asks."""
-        return _outcomes(self.posterior, self.material, self.objective, self.settings.decode)
+        """The outcomes of each choice of tracks, computed once, on first use."""
+        return _outcomes(self.posterior, self.data, self.objective, self.settings.decode)
 
     def smooth_with(self, smooth: SmoothSettings) -> "PooledMembers":
-        """The same smoothed, as by pooling with these settings, where nothing was smoothed before."""
+        """Smooth what was pooled without smoothing; the same as pooling with these settings."""
         parts = [
             smooth_posterior(self.posterior.map(lambda value, clips=clips: value[clips]), smooth)
-            for clips in _chunks(len(self.material))
+            for clips in _chunks(len(self.data))
         ]
         posterior = Posterior.concat(parts)
         settings = replace(self.settings, smooth=smooth)
@@ -103,9 +103,9 @@ class PooledMembers:
         )
 
 
-def pool_all(material: TuningData, settings: FusionSettings) -> tuple[Posterior, UncertaintyInputs]:
-    """As `seldfuse.fusion.pool`, of all clips."""
-    parts = [pool(material.select_members(clips), settings) for clips in _chunks(len(material))]
+def pool_all(data: TuningData, settings: FusionSettings) -> tuple[Posterior, UncertaintyInputs]:
+    """Pool all clips as `seldfuse.fusion.pool` does, `CHUNK` at a time."""
+    parts = [pool(data.select_members(clips), settings) for clips in _chunks(len(data))]
     return Posterior.concat([posterior for posterior, _ in parts]), UncertaintyInputs.concat(
         [evidence for _, evidence in parts]
     )
@@ -116,97 +116,97 @@ def _chunks(clips: int) -> list[slice]:
 
 
 def pool_if_changed(last: PooledMembers, settings: FusionSettings) -> PooledMembers:
-    """As `PooledMembers.from_members`, but what was pooled last where the settings are the same."""
-    return last if last.settings == settings else PooledMembers.from_members(last.material, settings, last.objective)
+    """Pool as `PooledMembers.from_members` does, or return `last` where the settings are the same."""
+    return last if last.settings == settings else PooledMembers.from_members(last.data, settings, last.objective)
 
 
 def fit_all(
-    material: TuningData,
+    data: TuningData,
     start: FusionSettings,
     parts: Sequence[str],
     objective: Objective,
     last: PooledMembers | None = None,
 ) -> tuple[FusionSettings, Posterior]:
-    """Everything fitted to all clips, and what they then say; `last` is what was pooled before."""
-    everything = torch.ones(len(material), dtype=torch.bool)
-    settings = fit_members(material, start, parts, everything)
-    pooled = (
-        PooledMembers.from_members(material, settings, objective) if last is None else pool_if_changed(last, settings)
-    )
-    return fit(material, pooled, parts, objective, everything)
+    """Fit everything to all clips; return the settings and the posterior by them. `last` is what was pooled before."""
+    everything = torch.ones(len(data), dtype=torch.bool)
+    settings = fit_members(data, start, parts, everything)
+    pooled = PooledMembers.from_members(data, settings, objective) if last is None else pool_if_changed(last, settings)
+    return fit_pooled(data, pooled, parts, objective, everything)
 
 
 def fit_members(
-    material: TuningData, start: FusionSettings, parts: Sequence[str], seen: Bool[Tensor, "clip"]
+    data: TuningData, start: FusionSettings, parts: Sequence[str], train: Bool[Tensor, "clip"]
 ) -> FusionSettings:
-    """What is fitted before members are pooled: their calibration and weights, as `parts` says."""
+    """Fit what comes before pooling, calibration and weights, as far as `parts` names it, to the clips of `train`."""
     # What smoothing is fitted to is not smoothed.
     settings = replace(start, smooth=SmoothSettings()) if "smoothing" in parts else start
     if not {"calibration", "weights"} & set(parts):
         return settings
-    part = material.take(seen)
+    part = data.take(train)
     if "calibration" in parts:
-        fitted = {name: Reliability.from_posteriors(said, part.truth).fit() for name, said in part.members.items()}
+        fitted = {
+            name: Reliability.from_posteriors(posterior, part.target).fit() for name, posterior in part.members.items()
+        }
         settings = replace(settings, calibration=fitted)
     if "weights" in parts:
         members = {
-            name: settings.calibration[name].apply(said) if name in settings.calibration else said
-            for name, said in part.members.items()
+            name: settings.calibration[name].apply(posterior) if name in settings.calibration else posterior
+            for name, posterior in part.members.items()
         }
-        settings = replace(settings, weights=fit_weights(members, part.truth))
+        settings = replace(settings, weights=fit_weights(members, part.target))
     return settings
 
 
-def fit(
-    material: TuningData, pooled: PooledMembers, parts: Sequence[str], objective: Objective, seen: Bool[Tensor, "clip"]
+def fit_pooled(
+    data: TuningData, pooled: PooledMembers, parts: Sequence[str], objective: Objective, train: Bool[Tensor, "clip"]
 ) -> tuple[FusionSettings, Posterior]:
-    """Smoothing, doubt and decoding fitted to the clips that are `seen`, and what all clips say with the doubt told.
+    """Fit smoothing, uncertainty and decoding to the clips of `train`; return them and the posterior of all clips.
 
     The probability is fitted with decoding, whose thresholds are its own.
     """
-    truth = material.truth.map(lambda value: value[seen])
+    target = data.target.map(lambda value: value[train])
     if "smoothing" in parts:
-        pooled = pooled.smooth_with(fit_smoothing(truth, pooled.posterior.map(lambda value: value[seen])))
+        pooled = pooled.smooth_with(fit_smoothing(target, pooled.posterior.map(lambda value: value[train])))
     labels, settings = pooled.posterior.labels, pooled.settings
-    doubt = fit_uncertainty(
-        pooled.posterior.map(lambda value: value[seen]),
-        pooled.evidence.map(lambda value: value[seen]),
-        truth,
+    uncertainty = fit_uncertainty(
+        pooled.posterior.map(lambda value: value[train]),
+        pooled.evidence.map(lambda value: value[train]),
+        target,
         activity="decoding" in parts,
     )
-    said = doubt.apply(pooled.posterior, pooled.evidence)
-    settings = replace(settings, uncertainty=doubt)
+    posterior = uncertainty.apply(pooled.posterior, pooled.evidence)
+    settings = replace(settings, uncertainty=uncertainty)
     if "decoding" in parts:
-        rows = pooled.rows.replace_activity(said.activity)
-        rows = rows.take(seen[rows.clip])
+        rows = pooled.rows.replace_activity(posterior.activity)
+        rows = rows.take(train[rows.clip])
         settings = replace(settings, decode=fit_decoding(rows, labels, settings.decode))
-        settings = _with_angle(material, said, rows, settings, objective)
-    return settings, said
+        settings = _with_angle(data, posterior, rows, settings, objective)
+    return settings, posterior
 
 
 def _with_angle(
-    material: TuningData, said: Posterior, rows: OutcomeRows, settings: FusionSettings, objective: Objective
+    data: TuningData, posterior: Posterior, rows: OutcomeRows, settings: FusionSettings, objective: Objective
 ) -> FusionSettings:
-    """The angle below which sources of one class are one: where several tracks are never heard at once, as it was."""
-    labels = said.labels
-    crowd = (select_active_rows(rows, settings.decode, labels).sum(-1) > 1).any(0)
-    if not crowd.any():
+    """Fit the angle below which sources of one class are one; it stays where no two tracks are ever active at once."""
+    labels = posterior.labels
+    several = (select_active_rows(rows, settings.decode, labels).sum(-1) > 1).any(0)
+    if not several.any():
         return settings
-    rest, few = count_hits(rows.take(~crowd), settings.decode, labels), rows.take(crowd)
+    rest, few = count_hits(rows.take(~several), settings.decode, labels), rows.take(several)
     found = [(few, settings.decode)]
     for angle_deg in ANGLES_DEG:
         decode = replace(settings.decode, unify_angle_deg=angle_deg)
-        found.append((_outcomes(said, material, objective, decode, few), decode))
+        found.append((_outcomes(posterior, data, objective, decode, few), decode))
     scores = [float(compute_f(rest + count_hits(rows, decode, labels)).mean()) for rows, decode in found]
     return replace(settings, decode=found[max(range(len(scores)), key=scores.__getitem__)][1])
 
 
 def _outcomes(
     posterior: Posterior,
-    material: TuningData,
+    data: TuningData,
     objective: Objective,
     decode: DecodeSettings,
     among: OutcomeRows | None = None,
 ) -> OutcomeRows:
-    scored = material.keep_scored(objective.mode == "official")
-    return compute_outcomes(posterior, material.truth, objective.limits, decode.unify_angle_deg, scored, among)
+    scored = data.keep_scored(objective.mode == "official")
+    return compute_outcomes(posterior, data.target, objective.limits, decode.unify_angle_deg, scored, among)

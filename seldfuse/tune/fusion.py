@@ -1,4 +1,4 @@
-"""Which ways of fitting pay on recordings that they have not seen."""
+"""Cross-validation of what to fit: which settings of fusion score higher on recordings that were not fitted to."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from seldfuse.metrics.catalogue import orient
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
 from seldfuse.tune.counting import count_posteriors
-from seldfuse.tune.fit import Objective, PooledMembers, fit, fit_all, fit_members, pool_all, pool_if_changed
+from seldfuse.tune.fit import Objective, PooledMembers, fit_all, fit_members, fit_pooled, pool_all, pool_if_changed
 from seldfuse.tune.tuning_data import TuningData
 
 CANDIDATES: Sequence[tuple[str, ...]] = (
@@ -31,7 +31,7 @@ CANDIDATES: Sequence[tuple[str, ...]] = (
     ("calibration", "weights", "decoding"),
     ("smoothing", "decoding"),
 )
-"""What is fitted together beside the doubts; the best of them in cross-validation is taken."""
+"""What is fitted together beside uncertainty; the best of them in cross-validation is taken."""
 
 FEWEST_RECORDINGS = 20
 COMPARED_CLIPS = 1000
@@ -78,23 +78,23 @@ class TuneResult:
 
 
 def tune_fusion(
-    material: TuningData,
+    data: TuningData,
     base: FusionSettings,
     objective: Objective = Objective(),  # noqa: B008 - it is frozen
     folds: int = 5,
     note: Callable[[str], None] = lambda _: None,
 ) -> TuneResult:
-    """Fit each candidate, cross-validated by recording, and take the best. `note` is told what is being fitted.
+    """Fit each candidate, cross-validated by recording, and take the best. `note` is called with what is being fitted.
 
     Raises UsageError where there are too few recordings, or no member has what the score needs.
     """
-    recordings = int(material.recording.max()) + 1
+    recordings = int(data.recording.max()) + 1
     if recordings < max(FEWEST_RECORDINGS, folds):
         raise UsageError(
             f"expected at least {max(FEWEST_RECORDINGS, folds)} recordings to fit on and to cross-validate by, "
             f"got {recordings}; fewer would fit their own chances"
         )
-    some = material.sample_clips(COMPARED_CLIPS, SEED)
+    some = data.sample_clips(COMPARED_CLIPS, SEED)
     note("nothing: which preset, and how to combine")
     plain = _plain(some, base, objective)
     name = objective.score.name
@@ -105,16 +105,16 @@ def tune_fusion(
     start, before = replace(base, preset=preset, combine=combine), plain[base.preset, base.combine]
     pooled, trials = PooledMembers.from_members(some, start, objective), []
     for parts in CANDIDATES:
-        note(" and ".join(parts) or "doubts alone")
+        note(" and ".join(parts) or "uncertainty alone")
         trials.append(_trial(pooled, before, parts, folds))
     candidates = [trial.candidate for trial in trials]
     winner = max(trials, key=lambda trial: orient(objective.score, trial.candidate.cross_validated.value))
     if orient(objective.score, winner.candidate.gain.value) <= 0:
         start, winner = base, _trial(PooledMembers.from_members(some, base, objective), before, (), folds)
     settings = winner.settings
-    if len(some) < len(material):
+    if len(some) < len(data):
         note("the best of these to all clips")
-        settings, _ = fit_all(material, start, winner.candidate.parts, objective)
+        settings, _ = fit_all(data, start, winner.candidate.parts, objective)
     return TuneResult(settings, compute_intervals(before)[name], starts, start, some, candidates, winner)
 
 
@@ -125,25 +125,25 @@ NEEDED = {"azimuth": "direction", "distance": "distance", "onscreen": "on-screen
 def _describe_unknown(score: Score) -> str:
     *others, last = [NEEDED[field] for field in score.needs] or ["events"]
     fields = f"{', '.join(others)} or {last}" if others else last
-    return f"{score.name} asks for what no member, or no label, tells: {fields}; add a member that does"
+    return f"{score.name} needs what no member, or no label, has: {fields}; add a member that has it"
 
 
-def _plain(material: TuningData, base: FusionSettings, objective: Objective) -> dict[tuple[str, str], Counts]:
+def _plain(data: TuningData, base: FusionSettings, objective: Objective) -> dict[tuple[str, str], Counts]:
     """Counts by each preset and each way to combine as they are, no frame of which was fitted to."""
     found = {}
     for preset, combine in product(PRESETS, COMBINERS):
         settings = replace(base, preset=preset, combine=combine)
-        pooled = pool_all(material, settings)[0]
-        found[preset, combine] = count_posteriors(material.references, pooled, settings.decode, objective.mode)
+        pooled = pool_all(data, settings)[0]
+        found[preset, combine] = count_posteriors(data.references, pooled, settings.decode, objective.mode)
     return found
 
 
 def _trial(start: PooledMembers, before: Counts, parts: tuple[str, ...], folds: int) -> CandidateTrial:
-    """Fits `parts` to what was pooled as it is, fold by fold and to all; the gain is that over `before`."""
-    material, objective = start.material, start.objective
+    """Fit `parts` to what was pooled as it is, fold by fold and to all; the gain is that over `before`."""
+    data, objective = start.data, start.objective
     posterior, counts = cross_validate(start, parts, folds)
-    settings, resubstituted = fit_all(material, start.settings, parts, objective, start)
-    again = count_posteriors(material.references, resubstituted, settings.decode, objective.mode)
+    settings, resubstituted = fit_all(data, start.settings, parts, objective, start)
+    again = count_posteriors(data.references, resubstituted, settings.decode, objective.mode)
     name = objective.score.name
     score, gain = compute_intervals(counts)[name], compare_systems(counts, before)[name]
     return CandidateTrial(
@@ -153,24 +153,24 @@ def _trial(start: PooledMembers, before: Counts, parts: tuple[str, ...], folds: 
 
 def cross_validate(start: PooledMembers, parts: tuple[str, ...], folds: int) -> tuple[Posterior, Counts]:
     """Compute posterior and counts of each clip once `parts` are fitted to the folds without its recording."""
-    material, objective = start.material, start.objective
-    fold = assign_folds(material.recording, folds)
-    counts, held_out, places = [], [], []
+    data, objective = start.data, start.objective
+    fold = assign_folds(data.recording, folds)
+    counts, held_out, held_out_clips = [], [], []
     for number in range(folds):
-        seen = fold != number
-        pooled = pool_if_changed(start, fit_members(material, start.settings, parts, seen))
-        settings, posterior = fit(material, pooled, parts, objective, seen)
-        held_out.append(posterior.map(lambda value, seen=seen: value[~seen]))
-        places.append((~seen).nonzero().squeeze(1))
-        references = [material.references[clip] for clip in places[-1].tolist()]
+        train = fold != number
+        pooled = pool_if_changed(start, fit_members(data, start.settings, parts, train))
+        settings, posterior = fit_pooled(data, pooled, parts, objective, train)
+        held_out.append(posterior.map(lambda value, train=train: value[~train]))
+        held_out_clips.append((~train).nonzero().squeeze(1))
+        references = [data.references[clip] for clip in held_out_clips[-1].tolist()]
         counts.append(count_posteriors(references, held_out[-1], settings.decode, objective.mode))
-    order = torch.cat(places).argsort()
+    order = torch.cat(held_out_clips).argsort()
     joined = Counts.concat(counts).map(lambda count: count[order.numpy()])
     return Posterior.concat(held_out).map(lambda value: value[order]), joined
 
 
 def assign_folds(recording: Int[Tensor, "clip"], folds: int) -> Int[Tensor, "clip"]:
-    """A fold for each clip, the same for all clips of a recording, and nearly as many recordings in each."""
+    """Assign a fold to each clip, the same to all clips of a recording, with nearly as many recordings in each."""
     recordings = int(recording.max()) + 1
     order = np.random.default_rng(SEED).permutation(recordings)
     return torch.from_numpy(order % folds)[recording]

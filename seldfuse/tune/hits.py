@@ -1,4 +1,4 @@
-"""Which of the chosen tracks are hits: pairs of true sources and predictions, matched as the scores do."""
+"""Which of the chosen tracks are hits: pairs of target sources and predictions, matched as the scores do."""
 
 from collections.abc import Mapping
 from itertools import permutations
@@ -22,7 +22,7 @@ _FIRST = torch.tensor([1e-5, 1e-7, 1e-9], dtype=torch.float64)
 
 
 class MatchSide(NamedTuple):
-    """One side of some cells, on three tracks; NaN where a track, or what it should know, is not there."""
+    """Predictions or targets of some cells, on three tracks; NaN where a track, or a value of it, is missing."""
 
     active: Bool[Tensor, "cell 3"]
     azimuth_deg: Float[Tensor, "cell 3"]
@@ -31,19 +31,19 @@ class MatchSide(NamedTuple):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Tensor], active: Bool[Tensor, "cell track"]) -> "MatchSide":
-        """From the fields of a posterior, `(cell, track, *xyz)`."""
+        """Convert the fields of a posterior, `(cell, track, *xyz)`."""
         unknown = torch.full_like(fields["activity"], torch.nan)
         folded_deg = fold_azimuth(azimuth_from_direction(fields["direction"])) if "direction" in fields else unknown
         known = (folded_deg, fields.get("distance", unknown), fields.get("onscreen", unknown))
         return cls(pad_tracks(active), *(F.pad(value, _lacking(value), value=torch.nan) for value in known))
 
     def take(self, cells: Bool[Tensor, "cell"]) -> "MatchSide":
-        """Some of the cells."""
+        """Select some of the cells."""
         return MatchSide(*(value[cells] for value in self))
 
 
 def pad_tracks(active: Bool[Tensor, "*cell track"]) -> Bool[Tensor, "*cell 3"]:
-    """On three tracks, of which those that are not there are silent."""
+    """Pad to three tracks with silent ones."""
     return F.pad(active, _lacking(active))
 
 
@@ -52,36 +52,36 @@ def _lacking(value: Tensor) -> tuple[int, int]:
 
 
 class CandidatePairs(NamedTuple):
-    """Every true source (rows) beside every prediction (columns) of some cells, and whether the two are a hit."""
+    """Every target source (rows) beside every prediction (columns) of some cells, and whether the two are a hit."""
 
     real: Bool[Tensor, "cell 3"]
     apart_deg: Float[Tensor, "cell 3 3"]
     passed: Bool[Tensor, "cell 3 3"]
 
     @classmethod
-    def from_sides(cls, predicted: MatchSide, truth: MatchSide, limits: PairLimits) -> "CandidatePairs":
-        """Pair every true source with every track, whether or not the track is active."""
-        apart_deg = (truth.azimuth_deg.unsqueeze(-1) - predicted.azimuth_deg.unsqueeze(-2)).abs()
-        return cls(truth.active, apart_deg.nan_to_num(0.0), _passes(predicted, truth, apart_deg, limits))
+    def from_sides(cls, estimate: MatchSide, target: MatchSide, limits: PairLimits) -> "CandidatePairs":
+        """Pair every target source with every track, whether or not the track is active."""
+        apart_deg = (target.azimuth_deg.unsqueeze(-1) - estimate.azimuth_deg.unsqueeze(-2)).abs()
+        return cls(target.active, apart_deg.nan_to_num(0.0), _passes(estimate, target, apart_deg, limits))
 
     def count_hits(self, active: Bool[Tensor, "cell 3"]) -> UInt8[Tensor, "cell"]:
-        """How many hits there are among those pairs of active tracks that lie nearest in sum."""
+        """Count the hits among those pairs of active tracks whose azimuths differ least in sum."""
         pairs = self.real.unsqueeze(-1) & active.unsqueeze(-2)
         passed = self.passed & pairs
         # What is alone on its side has the nearest of the other; seldom are there several on both.
         nearest = torch.where(pairs, self.apart_deg, torch.inf).flatten(-2).argmin(-1, keepdim=True)
         hits = passed.flatten(-2).gather(-1, nearest).squeeze(-1).to(torch.uint8)
-        crowd = (self.real.sum(-1) > 1) & (active.sum(-1) > 1)
-        cost = torch.where(pairs[crowd], self.apart_deg[crowd], 0.0)
-        order = _match(cost, self.real[crowd], active[crowd])
-        hits[crowd] = passed[crowd].gather(-1, order.unsqueeze(-1)).sum((-1, -2), dtype=torch.uint8)
+        several = (self.real.sum(-1) > 1) & (active.sum(-1) > 1)
+        cost = torch.where(pairs[several], self.apart_deg[several], 0.0)
+        order = _match(cost, self.real[several], active[several])
+        hits[several] = passed[several].gather(-1, order.unsqueeze(-1)).sum((-1, -2), dtype=torch.uint8)
         return hits
 
 
 def _match(
     cost: Float[Tensor, "cell 3 3"], rows: Bool[Tensor, "cell 3"], columns: Bool[Tensor, "cell 3"]
 ) -> Int[Tensor, "cell 3"]:
-    """The column of each row at the least sum of costs, such that the scarcer side is matched wholly.
+    """Find the column of each row at the least sum of costs, such that all of the scarcer side is matched.
 
     On a line several matchings cost the same as a rule; among them the scarcer side's first has its cheapest partner,
     then the second, which is what the scorer's solver nearly always does.
@@ -91,24 +91,28 @@ def _match(
     without_row = ~rows.unsqueeze(-1) & columns.unsqueeze(-2) & (more >= 0).unsqueeze(-1)
     cost = cost.double() + _FAR_DEG * (without_column | without_row)
     orders = torch.tensor(list(permutations(range(TRACKS))), device=cost.device)
-    places = torch.arange(TRACKS, device=cost.device)
-    by_row, by_column = cost[:, places, orders], cost[:, orders.argsort(-1), places]  # (cell, order, row or column)
+    tracks = torch.arange(TRACKS, device=cost.device)
+    by_row, by_column = cost[:, tracks, orders], cost[:, orders.argsort(-1), tracks]  # (cell, order, row or column)
     first = torch.where((more > 0), by_column @ _FIRST.to(cost.device), by_row @ _FIRST.to(cost.device))
     return orders[(by_row.sum(-1) + first).argmin(-1)]
 
 
 def _passes(
-    predicted: MatchSide, truth: MatchSide, apart_deg: Float[Tensor, "cell 3 3"], limits: PairLimits
+    estimate: MatchSide, target: MatchSide, apart_deg: Float[Tensor, "cell 3 3"], limits: PairLimits
 ) -> Bool[Tensor, "cell 3 3"]:
     """Which pairs are within the limits; what is NaN is within none."""
     passed = torch.ones_like(apart_deg, dtype=torch.bool)
     if limits.azimuth_deg is not None:
         passed = passed & (apart_deg <= limits.azimuth_deg)
     if limits.relative_distance is not None:
-        true_m = truth.distance_m.unsqueeze(-1)
-        error_m = (predicted.distance_m.unsqueeze(-2) - true_m).abs()
-        passed = passed & (error_m <= limits.relative_distance * true_m)
+        target_m = target.distance_m.unsqueeze(-1)
+        error_m = (estimate.distance_m.unsqueeze(-2) - target_m).abs()
+        passed = passed & (error_m <= limits.relative_distance * target_m)
     if limits.onscreen:
-        called, true = predicted.onscreen.unsqueeze(-2), truth.onscreen.unsqueeze(-1)
-        passed = passed & ((called > 0.5) == (true > 0.5)) & ~(called + true).isnan()
+        estimated_onscreen, target_onscreen = estimate.onscreen.unsqueeze(-2), target.onscreen.unsqueeze(-1)
+        passed = (
+            passed
+            & ((estimated_onscreen > 0.5) == (target_onscreen > 0.5))
+            & ~(estimated_onscreen + target_onscreen).isnan()
+        )
     return passed

@@ -27,10 +27,10 @@ SCORED = ("activity", "direction", "distance", "onscreen")
 
 @dataclass(frozen=True)
 class OutcomeRows:
-    """What can be counted, by rows: a row is a class of a clip in which something is heard or true.
+    """Counts by rows: a row is a class of a clip in which it is detected, or active in the target.
 
-    `hits` and `predictions` are those of each choice of sounding tracks, whose bit k says whether track k sounds;
-    `references` counts true sources. Copies of one source are one prediction.
+    `hits` and `predictions` are those of each choice of sounding tracks, whose bit k is set where track k
+    sounds; `references` counts target sources. Copies of one source are one prediction.
     """
 
     clip: Int[Tensor, "row"]
@@ -41,62 +41,62 @@ class OutcomeRows:
     references: UInt8[Tensor, "frame row"]
 
     def from_data(self, active: Bool[Tensor, "frame row track"]) -> Float[Tensor, "3 row"]:
-        """Hits, predictions and references of every row where these tracks sound."""
+        """Count hits, predictions and references of every row where these tracks sound."""
         choice = torch.stack([track.long() << bit for bit, track in enumerate(active.unbind(-1))]).sum(0).unsqueeze(-1)
         counted = [found.gather(-1, choice).squeeze(-1) for found in (self.hits, self.predictions)]
         return torch.stack([count.sum(dim=0, dtype=torch.float32) for count in (*counted, self.references)])
 
     def take(self, rows: Bool[Tensor, "row"]) -> "OutcomeRows":
-        """Some of the rows."""
+        """Select some of the rows."""
         cells = (self.activity, self.hits, self.predictions, self.references)
         return OutcomeRows(self.clip[rows], self.cls[rows], *(value[:, rows] for value in cells))
 
     def replace_activity(self, activity: Float[Tensor, "clip frame cls track"]) -> "OutcomeRows":
-        """The same with other activities, which rise and fall as the first ones do."""
+        """Replace the activities by others that are a monotonic function of them."""
         return replace(self, activity=_rows(activity, self.clip, self.cls))
 
 
 def compute_f(counts: Float[Tensor, "3 *set"]) -> Float[Tensor, "*set"]:
-    """F from hits, predictions and references; 0 where there is none of either."""
+    """Compute F from hits, predictions and references; 0 where there is none of either."""
     hits, predictions, references = counts
     score: Tensor = 2 * hits / (predictions + references).clamp_min(1e-9)
     return score
 
 
 def compute_outcomes(
-    said: Posterior,
-    truth: Posterior,
+    estimate: Posterior,
+    target: Posterior,
     limits: PairLimits,
     angle_deg: Number = 15.0,
     scored: Bool[Tensor, "clip frame"] | None = None,
     among: OutcomeRows | None = None,
 ) -> OutcomeRows:
-    """Compute the outcomes of a posterior of all clips beside the truth, whose activity is 0 or 1.
+    """Compute the outcomes of a posterior of all clips against the target, whose activity is 0 or 1.
 
     `limits` are what a pair must meet to be a hit, `angle_deg` is that of decoding. Frames that are not `scored` have
     no outcome. A limit on what either side does not know is passed by none. With `among`, the rows are those. Raises
     ValueError for more than three tracks on either side.
     """
-    if max(said.tracks, truth.tracks) > TRACKS:
-        raise ValueError(f"expected at most {TRACKS} tracks, got {said.tracks} and {truth.tracks}")
-    real = truth.activity > 0.5
+    if max(estimate.tracks, target.tracks) > TRACKS:
+        raise ValueError(f"expected at most {TRACKS} tracks, got {estimate.tracks} and {target.tracks}")
+    real = target.activity > 0.5
     if scored is not None:
         real = real & scored[..., None, None]
     if among is None:
-        clip, cls = ((said.activity > FAINTEST).any(-1) | real.any(-1)).any(1).nonzero(as_tuple=True)
+        clip, cls = ((estimate.activity > FAINTEST).any(-1) | real.any(-1)).any(1).nonzero(as_tuple=True)
     else:
         clip, cls = among.clip, among.cls
-    activity, sounds = _rows(said.activity, clip, cls), _rows(real, clip, cls)
+    activity, sounds = _rows(estimate.activity, clip, cls), _rows(real, clip, cls)
     choices = [
-        torch.tensor([bool(choice >> track & 1) for track in range(said.tracks)], device=real.device)
-        for choice in range(2**said.tracks)
+        torch.tensor([bool(choice >> track & 1) for track in range(estimate.tracks)], device=real.device)
+        for choice in range(2**estimate.tracks)
     ]
     at = sounds.any(-1)
-    place = _places(at, clip, cls)
-    side = MatchSide.from_fields(_cells(truth, place), sounds[at])
+    index = _index_cells(at, clip, cls)
+    side = MatchSide.from_fields(_cells(target, index), sounds[at])
     hits = torch.zeros((*at.shape, len(choices)), dtype=torch.uint8, device=real.device)
-    hits[at] = _hits_by_choice(_cells(said, place), side, choices, angle_deg, limits)
-    predictions = _sources_by_choice(said, activity, (clip, cls), choices, angle_deg)
+    hits[at] = _hits_by_choice(_cells(estimate, index), side, choices, angle_deg, limits)
+    predictions = _sources_by_choice(estimate, activity, (clip, cls), choices, angle_deg)
     if scored is not None:
         predictions = predictions * scored[clip].T.unsqueeze(-1)
     return OutcomeRows(clip, cls, activity, hits, predictions, sounds.sum(-1, dtype=torch.uint8))
@@ -107,19 +107,21 @@ def _rows(value: Tensor, clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> T
     return value.movedim(1, 2)[clip, cls].movedim(0, 1).contiguous()
 
 
-def _places(at: Bool[Tensor, "frame row"], clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]) -> tuple[Tensor, ...]:
+def _index_cells(
+    at: Bool[Tensor, "frame row"], clip: Int[Tensor, "row"], cls: Int[Tensor, "row"]
+) -> tuple[Tensor, ...]:
     """Clip, frame and class of some cells of rows."""
     frame, row = at.nonzero(as_tuple=True)
     return clip[row], frame, cls[row]
 
 
-def _cells(posterior: Posterior, place: tuple[Tensor, ...]) -> dict[str, Tensor]:
+def _cells(posterior: Posterior, index: tuple[Tensor, ...]) -> dict[str, Tensor]:
     """The fields that are scored, `(cell, track, *xyz)`."""
-    return {name: value[place] for name, value in posterior.tensors().items() if name in SCORED}
+    return {name: value[index] for name, value in posterior.tensors().items() if name in SCORED}
 
 
 def _sources_by_choice(
-    said: Posterior,
+    estimate: Posterior,
     activity: Float[Tensor, "frame row track"],
     rows: tuple[Int[Tensor, "row"], Int[Tensor, "row"]],
     choices: Sequence[Bool[Tensor, "track"]],
@@ -128,11 +130,11 @@ def _sources_by_choice(
     """How many sources remain of the chosen tracks once copies are merged."""
     sizes = torch.stack([chosen.sum(dtype=torch.uint8) for chosen in choices])
     sources = sizes.expand(*activity.shape[:2], -1).clone()
-    if said.direction is None:
+    if estimate.direction is None:
         return sources
-    # Elsewhere no two tracks are ever heard at once.
+    # Elsewhere no two tracks are ever active at once.
     at = (activity > FAINTEST).sum(-1) > 1
-    direction = said.direction[_places(at, *rows)]
+    direction = estimate.direction[_index_cells(at, *rows)]
     loud = (activity > FAINTEST)[at]
     for number, chosen in enumerate(choices):
         if chosen.sum() > 1:
@@ -144,21 +146,21 @@ def _sources_by_choice(
 
 def _hits_by_choice(
     cells: Mapping[str, Tensor],
-    truth: MatchSide,
+    target: MatchSide,
     choices: Sequence[Bool[Tensor, "track"]],
     angle_deg: Number,
     limits: PairLimits,
 ) -> UInt8[Tensor, "cell choice"]:
     """How many hits each choice of tracks has, copies merged."""
     everything = torch.ones_like(cells["activity"], dtype=torch.bool)
-    pairs = CandidatePairs.from_sides(MatchSide.from_fields(cells, everything), truth, limits)
-    hits = torch.stack([pairs.count_hits(pad_tracks(chosen).expand_as(truth.active)) for chosen in choices], -1)
+    pairs = CandidatePairs.from_sides(MatchSide.from_fields(cells, everything), target, limits)
+    hits = torch.stack([pairs.count_hits(pad_tracks(chosen).expand_as(target.active)) for chosen in choices], -1)
     if "direction" not in cells:
         return hits
     # Where all tracks stand apart no choice merges any; elsewhere, in few cells, each merges its own.
     owner = group_tracks(cells["direction"], everything, angle_deg)
     near = (owner != torch.arange(owner.shape[-1], device=owner.device)).any(-1)
-    few, few_true = {name: value[near] for name, value in cells.items()}, truth.take(near)
+    few, few_true = {name: value[near] for name, value in cells.items()}, target.take(near)
     for number, chosen in enumerate(choices):
         if chosen.sum() > 1:
             merged = MatchSide.from_fields(*merge_cells(few, chosen.expand_as(few["activity"]), angle_deg))

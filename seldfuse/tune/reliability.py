@@ -1,4 +1,4 @@
-"""How often a class is active for a probability of a member, and the temperature and bias that calibrate it."""
+"""How often a class sounds when a member predicts it, and the temperature and bias that calibrate the prediction."""
 
 from dataclasses import dataclass
 
@@ -22,19 +22,19 @@ PLOTTED = 15
 
 @dataclass(frozen=True)
 class Reliability:
-    """Frames counted by the log-odds of a class's activity (its loudest track's): silent in truth, and sounding."""
+    """Frames by the log-odds of a class's activity (its loudest track's): those silent in the target, and sounding."""
 
     counts: Float[Tensor, "2 cls bin"]
     labels: LabelSet
 
     @classmethod
-    def from_posteriors(cls, estimate: Posterior, truth: Posterior) -> "Reliability":
-        """Count the frames of all clips of an estimate beside the truth, whose activity is 0 or 1, but for NaN."""
-        loudest, sounds = estimate.activity.amax(-1), truth.activity.amax(-1) > 0.5
-        known = ~loudest.isnan()
-        place = (loudest.nan_to_num(0.5).logit(1e-6).clamp(-WIDEST, WIDEST) / WIDEST + 1) / 2 * (BINS - 1)
-        classes = torch.arange(len(estimate.labels), device=place.device).expand_as(place)
-        slot = ((sounds * len(estimate.labels) + classes) * BINS + place.round().long())[known]
+    def from_posteriors(cls, estimate: Posterior, target: Posterior) -> "Reliability":
+        """Count a posterior of all clips against the target, whose activity is 0 or 1; what is NaN is not counted."""
+        activity, sounds = estimate.activity.amax(-1), target.activity.amax(-1) > 0.5
+        known = ~activity.isnan()
+        position = (activity.nan_to_num(0.5).logit(1e-6).clamp(-WIDEST, WIDEST) / WIDEST + 1) / 2 * (BINS - 1)
+        classes = torch.arange(len(estimate.labels), device=position.device).expand_as(position)
+        slot = ((sounds * len(estimate.labels) + classes) * BINS + position.round().long())[known]
         counts = torch.bincount(slot, minlength=2 * len(estimate.labels) * BINS).to(torch.float64)
         return cls(counts.reshape(2, len(estimate.labels), BINS).cpu().float(), estimate.labels)
 
@@ -46,7 +46,7 @@ class Reliability:
         """
         pooled = self.counts.sum(1, keepdim=True)
         counts = self.counts + pooled * SHRINKAGE_FRAMES / pooled[1].sum().clamp_min(1.0)
-        slope, bias = _logistic(counts, _centres())
+        slope, bias = _logistic(counts, _bin_centers())
         names = self.labels.names
         return Calibration(
             dict(zip(names, (round(1.0 / value, 4) for value in slope.tolist()), strict=True)),
@@ -54,34 +54,37 @@ class Reliability:
         )
 
     def compute_expected_error(self, calibration: Calibration) -> Float[Tensor, "cls"]:
-        """Compute the expected calibration error of each class: mean distance of frequency and probability by bin."""
+        """Compute the expected calibration error of each class: mean distance of frequency and probability by bins."""
         probability, frequency, weight = self.to_diagram(calibration)
         return ((probability - frequency).abs() * weight).sum(-1)
 
     def to_diagram(self, calibration: Calibration) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute mean probability, frequency and share of frames, each `(cls, plotted bin)`; 0 where no frame is."""
-        by_class = calibration.resolve_for(self.labels, self.counts.device)
-        chance = by_class.apply_to_log_odds(_centres().expand(len(self.labels), -1)).sigmoid()
-        place = (chance * PLOTTED).long().clamp_max(PLOTTED - 1)
+        """Compute mean probability, frequency and share of the frames, each `(cls, plotted bin)`; 0 without frames."""
+        chance = (
+            calibration.resolve_for(self.labels, self.counts.device)
+            .apply_to_log_odds(_bin_centers().expand(len(self.labels), -1))
+            .sigmoid()
+        )
+        bin_number = (chance * PLOTTED).long().clamp_max(PLOTTED - 1)
         silent, sounding = self.counts
         frames = silent + sounding
 
         def binned(value: Tensor) -> Tensor:
-            return torch.zeros(len(self.labels), PLOTTED).scatter_add(1, place, value)
+            return torch.zeros(len(self.labels), PLOTTED).scatter_add(1, bin_number, value)
 
         total = binned(frames)
         known = total.clamp_min(1e-9)
         return binned(frames * chance) / known, binned(sounding) / known, total / frames.sum(-1, keepdim=True)
 
 
-def _centres() -> Float[Tensor, "bin"]:
+def _bin_centers() -> Float[Tensor, "bin"]:
     return torch.linspace(-WIDEST, WIDEST, BINS)
 
 
 def _logistic(
     counts: Float[Tensor, "2 cls bin"], log_odds: Float[Tensor, "bin"]
 ) -> tuple[Float[Tensor, "cls"], Float[Tensor, "cls"]]:
-    """Fit slope and bias of each class by Newton's method; the slope stays above 0.05."""
+    """Slope and bias of each class by Newton's method; the slope stays above 0.05."""
     silent, sounding = counts.double()
     x = torch.stack([log_odds, torch.ones_like(log_odds)]).double()  # (2, bin)
     found = torch.tensor([1.0, 0.0], dtype=torch.float64).repeat(silent.shape[0], 1)

@@ -13,38 +13,38 @@ from seldfuse.tune.errors import compute_errors, rank_active_tracks
 from seldfuse.tune.subsample import subsample
 
 MOST_CLIPS = 500
-"""A chain has three numbers a class; more clips than this would fit them no better."""
+"""A chain has three numbers a class; more clips than this would not fit them better."""
 
 
-def fit_smoothing(truth: Posterior, estimate: Posterior) -> SmoothSettings:
-    """Fit settings for the fields that are nearer to the truth when they are smoothed.
+def fit_smoothing(target: Posterior, estimate: Posterior) -> SmoothSettings:
+    """Fit settings for the fields that are nearer to the target when they are smoothed.
 
-    Networks that have a whole window give what smoothing would give; a chain on top of them counts their evidence
-    twice. Where the smoothed probabilities make the truth no likelier, or the smoothed errors are no smaller (in the
+    Networks that process a window at once give what smoothing would give; a chain on top of them counts their evidence
+    twice. Where the smoothed probabilities make the target no likelier, or the smoothed errors are no smaller (in the
     mean of squares), there are no settings.
     """
     clips = subsample(torch.ones(len(estimate.activity), dtype=torch.bool), MOST_CLIPS)
-    truth, estimate = (one.map(lambda value: value[clips]) for one in (truth, estimate))
-    active = rank_active_tracks(estimate, truth)
+    target, estimate = (one.map(lambda value: value[clips]) for one in (target, estimate))
+    active = rank_active_tracks(estimate, target)
     chain = fit_hmm(active, estimate.labels, estimate.activity)
     likelier = _negative_log_likelihood(
         smooth_posterior(estimate, SmoothSettings(chain)).activity, active
     ) < _negative_log_likelihood(estimate.activity, active)
     walks = {
-        name: _fit_walk(truth, estimate, name)
+        name: _fit_walk(target, estimate, name)
         for name in WALKED
-        if name in truth.provides and name in estimate.provides
+        if name in target.provides and name in estimate.provides
     }
     return SmoothSettings(chain if likelier else None, **walks)
 
 
-def _fit_walk(truth: Posterior, estimate: Posterior, name: str) -> RandomWalkSettings | None:
-    before = compute_errors(estimate, truth, name)
+def _fit_walk(target: Posterior, estimate: Posterior, name: str) -> RandomWalkSettings | None:
+    before = compute_errors(estimate, target, name)
     if before.isnan().all():
         return None
-    walk = fit_random_walk(truth, estimate, name)
+    walk = fit_random_walk(target, estimate, name)
     settings = SmoothSettings(direction=walk) if name == "direction" else SmoothSettings(distance=walk)
-    after = compute_errors(smooth_posterior(estimate, settings), truth, name)
+    after = compute_errors(smooth_posterior(estimate, settings), target, name)
     return walk if after.square().nanmean() < before.square().nanmean() else None
 
 

@@ -1,4 +1,4 @@
-"""What members said of all clips, and what was true: the material that fusion is fitted on."""
+"""Members' posteriors of all clips, and the targets: the data that fusion is fitted on."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +26,13 @@ VIEW = re.compile(r"_deg\d+_start\d+$")
 
 @dataclass(frozen=True)
 class TuningData:
-    """Posteriors of all clips, one batch for each member, and the truth, filled with silence to one length.
+    """Posteriors of all clips, one batch for each member, and the target, padded with silence to one length.
 
     `references` are the events as they were read, in plain rows; `recording` numbers each clip's recording.
     """
 
     members: Mapping[str, Posterior]
-    truth: Posterior
+    target: Posterior
     references: Sequence[Scene]
     recording: Int[Tensor, "clip"]
 
@@ -40,26 +40,26 @@ class TuningData:
     def from_folders(
         cls, members: Mapping[str, Posterior], references: Sequence[Events], names: Sequence[str]
     ) -> "TuningData":
-        """From what members say of all clips, the true events of each, and the clips' names."""
+        """Build from the members' posteriors of all clips, the reference events of each clip, and the clips' names."""
         frames = next(iter(members.values())).frames
-        truth = Posterior.concat([_truth(events, frames) for events in references])
-        return cls(members, truth, [to_rows(events) for events in references], _recordings(names))
+        target = Posterior.concat([_build_target(events, frames) for events in references])
+        return cls(members, target, [to_rows(events) for events in references], _recordings(names))
 
     def __len__(self) -> int:
         return len(self.references)
 
     def select_members(self, clips: Bool[Tensor, "clip"] | slice) -> dict[str, Posterior]:
-        """What members say of some of the clips."""
+        """Select some of the clips of every member."""
         return {name: posterior.map(lambda value: value[clips]) for name, posterior in self.members.items()}
 
     def take(self, chosen: Bool[Tensor, "clip"]) -> "TuningData":
-        """Some of the clips."""
-        kept = [scene for scene, wanted in zip(self.references, chosen.tolist(), strict=True) if wanted]
-        truth = self.truth.map(lambda value: value[chosen])
-        return TuningData(self.select_members(chosen), truth, kept, self.recording[chosen])
+        """Select some of the clips."""
+        references = [scene for scene, selected in zip(self.references, chosen.tolist(), strict=True) if selected]
+        target = self.target.map(lambda value: value[chosen])
+        return TuningData(self.select_members(chosen), target, references, self.recording[chosen])
 
     def sample_clips(self, clips: int, seed: int) -> "TuningData":
-        """Whole recordings drawn at random until there are so many clips; all, where there are no more."""
+        """Draw recordings with all their clips until there are so many clips; all, where there are no more."""
         if len(self) <= clips:
             return self
         sizes = self.recording.bincount()
@@ -69,51 +69,51 @@ class TuningData:
         return replace(part, recording=torch.searchsorted(drawn.sort().values, part.recording))
 
     def keep_scored(self, official: bool) -> Bool[Tensor, "clip frame"] | None:
-        """The frames that the challenge's scorer looks at; None where all count."""
+        """Mark the frames that the challenge's scorer counts; None where all count."""
         if not official:
             return None
-        frame = torch.arange(self.truth.frames)
-        sounding = (self.truth.activity > 0.5).any(-1).any(-1)
+        frame = torch.arange(self.target.frames)
+        sounding = (self.target.activity > 0.5).any(-1).any(-1)
         return frame < (sounding * frame).amax(-1, keepdim=True)
 
 
 def read_tuning_data(folders: Sequence[Path], reference: Path, warn: Callable[[str], None]) -> TuningData:
-    """As `read_members`, the names left out."""
+    """Read as `read_members` does, without the names."""
     return read_members(folders, reference, warn)[0]
 
 
 def read_members(
     folders: Sequence[Path], reference: Path, warn: Callable[[str], None]
 ) -> tuple[TuningData, Sequence[str]]:
-    """Members' folders and a folder of label files, paired by the clips' names, which are given, too.
+    """Read members' folders and a folder of label files, paired by the clips' names, which are returned, too.
 
-    A clip that a member or the reference lacks is left out, which `warn` hears of. Raises UsageError where a folder
+    A clip that a member or the reference lacks is left out, and `warn` is called. Raises UsageError where a folder
     holds nothing to read, or no clip is everywhere.
     """
-    truths = find_by_stem(reference)
-    said: list[Mapping[str, Posterior]] = []
+    label_files = find_by_stem(reference)
+    clips: list[Mapping[str, Posterior]] = []
     names: list[str] = []
     members = open_members(folders)
     left_out = 0
-    for heard in members.read_clips():
-        abstains = any(posterior.activity.isnan().all() for posterior in heard.posteriors.values())
-        if Path(heard.name).name in truths and not abstains:
-            said.append(heard.posteriors)
-            names.append(Path(heard.name).name)
+    for clip in members.read_clips():
+        abstains = any(posterior.activity.isnan().all() for posterior in clip.posteriors.values())
+        if Path(clip.name).name in label_files and not abstains:
+            clips.append(clip.posteriors)
+            names.append(Path(clip.name).name)
         else:
             left_out += 1
-    if not said:
+    if not clips:
         raise UsageError(f"expected clips that all members and the reference have, found none: {reference}")
     if left_out:
         warn(f"{left_out} clips were left out: a member or the reference lacks them")
-    references = [dcase.read_events(truths[name]) for name in names]
-    frames = max(posterior.frames for posteriors in said for posterior in posteriors.values())
-    batches = {member: Posterior.concat([_fill(one[member], frames) for one in said]) for member in members.files}
+    references = [dcase.read_events(label_files[name]) for name in names]
+    frames = max(posterior.frames for posteriors in clips for posterior in posteriors.values())
+    batches = {member: Posterior.concat([_fill(one[member], frames) for one in clips]) for member in members.files}
     return TuningData.from_folders(batches, references, names), names
 
 
 def _fill(posterior: Posterior, frames: int) -> Posterior:
-    """Silence at the end; the axis of frames is the second."""
+    """Pad with silence at the end; the axis of frames is the second."""
 
     def filled(value: Tensor) -> Tensor:
         return F.pad(value.float(), (0, 0) * (value.ndim - 2) + (0, frames - value.shape[1]))
@@ -121,15 +121,15 @@ def _fill(posterior: Posterior, frames: int) -> Posterior:
     return posterior.map(filled)
 
 
-def _truth(events: Events, frames: int) -> Posterior:
-    """On three tracks; what is more than that at once, or beyond the sound's end, is left out."""
+def _build_target(events: Events, frames: int) -> Posterior:
+    """Build the target on three tracks; what is more than that at once, or beyond the sound's end, is left out."""
     table = events.table[events.table["frame"] < frames]
     table = table[table.groupby(["frame", "cls"]).cumcount() < TRACKS]
-    said = build_vote_posterior(Events(table, events.labels, events.hop_s), frames, TRACKS)
-    blank = torch.full_like(said.activity, torch.nan)
-    direction = torch.full((*blank.shape, 3), torch.nan) if said.direction is None else said.direction
-    distance, onscreen = (blank if value is None else value for value in (said.distance, said.onscreen))
-    return Posterior(said.activity, direction, distance, onscreen, labels=said.labels, hop_s=said.hop_s)
+    votes = build_vote_posterior(Events(table, events.labels, events.hop_s), frames, TRACKS)
+    blank = torch.full_like(votes.activity, torch.nan)
+    direction = torch.full((*blank.shape, 3), torch.nan) if votes.direction is None else votes.direction
+    distance, onscreen = (blank if value is None else value for value in (votes.distance, votes.onscreen))
+    return Posterior(votes.activity, direction, distance, onscreen, labels=votes.labels, hop_s=votes.hop_s)
 
 
 def _recordings(names: Sequence[str]) -> Int[Tensor, "clip"]:

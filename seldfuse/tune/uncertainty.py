@@ -27,60 +27,64 @@ SMALLEST = 1e-6
 """Squared errors below this (of degrees, of logarithms) are none that anything could be learned from."""
 
 Moments = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""From the sum and the observations to the slope and the (negative) curvature of the log-likelihood of each cell."""
+"""From the sum and what was observed to the slope and the (negative) curvature of the log-likelihood of each cell."""
 
 
 def fit_uncertainty(
-    pooled: Posterior, evidence: UncertaintyInputs, truth: Posterior, activity: bool = True
+    pooled: Posterior, evidence: UncertaintyInputs, target: Posterior, activity: bool = True
 ) -> UncertaintySettings:
-    """Fit uncertainties of the fields that the posterior has, by maximum (quasi-)likelihood; `activity` where wanted.
+    """Fit uncertainty of the posterior's fields by maximum (quasi-)likelihood; that of the activity if `activity`.
 
     The probability is a logistic regression. The variance of an error is log-linear in the evidence and fitted by the
     quasi-likelihood of a gamma distribution (McCullagh & Nelder, Generalized Linear Models, 1989, ch. 8 and 10), so
     that it is the mean of the squares whatever the errors' distribution. Intervals are the quantiles of the errors in
     units of their standard deviation, which need not be those of a normal distribution.
     """
-    probability = _probability(pooled, evidence, truth) if activity else None
-    azimuth = _spread(pooled, evidence, truth, "direction", "azimuth_std_deg")
-    return UncertaintySettings(probability, azimuth, _spread(pooled, evidence, truth, "distance", "distance_log_std"))
+    activity_model = _probability(pooled, evidence, target) if activity else None
+    azimuth = _spread(pooled, evidence, target, "direction", "azimuth_std_deg")
+    return UncertaintySettings(
+        activity_model, azimuth, _spread(pooled, evidence, target, "distance", "distance_log_std")
+    )
 
 
-def _probability(pooled: Posterior, evidence: UncertaintyInputs, truth: Posterior) -> UncertaintyModel:
-    cells = _Cells.of(pooled, evidence, "azimuth_std_deg", pooled.activity > FAINTEST)
-    found = cells.fit(rank_active_tracks(pooled, truth), _logistic, torch.tensor([1.0, 0.0, 0.0, 0.0]))
+def _probability(pooled: Posterior, evidence: UncertaintyInputs, target: Posterior) -> UncertaintyModel:
+    cells = _Cells.from_posterior(pooled, evidence, "azimuth_std_deg", pooled.activity > FAINTEST)
+    found = cells.fit(rank_active_tracks(pooled, target), _logistic, torch.tensor([1.0, 0.0, 0.0, 0.0]))
     return cells.to_model(found, pooled, 1.0)
 
 
 def _spread(
-    pooled: Posterior, evidence: UncertaintyInputs, truth: Posterior, field: str, spread: str
+    pooled: Posterior, evidence: UncertaintyInputs, target: Posterior, field: str, spread: str
 ) -> UncertaintyModel | None:
-    if field not in pooled.provides or field not in truth.provides:
+    if field not in pooled.provides or field not in target.provides:
         return None
-    error = compute_errors(pooled, truth, field)
+    error = compute_errors(pooled, target, field)
     if error.isnan().all():
         return None
-    cells = _Cells.of(pooled, evidence, spread, ~error.isnan())
+    cells = _Cells.from_posterior(pooled, evidence, spread, ~error.isnan())
     square = error.square().clamp_min(SMALLEST)
     found = cells.fit(square, _gamma, torch.tensor([0.0, 0.0, 0.0, square.nanmean().log()]))
     model = cells.to_model(found, pooled, 0.5)
     width = (error[cells.where].abs() / (0.5 * cells.total(found)).exp().float()).sort().values
-    places = [min(len(width) - 1, round(level / 100 * len(width))) for level in LEVELS]
-    intervals = {str(level): round(float(width[place]), 3) for level, place in zip(LEVELS, places, strict=True)}
+    ranks = [min(len(width) - 1, round(level / 100 * len(width))) for level in LEVELS]
+    intervals = {str(level): round(float(width[rank]), 3) for level, rank in zip(LEVELS, ranks, strict=True)}
     return UncertaintyModel(**{**vars(model), "intervals": intervals})
 
 
 class _Cells:
-    """The cells that are fitted on: what predicts errors in each, and a one, as columns, and each cell's class.
+    """The cells that are fitted on: predictors of errors in each, and a one, as columns, and each cell's class.
 
     Numbers stand in this order: one for each column, then one for each class.
     """
 
-    def __init__(self, where: tuple[Tensor, ...], tells: Float[Tensor, "cell 3"], classes: int, typical: float) -> None:
+    def __init__(
+        self, where: tuple[Tensor, ...], predictors: Float[Tensor, "cell 3"], classes: int, typical: float
+    ) -> None:
         self.where, self.cls, self.classes, self.typical = where, where[2], classes, typical
-        self.columns = F.pad(tells, (0, 1), value=1.0).double()
+        self.columns = F.pad(predictors, (0, 1), value=1.0).double()
 
     @classmethod
-    def of(
+    def from_posterior(
         cls, pooled: Posterior, evidence: UncertaintyInputs, spread: str, chosen: Bool[Tensor, "clip frame cls track"]
     ) -> "_Cells":
         where = subsample(chosen, MOST_CELLS)

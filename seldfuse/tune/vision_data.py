@@ -1,4 +1,4 @@
-"""What was heard, what is true, and what detectors saw of many clips: the material that the correction is fitted on."""
+"""Posteriors by audio, targets and detections of many clips: the data that the correction is fitted on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ from seldfuse.vision.refine import ClipDetections
 
 @dataclass(frozen=True)
 class VisionTuningData:
-    """Clips of equal length: what was heard in them (a batch), what is true, and what each post-processor saw.
+    """Clips of equal length: their posterior by audio and their target (batches), and each detector's detections.
 
-    `references` are the true events in plain rows, `recording` numbers each clip's recording. `looks` holds one list
-    for each clip, with the post-processors by their names.
+    `references` are the reference events in plain rows, `recording` numbers each clip's recording. `detections` holds
+    one list for each clip, with one entry for each detector.
     """
 
     posterior: Posterior
-    truth: Posterior
+    target: Posterior
     references: Sequence[Scene]
     recording: Int[Tensor, "clip"]
     detections: Sequence[Sequence[ClipDetections]]
@@ -38,23 +38,23 @@ class VisionTuningData:
     interval_s: float
 
     def take(self, chosen: Bool[Tensor, "clip"]) -> "VisionTuningData":
-        """Some of the clips."""
-        kept = chosen.nonzero().squeeze(1).tolist()
+        """Select some of the clips."""
+        numbers = chosen.nonzero().squeeze(1).tolist()
         return replace(
             self,
             posterior=self.posterior.map(lambda value: value[chosen]),
-            truth=self.truth.map(lambda value: value[chosen]),
-            references=[self.references[clip] for clip in kept],
+            target=self.target.map(lambda value: value[chosen]),
+            references=[self.references[clip] for clip in numbers],
             recording=self.recording[chosen],
-            detections=[self.detections[clip] for clip in kept],
+            detections=[self.detections[clip] for clip in numbers],
         )
 
-    def select_looked_at(self) -> "VisionTuningData":
-        """The clips that some post-processor looked at."""
-        return self.take(torch.tensor([bool(looks) for looks in self.detections]))
+    def select_with_detections(self) -> "VisionTuningData":
+        """Select the clips with detections."""
+        return self.take(torch.tensor([bool(detections) for detections in self.detections]))
 
     def sample_unrelated(self) -> "VisionTuningData":
-        """The same with the pictures of the clip after."""
+        """Replace each clip's detections by those of the clip after."""
         return replace(self, detections=[*self.detections[1:], *self.detections[:1]])
 
     def clip(self, number: int) -> Posterior:
@@ -69,42 +69,47 @@ def read_vision_data(
     fov_deg: float,
     warn: Callable[[str], None],
 ) -> VisionTuningData:
-    """Members' folders of posteriors, merged; label files; and what `seldfuse run --post` kept in `out/detections`.
+    """Read and merge members' posteriors; read label files, and what `seldfuse run --post` stored in `out/detections`.
 
-    A clip that a member or the reference lacks, or that no detector looked at, is left out, which `warn` hears of.
-    Raises UsageError where nothing fits together, or detectors looked at different numbers of pictures a second.
+    A clip that a member or the reference lacks, or that has no detections, is left out, and `warn` is called. Raises
+    UsageError where nothing fits together, or detectors ran at different numbers of pictures a second.
     """
-    material, names = read_members(folders, reference, warn)
-    kept = _read_kept(detections)
-    pooled, evidence = pool_all(material, fusion)
-    said = fusion.uncertainty.apply(pooled, evidence)
+    data, names = read_members(folders, reference, warn)
+    stored = _list_stored(detections)
+    pooled, evidence = pool_all(data, fusion)
+    posterior = fusion.uncertainty.apply(pooled, evidence)
     records = [
-        [(post, read_detections(files[name])) for post, files in kept.items() if name in files] for name in names
+        [(detector, read_detections(files[name])) for detector, files in stored.items() if name in files]
+        for name in names
     ]
     rates_hz = {float(record.key["rate_hz"]) for clip in records for _, record in clip}
     if not rates_hz:
-        raise UsageError(f"expected what was seen in the clips of {reference}, found it of other clips: {detections}")
+        raise UsageError(f"expected detections of the clips of {reference}, found those of other clips: {detections}")
     if len(rates_hz) > 1:
-        told = " and ".join(f"{rate_hz:g}" for rate_hz in sorted(rates_hz))
-        raise UsageError(f"detectors looked {told} times a second; fit to one --detector-fps: {detections}")
+        rates = " and ".join(f"{rate_hz:g}" for rate_hz in sorted(rates_hz))
+        raise UsageError(f"detectors ran at {rates} pictures a second; fit to one --detector-fps: {detections}")
     (rate_hz,) = rates_hz
-    looks = [[_detect(post, record, rate_hz) for post, record in clip] for clip in records]
+    clip_detections = [[_detect(detector, record, rate_hz) for detector, record in clip] for clip in records]
     camera = Camera(horizontal_fov_deg=fov_deg)
-    scenes = VisionTuningData(said, material.truth, material.references, material.recording, looks, camera, 1 / rate_hz)
-    if unseen := sum(not clip for clip in looks):
-        warn(f"{unseen} clips were left out: no detector looked at them")
-    return scenes.select_looked_at()
+    scenes = VisionTuningData(
+        posterior, data.target, data.references, data.recording, clip_detections, camera, 1 / rate_hz
+    )
+    if without := sum(not clip for clip in clip_detections):
+        warn(f"{without} clips were left out: they have no detections")
+    return scenes.select_with_detections()
 
 
-def _read_kept(folder: Path) -> dict[str, dict[str, Path]]:
-    """Files by post-processor and clip. Raises UsageError where there are none."""
+def _list_stored(folder: Path) -> dict[str, dict[str, Path]]:
+    """List files by detector and clip. Raises UsageError where there are none."""
     found = {
-        place.name: {path.name.removesuffix(SUFFIX): path for path in list_files(place, f"*{SUFFIX}")}
-        for place in (list_folders(folder) if folder.is_dir() else [])
+        detector_folder.name: {
+            path.name.removesuffix(SUFFIX): path for path in list_files(detector_folder, f"*{SUFFIX}")
+        }
+        for detector_folder in (list_folders(folder) if folder.is_dir() else [])
     }
     if not any(found.values()):
         raise UsageError(
-            f"expected the detections that `seldfuse run --post … -o out` keeps in out/detections, found none: {folder}"
+            f"expected detections that `seldfuse run --post … -o out` stores in out/detections, found none: {folder}"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The weight of each member, field by field and class by class."""
+"""Weights of members, field by field and class by class."""
 
 from collections.abc import Mapping
 
@@ -14,66 +14,66 @@ from seldfuse.tune.shrinkage import SHRINKAGE_FRAMES
 from seldfuse.tune.subsample import subsample
 
 LEAST_VARIANCE = {"direction": 2.0**2, "distance": 0.1**2}
-"""No member is trusted beyond 2° and a tenth of the distance."""
+"""No member's error counts as smaller than 2° or a tenth of the distance."""
 AUDIBLE = 0.05
-"""Where no member's activity exceeds this, none is judged."""
+"""Cells in which no member's activity exceeds this are not compared."""
 MOST_CELLS = 400_000
 ROUNDS = 40
 
 
-def fit_weights(members: Mapping[str, Posterior], truth: Posterior) -> dict[str, dict[str, ClassValues]]:
+def fit_weights(members: Mapping[str, Posterior], target: Posterior) -> dict[str, dict[str, ClassValues]]:
     """Fit weights by member, field and class, of the mean 1 in each field and class.
 
     Those of direction and distance are one over the mean squared error, of azimuth and of the logarithm of the
-    distance. Those of activity and on-screen are the shares of a linear pool under which the truth is likeliest (found
+    distance. Those of activity and on-screen are the shares of a linear pool under which the target is likeliest (found
     by expectation maximisation: Dempster, Laird & Rubin, J. R. Stat. Soc. B 39(1), 1977). In each, a class is joined
     by `SHRINKAGE_FRAMES` frames of all classes.
     """
     found: dict[str, dict[str, ClassValues]] = {name: {} for name in members}
     for field in ("activity", "direction", "distance", "onscreen"):
-        if field not in truth.provides:
+        if field not in target.provides:
             continue
-        givers = {name: posterior for name, posterior in members.items() if field in posterior.provides}
-        if len(givers) < 2:
+        providers = {name: posterior for name, posterior in members.items() if field in posterior.provides}
+        if len(providers) < 2:
             continue
         if field in LEAST_VARIANCE:
-            worth = torch.stack([1.0 / _variance(posterior, truth, field) for posterior in givers.values()])
+            worth = torch.stack([1.0 / _variance(posterior, target, field) for posterior in providers.values()])
         else:
-            worth = _solve_shares(*_chances(list(givers.values()), truth, field), len(truth.labels))
-        names = truth.labels.names
-        for name, row in zip(givers, worth / worth.mean(0), strict=True):
+            worth = _solve_shares(*_chances(list(providers.values()), target, field), len(target.labels))
+        names = target.labels.names
+        for name, row in zip(providers, worth / worth.mean(0), strict=True):
             found[name][field] = dict(zip(names, (round(value, 3) for value in row.tolist()), strict=True))
     return found
 
 
-def _variance(estimate: Posterior, truth: Posterior, field: str) -> Float[Tensor, "cls"]:
-    error = compute_errors(estimate, truth, field)
+def _variance(estimate: Posterior, target: Posterior, field: str) -> Float[Tensor, "cls"]:
+    error = compute_errors(estimate, target, field)
     squares = error.square().nansum((0, 1, 3))
     frames = (~error.isnan()).sum((0, 1, 3))
     mean = squares.sum() / frames.sum().clamp_min(1)
     return ((squares + SHRINKAGE_FRAMES * mean) / (frames + SHRINKAGE_FRAMES)).clamp_min(LEAST_VARIANCE[field])
 
 
-def _chances(members: list[Posterior], truth: Posterior, field: str) -> tuple[Float[Tensor, "member cell"], Tensor]:
-    """Select the probability that each member gave to the truth, and the class of each cell.
+def _chances(members: list[Posterior], target: Posterior, field: str) -> tuple[Float[Tensor, "member cell"], Tensor]:
+    """Compute the probability that each member gave to the target, and the class of each cell.
 
-    A cell is a class of a frame; of its tracks the loudest counts. On-screen is judged where one source is active.
+    A cell is a class of a frame, of whose tracks the loudest counts. On-screen is compared where one source sounds.
     """
     most = torch.stack([member.activity.amax(-1) for member in members])
-    sounds = (truth.activity > 0.5).sum(-1)
-    judged = (most.nan_to_num() > AUDIBLE).any(0) & ~most.isnan().any(0)
-    estimate, true = most, sounds > 0
+    sounds = (target.activity > 0.5).sum(-1)
+    compared = (most.nan_to_num() > AUDIBLE).any(0) & ~most.isnan().any(0)
+    estimate, positive = most, sounds > 0
     if field == "onscreen":
-        assert truth.onscreen is not None
+        assert target.onscreen is not None
         given = [member.onscreen for member in members if member.onscreen is not None]
         estimate = torch.stack(
             [take_loudest_track(value, member) for value, member in zip(given, members, strict=True)]
         )
-        only = truth.onscreen.gather(-1, (truth.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
-        judged, true = judged & (sounds == 1) & ~only.isnan() & ~estimate.isnan().any(0), only > 0.5
-    where = subsample(judged, MOST_CELLS)
+        only = target.onscreen.gather(-1, (target.activity > 0.5).int().argmax(-1, keepdim=True)).squeeze(-1)
+        compared, positive = compared & (sounds == 1) & ~only.isnan() & ~estimate.isnan().any(0), only > 0.5
+    where = subsample(compared, MOST_CELLS)
     chance = estimate.movedim(0, -1)[where].T
-    return torch.where(true[where], chance, 1 - chance).clamp(ODDS_EPSILON, 1.0), where[2]
+    return torch.where(positive[where], chance, 1 - chance).clamp(ODDS_EPSILON, 1.0), where[2]
 
 
 def _solve_shares(chance: Float[Tensor, "member cell"], cls: Tensor, classes: int) -> Float[Tensor, "member cls"]:

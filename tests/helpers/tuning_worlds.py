@@ -1,4 +1,4 @@
-"""Members whose errors are known, beside the truth: what tuning is tried on."""
+"""Members whose errors are known, and the target: what tuning is tried on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +17,8 @@ from seldfuse.tune.tuning_data import TuningData
 FRAMES = 20
 
 
-def truth_of(clips: int, seed: int, share: float = 0.3) -> Posterior:
-    """Each class sounds in a stretch of ten frames of some clips, from one place."""
+def draw_target(clips: int, seed: int, share: float = 0.3) -> Posterior:
+    """Each class sounds in a stretch of ten frames of some clips, from one direction."""
     rng = np.random.default_rng(seed)
     activity = torch.zeros(clips, FRAMES, 13, 3)
     azimuth_deg = torch.zeros_like(activity)
@@ -29,35 +29,37 @@ def truth_of(clips: int, seed: int, share: float = 0.3) -> Posterior:
     return Posterior(activity, direction_from_azimuth(azimuth_deg), 2.0 * torch.ones_like(activity))
 
 
-def said_of(truth: Posterior, seed: int, error_deg: float, temperature: float = 1.0, bias: float = 0.0) -> Posterior:
+def draw_estimate(
+    target: Posterior, seed: int, error_deg: float, temperature: float = 1.0, bias: float = 0.0
+) -> Posterior:
     """A member that is right on average once its log-odds are divided by `temperature` and joined by `bias`."""
     generator = torch.Generator().manual_seed(seed)
-    sounds = truth.activity[..., :1]
+    sounds = target.activity[..., :1]
     shape = sounds.shape
     # Log-odds of a normal distribution per state, which logistic regression fits exactly: N(±2, 2²) has odds e^x.
     evidence = (2 * sounds - 1) * 2.0 + 2.0 * torch.randn(shape, generator=generator)
     prior = torch.logit(sounds.mean())
     log_odds = (evidence + prior - bias) * temperature
     wrong_deg = error_deg * torch.randn(shape, generator=generator)
-    azimuth_deg = torch.rad2deg(torch.atan2(truth.direction[..., :1, 1], truth.direction[..., :1, 0])) + wrong_deg
+    azimuth_deg = torch.rad2deg(torch.atan2(target.direction[..., :1, 1], target.direction[..., :1, 0])) + wrong_deg
     return Posterior(log_odds.sigmoid(), direction_from_azimuth(azimuth_deg), 2.0 * torch.ones(shape))
 
 
-def material(clips: int = 120, seed: int = 0) -> TuningData:
-    truth = truth_of(clips, seed)
-    members = {"sharp": said_of(truth, 1, 6.0, 0.4, 1.5), "blunt": said_of(truth, 2, 25.0, 0.4, 1.5)}
-    return TuningData(members, truth, [to_rows(events) for events in decode_events(truth)], torch.arange(clips) // 2)
+def draw_data(clips: int = 120, seed: int = 0) -> TuningData:
+    target = draw_target(clips, seed)
+    members = {"sharp": draw_estimate(target, 1, 6.0, 0.4, 1.5), "blunt": draw_estimate(target, 2, 25.0, 0.4, 1.5)}
+    return TuningData(members, target, [to_rows(events) for events in decode_events(target)], torch.arange(clips) // 2)
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     """Two members and a reference of sixty challenge clips, two to a recording."""
-    given = material(60)
-    for clip, events in enumerate(decode_events(given.truth)):
+    data = draw_data(60)
+    for clip, events in enumerate(decode_events(data.target)):
         name = f"fold4_room1_mix{clip // 2:03}_deg{clip % 2:03}_start0000"
         write_events(replace(events, table=events.table.assign(onscreen=0.0)), tmp_path / "reference" / f"{name}.csv")
-        for member, said in given.members.items():
-            one = said.map(lambda value, clip=clip: value[clip : clip + 1])
+        for member, posterior in data.members.items():
+            one = posterior.map(lambda value, clip=clip: value[clip : clip + 1])
             (tmp_path / member).mkdir(exist_ok=True)
             one.save(tmp_path / member / f"{name}.safetensors")
     return tmp_path

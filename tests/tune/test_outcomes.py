@@ -51,53 +51,53 @@ def by_cell(found: OutcomeRows, active: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("criterion", ["f20_1", "f20_1_on", "f20", "f1", "f_class"])
 @pytest.mark.parametrize("tracks", [1, 2, 3])
-def test_every_threshold_scores_what_the_scorer_says(criterion, tracks: int) -> None:
-    said, truth = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)
-    found = compute_outcomes(said, truth, limits_of(criterion))
-    references = decode_events(truth, DecodeSettings(unify_angle_deg=0.0))
+def test_every_threshold_scores_as_the_scorer_counts(criterion, tracks: int) -> None:
+    estimate, target = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)
+    found = compute_outcomes(estimate, target, limits_of(criterion))
+    references = decode_events(target, DecodeSettings(unify_angle_deg=0.0))
     for threshold in (FAINTEST, 0.3, 0.6, 0.9):
         counts = count_matches(
-            references, decode_events(said, DecodeSettings(threshold=threshold)), mode="strict"
+            references, decode_events(estimate, DecodeSettings(threshold=threshold)), mode="strict"
         ).sum_clips()
         got = compute_f(by_cell(found, found.activity > threshold).sum(1))
         assert np.allclose(got, score_classes(counts)[criterion], atol=1e-6)
 
 
 def test_what_is_alone_has_the_first_of_equals_as_with_the_scorer() -> None:
-    said, truth = posterior(3, 1, 1.0, direction=None), posterior(3, 2, 0.6, hard=True)
-    said.activity[..., [0, 2]] = 0.0  # the second track alone speaks, of no direction: every source is as near
-    found = compute_outcomes(said, truth, limits_of("f1"))
+    estimate, target = posterior(3, 1, 1.0, direction=None), posterior(3, 2, 0.6, hard=True)
+    estimate.activity[..., [0, 2]] = 0.0  # the second track alone is active, without direction: every source is as near
+    found = compute_outcomes(estimate, target, limits_of("f1"))
     counts = count_matches(
-        decode_events(truth, DecodeSettings(unify_angle_deg=0.0)), decode_events(said), mode="strict"
+        decode_events(target, DecodeSettings(unify_angle_deg=0.0)), decode_events(estimate), mode="strict"
     ).sum_clips()
     assert found.from_data(found.activity > 0.5)[0].sum() == counts.hits["f1"].sum() > 0
 
 
 def test_a_limit_on_what_is_unknown_is_passed_by_none() -> None:
-    truth = posterior(3, 2, 0.3, hard=True)
+    target = posterior(3, 2, 0.3, hard=True)
     for field, criterion in (("direction", "f20"), ("distance", "f1"), ("onscreen", "f20_1_on")):
-        said = posterior(2, 1, 1.0, **{field: None})
-        assert compute_outcomes(said, truth, limits_of(criterion)).hits.sum() == 0
-        assert compute_outcomes(said, truth, limits_of("f_class")).hits.sum() > 0
+        estimate = posterior(2, 1, 1.0, **{field: None})
+        assert compute_outcomes(estimate, target, limits_of(criterion)).hits.sum() == 0
+        assert compute_outcomes(estimate, target, limits_of("f_class")).hits.sum() > 0
 
 
 def test_frames_that_are_not_scored_have_no_outcome() -> None:
-    said, truth = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
+    estimate, target = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
     scored = torch.zeros(6, 12, dtype=torch.bool)
     scored[:4, 3:] = True
-    part = compute_outcomes(said, truth, limits_of("f20_1"), scored=scored)
-    whole = compute_outcomes(said.map(lambda t: t[:4, 3:]), truth.map(lambda t: t[:4, 3:]), limits_of("f20_1"))
-    of_part, of_whole = (by_cell(found, found.activity > 0.4) for found in (part, whole))
-    assert torch.equal(of_part[:, :4], of_whole[:, :4])
-    assert of_part[:, 4:].sum() == 0
+    masked = compute_outcomes(estimate, target, limits_of("f20_1"), scored=scored)
+    of_scored = compute_outcomes(estimate.map(lambda t: t[:4, 3:]), target.map(lambda t: t[:4, 3:]), limits_of("f20_1"))
+    counts_masked, counts_of_scored = (by_cell(found, found.activity > 0.4) for found in (masked, of_scored))
+    assert torch.equal(counts_masked[:, :4], counts_of_scored[:, :4])
+    assert counts_masked[:, 4:].sum() == 0
 
 
-def test_rows_are_those_in_which_something_is_heard_or_true() -> None:
-    said, truth = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
-    said.activity[:, :, 4:] = 0.01
-    truth.activity[:, :, 4:] = 0.0
-    truth.activity[2, 5, 7, 0] = 1.0
-    found = compute_outcomes(said, truth, limits_of("f20_1"))
+def test_rows_are_those_in_which_a_class_is_detected_or_in_the_target() -> None:
+    estimate, target = posterior(2, 1, 1.0), posterior(3, 2, 0.3, hard=True)
+    estimate.activity[:, :, 4:] = 0.01
+    target.activity[:, :, 4:] = 0.0
+    target.activity[2, 5, 7, 0] = 1.0
+    found = compute_outcomes(estimate, target, limits_of("f20_1"))
     rows = set(zip(found.clip.tolist(), found.cls.tolist(), strict=True))
     assert rows == {(clip, cls) for clip in range(6) for cls in range(4)} | {(2, 7)}
     some = found.take(found.cls == 7)

@@ -1,4 +1,4 @@
-"""How far eyes are believed: what was put in is found, and what was kept is read."""
+"""The reliability of detectors: what was put in is found, and stored detections are read."""
 
 import json
 import tomllib
@@ -30,20 +30,20 @@ from seldfuse.vision.settings import VisionSettings
 CLIPS, FRAMES = 60, 20
 BELL = DCASE2025.index("bell")
 RULES = Rules({"bell": Rule(("bell",))})
-RECALL, UNRELATED, OFF_DEG, HEARD_DEG = 0.7, 0.4, 1.0, 12.0
+RECALL, UNRELATED, OFF_DEG, AUDIO_DEG = 0.7, 0.4, 1.0, 12.0
 CAMERA = Camera()
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third of the trials find nearly the same."""
     monkeypatch.setattr("seldfuse.tune.vision.STEPS", 30)
 
 
 def world(seed: int = 0) -> VisionTuningData:
-    """A bell in each clip, half of them in the picture, of which `RECALL` are seen; and others that do not ring.
+    """A bell in each clip, half of them in the picture, of which `RECALL` are detected; and others that do not ring.
 
-    What is called on-screen tells nothing; what is seen has to.
+    The predicted on-screen flags are uninformative; detections are not.
     """
     rng = np.random.default_rng(seed)
     onscreen = rng.random(CLIPS) < 0.5
@@ -55,24 +55,24 @@ def world(seed: int = 0) -> VisionTuningData:
 
     activity = torch.zeros(shape)
     activity[:, :, BELL] = 0.9
-    heard_deg = filled(true_deg + rng.normal(0.0, HEARD_DEG, CLIPS))
-    said = Posterior(
-        activity, direction_from_azimuth(heard_deg), filled(np.full(CLIPS, 2.0)), filled(np.full(CLIPS, 0.5))
+    audio_deg = filled(true_deg + rng.normal(0.0, AUDIO_DEG, CLIPS))
+    posterior = Posterior(
+        activity, direction_from_azimuth(audio_deg), filled(np.full(CLIPS, 2.0)), filled(np.full(CLIPS, 0.5))
     )
-    truth = Posterior(
-        activity.round(), direction_from_azimuth(filled(true_deg)), said.distance, filled(onscreen.astype(float))
+    target = Posterior(
+        activity.round(), direction_from_azimuth(filled(true_deg)), posterior.distance, filled(onscreen.astype(float))
     )
-    looks = [[look(_places(rng, *one))] for one in zip(onscreen.tolist(), true_deg.tolist(), strict=True)]
-    references = [to_rows(events) for events in decode_events(truth)]
-    return VisionTuningData(said, truth, references, torch.arange(CLIPS), looks, CAMERA, 0.5)
+    detections = [[detect(_draw_azimuths(rng, *one))] for one in zip(onscreen.tolist(), true_deg.tolist(), strict=True)]
+    references = [to_rows(events) for events in decode_events(target)]
+    return VisionTuningData(posterior, target, references, torch.arange(CLIPS), detections, CAMERA, 0.5)
 
 
-def _places(rng: np.random.Generator, onscreen: bool, true_deg: float) -> list[float]:
+def _draw_azimuths(rng: np.random.Generator, onscreen: bool, true_deg: float) -> list[float]:
     own = [true_deg + rng.normal(0.0, OFF_DEG)] if onscreen and rng.random() < RECALL else []
     return [*own, *rng.uniform(-50.0, 50.0, rng.poisson(UNRELATED))]
 
 
-def look(azimuths_deg: list[float]) -> ClipDetections:
+def detect(azimuths_deg: list[float]) -> ClipDetections:
     rows = []
     for time_s in np.arange(4) / 2.0:
         for azimuth_deg in azimuths_deg:
@@ -83,21 +83,21 @@ def look(azimuths_deg: list[float]) -> ClipDetections:
 
 def test_what_can_be_counted_is_counted() -> None:
     settings = fit_settings(world(), VisionSettings())
-    sight = settings.detectors["gdino@fake"]
-    assert sight.recall["bell"] == pytest.approx(RECALL, abs=0.15)
-    assert sight.distractors_per_frame["bell"] == pytest.approx(UNRELATED, abs=0.2)
-    assert sight.azimuth_std_deg["bell"] == pytest.approx(OFF_DEG, abs=0.8)
-    assert settings.audio_azimuth_std_deg["bell"] == pytest.approx(HEARD_DEG, abs=2.5)
-    # Half of all bells are in the picture, and nearly all are heard inside of it.
+    reliability = settings.detectors["gdino@fake"]
+    assert reliability.recall["bell"] == pytest.approx(RECALL, abs=0.15)
+    assert reliability.distractors_per_frame["bell"] == pytest.approx(UNRELATED, abs=0.2)
+    assert reliability.azimuth_std_deg["bell"] == pytest.approx(OFF_DEG, abs=0.8)
+    assert settings.audio_azimuth_std_deg["bell"] == pytest.approx(AUDIO_DEG, abs=2.5)
+    # Half of all bells are in the picture, and the azimuths of nearly all are inside of it.
     assert settings.onscreen_prior == pytest.approx(0.55, abs=0.12)
 
 
-def test_pictures_that_tell_are_believed_and_pictures_of_anything_are_not() -> None:
-    good, blind = world(), world()
+def test_informative_pictures_move_the_posterior_and_pictures_of_other_clips_do_not() -> None:
+    good, shuffled = world(), world()
     rng = np.random.default_rng(1)
-    blind = replace(blind, detections=[blind.detections[clip] for clip in rng.permutation(CLIPS)])
+    shuffled = replace(shuffled, detections=[shuffled.detections[clip] for clip in rng.permutation(CLIPS)])
     moved = []
-    for scenes in (good, blind):
+    for scenes in (good, shuffled):
         onscreen = correct_all(scenes, fit_settings(scenes, VisionSettings())).onscreen
         assert onscreen is not None
         moved.append(float((onscreen[:, :, BELL] - 0.5).abs().mean()))
@@ -105,26 +105,26 @@ def test_pictures_that_tell_are_believed_and_pictures_of_anything_are_not() -> N
     assert moved[1] < moved[0] / 2
 
 
-def test_what_is_fitted_is_worth_it_on_clips_that_it_has_not_seen() -> None:
+def test_what_is_fitted_pays_on_clips_that_were_not_fitted_to() -> None:
     fitted = fit_vision(world(), VisionSettings(), DecodeSettings(), 2)
-    heard, blind = (
+    uncorrected, cross_validated = (
         float(counts.sums["onscreen_right"].sum()) for counts in (fitted.uncorrected, fitted.cross_validated)
     )
     pairs = float(fitted.uncorrected.pairs.sum())
-    assert heard / pairs == pytest.approx(0.5, abs=0.15)
-    assert blind / pairs > heard / pairs + 0.1
+    assert uncorrected / pairs == pytest.approx(0.5, abs=0.15)
+    assert cross_validated / pairs > uncorrected / pairs + 0.1
 
 
 def written(root: Path, rate_hz: float = 2.0) -> list[str]:
     """The same world as folders: posteriors, labels, and what a run keeps. Gives the command's arguments."""
     scenes = world()
-    for clip, (looked,) in enumerate(scenes.detections):
+    for clip, (clip_detections,) in enumerate(scenes.detections):
         name = f"fold1_room1_mix{clip:03}_deg000_start0000"
         scenes.clip(clip).save(root / "posteriors" / "sce" / f"{name}.safetensors")
-        (events,) = decode_events(scenes.truth.map(lambda value, clip=clip: value[clip : clip + 1]))
+        (events,) = decode_events(scenes.target.map(lambda value, clip=clip: value[clip : clip + 1]))
         write_events(events, root / "labels" / f"{name}.csv")
         key = {"content": "x", "looks_with": "fake 1", "after": [], "rate_hz": rate_hz}
-        memory = CachedDetections(looked.detections, frozenset(range(4)), (640, 360))
+        memory = CachedDetections(clip_detections.detections, frozenset(range(4)), (640, 360))
         save_detections(
             root / "detections" / "gdino@fake" / f"{name}.detections.parquet", DetectionFile(memory, key, RULES)
         )
@@ -150,10 +150,10 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path, monkeypatch: pytest
     folders, labels, detections = [Path(arguments[2])], Path(arguments[4]), Path(arguments[6])
     notes: list[str] = []
 
-    def scenes(seen: Path) -> VisionTuningData:
-        return read_vision_data(folders, labels, seen, FusionSettings(), 100.0, notes.append)
+    def scenes(folder: Path) -> VisionTuningData:
+        return read_vision_data(folders, labels, folder, FusionSettings(), 100.0, notes.append)
 
-    with pytest.raises(UsageError, match=r"expected the detections that `seldfuse run --post … -o out` keeps"):
+    with pytest.raises(UsageError, match=r"expected detections that `seldfuse run --post … -o out` stores"):
         scenes(tmp_path / "nowhere")
     path = next(detections.rglob("*mix003*.parquet"))
     path.with_suffix(".json").write_text("{}")
@@ -161,8 +161,8 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path, monkeypatch: pytest
         scenes(detections)
     path.unlink()
     assert len(scenes(detections).references) == CLIPS - 1
-    assert notes == ["1 clips were left out: no detector looked at them"]
+    assert notes == ["1 clips were left out: they have no detections"]
     other = written(tmp_path / "slow", rate_hz=1.0)
     next(detections.rglob("*mix004*.json")).write_text(next(Path(other[6]).rglob("*mix004*.json")).read_text())
-    with pytest.raises(UsageError, match=r"detectors looked 1 and 2 times a second; fit to one --detector-fps"):
+    with pytest.raises(UsageError, match=r"detectors ran at 1 and 2 pictures a second; fit to one --detector-fps"):
         scenes(detections)
