@@ -608,3 +608,11 @@ def test_folders_that_cannot_be_fused_are_refused(folders: list[str], message: s
         (tmp_path / name / "c.csv").write_text("frame,class,source,azimuth,distance,onscreen\n")
     assert call("fuse", *(str(tmp_path / name) for name in folders), "-o", str(tmp_path / "o")) == 2
     assert message in capsys.readouterr().err
+
+
+def test_features_are_those_of_the_registry_that_is_given() -> None:
+    registry = load_registry()
+    without = Registry(tuple(entry for entry in registry.entries if entry.value.name != "logmel"))
+    pipeline = Pipeline("baseline", device="cpu", registry=without)
+    with pytest.raises(PluginError, match="there is no feature 'logmel'"):
+        pipeline("@demo")

@@ -93,7 +93,7 @@ class PluginFailure:
         return "; ".join(part for part in (self.cause, self.remedy) if part)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registry:
     """Everything that plugins registered, and everything that failed on the way.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.load import load_reference
+from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.values import Encoder, Feature
 from seldfuse.core.clip_batch import ClipBatch, FeatureFunction
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
@@ -18,16 +19,16 @@ EncodeLogmel = Callable[[Tensor], Tensor]
 """From log-mel spectrograms `(batch, 2, time, mel)` to tokens `(batch, frame, token, channel)`."""
 
 
-def find_function(name: str) -> FeatureFunction:
+def find_function(name: str, registry: Registry | None = None) -> FeatureFunction:
     """Find the function that computes a feature, or the tokens of an encoder of log-mel spectrograms.
 
     Raises PluginError where there is none, and CheckpointError where the encoder's weights are missing.
     """
-    registry = load_registry()
+    registry = registry or load_registry()
     typed = name.partition("@")[0]
     encoder = next((entry.value for entry in registry.encoders.values() if entry.matches(typed)), None)
     if encoder is not None and encoder.input == "logmel":
-        return lambda batch: _encode(_load_encoder(name, str(batch.device)), batch)
+        return lambda batch: _encode(_load_encoder(name, str(batch.device), registry), batch)
     return load_reference(registry.find(Feature, name).value.compute)  # type: ignore[no-any-return]
 
 
@@ -35,6 +36,7 @@ def make_batch(
     audio: Float[Tensor, "batch 2 sample"],
     tokens: Mapping[str, Tensor] | None = None,
     encoders: Mapping[str, EncodeLogmel] = MappingProxyType({}),
+    registry: Registry | None = None,
 ) -> ClipBatch:
     """Make a batch that computes any feature of the catalogue, and tokens of log-mel spectrograms.
 
@@ -42,7 +44,7 @@ def make_batch(
     """
 
     def find(name: str) -> FeatureFunction:
-        return partial(_encode, encoders[name]) if name in encoders else find_function(name)
+        return partial(_encode, encoders[name]) if name in encoders else find_function(name, registry)
 
     return ClipBatch(audio, find, tokens)
 
@@ -52,7 +54,7 @@ def _encode(encode: EncodeLogmel, batch: ClipBatch) -> Float[Tensor, "batch fram
 
 
 @lru_cache(maxsize=4)
-def _load_encoder(reference: str, device: str) -> EncodeLogmel:
+def _load_encoder(reference: str, device: str, registry: Registry) -> EncodeLogmel:
     name, _, weights = reference.partition("@")
-    load = load_reference(load_registry().find(Encoder, name).value.load)
+    load = load_reference(registry.find(Encoder, name).value.load)
     return load(weights or None, torch.device(device)).encode  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from seldfuse.catalogue.models import BackendModel
+from seldfuse.catalogue.registry import Registry
 from seldfuse.core.clip import Clip
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.grid import SAMPLE_RATE_HZ, WINDOW_FRAMES
@@ -52,7 +53,8 @@ class LoadedBackends:
     """Loaded backends by instance name, what they need, and where they compute.
 
     `encoders`, by the references by which backends ask for their tokens, encode each window once for all backends;
-    `token_cache` holds tokens of former runs.
+    `token_cache` holds tokens of former runs; features are those of `registry`, of all that is installed where it is
+    None.
     """
 
     backends: Mapping[str, BackendModel]
@@ -60,6 +62,7 @@ class LoadedBackends:
     device: torch.device
     encoders: Mapping[str, LoadedEncoder] = field(default_factory=dict)
     token_cache: TokenCache | None = None
+    registry: Registry | None = None
 
 
 def infer_clips(
@@ -185,7 +188,7 @@ def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> d
         for name, encoder in backends.encoders.items()
         if isinstance(encoder.model, LogmelEncoderModel) and encoder.value.input == "logmel"
     }
-    features = make_batch(audio, tokens, by_logmel)
+    features = make_batch(audio, tokens, by_logmel, backends.registry)
     with stats.measure("features"):
         for name in backends.features:
             features[name]

@@ -40,9 +40,8 @@ def load_backends(
     place = resolve_device(device)
     models = {request.instance: request.load(place) for request in requests}
     features = tuple(dict.fromkeys(name for model in models.values() for name in model.features))
-    return LoadedBackends(
-        models, features, place, load_encoders(models, place, registry), TokenCache(cache_folder() / EMBEDDINGS)
-    )
+    cache = TokenCache(cache_folder() / EMBEDDINGS)
+    return LoadedBackends(models, features, place, load_encoders(models, place, registry), cache, registry)
 
 
 def find_requests(backends: str | Sequence[str | BackendRequest], registry: Registry) -> tuple[BackendRequest, ...]:
