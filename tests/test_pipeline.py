@@ -613,6 +613,6 @@ def test_folders_that_cannot_be_fused_are_refused(folders: list[str], message: s
 def test_features_are_those_of_the_registry_that_is_given() -> None:
     registry = load_registry()
     without = Registry(tuple(entry for entry in registry.entries if entry.value.name != "logmel"))
-    pipeline = Pipeline("baseline", device="cpu", registry=without)
+    pipeline = seldfuse.Pipeline("baseline", device="cpu", registry=without)
     with pytest.raises(PluginError, match="there is no feature 'logmel'"):
         pipeline("@demo")
