@@ -27,7 +27,7 @@ from seldfuse.encoders.models import AudioEncoderModel, ImageEncoderModel
 from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_tokens, map_tokens
 from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
-from seldfuse.features.stack import find_channel_slices, stack_features
+from seldfuse.features.stack import find_channel_slices, find_feature, stack_features
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.digest import hash_text
 from seldfuse.synth.draw import SceneIngredients, draw_scene
@@ -76,8 +76,8 @@ class SceneSupply:
     """What the scenes of a bank are made from; `folder` stores them for others who draw from the same.
 
     `encoders` compute on `encoder_device`; for those of pictures the stage needs cut-outs and backgrounds. A new folder
-    stores the standard features and those that are asked for beyond them; an old one those that its card names, so that
-    it does not matter what is installed.
+    stores the features that are asked for and the standard ones that have as many bins; an old one those that its card
+    names, so that it does not matter what is installed.
 
     Raises UsageError where the folder holds scenes of another kind, or lacks a feature that is asked for.
     """
@@ -94,7 +94,7 @@ class SceneSupply:
             return
         path = self.folder / CARD
         if not path.exists():
-            stored = tuple(dict.fromkeys((*STANDARD_FEATURES, *self.features)))
+            stored = _choose_stored_features(self.features)
             with write_atomically(path) as draft:
                 draft.write_text(json.dumps(self._make_card(stored), indent=2) + "\n", encoding="utf-8")
             return
@@ -177,6 +177,13 @@ class SceneSupply:
         names = [] if cutouts is None else [*cutouts.people, *sorted(cutouts.classes)]
         versions = {name: load_encoder_cached(name, "cpu").version for name in encoders}
         return {**card, "encoders": versions, "sprites": names}
+
+
+def _choose_stored_features(wanted: Sequence[str]) -> tuple[str, ...]:
+    """Choose what a new folder stores, features that can be stacked."""
+    bins = {find_feature(name).bins for name in wanted}
+    standard = [name for name in STANDARD_FEATURES if find_feature(name).bins in bins]
+    return tuple(dict.fromkeys((*standard, *wanted)))
 
 
 def _read_stored_features(path: Path) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.train import setup
 from seldfuse.train.augment.amounts import complete_amounts
 from seldfuse.train.augment.apply import augment_audio, augment_batch
+from seldfuse.train.augment.gain import change_gain
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.recipe import parse_recipe
 
@@ -223,11 +224,31 @@ def test_what_cannot_be_trained_is_refused_before_anything_runs(
 
 
 def test_a_feature_that_states_nothing_is_trained_without_what_would_change_it(world: Path, tmp_path: Path) -> None:
-    network = {"channels": 1, "bins": 64, "hidden": 8}
-    table = recipe(
-        "panner", world, features=["left_power"], network=network, augment={"channel_swap": 0.0, "mixup": 0.5}
-    )
+    network, augment = {"channels": 1, "bins": 64, "hidden": 8}, {"channel_swap": 0.0, "mixup": 0.5}
+    table = recipe("panner", world, features=["left_power"], network=network, augment=augment)
+    table["data"] = [{"source": str(world / "clips")}]
     assert train("panner", table, tmp_path) == 0
+
+
+def test_a_feature_with_bins_of_its_own_is_trained_standardized_and_stored(world: Path, tmp_path: Path) -> None:
+    network, augment = {"channels": 2, "bins": 96, "hidden": 8}, {"gain_db": 6.0, "spec_mask": 0.5, "mixup": 0.5}
+    table = recipe("panner", world, features=["fine_level"], network=network, augment=augment)
+    table["data"] = [{"source": "synth"}]
+    table["synth"] |= {"scene_bank": str(tmp_path / "scenes")}
+    assert train("panner", table, tmp_path) == 0
+    assert json.loads((tmp_path / "scenes" / CARD).read_text())["features"] == ["fine_level"]
+    weights = open_checkpoint(str(tmp_path / "out"), "panner").read_weights()
+    assert weights["mean"].shape == weights["deviation"].shape == (2, 1, 96)
+    assert weights["mean"].max() < -5.0
+    assert weights["deviation"].min() > 1.0
+
+
+def test_a_gain_changes_another_level_by_its_decibels() -> None:
+    features = stack_features(make_batch(torch.from_numpy(noise(1.0))[None]), ["fine_level"])
+    batch = TrainingBatch(features, ("fine_level",), Posterior(torch.zeros(1, 10, len(DCASE2025), 1)))
+    change_db = (change_gain(batch, 6.0, np.random.default_rng(0)).features - features).flatten()
+    assert (change_db - change_db[0]).abs().max() < 1e-4
+    assert 0.1 < change_db[0].abs() <= 6.0
 
 
 def test_a_network_of_another_size_is_refused_with_the_numbers(world: Path, tmp_path: Path, capsys: Any) -> None:

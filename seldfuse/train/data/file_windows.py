@@ -47,8 +47,7 @@ def cut_files(pairs: Sequence[LabelledFile]) -> list[FileWindow]:
 
 
 class WindowReader:
-    """A reader of windows, from several threads at once. `note` is given problems, perhaps several times of the
-    same."""
+    """A reader of windows, for several threads. `note` is given problems, perhaps several times of the same."""
 
     def __init__(self, note: Callable[[str], None] = ignore_warning) -> None:
         self._note = note

@@ -19,6 +19,20 @@ def seldfuse_register_features(register):
             level="independent",
         )
     )
+    # Other bins, and a level: it is stacked with its like alone.
+    register(
+        Feature(
+            name="fine_level",
+            api_version=2,
+            summary="level of both channels per 23 Hz, up to 2.2 kHz",
+            compute="acme_full.pan:compute_fine_level",
+            channels=2,
+            bins=96,
+            needs=("spectrum",),
+            mirror="swap",
+            level="decibel",
+        )
+    )
     # It states nothing but its size: it may be trained without what would change it.
     register(
         Feature(

@@ -1,4 +1,4 @@
-"""Where a sound is panned, as a point on the unit circle, and a feature that states nothing of itself."""
+"""Where a sound is panned, as a point on the unit circle, and two features that state less of themselves."""
 
 import torch
 
@@ -22,6 +22,10 @@ def add_pan(first: torch.Tensor, second: torch.Tensor, shares: PowerShares) -> t
     """Compute the feature of two sounds at once: the mean of both sines, weighted with the powers."""
     one, two = shares.bands
     return _with_cosine((one * first[:, :1] + two * second[:, :1]) / (one + two))
+
+
+def compute_fine_level(batch: ClipBatch) -> torch.Tensor:
+    return 20.0 * batch["spectrum"][:, :, :96].abs().clamp_min(1e-5).log10().transpose(2, 3)
 
 
 def compute_left_power(batch: ClipBatch) -> torch.Tensor:
