@@ -12,11 +12,11 @@ import tomli_w
 import typer
 from rich.console import Console, RenderableType
 
-from benchmarks.speed.report import BACKENDS, document, tables
+from benchmarks.speed.report import BACKENDS, tables, to_document
 from benchmarks.speed.timing import interleaved
 from benchmarks.studies.cases import cases
 from benchmarks.studies.material import BATCH, cut_clips, write_clips
-from benchmarks.studies.ways import seldfuse_way, shares
+from benchmarks.studies.ways import run_seldfuse, shares
 from seldfuse.core.run_stats import RunStats
 from seldfuse.fusion.settings import TUNED
 from seldfuse.inference.load import load_backends
@@ -25,14 +25,14 @@ from seldfuse.media.inputs import find_clips
 ROUNDS = 15
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
 POST_TIMED = 4
-EYES_ROUNDS = 2
+VIDEO_ROUNDS = 2
 FOA_SOUND_S, FOA_VIDEO_S = 400, 60
-FUSED_CLIPS, TWIN_CLIPS = 10_000, 10
+FUSED_CLIPS, SLOW_CLIPS = 10_000, 10
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
-ABOUT_SEEING = "Fitted on scenes of their own with MoveNet and YOLOX; `python -m benchmarks post-fit` writes this file."
+ABOUT_VISION = "Fitted on scenes of their own with MoveNet and YOLOX; `python -m benchmarks post-fit` writes this file."
 ABOUT_TUNED = "Fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes this file."
 IMAGES = DOCS / "images"
 
@@ -45,7 +45,7 @@ def main(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         with TemporaryDirectory() as folder:
             result = measure(Path(folder), ROUNDS)
-        _keep(result, "latest.json", tables(result))
+        _save(result, "latest.json", tables(result))
 
 
 @app.command()
@@ -55,17 +55,17 @@ def synth_speed() -> None:
 
     with TemporaryDirectory() as folder:
         result = synth.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
-    _keep(result, "synth-speed.json", synth.tables(result))
+    _save(result, "synth-speed.json", synth.tables(result))
 
 
 @app.command()
 def eyes_speed() -> None:
-    """Time a network with eyes on videos, and pictures encoded together beside one by one."""
+    """Time audio-visual networks on videos, and pictures encoded together beside one by one."""
     from benchmarks.speed import eyes as speed_eyes
 
     with TemporaryDirectory() as folder:
-        result = speed_eyes.measure(EYES_ROUNDS, Path(folder))
-    _keep(result, "eyes-speed.json", speed_eyes.table(result))
+        result = speed_eyes.measure(VIDEO_ROUNDS, Path(folder))
+    _save(result, "eyes-speed.json", speed_eyes.table(result))
 
 
 @app.command()
@@ -76,13 +76,13 @@ def post_speed(
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
     clips: Annotated[int, typer.Option(min=POST_TIMED, help="Number of scenes to score.")] = 100,
 ) -> None:
-    """Time the correction of the frozen audio-visual scenes by MoveNet, and score looking at every frame."""
+    """Time the correction of the frozen audio-visual scenes by MoveNet, and score detections in every frame."""
     from benchmarks.sets import results as sets_results
     from benchmarks.speed import post as speed_post
 
-    split = sets_results.render_seen(data, sounds, sprites, os.cpu_count() or 1)
-    result = speed_post.measure(split, movenet, clips, POST_TIMED, EYES_ROUNDS)
-    _keep(result, "post-speed.json", speed_post.table(result))
+    split = sets_results.render_audio_visual(data, sounds, sprites, os.cpu_count() or 1)
+    result = speed_post.measure(split, movenet, clips, POST_TIMED, VIDEO_ROUNDS)
+    _save(result, "post-speed.json", speed_post.table(result))
 
 
 @app.command()
@@ -92,7 +92,7 @@ def foa_speed() -> None:
 
     with TemporaryDirectory() as folder:
         result = foa.measure(FOA_SOUND_S, FOA_VIDEO_S, Path(folder))
-    _keep(result, "foa-speed.json", foa.tables(result))
+    _save(result, "foa-speed.json", foa.tables(result))
 
 
 @app.command()
@@ -101,37 +101,37 @@ def train_speed() -> None:
     from benchmarks.speed import train
 
     result = train.measure(ROUNDS)
-    _keep(result, "train-speed.json", train.table(result))
+    _save(result, "train-speed.json", train.table(result))
 
 
 @app.command()
 def fusion_speed() -> None:
-    """Time fusing, smoothing and decoding what five members say of ten thousand clips."""
+    """Time fusing, smoothing and decoding the posteriors of five members of ten thousand clips."""
     from benchmarks.speed import fusion
 
-    result = fusion.measure(FUSED_CLIPS, TWIN_CLIPS)
-    _keep(result, "fusion-speed.json", fusion.tables(result))
+    result = fusion.measure(FUSED_CLIPS, SLOW_CLIPS)
+    _save(result, "fusion-speed.json", fusion.tables(result))
 
 
 @app.command()
 def tuning_speed() -> None:
-    """Time tuning on what five members say of ten thousand clips; takes minutes."""
+    """Time tuning on the posteriors of five members of ten thousand clips; takes minutes."""
     from benchmarks.speed import tuning as speed_tuning
 
     result = speed_tuning.measure(FUSED_CLIPS, print)
-    _keep(result, "tuning-speed.json", speed_tuning.tables(result))
+    _save(result, "tuning-speed.json", speed_tuning.tables(result))
 
 
 @app.command()
 def stereo_law() -> None:
-    """See whether left and right say what they should of where a source is; takes two minutes."""
+    """Check whether left and right give a source's azimuth as they should; takes two minutes."""
     from benchmarks.sets.plans import procedural_stage
     from benchmarks.studies import stereo_law
 
     result = stereo_law.measure(procedural_stage(), LAW_SCENES)
     IMAGES.mkdir(exist_ok=True)
     (IMAGES / "stereo-law.svg").write_text(stereo_law.picture(result), encoding="utf-8")
-    _keep(result, "stereo-law.json", stereo_law.tables(result))
+    _save(result, "stereo-law.json", stereo_law.tables(result))
 
 
 @app.command()
@@ -143,7 +143,7 @@ def statistics(
     from benchmarks.studies import scene_statistics
 
     result = scene_statistics.measure(sounds, scenes)
-    _keep(result, "scene-statistics.json", scene_statistics.table(result))
+    _save(result, "scene-statistics.json", scene_statistics.table(result))
 
 
 @app.command()
@@ -180,11 +180,11 @@ def results(
     from benchmarks.sets import yardstick
     from benchmarks.studies import results as studies_results
 
-    requests = studies_results.chosen(backends)
+    requests = studies_results.select_backends(backends)
     splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1)
-    print(f"listening to {', '.join(splits)}; takes minutes")
+    print(f"inferring {', '.join(splits)}; takes minutes")
     result = studies_results.measure(splits, requests, yardstick.frozen_sounds(sounds))
-    _keep(result, "results.json", Markdown(pages_results.tables(result)))
+    _save(result, "results.json", Markdown(pages_results.tables(result)))
     _renew(DOCS / "results.md", pages_results.tables(result))
 
 
@@ -206,10 +206,10 @@ def eyes(
     from benchmarks.studies import eyes
     from seldfuse.catalogue.host import load_registry
 
-    split = sets_results.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    split = sets_results.render_audio_visual(data, sounds, sprites, jobs or os.cpu_count() or 1)
     result = eyes.measure(split, load_registry().find_backends(backends))
     text = pages_eyes.tables(result)
-    _keep(result, "eyes.json", Markdown(text))
+    _save(result, "eyes.json", Markdown(text))
     _renew(DOCS / "results.md", text, pages_eyes.BEGIN)
 
 
@@ -220,12 +220,12 @@ def post(
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
     movenet: Annotated[Path | None, typer.Option(help="MoveNet MultiPose, an ONNX file: a real engine.")] = None,
     yolox: Annotated[Path | None, typer.Option(help="YOLOX, an ONNX file: the other real engine.")] = None,
-    seen: Annotated[Path, typer.Option(help="Folder for what is seen.")] = Path("out/post"),
+    detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
-    """Correct what is heard on the frozen audio-visual scenes by what is to be seen, and renew docs/results.md.
+    """Correct the posteriors of the frozen audio-visual scenes by detections, and renew docs/results.md.
 
-    Real engines look where both files are given.
+    Real engines run where both files are given.
     """
     from rich.markdown import Markdown
 
@@ -236,28 +236,28 @@ def post(
     from seldfuse.core.labels import DCASE2025
     from seldfuse.synth.pictures.cutout_set import load_cutouts
 
-    split = sets_results.render_seen(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    split = sets_results.render_audio_visual(data, sounds, sprites, jobs or os.cpu_count() or 1)
     engines = {"keypoint": f"movenet:{movenet}", "gdino": f"yolox:{yolox}"} if movenet and yolox else {}
     result = post.measure(
         split,
         yardstick.read_plans("audio-visual"),
         load_cutouts(sprites, DCASE2025, held_out=True),
         engines,
-        seen,
+        detections,
         print,
     )
     text = pages_post.tables(result)
-    _keep(result, "post.json", Markdown(text))
+    _save(result, "post.json", Markdown(text))
     _renew(DOCS / "results.md", text, pages_post.BEGIN)
 
 
 @app.command()
 def papers() -> None:
-    """The systems of the papers beside what was published, out of what `results` and `post` measured."""
+    """Renew the table of the papers' systems beside what was published, from what `results` and `post` measured."""
     from benchmarks.pages import papers as pages_papers
 
-    heard, seen = (json.loads((RESULTS / name).read_text(encoding="utf-8")) for name in ("results.json", "post.json"))
-    _renew(DOCS / "results.md", pages_papers.tables(heard, seen), pages_papers.BEGIN)
+    audio, video = (json.loads((RESULTS / name).read_text(encoding="utf-8")) for name in ("results.json", "post.json"))
+    _renew(DOCS / "results.md", pages_papers.tables(audio, video), pages_papers.BEGIN)
 
 
 @app.command()
@@ -268,12 +268,12 @@ def post_fit(
     yolox: Annotated[Path, typer.Option(help="YOLOX, an ONNX file.")],
     data: Annotated[Path, typer.Option(help="Folder of the scenes to fit on.")] = Path("out/fit-av"),
     backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "sce,mvanet",
-    seen: Annotated[Path, typer.Option(help="Folder for what is seen.")] = Path("out/post-fit"),
+    detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post-fit"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
-    """Fit how far eyes are believed on scenes of their own, and renew what ships fitted; takes a quarter of an hour.
+    """Fit the reliability of detectors on scenes of its own, and renew what ships fitted; takes a quarter of an hour.
 
-    Scenes that are there are not rendered again, nor pictures looked at again.
+    Scenes that are there are not rendered again, nor detectors run on them again.
     """
     from benchmarks.studies import post_fit
     from seldfuse.catalogue.host import load_registry
@@ -282,8 +282,8 @@ def post_fit(
     split = post_fit.render(data, sounds, sprites, jobs or os.cpu_count() or 1)
     engines = f"keypoint@movenet:{movenet},gdino@yolox:{yolox}"
     requests = load_registry().find_backends(backends)
-    settings = post_fit.fitted(split, requests, sprites, engines, seen, print)
-    FITTED.write_text(f"# {ABOUT_SEEING}\n{tomli_w.dumps(settings.to_json())}", encoding="utf-8")
+    settings = post_fit.fit_reliability(split, requests, sprites, engines, detections, print)
+    FITTED.write_text(f"# {ABOUT_VISION}\n{tomli_w.dumps(settings.to_json())}", encoding="utf-8")
     print(f"written: {FITTED}")
 
 
@@ -295,7 +295,7 @@ def tuning(
     backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "doa,sde,sce",
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
-    """Tune fusion on scenes of its own, judge it on the frozen ones, and renew docs/tuning.md and what ships fitted.
+    """Tune fusion on scenes of its own, score it on the frozen ones, and renew docs/tuning.md and what ships fitted.
 
     Scenes that are there are not rendered again.
     """
@@ -306,13 +306,13 @@ def tuning(
     from benchmarks.studies import results as studies_results
     from benchmarks.studies import tuning
 
-    requests = studies_results.chosen(backends)
+    requests = studies_results.select_backends(backends)
     processes = jobs or os.cpu_count() or 1
     frozen = sets_results.render_sets(data, sounds, processes)
-    result, worth = tuning.measure(tuning.render(fit, sounds, processes), frozen, requests, print)
-    pages_tuning.draw(worth, IMAGES)
+    result, report = tuning.measure(tuning.render(fit, sounds, processes), frozen, requests, print)
+    pages_tuning.write_pictures(report, IMAGES)
     text = pages_tuning.tables(result)
-    _keep(result, "tuning.json", Markdown(text))
+    _save(result, "tuning.json", Markdown(text))
     TUNED.write_text(f"# {ABOUT_TUNED}\n{tomli_w.dumps(result['settings'])}", encoding="utf-8")
     _renew(DOCS / "tuning.md", text)
 
@@ -321,29 +321,29 @@ def _renew(page: Path, tables: str, mark: str | None = None) -> None:
     from benchmarks.pages import results as pages_results
 
     text = page.read_text(encoding="utf-8")
-    page.write_text(pages_results.renewed(text, tables, mark or pages_results.BEGIN), encoding="utf-8")
+    page.write_text(pages_results.renew(text, tables, mark or pages_results.BEGIN), encoding="utf-8")
     print(f"written: {page}")
 
 
 def measure(folder: Path, rounds: int) -> dict[str, Any]:
-    """Everything, as the document that is written; `folder` takes the files that are timed on."""
-    ears = load_backends(",".join(BACKENDS), "cpu")
+    """Measure everything, as the document that is written; `folder` takes the files that are timed on."""
+    loaded = load_backends(",".join(BACKENDS), "cpu")
     clips = find_clips(write_clips(folder / "clips", cut_clips(BATCH)))
-    seldfuse_way(clips, ears, folder / "seldfuse", RunStats())
+    run_seldfuse(clips, loaded, folder / "seldfuse", RunStats())
     # Before the baseline has had its turn, the peak is seldfuse's own.
     peak_memory_mib = peak_mib()
-    timed = cases(folder, ears)
+    timed = cases(folder, loaded)
     times = interleaved(timed, rounds)
-    return document(timed, times, shares(clips, ears, folder / "seldfuse", rounds), peak_memory_mib)
+    return to_document(timed, times, shares(clips, loaded, folder / "seldfuse", rounds), peak_memory_mib)
 
 
 def peak_mib() -> float:
-    """The most memory that this process has had resident so far."""
+    """Read the most memory that this process has had resident so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def _keep(result: dict[str, Any], name: str, shown: RenderableType) -> None:
+def _save(result: dict[str, Any], name: str, shown: RenderableType) -> None:
     path = RESULTS / name
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     console = Console()

@@ -148,4 +148,4 @@ TABLES: dict[str, Callable[[], str]] = {
 def test_tables_in_the_docs_are_those_of_the_stored_results(where: str) -> None:
     page, _, mark = where.partition(" ")
     text = _read(f"docs/{page}")
-    assert results.renewed(text, TABLES[where](), mark) == text
+    assert results.renew(text, TABLES[where](), mark) == text

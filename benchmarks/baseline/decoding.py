@@ -28,8 +28,8 @@ class Row(NamedTuple):
     distance_m: float
 
 
-def decode(raw: Float32[np.ndarray, "frame 117"]) -> list[Row]:
-    """Events of one clip, by frame and class."""
+def decode_cells(raw: Float32[np.ndarray, "frame 117"]) -> list[Row]:
+    """Decode events of one clip, by frame and class."""
     x, y, distance_m = raw.reshape(-1, TRACKS, ELEMENTS, CLASSES).transpose(2, 0, 3, 1)  # each (frame, cls, track)
     active = np.sqrt(x**2 + y**2) > ACTIVE_ABOVE
     distance_m = distance_m.clip(min=0.0)
@@ -43,7 +43,7 @@ def decode(raw: Float32[np.ndarray, "frame 117"]) -> list[Row]:
     return rows
 
 
-def write(rows: Sequence[Row], path: Path) -> None:
+def write_csv(rows: Sequence[Row], path: Path) -> None:
     with path.open("w") as file:
         file.write(HEADER)
         for row in rows:

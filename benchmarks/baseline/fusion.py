@@ -1,4 +1,4 @@
-"""The whole fusion once more, slowly and readably: what the fast one is compared with.
+"""A slow, readable reference implementation of fusion: what the fast one is compared with.
 
 It shares no code with `seldfuse.fusion`. It walks over clips, classes, frames and tracks in float64. A track of one
 member in one frame is a dictionary of what the member knows there; what it does not know (NaN) is not in it. Where a
@@ -29,11 +29,11 @@ EPSILON = 1e-6
 """Probabilities are at least so far from 0 and 1 where odds are taken, and a silent track counts for so much."""
 NEAREST_M = 0.01
 ACTIVE_ABOVE = 0.2
-"""Up to this activity a track's place is not estimated."""
+"""Up to this activity a track's position is not estimated."""
 
 
 def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> dict[str, Array]:
-    """Every field of the fused posterior, `[batch, frame, cls, track]`, NaN where nobody knows it."""
+    """Compute every field of the fused posterior, `[batch, frame, cls, track]`, NaN where no member knows it."""
     labels = next(iter(posteriors.values())).labels
     frames = min(posterior.frames for posterior in posteriors.values())
     tracks = max(posterior.tracks for posterior in posteriors.values())
@@ -47,25 +47,25 @@ def fuse(posteriors: Mapping[str, Posterior], settings: FusionSettings) -> dict[
         name = labels.names[cls]
         cells = []
         for frame in range(frames):
-            members = {m: prepared(m, tracks_of(fields[m], (clip, frame, cls)), settings, name) for m in fields}
+            members = {m: prepared(m, split_tracks(fields[m], (clip, frame, cls)), settings, name) for m in fields}
             cells.append(combined(aligned(members, ranked, tracks), weights[cls], settings.combine))
         for track in range(tracks):
-            lane = smoothed([cell[track] for cell in cells], settings, name)
+            lane = smooth_lane([cell[track] for cell in cells], settings, name)
             for frame, cell in enumerate(lane):
-                write(fused, (clip, frame, cls, track), with_uncertainty(cell, models, name))
+                fill_cell(fused, (clip, frame, cls, track), with_uncertainty(cell, models, name))
     return fused
 
 
-def write(fused: Mapping[str, Array], place: tuple[int, ...], track: Track) -> None:
+def fill_cell(fused: Mapping[str, Array], index: tuple[int, ...], track: Track) -> None:
     for field in track.keys() & fused.keys():
-        fused[field][place] = track[field]
+        fused[field][index] = track[field]
 
 
 def numbers(posterior: Posterior) -> dict[str, Array]:
     return {field: tensor.double().numpy() for field, tensor in posterior.tensors().items()}
 
 
-def tracks_of(values: Mapping[str, Array], cell: tuple[int, ...]) -> list[Track]:
+def split_tracks(values: Mapping[str, Array], cell: tuple[int, ...]) -> list[Track]:
     """What is known of each track of a cell (clip, frame, class)."""
     tracks = range(values["activity"].shape[3])
     return [
@@ -138,14 +138,14 @@ def merged(tracks: list[Track]) -> Track:
         for field in ("distance", "azimuth_std_deg", "distance_log_std")
         if all(field in track for track in tracks)
     }
-    return {"activity": max(track["activity"] for track in tracks), "direction": unit(pull), **means}
+    return {"activity": max(track["activity"] for track in tracks), "direction": normalize_or_front(pull), **means}
 
 
 def angle_deg(one: Array, other: Array) -> float:
     return math.degrees(math.acos(np.clip(one @ other, -1, 1)))
 
 
-def unit(vector: Array) -> Array:
+def normalize_or_front(vector: Array) -> Array:
     length = np.linalg.norm(vector)
     return vector / length if length > 1e-8 else np.array([1.0, 0.0, 0.0])
 
@@ -198,12 +198,13 @@ def aligned(members: Mapping[str, list[Track]], ranked: Sequence[str], tracks: i
 def match(anchor: Sequence[Track | None], member: Sequence[Track | None]) -> Sequence[Track | None]:
     """The member's tracks in the order that fits the anchor's best, of all orders."""
     return max(
-        itertools.permutations(member), key=lambda order: sum(fit(*pair) for pair in zip(anchor, order, strict=True))
+        itertools.permutations(member),
+        key=lambda order: sum(score_match(*pair) for pair in zip(anchor, order, strict=True)),
     )
 
 
-def fit(anchor: Track | None, track: Track | None) -> float:
-    """How well two tracks fit; a place that the anchor does not have is none for a source."""
+def score_match(anchor: Track | None, track: Track | None) -> float:
+    """How well two tracks fit; a track that the anchor does not have is none for a source."""
     if track is None:
         return 0.0
     if anchor is None:
@@ -231,11 +232,11 @@ def one_track(tracks: Mapping[str, Track | None], weights: Mapping[str, Mapping[
         knowing = [name for name in known if field in known[name]]
         if not knowing:
             continue
-        values = [there(field, known[name][field], way) for name in knowing]
+        values = [to_mean_scale(field, known[name][field], way) for name in knowing]
         loudness = [1.0 if field == "activity" else max(known[name]["activity"], EPSILON) for name in knowing]
         weight = [weights[WEIGHED_AS.get(field, field)][name] for name in knowing]
         weight = weight if any(weight) else [1.0] * len(knowing)
-        out[field] = back(field, mean(values, np.multiply(weight, loudness)), way)
+        out[field] = from_mean_scale(field, mean(values, np.multiply(weight, loudness)), way)
         if field in SPREADS and len(knowing) > 1:
             spreads[SPREADS[field]] = spread(field, values, loudness)
     # How far members are apart predicts errors better than the uncertainty that each gives itself.
@@ -246,7 +247,7 @@ def mean(values: Sequence[Any], weights: Sequence[float] | Array) -> Any:
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
-def there(field: str, value: Any, way: str) -> Any:
+def to_mean_scale(field: str, value: Any, way: str) -> Any:
     """A value on the scale of its mean."""
     if field == "distance":
         return math.log(max(value, NEAREST_M))
@@ -257,10 +258,10 @@ def there(field: str, value: Any, way: str) -> Any:
     return value
 
 
-def back(field: str, value: Any, way: str) -> Any:
+def from_mean_scale(field: str, value: Any, way: str) -> Any:
     """A mean as the field has it."""
     if field == "direction":
-        return unit(value)
+        return normalize_or_front(value)
     if field == "onscreen" or (field == "activity" and way == "log-odds"):
         return chance_of(value)
     return math.exp(value) if field == "distance" or (field == "activity" and way == "geometric") else value
@@ -278,7 +279,7 @@ def spread(field: str, values: Sequence[Any], loudness: Sequence[float]) -> floa
 # --- along time -----------------------------------------------------------------------------------------------------
 
 
-def smoothed(lane: list[Track], settings: FusionSettings, cls: str) -> list[Track]:
+def smooth_lane(lane: list[Track], settings: FusionSettings, cls: str) -> list[Track]:
     """One track of one class and clip, frame by frame."""
     activity = np.array([track["activity"] for track in lane])
     after = activity
@@ -291,10 +292,10 @@ def smoothed(lane: list[Track], settings: FusionSettings, cls: str) -> list[Trac
         if walk is None or not weight.any():
             continue
         blank = np.zeros(3) if field == "direction" else 0.0
-        values = [there(field, track[field], "") if w else blank for track, w in zip(lane, weight, strict=True)]
+        values = [to_mean_scale(field, track[field], "") if w else blank for track, w in zip(lane, weight, strict=True)]
         steps = number(walk.step, cls, 0.02), number(walk.error, cls, 0.3), number(walk.silent_step, cls, 0.5)
         for track, value in zip(out, walked(np.array(values), weight, after, *steps), strict=True):
-            track[field] = back(field, value, "")
+            track[field] = from_mean_scale(field, value, "")
     return out
 
 
@@ -359,7 +360,7 @@ def with_uncertainty(track: Track, models: Mapping[str, Any], cls: str) -> Track
 
 
 def predict(of: Any, track: Track, spread: float | None, cls: str) -> float:
-    """A sum of a class's constant and of what tells of errors."""
+    """A sum of a class's constant and of predictors of errors."""
     apart = of.typical_spread if spread is None else spread
     total = number(of.constant, cls, 0.0) + of.log_odds * log_odds(track["activity"])
     return float(total + of.spread * (apart - of.typical_spread) + of.members * track["members"])
@@ -368,7 +369,7 @@ def predict(of: Any, track: Track, spread: float | None, cls: str) -> float:
 # --- what sounds ----------------------------------------------------------------------------------------------------
 
 
-def decode(fused: Mapping[str, Array], settings: DecodeSettings, labels: LabelSet) -> list[list[Track]]:
+def decode_slowly(fused: Mapping[str, Array], settings: DecodeSettings, labels: LabelSet) -> list[list[Track]]:
     """For each clip the rows of its table of events, sorted by frame, class and source; what is unknown is missing."""
     clips, frames, classes, tracks = fused["activity"].shape
     rows: list[list[Track]] = [[] for _ in range(clips)]
@@ -390,36 +391,36 @@ def limits_of(settings: DecodeSettings, cls: str) -> tuple[float, float, float, 
 
 
 def along_time(
-    fused: Mapping[str, Array], place: tuple[Any, ...], high: float, low: float, gap: float, shortest: float
+    fused: Mapping[str, Array], index: tuple[Any, ...], high: float, low: float, gap: float, shortest: float
 ) -> list[tuple[Track, bool]]:
     """One track along time: its fields, in pauses those of the last frame before, and whether it is active."""
-    activity = fused["activity"][place]
-    detected, active = sounding(activity, high, low, gap, shortest)
+    activity = fused["activity"][index]
+    detected, active = find_active_frames(activity, high, low, gap, shortest)
     out, last = [], 0
     for frame in range(len(activity)):
         last = frame if detected[frame] else last
-        held = {field: value[place][last] for field, value in fused.items()} | {"activity": activity[frame]}
+        held = {field: value[index][last] for field, value in fused.items()} | {"activity": activity[frame]}
         known = {field: value for field, value in held.items() if not np.isnan(value).any()}
         out.append((known, bool(active[frame])))
     return out
 
 
-def sounding(activity: Array, high: float, low: float, gap: float, shortest: float) -> tuple[Array, Array]:
+def find_active_frames(activity: Array, high: float, low: float, gap: float, shortest: float) -> tuple[Array, Array]:
     """Where one track is detected, and where it is active."""
     detected = np.zeros(len(activity), bool)
-    for begin, end in stretches(activity > low):
+    for begin, end in find_runs(activity > low):
         detected[begin:end] = (activity[begin:end] > high).any()
     closed = detected.copy()
-    for (_, end), (begin, _) in itertools.pairwise(stretches(detected)):
+    for (_, end), (begin, _) in itertools.pairwise(find_runs(detected)):
         if begin - end <= gap:
             closed[end:begin] = True
-    for begin, end in stretches(closed):
+    for begin, end in find_runs(closed):
         if end - begin < shortest:
             closed[begin:end] = False
     return detected, closed
 
 
-def stretches(active: Array) -> list[tuple[int, int]]:
+def find_runs(active: Array) -> list[tuple[int, int]]:
     """Begin and end of every run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], active.astype(int), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
@@ -444,10 +445,12 @@ def event(track: Track, frame: int, cls: int, source: int) -> Track:
 # --- what the tests of fusion share ---------------------------------------------------------------------------------
 
 LABELS = LabelSet("three", (Label("cat", "Cat"), Label("dog", "Dog"), Label("hen", "Hen")))
-PLACE = ("direction", "distance", "onscreen")
+POSITION_FIELDS = ("direction", "distance", "onscreen")
 
 
-def beliefs(seed: int, tracks: int = 3, fields: Sequence[str] = PLACE, batch: int = 2, frames: int = 7) -> Posterior:
+def draw_posterior(
+    seed: int, tracks: int = 3, fields: Sequence[str] = POSITION_FIELDS, batch: int = 2, frames: int = 7
+) -> Posterior:
     """A random posterior in which many tracks lie near one another."""
     g = torch.Generator().manual_seed(seed)
     shape = (batch, frames, len(LABELS), tracks)

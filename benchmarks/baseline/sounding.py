@@ -1,4 +1,4 @@
-"""The baseline's network with weights that say what is wanted: they do not change what it costs."""
+"""The baseline's network with weights of constant output: they do not change what it costs."""
 
 import torch
 
@@ -7,10 +7,10 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse_baseline.network import ELEMENTS, BaselineConfig, BaselineNetwork
 
 
-def sounding(classes: tuple[int, ...]) -> BaselineNetwork:
-    """A network to which just these classes sound throughout, on three like tracks as one source does to a trained one.
+def build_constant_network(classes: tuple[int, ...]) -> BaselineNetwork:
+    """Build a network that detects just these classes throughout, on three like tracks as a trained one does a source.
 
-    What a random one says is up to chance, and so would be the cost of decoding and writing it.
+    The output of a random one is up to chance, and so would be the cost of decoding and writing it.
     """
     network = BaselineNetwork(BaselineConfig(), len(DCASE2025)).eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What pictures are worth as the tables of `docs/results.md`."""
+"""The study of pictures as tables of `docs/results.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Document = Mapping[str, Any]
 
 
 def tables(document: Document) -> str:
-    """All that was measured, as Markdown."""
+    """Format all that was measured as Markdown."""
     return "\n\n".join(_blocks(document)) + "\n"
 
 
@@ -54,7 +54,7 @@ def _blocks(document: Document) -> Iterator[str]:
 
 
 def headings(names: Sequence[str]) -> list[str]:
-    """The titles of scores and of the same pooled, each before a column for marks."""
+    """List the titles of scores and of the same pooled, each before a column for marks."""
     titles = [title(name) for name in names]
     return [head for one in (*titles, *(f"{one}, pooled" for one in titles)) for head in (one, "")]
 

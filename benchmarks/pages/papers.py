@@ -12,7 +12,7 @@ BEGIN = "<!-- made by make results: papers -->"
 
 Document = Mapping[str, Any]
 
-HEARD = {
+AUDIO_SYSTEMS = {
     "baseline": ("baseline", "f20_1", "0.23 / 24.5 / 0.41"),
     "doa": ("SED-DOA", "f20", "0.50 / 12.5 / –"),
     "sde": ("SED-SDE", "f1", "0.53 / – / 0.26"),
@@ -23,7 +23,7 @@ HEARD = {
 }
 """By the name in results.json: what the papers call it, the F that is asked of it, their F, DOAE in degrees and RDE."""
 
-SEEN = {
+VIDEO_SYSTEMS = {
     "SED-SCE-ONS": "0.38 / 12.6 / 0.28 / 0.81",
     "TS-SED-SCE-ONS": "0.39 / 12.5 / 0.29 / 0.80",
     "CMC": UNKNOWN,
@@ -33,7 +33,7 @@ SEEN = {
 }
 """By the name in post.json, the papers' F20/1/on, DOAE in degrees, RDE and OSA."""
 
-POSTED = {(PUBLISHED, POSTS[-1]): "0.47 / 11.8 / 0.26 / 0.86"}
+CORRECTED = {(PUBLISHED, POSTS[-1]): "0.47 / 11.8 / 0.26 / 0.86"}
 
 NAMES = {
     AUDIO: "audio models, nothing called on-screen",
@@ -47,13 +47,13 @@ POOLED = ("f20_1_on", "osa")
 ERRORS = ("doae_deg", "rde")
 
 
-def tables(heard: Document, seen: Document) -> str:
-    """What results.json and post.json hold of them, as Markdown."""
-    return "\n\n".join(_blocks(heard, seen)) + "\n"
+def tables(audio: Document, video: Document) -> str:
+    """Format what results.json and post.json hold of them as Markdown."""
+    return "\n\n".join(_blocks(audio, video)) + "\n"
 
 
-def _blocks(heard: Document, seen: Document) -> Iterator[str]:
-    (name, measured), *_ = heard["sets"].items()
+def _blocks(audio: Document, video: Document) -> Iterator[str]:
+    (name, measured), *_ = audio["sets"].items()
     yield (
         "The right column is what the papers report of the challenge's recordings (the baseline's README, NERC-SLIP's\n"
         "DCASE 2025 report): another data set, and much larger networks. What can be compared is the order and the\n"
@@ -62,29 +62,30 @@ def _blocks(heard: Document, seen: Document) -> Iterator[str]:
         f"Audio, {measured['clips']:,} scenes of {name}; *F* is the one that is named:"
     )
     heads = ("system", "score", "F, strict", "F, official", *map(title, ERRORS), "papers: F / DOAE / RDE")
-    yield table(heads, _heard(measured))
-    yield (f"Sound and picture, {seen['clips']} scenes, corrected by {REAL if _looked(seen) else 'exact detections'}:")
+    yield table(heads, _audio_rows(measured))
+    source = REAL if _has_real_engines(video) else "exact detections"
+    yield f"Sound and picture, {video['clips']} scenes, corrected by {source}:"
     first, *others = map(title, SCORES)
     scores = (first, "official", *others, *(f"{title(name)}, pooled" for name in POOLED))
-    yield table(("system", *scores, "papers: F / DOAE / RDE / OSA"), _seen(seen))
+    yield table(("system", *scores, "papers: F / DOAE / RDE / OSA"), _video_rows(video))
 
 
-def _heard(measured: Document) -> Iterator[Row]:
-    for name, (system, asked, published) in HEARD.items():
+def _audio_rows(measured: Document) -> Iterator[Row]:
+    for name, (system, asked, published) in AUDIO_SYSTEMS.items():
         strict, official = (measured[mode]["scores"][name] for mode in ("strict", "official"))
         own = (spread(asked, strict[asked]), spread(asked, official[asked]))
         yield system, title(asked), *own, *(spread(score, strict[score]) for score in ERRORS), published
 
 
-def _seen(document: Document) -> Iterator[Row]:
-    engine = REAL if _looked(document) else "exact"
+def _video_rows(document: Document) -> Iterator[Row]:
+    engine = REAL if _has_real_engines(document) else "exact"
     for system in document["systems"]:
         name = system["name"]
-        yield NAMES.get(name, name), *_cells(system["heard"]), SEEN[name]
+        yield NAMES.get(name, name), *_cells(system["heard"]), VIDEO_SYSTEMS[name]
         for post, step in STEPS.items():
             for row in system["seen"]:
                 if (row["detections"], row["post"], row["mode"]) == (engine, post, "bayes"):
-                    yield step, *_cells(row), POSTED.get((name, post), UNKNOWN)
+                    yield step, *_cells(row), CORRECTED.get((name, post), UNKNOWN)
 
 
 def _cells(row: Document) -> Iterator[str]:
@@ -95,5 +96,5 @@ def _cells(row: Document) -> Iterator[str]:
     yield from (spread(name, row["pooled"][name]) for name in POOLED)
 
 
-def _looked(document: Document) -> bool:
+def _has_real_engines(document: Document) -> bool:
     return any(row["detections"] == REAL for system in document["systems"] for row in system["seen"])

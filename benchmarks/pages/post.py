@@ -1,4 +1,4 @@
-"""What looking is worth as the tables of `docs/results.md`."""
+"""The study of the visual correction as tables of `docs/results.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from seldfuse.catalogue.values import Score
 from seldfuse.metrics.catalogue import UNKNOWN
 
 BEGIN = "<!-- made by make results: post -->"
-NOBODY = "F20/1/on, pooled, where nobody is to be seen"
+WITHOUT_PEOPLE = "F20/1/on, pooled, in scenes without people"
 
 Document = Mapping[str, Any]
 
 
 def tables(document: Document) -> str:
-    """All that was measured, as Markdown."""
+    """Format all that was measured as Markdown."""
     return "\n\n".join(_blocks(document)) + "\n"
 
 
@@ -37,7 +37,7 @@ def _blocks(document: Document) -> Iterator[str]:
             heads, gained = [title(score.name) for score in scores], headings(ASKED)
             yield table(("detections", "post", "mode", *heads), _rows(system, scores))
             yield f"Gain over the uncorrected posterior; {ABOVE} where the interval lies above 0:"
-            yield table(("detections", "post", "mode", *gained, *_closed_headings(), NOBODY), _gains(system))
+            yield table(("detections", "post", "mode", *gained, *_closed_headings(), WITHOUT_PEOPLE), _gains(system))
             yield f"`bayes` less `rules`; {ABOVE} where the interval lies above 0:"
             yield table(("detections", "post", *gained), _against(system))
 
@@ -61,8 +61,8 @@ def _gains(system: Document) -> Iterator[Row]:
     for row in system["seen"]:
         shares = (row["closed"][average][name] for average in ("alike", "pooled") for name in ASKED)
         closed = (UNKNOWN if share is None else f"{share:.0%}" for share in shares)
-        nobody = spread("f20_1_on", row["without_people"]["f20_1_on"], "+")
-        yield row["detections"], row["post"], row["mode"], *_marked(row["gain"]), *closed, nobody
+        without_people = spread("f20_1_on", row["without_people"]["f20_1_on"], "+")
+        yield row["detections"], row["post"], row["mode"], *_marked(row["gain"]), *closed, without_people
 
 
 def _against(system: Document) -> Iterator[Row]:

@@ -18,8 +18,8 @@ Row = Sequence[str]
 Document = Mapping[str, Any]
 
 
-def renewed(page: str, tables: str, mark: str = BEGIN) -> str:
-    """The page with other tables between a mark and the next end. Raises ValueError where it lacks them."""
+def renew(page: str, tables: str, mark: str = BEGIN) -> str:
+    """Replace the tables of a page between a mark and the next end. Raises ValueError where it lacks them."""
     before, begin, rest = page.partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -28,7 +28,7 @@ def renewed(page: str, tables: str, mark: str = BEGIN) -> str:
 
 
 def tables(document: Document) -> str:
-    """All that was measured, as Markdown."""
+    """Format all that was measured as Markdown."""
     return "\n\n".join(_blocks(document)) + "\n"
 
 
@@ -58,7 +58,7 @@ def _blocks(document: Document) -> Iterator[str]:
 
 
 def checkpoints(document: Document) -> Iterator[Row]:
-    """Backend, checkpoint and the beginning of its weights' digest."""
+    """List backend, checkpoint and the beginning of its weights' digest."""
     for backend, entry in document["backends"].items():
         for file, digest in entry["checkpoint"].items():
             if file.endswith(WEIGHTS):
@@ -66,7 +66,7 @@ def checkpoints(document: Document) -> Iterator[Row]:
 
 
 def measured_scores(systems: Document) -> list[Score]:
-    """The scores that were measured of some systems; of none where there is no system."""
+    """List the scores that were measured of some systems; none where there is no system."""
     return list_columns(next(iter(systems.values()), ()))
 
 
@@ -108,10 +108,10 @@ def _about_classes(document: Document) -> str:
 def _class_columns(document: Document) -> list[tuple[str, str]]:
     """Which score of which system, of those that there are."""
     best = _best_ensemble(document)
-    wanted = [("baseline", "f20_1"), ("sce", "f20_1"), (best, "f20_1"), ("doa", "f20"), ("sde", "f1")]
-    wanted += [(best, "doae_deg"), (best, "rde")]
-    there = {system["name"] for system in document["systems"]}
-    return [(system, score) for system, score in wanted if system in there]
+    expected = [("baseline", "f20_1"), ("sce", "f20_1"), (best, "f20_1"), ("doa", "f20"), ("sde", "f1")]
+    expected += [(best, "doae_deg"), (best, "rde")]
+    measured = {system["name"] for system in document["systems"]}
+    return [(system, score) for system, score in expected if system in measured]
 
 
 def _best_ensemble(document: Document) -> str:
@@ -123,9 +123,9 @@ def _best_ensemble(document: Document) -> str:
 
 def _class_rows(document: Document, measured: Document, columns: Sequence[tuple[str, str]]) -> Iterator[Row]:
     marked = _marked(document)
-    for place, (name, groups) in enumerate(document["groups"].items()):
-        frames = measured["frames"][place]
-        values = [measured["classes"][system][score][place] if frames else None for system, score in columns]
+    for position, (name, groups) in enumerate(document["groups"].items()):
+        frames = measured["frames"][position]
+        values = [measured["classes"][system][score][position] if frames else None for system, score in columns]
         cells = [number(score, value) for (_, score), value in zip(columns, values, strict=True)]
         yield name + (f" {FEW}" if name in marked else ""), str(groups), f"{frames:,}", *cells
 
@@ -136,6 +136,6 @@ def _marked(document: Document) -> list[str]:
 
 
 def table(heads: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> str:
-    """A table in Markdown."""
+    """Format a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

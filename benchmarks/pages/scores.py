@@ -16,7 +16,7 @@ def list_columns(measured: Iterable[str]) -> list[Score]:
 
 
 def title(name: str) -> str:
-    """Look up the heading of a score: its title and unit."""
+    """Find the heading of a score: its title and unit."""
     return make_heading(find_score(name))
 
 

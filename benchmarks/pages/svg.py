@@ -8,7 +8,7 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 20, 20, 50
 
 
 class Axis(NamedTuple):
-    """What an axis shows: its name, its ends, and the values that are written beside it."""
+    """An axis: its name, its ends, and the values that are written beside it."""
 
     name: str
     low: float
@@ -16,12 +16,12 @@ class Axis(NamedTuple):
     ticks: Sequence[float]
 
     def share(self, value: float) -> float:
-        """Where a value lies, 0 at the low end and 1 at the high one; beyond the ends it lies at the end."""
+        """Compute where a value lies, 0 at the low end and 1 at the high one; beyond the ends it lies at the end."""
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
 def plot(x: Axis, y: Axis, points: Sequence[tuple[float, float]], line: Sequence[tuple[float, float]]) -> str:
-    """The picture, for a white or a dark page."""
+    """Plot the picture, for a white or a dark page."""
     dots = [f'<circle cx="{_x(x, a)}" cy="{_y(y, b)}" r="2.5"/>' for a, b in points]
     path = " ".join(f"{_x(x, a)},{_y(y, b)}" for a, b in line)
     across = [_tick(_x(x, tick), HEIGHT - BOTTOM + 18, tick, "middle") for tick in x.ticks]

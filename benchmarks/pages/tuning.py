@@ -1,4 +1,4 @@
-"""What tuning is worth as the tables and pictures of `docs/tuning.md`."""
+"""The study of tuning as the tables and pictures of `docs/tuning.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,16 +14,16 @@ from seldfuse.tune.explain import EnsembleReport
 PICTURES = ("members.svg", "reliability.svg")
 
 
-def draw(worth: EnsembleReport, folder: Path) -> None:
-    """The pictures of `seldfuse tune --explain`."""
-    with TemporaryDirectory() as place:
-        report.write_report(worth, Path(place))
+def write_pictures(ensemble: EnsembleReport, folder: Path) -> None:
+    """Write the pictures of `seldfuse tune --explain`."""
+    with TemporaryDirectory() as temporary:
+        report.write_report(ensemble, Path(temporary))
         for name in PICTURES:
-            (folder / f"tuning-{name}").write_bytes((Path(place) / name).read_bytes())
+            (folder / f"tuning-{name}").write_bytes((Path(temporary) / name).read_bytes())
 
 
 def tables(result: Mapping[str, Any]) -> str:
-    """All that was measured, as Markdown."""
+    """Format all that was measured as Markdown."""
     return "\n\n".join(_blocks(result)) + "\n"
 
 
@@ -48,7 +48,7 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
     scores = _measured(result)
     yield table(("scenes", "fusion", *(title(score.name) for score in scores)), _scores(result, scores))
     yield f"Tuned less preset, with {ABOVE} where the whole interval lies above 0:"
-    # Where a source is matters to the others; class and frame alone are told by the table above.
+    # The position of a source matters to the others; the table above has the score of class and frame alone.
     gained = [score for score in scores if score.needs]
     first, *rest = (title(score.name) for score in gained)
     yield table(("scenes", "less", first, "", *rest), _gains(result, gained))

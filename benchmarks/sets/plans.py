@@ -1,4 +1,4 @@
-"""Random plans, put into rooms of a wanted reverberation, where all sources stand or all move."""
+"""Random plans, put into rooms of a given reverberation time, where all sources stand or all move."""
 
 import math
 from collections.abc import Iterator
@@ -42,30 +42,30 @@ def draw_room(rt60_s: float, rng: np.random.Generator) -> Room:
     return Room(_point(size_m), _point(size_m * rng.uniform(0.3, 0.6, 3)), float(rng.uniform(0.0, 360.0)), rows)
 
 
-def draw_place(room: Room, rng: np.random.Generator) -> Point:
-    """Draw a place in the view's axes, all azimuths alike."""
+def draw_position(room: Room, rng: np.random.Generator) -> Point:
+    """Draw a position in the view's axes, all azimuths alike."""
     while True:
         distance_m = rng.uniform(NEAREST_M, FARTHEST_M)
         azimuth, elevation = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(-HIGHEST_DEG, HIGHEST_DEG))
         flat = math.cos(elevation)
-        place_m = distance_m * np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
-        inside = room.locate(place_m)
+        position_m = distance_m * np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
+        inside = room.locate(position_m)
         if (inside > FROM_WALL_M).all() and (inside < np.array(room.size_m) - FROM_WALL_M).all():
-            return _point(place_m)
+            return _point(position_m)
 
 
 def _path(source: ScenePlanSource, room: Room, moving: bool, rng: np.random.Generator) -> SourcePath:
     """A stand, or a walk for as long as the source sounds that never comes too near."""
     if not moving:
-        place_m = draw_place(room, rng)
-        return SourcePath(place_m, place_m)
+        position_m = draw_position(room, rng)
+        return SourcePath(position_m, position_m)
     begin_s, end_s = source.takes[0].start_s, source.takes[-1].start_s + source.takes[-1].duration_s
     while True:
-        path = SourcePath(draw_place(room, rng), draw_place(room, rng), begin_s, end_s)
+        path = SourcePath(draw_position(room, rng), draw_position(room, rng), begin_s, end_s)
         if np.linalg.norm(path.compute_position(np.linspace(begin_s, end_s, 50)), axis=-1).min() > NEAREST_M:
             return path
 
 
-def _point(place_m: np.ndarray) -> Point:
-    x, y, z = place_m.tolist()
+def _point(position_m: np.ndarray) -> Point:
+    x, y, z = position_m.tolist()
     return x, y, z

@@ -1,10 +1,10 @@
 """Scenes whose rooms are pyroomacoustics', an independent implementation: to check ours, and to validate on.
 
-The sounds, the noise, the wear and the truth of a plan are seldfuse's own; only what the rooms do is theirs
+The sounds, the noise, the recording chain and the truth of a plan are seldfuse's own; only what the rooms do is theirs
 (R. Scheibler, E. Bezzam, I. Dokmanić, "Pyroomacoustics: a Python package for audio room simulation and array
-processing algorithms", ICASSP 2018). Who stands still has one response of mirror images. Who moves has one every
-100 ms, of fewer images; what the others bring comes from the middle of the way. Voices far away stand in the corner
-of the room that is farthest from the microphone.
+processing algorithms", ICASSP 2018). A source at rest has one response of mirror images. A moving one has one
+every 100 ms, of fewer images; what the others bring comes from the middle of the way. Babble stands in the corner of
+the room that is farthest from the microphone.
 """
 
 from collections.abc import Iterator
@@ -60,14 +60,14 @@ def render_with_pyroomacoustics(
     dry = render_dry_sounds([scene], bank, samples)
     field = render_noise([scene], samples, "cpu")[0].double().numpy() + _babble(scene, scene.room, bank, samples)
     for row, source in zip(dry, scene.sources, strict=True):
-        field += _heard(row, source.path, scene.room)
+        field += _render_source(row, source.path, scene.room)
     mid, side = field
     audio = torch.from_numpy(np.stack([mid + side, mid - side]).astype(np.float32))[None]
     return apply_recording_chain(audio, [scene])[0].numpy(), compute_truth([scene], bank.labels, torch.from_numpy(dry))
 
 
-def responses(room: Room, places_m: Float[np.ndarray, "place 3"], order: int) -> Float[np.ndarray, "place 2 sample"]:
-    """Compute the responses of W and Y' to places in the view's axes, of images up to an order; time starts at the
+def responses(room: Room, positions_m: Float[np.ndarray, "pos 3"], order: int) -> Float[np.ndarray, "pos 2 sample"]:
+    """Compute the responses of W and Y' to positions in the view's axes, of images up to an order; time starts at the
     source.
     """
     bands = {"center_freqs": list(BANDS_HZ), "description": "wall"}
@@ -76,8 +76,8 @@ def responses(room: Room, places_m: Float[np.ndarray, "place 3"], order: int) ->
     }
     shoebox = pra.ShoeBox(list(room.size_m), fs=SAMPLE_RATE_HZ, materials=walls, max_order=order)
     shoebox.set_sound_speed(SPEED_OF_SOUND_M_S)
-    for place_m in room.locate(places_m):
-        shoebox.add_source(place_m)
+    for position_m in room.locate(positions_m):
+        shoebox.add_source(position_m)
     left = DirectionVector(azimuth=room.yaw_deg + 90, colatitude=90, degrees=True)
     microphones_m = np.stack([room.microphone_m] * 2, axis=1)
     shoebox.add_microphone_array(
@@ -86,7 +86,7 @@ def responses(room: Room, places_m: Float[np.ndarray, "place 3"], order: int) ->
     shoebox.compute_rir()
     # Theirs come late by half the length of the filters that delay by parts of a sample.
     late = pra.constants.get("frac_delay_length") // 2
-    pairs = [[shoebox.rir[channel][place][late:] for channel in range(2)] for place in range(len(places_m))]
+    pairs = [[shoebox.rir[channel][number][late:] for channel in range(2)] for number in range(len(positions_m))]
     samples = max(len(response) for pair in pairs for response in pair)
     return np.array([[_filled(response, samples) for response in pair] for pair in pairs])
 
@@ -111,8 +111,8 @@ def energy_beyond(room: Room, orders: Int[np.ndarray, "order"]) -> Float[np.ndar
     return np.asarray((left.mean(axis=1) / (1.0 / decay_per_m).mean(axis=0)).mean(axis=-1))
 
 
-def _heard(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room) -> Float[np.ndarray, "2 sample"]:
-    """One source in W and Y'."""
+def _render_source(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room) -> Float[np.ndarray, "2 sample"]:
+    """Render one source in W and Y'."""
     order = order_for(room)
     if walk.moves:
         return np.asarray(_walked(dry, walk, room, min(order, MOVING_ORDER)) + _late(dry, walk, room, order))
@@ -127,19 +127,19 @@ def _walked(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room, order: i
     padded = np.pad(dry, HOP)
     blocks = np.lib.stride_tricks.sliding_window_view(padded, 2 * HOP)[::HOP]
     sounding = np.flatnonzero(np.abs(blocks).max(axis=1) > 0)
-    heard = np.zeros((2, len(padded)))
+    rendered = np.zeros((2, len(padded)))
     if not len(sounding):
-        return heard[:, HOP:-HOP]
+        return rendered[:, HOP:-HOP]
     window = np.hanning(2 * HOP + 1)[:-1]
     pairs = responses(room, walk.compute_position(sounding * (HOP / SAMPLE_RATE_HZ)), order)
     for number, pair in zip(sounding, pairs, strict=True):
         part = fftconvolve((blocks[number] * window)[None], pair, axes=1)[:, : len(padded) - number * HOP]
-        heard[:, number * HOP : number * HOP + part.shape[1]] += part
-    return heard[:, HOP:-HOP]
+        rendered[:, number * HOP : number * HOP + part.shape[1]] += part
+    return rendered[:, HOP:-HOP]
 
 
 def _late(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room, order: int) -> Float[np.ndarray, "2 sample"]:
-    """What the images bring that moving does without, as heard from the middle of the way."""
+    """Render what the images bring that moving does without, from the middle of the way."""
     if order <= MOVING_ORDER:
         return np.zeros((2, len(dry)))
     middle_m = np.mean([walk.start_m, walk.end_m], axis=0, keepdims=True)
@@ -151,10 +151,10 @@ def _babble(scene: ScenePlan, room: Room, bank: SoundBank, samples: int) -> Floa
     ambience = scene.ambience
     if ambience is None or not ambience.babble:
         return np.zeros((2, samples))
-    voices = np.zeros(samples, dtype=np.float32)
-    add_takes(voices, ambience.babble, bank, 1.0)
-    heard = _convolved(voices, responses(room, _corner_m(room)[None], order_for(room))[0])
-    return np.asarray(heard * 10 ** (ambience.babble_db / 20) / max(1e-9, np.sqrt(np.square(heard[0]).mean())))
+    babble = np.zeros(samples, dtype=np.float32)
+    add_takes(babble, ambience.babble, bank, 1.0)
+    rendered = _convolved(babble, responses(room, _corner_m(room)[None], order_for(room))[0])
+    return np.asarray(rendered * 10 ** (ambience.babble_db / 20) / max(1e-9, np.sqrt(np.square(rendered[0]).mean())))
 
 
 def _corner_m(room: Room) -> Float[np.ndarray, "3"]:

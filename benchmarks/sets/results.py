@@ -38,7 +38,7 @@ SETS = {
 AUDIO_VISUAL = "dev-test-v1-av"
 
 
-def render_seen(out: Path, sounds: Path, cutouts: Path, jobs: int) -> DatasetSplit:
+def render_audio_visual(out: Path, sounds: Path, cutouts: Path, jobs: int) -> DatasetSplit:
     """Render what is missing of the audio-visual scenes, with videos, into a data set in `out`.
 
     Raises ValueError where plans or sounds are not the frozen ones, and what `seldfuse synth` raises.

@@ -1,4 +1,4 @@
-"""The frozen validation sets: plans of scenes, written once, and the hashes that tell that nobody touched them.
+"""The frozen validation sets: plans of scenes, written once, and the hashes by which they are checked.
 
 `validation-v1` is what trainings report on: 1,000 scenes of sound and 300 with pictures. `validation-v1-pra` has 300
 more, which pyroomacoustics renders: who trained in our rooms meets others there. Whoever makes a set easier one day

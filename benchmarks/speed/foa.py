@@ -1,8 +1,8 @@
 """How fast first-order recordings become stereo clips: `python -m benchmarks foa-speed`.
 
 The material is made: noise with labels, and a panorama of 1920×960 at 29.97 pictures a second in which patterned
-blocks move over a patterned ground. `seldfuse synth from-foa` runs as a process of its own; a run of two clips tells
-what starting takes, and is subtracted.
+blocks move over a patterned ground. `seldfuse synth from-foa` runs as a process of its own; a run of two clips
+measures what starting takes, and is subtracted.
 """
 
 import os
@@ -40,7 +40,7 @@ class Spent(NamedTuple):
 
 
 def measure(sound_s: int, video_s: int, folder: Path) -> dict[str, Any]:
-    """Everything, as the document that is written; `folder` takes a recording of each length, and the clips."""
+    """Measure everything, as the document that is written; `folder` takes a recording of each length, and the clips."""
     sounds, videos = folder / "sounds", folder / "videos"
     write_recording(sounds, sound_s)
     megabytes = write_recording(videos, video_s, with_video=True)
@@ -62,7 +62,7 @@ def measure(sound_s: int, video_s: int, folder: Path) -> dict[str, Any]:
 
 
 def figures(clips: int, spent: Spent, start: Spent, at_least: float) -> dict[str, float]:
-    """Times real time by the clock; and what two processors would reach that did nothing else."""
+    """Compute times real time by the clock, and what two processors would reach that did nothing else."""
     wall_s, cpu_s = spent.wall_s - start.wall_s, spent.cpu_s - start.cpu_s
     return {
         "clips": clips,
@@ -90,7 +90,7 @@ def _children_s() -> float:
 
 
 def write_recording(folder: Path, duration_s: int, with_video: bool = False) -> float:
-    """A recording side by side with its labels, and the size of its video in megabytes."""
+    """Write a recording side by side with its labels; return the size of its video in megabytes."""
     sound = np.random.default_rng(0).normal(0, 0.02, (4, 24_000 * duration_s)).astype(np.float32)
     write_wav(folder / "fold3_room1_mix001.wav", sound)
     rows = (f"{frame},{cls},0,{30 * cls - 150},0,200\n" for frame in range(10 * duration_s) for cls in (0, 4, 8))
@@ -108,17 +108,17 @@ def panoramas(count: int) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
     ground = rng.integers(30, 220, (height // 40, width // 40, 3), dtype=np.uint8).repeat(40, 0).repeat(40, 1)
     ground += rng.integers(0, 12, ground.shape, dtype=np.uint8)
     blocks = rng.integers(20, 235, (BLOCKS, 20, 10, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
-    places = np.column_stack([rng.integers(250, 550, BLOCKS), rng.integers(0, width, BLOCKS)])
+    corners = np.column_stack([rng.integers(250, 550, BLOCKS), rng.integers(0, width, BLOCKS)])
     for number in range(count):
         picture = ground.copy()
-        for index, (top, left) in enumerate(places):
+        for index, (top, left) in enumerate(corners):
             columns = (left + (index - BLOCKS // 2) * SPEED_PX * number // BLOCKS + np.arange(80)) % width
             picture[top : top + 160, columns] = blocks[index]
         yield picture
 
 
 def tables(result: dict[str, Any]) -> Group:
-    """The document for people."""
+    """Format the document for people."""
     cases = table("", "clips", "× real time", "at least", "× by processor time", "processor s a clip")
     for name, case in result["cases"].items():
         cases.add_row(

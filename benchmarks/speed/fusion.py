@@ -1,4 +1,4 @@
-"""How fast posteriors become events, beside the slow twin of the tests: `python -m benchmarks fusion-speed`.
+"""How fast posteriors become events, beside a slow reference implementation: `python -m benchmarks fusion-speed`.
 
 Five members as ensembles have them, four with one track and one with three. Their posteriors are made up: tracks that
 are active a twentieth of the time, for two seconds on average, and elsewhere what a network gives for silence.
@@ -52,22 +52,22 @@ SETTINGS = FusionSettings(
 CLIPS_OF_LIMIT = 10_000
 AT_MOST_S = 20.0
 """For so many clips, on two quiet cores."""
-TWIN_AT_LEAST = 20.0
-"""How many times as long the twin takes for a clip."""
+SLOW_AT_LEAST = 20.0
+"""How many times as long the slow implementation takes for a clip."""
 
 Result = TypeVar("Result")
 
 
-class Truth(NamedTuple):
-    """Which tracks are active, and where: every track of a clip and class has its place."""
+class TargetTracks(NamedTuple):
+    """Which tracks are active, and where: every track of a clip and class has its position."""
 
     sounds: Bool[Tensor, "clip frame cls track"]
     direction: Float[Tensor, "clip frame cls track 3"]
     distance: Float[Tensor, "clip frame cls track"]
 
 
-def measure(clips: int, twin_clips: int) -> dict[str, Any]:
-    """Everything, as the document that is written."""
+def measure(clips: int, slow_clips: int) -> dict[str, Any]:
+    """Measure everything, as the document that is written."""
     torch.set_num_threads(THREADS)
     _run(next(chunks(min(clips, CHUNK))))
     fusing_s = decoding_s = 0.0
@@ -76,7 +76,7 @@ def measure(clips: int, twin_clips: int) -> dict[str, Any]:
         fuse_s, decode_s, events = _run(members)
         fusing_s, decoding_s, rows = fusing_s + fuse_s, decoding_s + decode_s, rows + sum(map(len, events))
     seconds = fusing_s + decoding_s
-    twin_s, _ = _timed(lambda: _run_twin(next(chunks(twin_clips))))
+    slow_s, _ = _timed(lambda: _run_slow(next(chunks(slow_clips))))
     return {
         "machine": machine(),
         "load": os.getloadavg()[0],
@@ -88,21 +88,21 @@ def measure(clips: int, twin_clips: int) -> dict[str, Any]:
         "limits": {
             f"seconds for {CLIPS_OF_LIMIT} clips": {"value": seconds / clips * CLIPS_OF_LIMIT, "at_most": AT_MOST_S},
             "twin / ours, time of a clip": {
-                "value": (twin_s / twin_clips) / (seconds / clips),
-                "at_least": TWIN_AT_LEAST,
+                "value": (slow_s / slow_clips) / (seconds / clips),
+                "at_least": SLOW_AT_LEAST,
             },
         },
-        "twin": {"clips": twin_clips, "clip_ms": 1000 * twin_s / twin_clips},
+        "twin": {"clips": slow_clips, "clip_ms": 1000 * slow_s / slow_clips},
     }
 
 
 def tables(result: Mapping[str, Any]) -> Group:
-    """The document for people."""
+    """Format the document for people."""
     limits = table("", "value", "limit")
     for name, row in result["limits"].items():
         limit = f"≤ {row['at_most']:g}" if "at_most" in row else f"≥ {row['at_least']:g}"
-        kept = row["value"] <= row["at_most"] if "at_most" in row else row["value"] >= row["at_least"]
-        limits.add_row(name, f"{row['value']:.1f}", limit, style="" if kept else "bold red")
+        within_limit = row["value"] <= row["at_most"] if "at_most" in row else row["value"] >= row["at_least"]
+        limits.add_row(name, f"{row['value']:.1f}", limit, style="" if within_limit else "bold red")
     shares = table("share of the time", "%")
     for name, share in result["shares"].items():
         shares.add_row(name, f"{100 * share:.0f}")
@@ -112,7 +112,7 @@ def tables(result: Mapping[str, Any]) -> Group:
         shares,
         "",
         f"{result['clips']} clips, {CHUNK} at a time: {result['seconds']:.1f} s, {result['clips_per_s']:.0f} clips/s; "
-        f"the twin: {result['twin']['clip_ms']:.0f} ms a clip",
+        f"the slow implementation: {result['twin']['clip_ms']:.0f} ms a clip",
         f"{result['machine']['cores']} cores, {result['machine']['torch_threads']} torch threads, "
         f"load {result['load']:.1f}",
     )
@@ -122,25 +122,25 @@ def chunks(clips: int) -> Iterator[dict[str, Posterior]]:
     """Draw the posteriors of members for so many clips, `CHUNK` clips at a time."""
     generator = torch.Generator().manual_seed(0)
     for first in range(0, clips, CHUNK):
-        truth = draw_truth(min(CHUNK, clips - first), generator)
-        yield {name: draw_member(truth, tracks, fields, generator) for name, (tracks, fields) in MEMBERS.items()}
+        target = draw_target(min(CHUNK, clips - first), generator)
+        yield {name: draw_member(target, tracks, fields, generator) for name, (tracks, fields) in MEMBERS.items()}
 
 
-def draw_truth(clips: int, generator: torch.Generator) -> Truth:
+def draw_target(clips: int, generator: torch.Generator) -> TargetTracks:
     shape = (clips, CLIP_FRAMES, len(DCASE2025), TRACKS)
     chance = torch.rand(shape, generator=generator).unbind(1)
     start = STOP * SOUNDING / (1 - SOUNDING)
     states = [chance[0] < SOUNDING]
     for now in chance[1:]:
         states.append(torch.where(states[-1], now >= STOP, now < start))
-    place = torch.rand(2, clips, 1, *shape[2:], generator=generator)
-    direction = direction_from_azimuth(360 * place[0] - 180)
-    return Truth(torch.stack(states, 1), direction.expand(*shape, 3), (0.5 + 5 * place[1]).expand(shape))
+    position = torch.rand(2, clips, 1, *shape[2:], generator=generator)
+    direction = direction_from_azimuth(360 * position[0] - 180)
+    return TargetTracks(torch.stack(states, 1), direction.expand(*shape, 3), (0.5 + 5 * position[1]).expand(shape))
 
 
-def draw_member(truth: Truth, tracks: int, fields: tuple[str, ...], generator: torch.Generator) -> Posterior:
+def draw_member(target: TargetTracks, tracks: int, fields: tuple[str, ...], generator: torch.Generator) -> Posterior:
     """Draw the posterior of a member: with one track, of the first that is active."""
-    sounds, direction, distance = truth
+    sounds, direction, distance = target
     if tracks == 1:
         first = sounds.int().argmax(-1, keepdim=True)
         sounds, direction, distance = (
@@ -159,14 +159,14 @@ def draw_member(truth: Truth, tracks: int, fields: tuple[str, ...], generator: t
 
 
 def _run(members: Mapping[str, Posterior]) -> tuple[float, float, list[Events]]:
-    """Seconds of fusing and of decoding, and the events."""
+    """Time fusing and decoding in seconds; return the events, too."""
     fuse_s, fused = _timed(lambda: fuse_posteriors(members, SETTINGS))
     decode_s, events = _timed(lambda: decode_events(fused, SETTINGS.decode))
     return fuse_s, decode_s, events
 
 
-def _run_twin(members: Mapping[str, Posterior]) -> object:
-    return fusion.decode(fusion.fuse(members, SETTINGS), SETTINGS.decode, DCASE2025)
+def _run_slow(members: Mapping[str, Posterior]) -> object:
+    return fusion.decode_slowly(fusion.fuse(members, SETTINGS), SETTINGS.decode, DCASE2025)
 
 
 def _timed(call: Callable[[], Result]) -> tuple[float, Result]:

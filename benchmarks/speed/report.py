@@ -35,7 +35,7 @@ class Ratio:
     at_most: float | None = None
 
     def of(self, times: Times) -> float:
-        """The median of the rounds' ratios."""
+        """Compute the median of the rounds' ratios."""
         return float(np.median(sum(times[name] for name in self.over) / times[self.under]))
 
 
@@ -66,10 +66,10 @@ RATIOS = (
 )
 
 
-def document(
+def to_document(
     cases: Sequence[Case], times: Times, shares: Mapping[str, float], peak_memory_mib: float
 ) -> dict[str, Any]:
-    """The whole result as JSON values."""
+    """Build the document of JSON values."""
     return {
         "machine": machine(),
         "rounds": len(times[cases[0].name]),
@@ -81,7 +81,7 @@ def document(
 
 
 def machine() -> dict[str, Any]:
-    """What it was timed on."""
+    """Describe the machine."""
     return {
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -93,16 +93,16 @@ def machine() -> dict[str, Any]:
 
 
 def _figures(case: Case, median_s: float) -> dict[str, float]:
-    times_real_time = case.sound_s / median_s
+    real_time_factor = case.sound_s / median_s
     return {
         "median_ms": 1000 * median_s,
-        "clips_per_s": times_real_time / CLIP_S,
-        "times_real_time": times_real_time,
+        "clips_per_s": real_time_factor / CLIP_S,
+        "times_real_time": real_time_factor,
     }
 
 
 def tables(result: Mapping[str, Any]) -> Group:
-    """The document for people."""
+    """Format the document for people."""
     cases = table("time of a call", "ms", "clips/s", "× real time")
     for name, case in result["cases"].items():
         cases.add_row(name, f"{case['median_ms']:.2f}", f"{case['clips_per_s']:.0f}", f"{case['times_real_time']:.0f}")
@@ -112,8 +112,8 @@ def tables(result: Mapping[str, Any]) -> Group:
     ratios = table("ratio", "value", "at most")
     for name, ratio in result["ratios"].items():
         limit = ratio["at_most"]
-        kept = limit is None or ratio["value"] <= limit
-        ratios.add_row(name, f"{ratio['value']:.2f}", f"{limit or '–'}", style="" if kept else "bold red")
+        within_limit = limit is None or ratio["value"] <= limit
+        ratios.add_row(name, f"{ratio['value']:.2f}", f"{limit or '–'}", style="" if within_limit else "bold red")
     machine = result["machine"]
     return Group(
         cases,
@@ -128,7 +128,7 @@ def tables(result: Mapping[str, Any]) -> Group:
 
 
 def table(heading: str, *columns: str) -> Table:
-    """An empty table of rows with a name and some numbers."""
+    """Make an empty table of rows with a name and some numbers."""
     empty = Table(heading, box=None, pad_edge=False)
     for column in columns:
         empty.add_column(column, justify="right")

@@ -26,7 +26,7 @@ AT_MOST = {"step": 1.5, "inference": 2.0}
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Medians of the rounds' ratios to the baseline, step by step and window by window, in the `small` presets."""
+    """Measure medians of the rounds' ratios to the baseline, by steps and by windows, in the `small` presets."""
     keep_freed_memory()
     registry = load_registry()
     cases: list[Case] = []
@@ -59,11 +59,11 @@ def _step(task: TrainingTask) -> Callable[[], object]:
     network, recipe, features = _network(task, BATCH)
     network.train()
     optimiser = torch.optim.Adam(network.parameters())
-    truth = _truth()
+    target = _build_target()
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        task.loss(network(features), truth, recipe.loss).backward()  # type: ignore[no-untyped-call]
+        task.loss(network(features), target, recipe.loss).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     return step
@@ -86,7 +86,7 @@ def _network(task: TrainingTask, batch: int) -> tuple[torch.nn.Module, Any, torc
     return task.build(recipe.network, DCASE2025), recipe, torch.randn(batch, channels, 250, 64)
 
 
-def _truth() -> Posterior:
+def _build_target() -> Posterior:
     """Two classes of thirteen sound in every frame: what the loss costs hardly depends on it."""
     activity = torch.zeros(BATCH, 50, len(DCASE2025), 3)
     activity[:, :, :2, 0] = 1.0

@@ -1,4 +1,4 @@
-"""How long tuning takes: `python -m benchmarks tuning-speed`, on what the five members of `fusion_speed` say."""
+"""How long tuning takes: `python -m benchmarks tuning-speed`, on posteriors of the five members of `fusion-speed`."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from rich.console import Group
 
-from benchmarks.speed.fusion import CHUNK, MEMBERS, THREADS, draw_member, draw_truth
+from benchmarks.speed.fusion import CHUNK, MEMBERS, THREADS, draw_member, draw_target
 from benchmarks.speed.report import machine, table
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events
@@ -22,12 +22,12 @@ AT_MOST_S = 300.0
 FOLDS = 5
 
 
-def measure(clips: int, watch: Callable[[str], None]) -> dict[str, Any]:
-    """Everything, as the document that is written."""
+def measure(clips: int, note: Callable[[str], None]) -> dict[str, Any]:
+    """Measure everything, as the document that is written; `note` is called with what is being fitted."""
     torch.set_num_threads(THREADS)
-    material = made_up(clips)
+    data = draw_data(clips)
     started_s = time.perf_counter()
-    tuned = tune_fusion(material, FusionSettings(), Objective(), FOLDS, watch)
+    tuned = tune_fusion(data, FusionSettings(), Objective(), FOLDS, note)
     return {
         "machine": machine(),
         "load": os.getloadavg()[0],
@@ -39,27 +39,27 @@ def measure(clips: int, watch: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def made_up(clips: int) -> TuningData:
-    """Each clip is a recording of its own."""
+def draw_data(clips: int) -> TuningData:
+    """Draw posteriors and targets; each clip is a recording of its own."""
     generator = torch.Generator().manual_seed(0)
-    truths, members = [], []
+    targets, members = [], []
     for first in range(0, clips, CHUNK):
-        truth = draw_truth(min(CHUNK, clips - first), generator)
-        members.append({name: draw_member(truth, *kind, generator) for name, kind in MEMBERS.items()})
-        truths.append(Posterior(truth.sounds.float(), truth.direction.contiguous(), truth.distance.contiguous()))
-    references = decode_events(Posterior.concat(truths), DecodeSettings(unify_angle_deg=0.0))
-    said = {name: Posterior.concat([chunk[name] for chunk in members]) for name in MEMBERS}
-    return TuningData.from_folders(said, references, [f"clip{number}" for number in range(clips)])
+        target = draw_target(min(CHUNK, clips - first), generator)
+        members.append({name: draw_member(target, *kind, generator) for name, kind in MEMBERS.items()})
+        targets.append(Posterior(target.sounds.float(), target.direction.contiguous(), target.distance.contiguous()))
+    references = decode_events(Posterior.concat(targets), DecodeSettings(unify_angle_deg=0.0))
+    posteriors = {name: Posterior.concat([chunk[name] for chunk in members]) for name in MEMBERS}
+    return TuningData.from_folders(posteriors, references, [f"clip{number}" for number in range(clips)])
 
 
 def tables(result: Mapping[str, Any]) -> Group:
-    """The document for people."""
+    """Format the document for people."""
     view = table("", "seconds", "limit")
-    kept = result["seconds"] <= result["at_most_s"]
+    within_limit = result["seconds"] <= result["at_most_s"]
     view.add_row(
         f"tuning on {result['clips']} clips",
         f"{result['seconds']:.0f}",
         f"≤ {result['at_most_s']:.0f} for {CLIPS_OF_LIMIT}",
-        style="" if kept else "bold red",
+        style="" if within_limit else "bold red",
     )
     return Group(view, "", f"{result['machine']['cores']} cores, load {result['load']:.1f}")

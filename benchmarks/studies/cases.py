@@ -1,4 +1,4 @@
-"""What is timed: every stage of a run, the whole run, and the challenge's baseline beside it."""
+"""What is timed: every stage of a run, the run from end to end, and the challenge's baseline beside it."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from benchmarks.baseline import features
-from benchmarks.baseline.sounding import sounding
+from benchmarks.baseline.sounding import build_constant_network
 from benchmarks.speed.timing import Case
 from benchmarks.studies.material import (
     BATCH,
@@ -19,9 +19,9 @@ from benchmarks.studies.material import (
     draw_events,
     sound_of,
     write_clips,
-    write_truth_and_guesses,
+    write_references_and_predictions,
 )
-from benchmarks.studies.ways import FUSION, baseline_way, on_failure, seldfuse_way
+from benchmarks.studies.ways import FUSION, on_failure, run_baseline, run_seldfuse
 from seldfuse.catalogue.host import load_registry
 from seldfuse.core.clip_batch import FeatureFunction
 from seldfuse.core.run_stats import RunStats
@@ -41,20 +41,20 @@ EVAL_CLIPS = 100
 SPEECH_AND_MUSIC = (0, 8)
 
 
-def cases(folder: Path, ears: LoadedBackends) -> list[Case]:
-    """All cases, on files that are written to `folder`."""
+def cases(folder: Path, loaded: LoadedBackends) -> list[Case]:
+    """List all cases, on files that are written to `folder`."""
     wavs = write_clips(folder / "clips", cut_clips(BATCH))
-    network = sounding(SPEECH_AND_MUSIC)
+    network = build_constant_network(SPEECH_AND_MUSIC)
     return [
         *_media(wavs[0]),
         *_features(1),
         *_features(BATCH),
-        *_networks(ears, network, 1),
-        *_networks(ears, network, BATCH),
-        *_fusion(wavs[0], ears),
+        *_networks(loaded, network, 1),
+        *_networks(loaded, network, BATCH),
+        *_fusion(wavs[0], loaded),
         *_files(folder),
-        *_ways(wavs[:1], ears, network, folder),
-        *_ways(wavs, ears, network, folder),
+        *_ways(wavs[:1], loaded, network, folder),
+        *_ways(wavs, loaded, network, folder),
     ]
 
 
@@ -75,7 +75,11 @@ def _features(size: int) -> list[Case]:
     audio = cut_clips(size)
     batch = make_batch(torch.from_numpy(audio))
     own = [Case(f"{name}, batch {size}", partial(feature, batch), size * CLIP_S) for name, feature in _all_features()]
-    theirs = Case(f"baseline log-mel, batch {size}", lambda: [features.logmel(clip) for clip in audio], size * CLIP_S)
+    theirs = Case(
+        f"baseline log-mel, batch {size}",
+        lambda: [features.compute_baseline_logmel(clip) for clip in audio],
+        size * CLIP_S,
+    )
     return [*own, theirs]
 
 
@@ -83,13 +87,13 @@ def _all_features() -> list[tuple[str, FeatureFunction]]:
     return [(name, find_function(name)) for name in (*load_registry().features, "compact-audio")]
 
 
-def _networks(ears: LoadedBackends, network: BaselineNetwork, size: int) -> list[Case]:
+def _networks(loaded: LoadedBackends, network: BaselineNetwork, size: int) -> list[Case]:
     """Each network by itself, from features to what it means."""
     batch = make_batch(torch.from_numpy(cut_clips(size)))
     logmel = batch["logmel"]
     own = [
         Case(f"{name}, batch {size}", partial(backend.infer, batch), size * CLIP_S)
-        for name, backend in ears.backends.items()
+        for name, backend in loaded.backends.items()
     ]
     return [*own, Case(f"baseline network, batch {size}", partial(_infer, network, logmel), size * CLIP_S)]
 
@@ -100,8 +104,8 @@ def _infer(network: BaselineNetwork, logmel: Float[Tensor, "batch 2 251 64"]) ->
     return raw
 
 
-def _fusion(wav: Path, ears: LoadedBackends) -> list[Case]:
-    (result,) = run_clips(find_clips([wav]), ears, FUSION, RunStats(), on_failure)
+def _fusion(wav: Path, loaded: LoadedBackends) -> list[Case]:
+    (result,) = run_clips(find_clips([wav]), loaded, FUSION, RunStats(), on_failure)
     return [
         Case("fusion", partial(fuse_posteriors, result.members, FUSION), CLIP_S),
         Case("decoding to events", partial(decode_events, result.posterior, FUSION.decode), CLIP_S),
@@ -109,33 +113,35 @@ def _fusion(wav: Path, ears: LoadedBackends) -> list[Case]:
 
 
 def _files(folder: Path) -> list[Case]:
-    truth, guesses = folder / "truth", folder / "guesses"
-    write_truth_and_guesses(truth, guesses, EVAL_CLIPS)
+    reference, prediction = folder / "references", folder / "predictions"
+    write_references_and_predictions(reference, prediction, EVAL_CLIPS)
     events = draw_events(np.random.default_rng(0))
     return [
         Case("writing a CSV", partial(dcase.write_events, events, folder / "written.csv"), CLIP_S),
-        Case(f"eval of {EVAL_CLIPS} clips", partial(_evaluate, truth, guesses), EVAL_CLIPS * CLIP_S),
+        Case(f"eval of {EVAL_CLIPS} clips", partial(_evaluate, reference, prediction), EVAL_CLIPS * CLIP_S),
     ]
 
 
-def _evaluate(truth: Path, guesses: Path) -> None:
+def _evaluate(reference: Path, prediction: Path) -> None:
     """What `seldfuse eval` does, but for showing it."""
-    references, predictions = (dcase.read_many(list(find_by_stem(folder).values())) for folder in (truth, guesses))
+    references, predictions = (
+        dcase.read_many(list(find_by_stem(folder).values())) for folder in (reference, prediction)
+    )
     counts = count_matches(references, predictions)
     compute_scores(counts)
     compute_intervals(counts)
 
 
-def _ways(wavs: list[Path], ears: LoadedBackends, network: BaselineNetwork, folder: Path) -> list[Case]:
+def _ways(wavs: list[Path], loaded: LoadedBackends, network: BaselineNetwork, folder: Path) -> list[Case]:
     """From WAV files to CSV files, with all models loaded."""
     clips, clips_s = find_clips(wavs), len(wavs) * CLIP_S
     many = "1 clip" if len(wavs) == 1 else f"{len(wavs)} clips"
     (folder / "baseline").mkdir(exist_ok=True)
     return [
-        Case(f"wav to CSV, {many}", lambda: seldfuse_way(clips, ears, folder / "seldfuse", RunStats()), clips_s),
+        Case(f"wav to CSV, {many}", lambda: run_seldfuse(clips, loaded, folder / "seldfuse", RunStats()), clips_s),
         Case(
             f"baseline's wav to CSV, {many}",
-            partial(baseline_way, wavs, network, folder / "baseline"),
+            partial(run_baseline, wavs, network, folder / "baseline"),
             clips_s,
         ),
     ]

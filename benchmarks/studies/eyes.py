@@ -1,4 +1,4 @@
-"""What pictures are worth: networks with their own picture, none, a black one, and that of another clip.
+"""The effect of pictures: networks with their own picture, none, a black one, and that of another clip.
 
 CMC is also tried without its tokens of sound.
 """
@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from benchmarks.studies.hearing import said_of
+from benchmarks.studies.posteriors import infer_posteriors
 from benchmarks.studies.results import bound
 from benchmarks.studies.two_sources import both_found, two_at_once
 from seldfuse.catalogue.host import load_registry
@@ -35,14 +35,14 @@ from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse_cmc.network import Cmc
 
 OWN, NONE, BLACK, FOREIGN, OFF = "own", "none", "black", "of another clip", "own, but all called off-screen"
-DEAF, NEITHER = "own, no tokens of sound", "none, no tokens of sound"
+NO_AUDIO_TOKENS, NEITHER = "own, no tokens of sound", "none, no tokens of sound"
 CONTROLS = (BLACK, FOREIGN, OFF)
 FROZEN, ADDED = "as they are", "two at once"
 POOLED = "pooled"
 """Scores of all classes' sounds together; a mean over classes hangs on those that hardly ever sound."""
 
 ASKED = ("f20_1_on", "osa")
-"""What a network that looks has more of with its own picture than in every control."""
+"""Scores that are higher with a network's own picture than in every control where it uses the picture."""
 
 
 @dataclass(frozen=True)
@@ -74,71 +74,75 @@ PUBLISHED = ("mvanet", "mvanet@mvanet-small-plain", "sce")
 
 
 def measure(split: DatasetSplit, requests: Sequence[BackendRequest]) -> dict[str, Any]:
-    """The whole result as JSON values. Raises the first clip's error, and what `load_backends` raises."""
+    """Measure everything, as JSON values. Raises the first clip's error, and what `load_backends` raises."""
     recipe = describe_run(requests, (), load_registry())
-    ears = load_backends(requests, "auto")
+    loaded = load_backends(requests, "auto")
     clips = find_clips(sorted(split.get_folder("wav").glob("*.wav")))
-    truth = dcase.read_many([split.get_path(clip.path.stem, "csv") for clip in clips if clip.path is not None])
-    said = _said(clips, requests, ears)
-    with_eyes = list(said[BLACK])
-    tried = list(_systems([request.instance for request in requests], with_eyes, list(said[DEAF])))
-    events = {system: _decided(system, said) for system in tried}
+    references = dcase.read_many([split.get_path(clip.path.stem, "csv") for clip in clips if clip.path is not None])
+    posteriors = _infer_pictures(clips, requests, loaded)
+    with_video = list(posteriors[BLACK])
+    tried = list(_systems([request.instance for request in requests], with_video, list(posteriors[NO_AUDIO_TOKENS])))
+    events = {system: _decode(system, posteriors) for system in tried}
     counted = {
-        mode: {system: count_matches(truth, found, mode=mode) for system, found in events.items()}
+        mode: {system: count_matches(references, found, mode=mode) for system, found in events.items()}
         for mode in get_args(Mode)
     }
     return {
         "seldfuse": recipe["seldfuse"],
         "backends": {request.instance: entry for request, entry in zip(requests, recipe["backends"], strict=True)},
         "systems": [{**asdict(system), "name": system.name, "members": list(system.members)} for system in tried],
-        "clips": len(truth),
+        "clips": len(references),
         "twins": [
             {"scenes": scenes, "system": system.name, **dict(zip(("both", "of"), both_found(true, found), strict=True))}
-            for scenes, true, decided in ((FROZEN, truth, events), _at_once(clips, truth, ears, tried))
-            for system, found in decided.items()
+            for scenes, true, decoded in ((FROZEN, references, events), _at_once(clips, references, loaded, tried))
+            for system, found in decoded.items()
             if system.picture == OWN
         ],
-        **{mode: _scored(counts, with_eyes) for mode, counts in counted.items()},
+        **{mode: _scored(counts, with_video) for mode, counts in counted.items()},
     }
 
 
-def _systems(instances: Sequence[str], with_eyes: Sequence[str], with_tokens: Sequence[str]) -> Iterator[System]:
+def _systems(instances: Sequence[str], with_video: Sequence[str], with_tokens: Sequence[str]) -> Iterator[System]:
     for name in instances:
         yield System((name,))
-        if name in with_eyes:
+        if name in with_video:
             yield from (System((name,), picture) for picture in (NONE, *CONTROLS))
         if name in with_tokens:
-            yield from (System((name,), picture) for picture in (DEAF, NEITHER))
+            yield from (System((name,), picture) for picture in (NO_AUDIO_TOKENS, NEITHER))
     ensembles = [tuple(name for name in PUBLISHED if name in instances), tuple(instances)]
     yield from (System(members) for members in dict.fromkeys(ensembles) if len(members) > 1)
 
 
 def _at_once(
-    clips: Sequence[Clip], truth: Sequence[Scene], ears: LoadedBackends, tried: Sequence[System]
+    clips: Sequence[Clip], references: Sequence[Scene], loaded: LoadedBackends, tried: Sequence[System]
 ) -> tuple[str, Sequence[Scene], dict[System, list[Events]]]:
-    """What is found where two scenes sound at once, which no system sees."""
-    added, true = two_at_once(clips, truth)
-    said = {OWN: said_of(added, ears)}
-    return ADDED, true, {system: _decided(system, said) for system in tried if system.picture == OWN}
+    """Decode events where two scenes sound at once, without pictures."""
+    added, true = two_at_once(clips, references)
+    posteriors = {OWN: infer_posteriors(added, loaded)}
+    return ADDED, true, {system: _decode(system, posteriors) for system in tried if system.picture == OWN}
 
 
-def _said(
-    clips: Sequence[Clip], requests: Sequence[BackendRequest], ears: LoadedBackends
+def _infer_pictures(
+    clips: Sequence[Clip], requests: Sequence[BackendRequest], loaded: LoadedBackends
 ) -> dict[str, dict[str, Posterior]]:
-    """By picture and member: a batch of all clips. Who has no eyes is asked once."""
-    seeing = {request.instance: ears.backends[request.instance] for request in requests if request.value.needs_video}
-    deaf = {name: _deaf(backend) for name, backend in seeing.items() if _takes_tokens(backend)}
+    """Infer posteriors by picture and member, a batch of all clips; those of audio networks with their own alone."""
+    with_video = {
+        request.instance: loaded.backends[request.instance] for request in requests if request.value.needs_video
+    }
+    without_audio = {
+        name: _without_audio_tokens(backend) for name, backend in with_video.items() if _takes_tokens(backend)
+    }
     shown = {
         NONE: [replace(clip, video=None) for clip in clips],
         BLACK: [replace(clip, video=BlackFrames(clip)) for clip in clips],
         FOREIGN: [replace(clip, video=other.video) for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True)],
     }
-    only, without = replace(ears, backends=seeing), replace(ears, backends=deaf)
+    only, changed = replace(loaded, backends=with_video), replace(loaded, backends=without_audio)
     return {
-        OWN: said_of(clips, ears),
-        **{name: said_of(other, only) for name, other in shown.items()},
-        DEAF: said_of(clips, without) if deaf else {},
-        NEITHER: said_of(shown[NONE], without) if deaf else {},
+        OWN: infer_posteriors(clips, loaded),
+        **{name: infer_posteriors(other, only) for name, other in shown.items()},
+        NO_AUDIO_TOKENS: infer_posteriors(clips, changed) if without_audio else {},
+        NEITHER: infer_posteriors(shown[NONE], changed) if without_audio else {},
     }
 
 
@@ -146,17 +150,17 @@ def _takes_tokens(backend: BackendModel) -> bool:
     return isinstance(backend, NetworkBackend) and isinstance(backend.network, Cmc)
 
 
-def _deaf(backend: BackendModel) -> BackendModel:
-    """The same network, which is given no tokens of sound."""
+def _without_audio_tokens(backend: BackendModel) -> BackendModel:
+    """Copy the backend such that its network gets no tokens of sound."""
     other = deepcopy(backend)
     assert isinstance(other, NetworkBackend)
     assert isinstance(other.network, Cmc)
-    other.network.heard = replace(other.network.heard, encoder="nobody")
+    other.network.audio_tokens = replace(other.network.audio_tokens, encoder="none")
     return other
 
 
-def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
-    members = said[OWN if system.picture == OFF else system.picture]
+def _decode(system: System, posteriors: Mapping[str, Mapping[str, Posterior]]) -> list[Events]:
+    members = posteriors[OWN if system.picture == OFF else system.picture]
     fused = fuse_posteriors({name: members[name] for name in system.members}, FusionSettings("mean"))
     if system.picture == OFF:
         assert fused.onscreen is not None
@@ -164,7 +168,7 @@ def _decided(system: System, said: Mapping[str, Mapping[str, Posterior]]) -> lis
     return decode_events(fused)
 
 
-def _scored(counts: Mapping[System, Counts], with_eyes: Sequence[str]) -> dict[str, Any]:
+def _scored(counts: Mapping[System, Counts], with_video: Sequence[str]) -> dict[str, Any]:
     return {
         "scores": [
             {
@@ -179,8 +183,8 @@ def _scored(counts: Mapping[System, Counts], with_eyes: Sequence[str]) -> dict[s
         ],
         "controls": [
             {"system": name, "picture": picture, **_with_own(counts, name, picture)}
-            for name in with_eyes
-            for picture in (NONE, *CONTROLS, DEAF, NEITHER)
+            for name in with_video
+            for picture in (NONE, *CONTROLS, NO_AUDIO_TOKENS, NEITHER)
             if System((name,), picture) in counts
         ],
         "members": list(_against(counts)),
@@ -195,9 +199,9 @@ def _with_own(counts: Mapping[System, Counts], name: str, picture: str) -> dict[
 
 def _against(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
     """Each ensemble less each of its members, and the first network less the others."""
-    whole = [system for system in counts if system.picture == OWN]
-    alone = [system for system in whole if len(system.members) == 1]
-    for system in [*(system for system in whole if len(system.members) > 1), alone[0]]:
+    complete = [system for system in counts if system.picture == OWN]
+    alone = [system for system in complete if len(system.members) == 1]
+    for system in [*(system for system in complete if len(system.members) > 1), alone[0]]:
         for other in alone:
             if other != system and (other.members[0] in system.members or system == alone[0]):
                 pooled = {POOLED: _more(counts, system, other, ASKED, "micro")}

@@ -23,7 +23,7 @@ BATCH = 16
 
 
 def demo() -> Clip:
-    """The bundled clip, an MP4 file."""
+    """Find the bundled clip, an MP4 file."""
     (clip,) = find_clips([DEMO])
     return clip
 
@@ -33,14 +33,14 @@ def sound_of(clip: Clip) -> Float32[np.ndarray, "2 sample"]:
 
 
 def cut_clips(count: int) -> Float32[np.ndarray, "clip 2 sample"]:
-    """Five seconds of the bundled clip from so many places, evenly spread."""
+    """Cut five seconds of the bundled clip from so many starts, evenly spread."""
     sound = sound_of(demo())
     starts = np.linspace(0, sound.shape[1] - CLIP_SAMPLES, count).astype(int)
     return np.stack([sound[:, start : start + CLIP_SAMPLES] for start in starts])
 
 
 def write_clips(folder: Path, clips: Float32[np.ndarray, "clip 2 sample"]) -> list[Path]:
-    """WAV files like those of the challenge: 24 kHz, 16 bits."""
+    """Write WAV files like those of the challenge: 24 kHz, 16 bits."""
     paths = [folder / f"{number:03}.wav" for number in range(len(clips))]
     for path, samples in zip(paths, clips, strict=True):
         write_wav(path, samples)
@@ -48,7 +48,7 @@ def write_clips(folder: Path, clips: Float32[np.ndarray, "clip 2 sample"]) -> li
 
 
 def draw_events(rng: np.random.Generator) -> Events:
-    """Two classes that sound throughout a clip, each from one place."""
+    """Draw two classes that sound throughout a clip, each from one position."""
     sources = [
         pd.DataFrame(
             {
@@ -64,12 +64,12 @@ def draw_events(rng: np.random.Generator) -> Events:
     return Events(pd.concat(sources))
 
 
-def write_truth_and_guesses(truth: Path, guesses: Path, count: int) -> None:
-    """Two folders of DCASE CSV files, one per clip; the azimuths of guesses are 15° off (standard deviation)."""
+def write_references_and_predictions(reference: Path, prediction: Path, count: int) -> None:
+    """Write two folders of DCASE CSV files, one per clip; predicted azimuths are 15° off (standard deviation)."""
     rng = np.random.default_rng(0)
     for number in range(count):
         events = draw_events(rng)
         azimuth_deg = events.table["azimuth_deg"] + rng.normal(0.0, 15.0, len(events))
-        guess = replace(events, table=events.table.assign(azimuth_deg=azimuth_deg))
-        write_events(events, truth / f"{number:03}.csv")
-        write_events(guess, guesses / f"{number:03}.csv")
+        predicted = replace(events, table=events.table.assign(azimuth_deg=azimuth_deg))
+        write_events(events, reference / f"{number:03}.csv")
+        write_events(predicted, prediction / f"{number:03}.csv")

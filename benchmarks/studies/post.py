@@ -1,4 +1,4 @@
-"""What looking is worth once everything was heard: no post-processing, exact and worse detections, real engines."""
+"""The effect of the visual correction: none, by exact and worse detections, and by real engines."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from benchmarks.studies.hearing import Hearing, hear
+from benchmarks.studies.posteriors import SplitPosteriors, infer_split
 from benchmarks.studies.results import bound
 from seldfuse.catalogue.host import load_registry
 from seldfuse.core.clip import Clip
@@ -63,24 +63,24 @@ def measure(
     sprites: CutoutSet,
     engines: Mapping[str, str],
     folder: Path,
-    watch: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The whole result as JSON values. `engines` are real ones by post-processor, which look where there are two;
-    `folder` takes what is seen.
+    """Measure everything, as JSON values. `engines` are real ones by detector, which run where there are two;
+    `folder` takes detections; `note` is called with what is being done.
 
-    Raises what `hear` and `load_detectors` raise.
+    Raises what `infer_split` and `load_detectors` raise.
     """
-    watch("listening")
+    note("inferring")
     requests = load_registry().find_backends(",".join(BACKENDS))
-    heard = hear(split, requests)
+    inferred = infer_split(split, requests)
     clips = find_clips(sorted(split.get_folder("wav").glob("*.wav")))
-    watch("asking the plans what is to be seen")
+    note("computing detections of the plans")
     names = [clip.name for clip in clips]
     write_recorded(folder, names, plans, sprites)
     real, recorded = list(_real(engines)), list(_recorded(folder))
     tried = {AUDIO: real, PUBLISHED: [*recorded, *real], OURS: real}
-    empty = np.array([_nobody(folder / EXACT / f"{name}{SUFFIX}") for name in names])
-    study = Study(clips, heard, empty, folder / "kept", watch)
+    empty = np.array([_is_without_people(folder / EXACT / f"{name}{SUFFIX}") for name in names])
+    study = Study(clips, inferred, empty, folder / "kept", note)
     return {
         "seldfuse": describe_run(requests, (), load_registry())["seldfuse"],
         "clips": len(clips),
@@ -95,87 +95,94 @@ def measure(
 
 @dataclass(frozen=True)
 class Study:
-    """Clips that were listened to once, which of them show nobody, and the folder in which detections are kept."""
+    """Clips and their posteriors, which of them are without people, and the folder in which detections are cached."""
 
     clips: Sequence[Clip]
-    heard: Hearing
+    inferred: SplitPosteriors
     empty: Bool[np.ndarray, "clip"]
-    kept: Path
-    watch: Callable[[str], None]
+    cache_folder: Path
+    note: Callable[[str], None]
 
     def of(self, name: str, members: Sequence[str], tried: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-        """Some members together as they heard it, and corrected in all ways that are to be tried."""
-        said = fuse_posteriors({member: self.heard.said[member] for member in members}, FusionSettings())
-        base, official = self._counted(said)
-        seen, over_rules, looked = [], [], {}
-        for title, post, who in tried:
-            self.watch(f"{name}, {title}: {post}")
-            looks, pictures = looked_at(self.clips, said, who, self.kept)
-            looked[f"{title}: {post}"] = pictures / len(self.clips)
+        """Score some members together, uncorrected, and corrected in all ways that are to be tried."""
+        posterior = fuse_posteriors({member: self.inferred.posteriors[member] for member in members}, FusionSettings())
+        base, official = self._counted(posterior)
+        rows, over_rules, pictures_per_clip = [], [], {}
+        for title, post, engines in tried:
+            self.note(f"{name}, {title}: {post}")
+            detections, pictures = detect_all(self.clips, posterior, engines, self.cache_folder)
+            pictures_per_clip[f"{title}: {post}"] = pictures / len(self.clips)
             counts = {}
             for mode in MODES:
-                counts[mode], counted = self._counted(corrected(self.clips, said, looks, VisionSettings.resolve(mode)))
+                counts[mode], counted = self._counted(
+                    correct_all(self.clips, posterior, detections, VisionSettings.resolve(mode))
+                )
                 gained = _gained(counts[mode], counted, base, self.empty)
-                seen.append({"detections": title, "post": post, "mode": mode, **gained})
+                rows.append({"detections": title, "post": post, "mode": mode, **gained})
             over_rules.append({"detections": title, "post": post, **_gain(counts["bayes"], counts["rules"])})
-        heard = _gained(base, official, base, self.empty)
-        return {"heard": heard, "looked": looked, "seen": seen, "bayes_over_rules": over_rules}
+        uncorrected = _gained(base, official, base, self.empty)
+        return {"heard": uncorrected, "looked": pictures_per_clip, "seen": rows, "bayes_over_rules": over_rules}
 
-    def _counted(self, said: Posterior) -> tuple[Counts, Counts]:
+    def _counted(self, posterior: Posterior) -> tuple[Counts, Counts]:
         """Strictly and officially."""
-        events = decode_events(told(said))
-        return count_matches(self.heard.truth, events, mode="strict"), count_matches(
-            self.heard.truth, events, mode="official"
+        events = decode_events(fill_onscreen(posterior))
+        return count_matches(self.inferred.references, events, mode="strict"), count_matches(
+            self.inferred.references, events, mode="official"
         )
 
 
-def _nobody(path: Path) -> bool:
+def _is_without_people(path: Path) -> bool:
     return PERSON not in set(Detections.load(path).table["phrase"])
 
 
-def told(said: Posterior) -> Posterior:
-    """Where nobody tells of on-screen, nothing is."""
-    nothing = torch.zeros_like(said.activity)
-    return replace(said, onscreen=nothing if said.onscreen is None else said.onscreen.nan_to_num(0.0))
+def fill_onscreen(posterior: Posterior) -> Posterior:
+    """Replace unknown on-screen flags by off-screen."""
+    nothing = torch.zeros_like(posterior.activity)
+    return replace(posterior, onscreen=nothing if posterior.onscreen is None else posterior.onscreen.nan_to_num(0.0))
 
 
-def looked_at(
-    clips: Sequence[Clip], said: Posterior, post: str, folder: Path
+def detect_all(
+    clips: Sequence[Clip], posterior: Posterior, post: str, folder: Path
 ) -> tuple[list[list[ClipDetections]], int]:
-    """What is seen in each clip, and at how many pictures that took a look; none at what is kept already."""
-    eyes, watch = load_detectors(post, "auto", {}, VisionSettings(), RATE_HZ, folder, True), RunStats()
-    return [eyes.detect(*asked, watch)[0] for asked in one_by_one(clips, said)], sum(watch.frames_detected.values())
+    """Detect in each clip; return detections, and in how many pictures detectors ran, none where they are cached."""
+    corrector, stats = load_detectors(post, "auto", {}, VisionSettings(), RATE_HZ, folder, True), RunStats()
+    return [corrector.detect(*items, stats)[0] for items in one_by_one(clips, posterior)], sum(
+        stats.frames_detected.values()
+    )
 
 
-def corrected(
-    clips: Sequence[Clip], said: Posterior, looks: Sequence[Sequence[ClipDetections]], settings: VisionSettings
+def correct_all(
+    clips: Sequence[Clip],
+    posterior: Posterior,
+    detections: Sequence[Sequence[ClipDetections]],
+    settings: VisionSettings,
 ) -> Posterior:
-    """What is believed once the clips were looked at."""
-    asked = zip(one_by_one(clips, said), looks, strict=True)
+    """Correct the posteriors of the clips by detections."""
+    items = zip(one_by_one(clips, posterior), detections, strict=True)
     return Posterior.concat(
         [
-            told(refine_posterior(one, seen, clip.camera, 1 / RATE_HZ, settings).posterior)
-            for (clip, _, one), seen in asked
+            fill_onscreen(refine_posterior(one, detected, clip.camera, 1 / RATE_HZ, settings).posterior)
+            for (clip, _, one), detected in items
         ]
     )
 
 
-def one_by_one(clips: Sequence[Clip], said: Posterior) -> Iterator[tuple[Clip, str, Posterior]]:
-    """Each clip, a key for what is kept of it, and what was heard in it."""
+def one_by_one(clips: Sequence[Clip], posterior: Posterior) -> Iterator[tuple[Clip, str, Posterior]]:
+    """Yield each clip, the key of its cached detections, and its posterior."""
     for number, clip in enumerate(clips):
-        yield clip, clip.name, said.map(lambda value, number=number: value[number : number + 1])
+        yield clip, clip.name, posterior.map(lambda value, number=number: value[number : number + 1])
 
 
 def write_recorded(folder: Path, names: Sequence[str], plans: Mapping[str, ScenePlan], sprites: CutoutSet) -> None:
-    """Folders of detections for `@recorded`: exact ones and those that are worse in some way."""
+    """Write folders of detections for `@recorded`: exact ones and those that are worse in some way."""
     rng = np.random.default_rng(SEED)
     times_s = {name: np.arange(int(plans[name].duration_s * RATE_HZ)) / RATE_HZ for name in names}
     exact = {name: compute_detections(plans[name], sprites, CAMERA, times_s[name]) for name in names}
     others = dict(zip(names, [*names[1:], names[0]], strict=True))
-    for name, seen in exact.items():
+    for name, detections in exact.items():
         worse = {
-            EXACT: seen,
-            "degraded": degraded(seen, times_s[name], rng),
+            EXACT: detections,
+            "degraded": degraded(detections, times_s[name], rng),
             "random": at_random(times_s[name], rng),
             "of another clip": exact[others[name]],
         }
@@ -183,10 +190,10 @@ def write_recorded(folder: Path, names: Sequence[str], plans: Mapping[str, Scene
             found.save(folder / title / f"{name}{SUFFIX}")
 
 
-def degraded(seen: Detections, times_s: np.ndarray, rng: np.random.Generator) -> Detections:
-    """Some missed, all jittered, and people where nobody is."""
-    kept = seen.select(rng.random(len(seen)) >= MISSED)
-    table, points = kept.table.copy(), kept.keypoints.copy()
+def degraded(exact: Detections, times_s: np.ndarray, rng: np.random.Generator) -> Detections:
+    """Miss some, jitter all, and add people where there are none."""
+    detected = exact.select(rng.random(len(exact)) >= MISSED)
+    table, points = detected.table.copy(), detected.keypoints.copy()
     edges = ["left_px", "top_px", "right_px", "bottom_px"]
     table[edges] += rng.normal(0.0, JITTER_PX, (len(table), 4))
     points[..., :2] += rng.normal(0.0, JITTER_PX, points[..., :2].shape)
@@ -195,7 +202,7 @@ def degraded(seen: Detections, times_s: np.ndarray, rng: np.random.Generator) ->
 
 
 def at_random(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
-    """People and things that stand somewhere throughout a clip."""
+    """Draw people and things that stand somewhere throughout a clip."""
     things = ("telephone", "door", "water tap", "guitar", "bell", "loudspeaker", "washing machine")
     found = []
     for _ in range(rng.poisson(THINGS_AT_RANDOM)):
@@ -219,7 +226,7 @@ def _people(times_s: np.ndarray, rng: np.random.Generator) -> Detections:
 
 
 def _recorded(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """What is seen, by which post-processors, and what to type for them: detections of several kinds."""
+    """List detections of several kinds: the kind, the detectors, and what to type for them."""
     for title in (EXACT, "degraded", "random", "of another clip"):
         for post in POSTS if title == EXACT else POSTS[-1:]:
             yield title, post, ",".join(f"{name}@recorded:{folder / title}" for name in post.split(","))
@@ -233,7 +240,7 @@ def _real(engines: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _gained(counts: Counts, official: Counts, base: Counts, empty: Bool[np.ndarray, "clip"]) -> dict[str, Any]:
-    """Scores and gains, also in clips that show nobody; `closed` is the share of what was wrong that no longer is, by
+    """Scores and gains, also in clips without people; `closed` is the share of what was wrong that no longer is, by
     classes alike and pooled.
     """
     return {

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import numpy as np
 from jaxtyping import Bool
 
-from benchmarks.studies.hearing import Hearing, decided, hear
+from benchmarks.studies.posteriors import SplitPosteriors, decode_members, infer_split
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
@@ -32,13 +32,13 @@ QUESTIONS = (
 )
 """What an ensemble of the three should have more of than one backend alone."""
 FEWEST_GROUPS = 5
-"""A class of fewer held-out speakers or recordings says much of these and little of the class."""
+"""The scores of a class of fewer held-out speakers or recordings describe these more than the class."""
 DIGITS = 5
 
 
 @dataclass(frozen=True)
 class System:
-    """Members by the names of their backends, merged as `--fusion` says; or one backend alone."""
+    """Members by the names of their backends, fused by `--fusion`'s preset; or one backend alone."""
 
     members: tuple[str, ...]
     fusion: str = "mean"
@@ -49,7 +49,7 @@ class System:
 
 
 def systems(backends: Sequence[str]) -> list[System]:
-    """Each backend alone; if the papers' three are among them their ensembles, and with the baseline that of all."""
+    """List each backend alone; with the papers' three their ensembles, and with the baseline, too, that of all."""
     found = [System((backend,)) for backend in backends]
     if set(PAPERS) <= set(backends):
         found += [System(PAPERS), System(PAPERS, "nercslip"), System(PAPERS, "tuned")]
@@ -57,8 +57,8 @@ def systems(backends: Sequence[str]) -> list[System]:
     return found
 
 
-def chosen(backends: str) -> tuple[BackendRequest, ...]:
-    """Backends as for `seldfuse run`. Raises UsageError where one is named twice, PluginError as `find_backends`."""
+def select_backends(backends: str) -> tuple[BackendRequest, ...]:
+    """Select backends as `seldfuse run` does. Raises UsageError where one is named twice, else as `find_backends`."""
     requests = load_registry().find_backends(backends)
     names = [request.value.name for request in requests]
     if len(set(names)) < len(names):
@@ -67,7 +67,7 @@ def chosen(backends: str) -> tuple[BackendRequest, ...]:
 
 
 def measure(splits: Mapping[str, DatasetSplit], requests: Sequence[BackendRequest], bank: SoundBank) -> dict[str, Any]:
-    """The whole result as JSON values; `bank` holds the sounds that the sets are made of. Raises what `hear` raises."""
+    """Measure everything, as JSON values; `bank` holds the sounds of the sets. Raises what `infer_split` raises."""
     # Each under the bare name of its backend, by which its results are found.
     named = [replace(request, instance=request.value.name) for request in requests]
     tried, groups = systems([request.instance for request in named]), groups_of(bank)
@@ -78,28 +78,30 @@ def measure(splits: Mapping[str, DatasetSplit], requests: Sequence[BackendReques
         "systems": [{"name": system.name, **asdict(system)} for system in tried],
         "groups": groups,
         "fewest_groups": FEWEST_GROUPS,
-        "sets": {name: scored(hear(split, named), tried, groups) for name, split in splits.items()},
+        "sets": {name: score_systems(infer_split(split, named), tried, groups) for name, split in splits.items()},
     }
 
 
 def groups_of(bank: SoundBank) -> dict[str, int]:
-    """How many groups of sounds, which are speakers or recordings, each class has."""
+    """Count the groups of sounds, which are speakers or recordings, of each class."""
     return {name: len(groups) for name, groups in zip(bank.labels.names, bank.classes, strict=True)}
 
 
-def scored(heard: Hearing, tried: Sequence[System], groups: Mapping[str, int]) -> dict[str, Any]:
-    """All scores of some systems on one set, and how many frames each class sounds in."""
-    predictions = {system: decided(heard.said, system.members, system.fusion) for system in tried}
+def score_systems(inferred: SplitPosteriors, tried: Sequence[System], groups: Mapping[str, int]) -> dict[str, Any]:
+    """Compute all scores of some systems on one set, and in how many frames each class is active."""
+    predictions = {system: decode_members(inferred.posteriors, system.members, system.fusion) for system in tried}
     many = np.array([number >= FEWEST_GROUPS for number in groups.values()])
-    result: dict[str, Any] = {"clips": len(heard.truth)}
+    result: dict[str, Any] = {"clips": len(inferred.references)}
     for mode in get_args(Mode):
-        counts = {system: count_matches(heard.truth, events, mode=mode) for system, events in predictions.items()}
+        counts = {
+            system: count_matches(inferred.references, events, mode=mode) for system, events in predictions.items()
+        }
         result[mode] = mode_scores(counts, many)
     return result
 
 
 def mode_scores(counts: Mapping[System, Counts], many: Bool[np.ndarray, "cls"]) -> dict[str, Any]:
-    """Scores of counts of shape `clip cls`: macro over all classes, over those of `many` groups, by class, compared."""
+    """Score counts of shape `clip cls`: macro over all classes, over those of `many` groups, by class, compared."""
     some = next(iter(counts.values()))
     without = {system: found.map(lambda count: count[:, many]) for system, found in counts.items()}
     return {
@@ -112,7 +114,7 @@ def mode_scores(counts: Mapping[System, Counts], many: Bool[np.ndarray, "cls"]) 
 
 
 def answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
-    """How much more ensembles of the papers' three have than one backend, where both are there."""
+    """Compare ensembles of the papers' three with one backend, where both are there."""
     alone = {system.members[0]: found for system, found in counts.items() if len(system.members) == 1}
     for system, found in counts.items():
         if system.members != PAPERS:
@@ -124,7 +126,7 @@ def answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
 
 
 def audio_scores() -> list[str]:
-    """The scores that backends can have that see no picture."""
+    """List the scores that audio backends can have."""
     return [score.name for score in list_scores() if "onscreen" not in score.needs]
 
 
@@ -138,7 +140,7 @@ def _bounds(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]
 
 
 def bound(interval: Interval) -> dict[str, float | None]:
-    """An interval as JSON values."""
+    """Convert an interval to JSON values."""
     return {"value": _plain(interval.value), "low": _plain(interval.low), "high": _plain(interval.high)}
 
 

@@ -1,6 +1,6 @@
 """How real recordings and drawn scenes compare: `python -m benchmarks statistics --sounds DIR`.
 
-What drawn scenes say is counted on their labels as they are written, activity of the sounds included.
+Drawn scenes are counted on their labels as they are written, activity of the sounds included.
 """
 
 from pathlib import Path
@@ -21,24 +21,24 @@ from seldfuse.synth.truth import compute_truth
 
 
 def measure(sounds: Path, scenes: int, seed: int = 0) -> dict[str, Any]:
-    """What `describe` says of real labels, and of scenes from a sound folder with the classes' real shares."""
+    """Describe real labels, and scenes from a sound folder with the classes' real shares."""
     stage = SceneIngredients(load_bank(sounds, DCASE2025, held_out=False), SceneStatistics.load())
     tables = [labels(stage, np.random.default_rng([seed, number])) for number in range(scenes)]
     return {"scenes": scenes, "real": stage.statistics.described, "drawn": describe(tables)}
 
 
 def labels(stage: SceneIngredients, rng: np.random.Generator) -> Table:
-    """Labels of one scene with the columns of `dcase.PLACE`, the rear not folded."""
+    """Draw labels of one scene with the columns of `dcase.PLACE`, the rear not folded."""
     scene = draw_scene(stage, rng)
     dry = torch.from_numpy(render_dry_sounds([scene], stage.bank, round(scene.duration_s * SAMPLE_RATE_HZ)))
     truth = compute_truth([scene], stage.bank.labels, dry)
     source, frame = np.nonzero(truth.active)
-    places = [values[source, frame] for values in (truth.azimuth_deg, truth.elevation_deg, truth.distance_m)]
-    return np.stack([frame, truth.cls[source], source, *places], axis=1).astype(float)
+    positions = [values[source, frame] for values in (truth.azimuth_deg, truth.elevation_deg, truth.distance_m)]
+    return np.stack([frame, truth.cls[source], source, *positions], axis=1).astype(float)
 
 
 def table(result: dict[str, Any]) -> View:
-    """Side by side."""
+    """Format both side by side."""
     view = View("", "real", f"{result['scenes']} drawn")
     for name, value in result["real"].items():
         view.add_row(name, f"{value:.3f}", f"{result['drawn'].get(name, float('nan')):.3f}")

@@ -1,9 +1,9 @@
 """Whether scenes keep the law of a coincident pair: `python -m benchmarks stereo-law`.
 
-For one source at azimuth θ and elevation φ, left and right say `Σ(L−R)(L+R) / Σ(L+R)² = sin θ · cos φ`. A room
+For one source at azimuth θ and elevation φ, left and right give `Σ(L−R)(L+R) / Σ(L+R)² = sin θ · cos φ`. A room
 shrinks that to `sin θ · cos φ · D / (D + R)`: D is the energy of the direct sound at the omnidirectional microphone,
 R that of all else, which comes from all sides alike in the mean. One room's first reflections do not, and with few
-tones they do not even add up as energies; so rooms are judged by noise and their median, and pyroomacoustics' rooms
+tones they do not even add up as energies; so rooms are compared by noise and their median, and pyroomacoustics' rooms
 stand beside ours.
 """
 
@@ -18,7 +18,7 @@ from jaxtyping import Float
 from rich.console import Group
 
 from benchmarks.pages.svg import Axis, plot
-from benchmarks.sets.plans import draw_place, draw_room, plans
+from benchmarks.sets.plans import draw_position, draw_room, plans
 from benchmarks.sets.pra_scenes import render_with_pyroomacoustics
 from benchmarks.speed.report import table
 from seldfuse.core.grid import SAMPLE_RATE_HZ
@@ -55,8 +55,11 @@ Draw = Callable[[float, np.random.Generator], ScenePlan]
 Render = Callable[[ScenePlan], Float[np.ndarray, "2 sample"]]
 
 
-class Heard(NamedTuple):
-    """One scene: azimuths in degrees that the law gives and that left and right say, and the share of direct energy."""
+class SceneResult(NamedTuple):
+    """One scene: azimuths in degrees by the law and by left and right, and the share of direct energy.
+
+    Fields are named as in stereo-law.json: `said_deg` is the azimuth by left and right.
+    """
 
     rt60_s: float
     law_deg: float
@@ -65,7 +68,7 @@ class Heard(NamedTuple):
 
 
 def measure(stage: SceneIngredients, scenes: int) -> dict[str, Any]:
-    """Everything, as the document that is written: noise, the stage's sounds, and noise in pyroomacoustics' rooms."""
+    """Measure noise, the stage's sounds, and noise in pyroomacoustics' rooms, as the document that is written."""
     noise = noise_bank()
     ours = in_rooms(_noise, noise, (RT60_EDGES_S[0], RT60_EDGES_S[-1]), scenes)
     sounds = in_rooms(_sounds(stage), stage.bank, (RT60_EDGES_S[0], RT60_EDGES_S[-1]), scenes)
@@ -80,7 +83,7 @@ def measure(stage: SceneIngredients, scenes: int) -> dict[str, Any]:
         "open_at_most_deg": OPEN_AT_MOST_DEG,
         "rooms": _summary(ours) | {"median_at_most_deg": ROOMS_AT_MOST_DEG},
         "parts": {
-            **{name: _summary(heard) for name, heard in bins.items() if heard},
+            **{name: _summary(results) for name, results in bins.items() if results},
             "computed sounds": _summary(sounds),
             f"noise, RT60 up to {SHORT_RT60_S} s": _summary(short),
             "the same in pyroomacoustics": _summary(theirs),
@@ -90,34 +93,34 @@ def measure(stage: SceneIngredients, scenes: int) -> dict[str, Any]:
 
 
 def in_the_open() -> list[tuple[float, float]]:
-    """Azimuths in degrees that the law gives and that are said without a room, all around at three elevations."""
-    hear, found = _render(noise_bank()), []
+    """Compute azimuths in degrees by the law and by left and right without a room, all around at three elevations."""
+    render, found = _render(noise_bank()), []
     for elevation, azimuth in product(np.radians(ELEVATIONS_DEG), np.radians(AZIMUTHS_DEG)):
         flat = math.cos(elevation)
-        place_m = (flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation))
-        found.append((_arcsine_deg(place_m[1]), said_azimuth_deg(hear(lone_noise(place_m, None)))))
+        position_m = (flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation))
+        found.append((_arcsine_deg(position_m[1]), estimate_azimuth_deg(render(lone_noise(position_m, None)))))
     return found
 
 
 def in_rooms(
     draw: Draw, bank: SoundBank, rt60_s: tuple[float, float], count: int, pyroomacoustics: bool = False
-) -> list[Heard]:
-    """What random scenes of one source that stands say, in rooms of random reverberation between two times."""
+) -> list[SceneResult]:
+    """Measure random scenes of one source at rest, in rooms of random reverberation between two times."""
     rng = np.random.default_rng(0)
     shortest, longest = np.log(rt60_s)
     times_s = np.exp(rng.uniform(shortest, longest, count)).tolist()
     in_room = _render_there(bank) if pyroomacoustics else _render(bank)
-    return [_heard(draw(time_s, rng), time_s, in_room, _render(bank)) for time_s in times_s]
+    return [_measure_scene(draw(time_s, rng), time_s, in_room, _render(bank)) for time_s in times_s]
 
 
-def said_azimuth_deg(audio: Float[np.ndarray, "2 sample"]) -> float:
-    """What left and right say, folded to the front."""
+def estimate_azimuth_deg(audio: Float[np.ndarray, "2 sample"]) -> float:
+    """Estimate the azimuth in degrees from left and right, folded to the front."""
     left, right = audio
     return _arcsine_deg(float(((left - right) * (left + right)).sum() / np.square(left + right).sum()))
 
 
 def noise_bank() -> SoundBank:
-    """Pink noise, which has as much of each octave, as a sound."""
+    """Build a bank of one sound, pink noise, which has as much of each octave."""
     samples = SCENE_FRAMES * SAMPLE_RATE_HZ // 10
     spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(samples))
     frequency_hz = np.fft.rfftfreq(samples, 1.0 / SAMPLE_RATE_HZ)
@@ -127,16 +130,16 @@ def noise_bank() -> SoundBank:
     return SoundBank.from_sounds(DCASE2025, {"noise": sound})
 
 
-def lone_noise(place_m: Point, room: Room | None) -> ScenePlan:
-    """The noise of `noise_bank` for four seconds from one place."""
+def lone_noise(position_m: Point, room: Room | None) -> ScenePlan:
+    """Plan the noise of `noise_bank` for four seconds from one position."""
     return ScenePlan(
-        (ScenePlanSource(0, (SoundTake("noise", 0.0, 4.0),), SourcePath(place_m, place_m), QUIET_DB),), room
+        (ScenePlanSource(0, (SoundTake("noise", 0.0, 4.0),), SourcePath(position_m, position_m), QUIET_DB),), room
     )
 
 
 def _noise(rt60_s: float, rng: np.random.Generator) -> ScenePlan:
     room = draw_room(rt60_s, rng)
-    return lone_noise(draw_place(room, rng), room)
+    return lone_noise(draw_position(room, rng), room)
 
 
 def _sounds(stage: SceneIngredients) -> Draw:
@@ -158,32 +161,35 @@ def _render_there(bank: SoundBank) -> Render:
     return lambda scene: render_with_pyroomacoustics(scene, bank)[0].astype(float)
 
 
-def _heard(scene: ScenePlan, rt60_s: float, in_room: Render, in_the_open: Render) -> Heard:
-    """The law for a scene of one source and what is said; the open air tells the direct sound."""
+def _measure_scene(scene: ScenePlan, rt60_s: float, in_room: Render, in_the_open: Render) -> SceneResult:
+    """Compute the azimuths of a scene of one source by the law and by left and right.
+
+    `in_the_open` renders the direct sound.
+    """
     audio, direct = in_room(scene), in_the_open(replace(scene, room=None))
     direct_energy = np.square(direct.sum(axis=0)).sum()
     direct_share = float(direct_energy / (direct_energy + np.square((audio - direct).sum(axis=0)).sum()))
-    place_m = np.array(scene.sources[0].path.start_m)
-    law_deg = _arcsine_deg(float(place_m[1] / np.linalg.norm(place_m)) * direct_share)
-    return Heard(rt60_s, law_deg, said_azimuth_deg(audio), direct_share)
+    position_m = np.array(scene.sources[0].path.start_m)
+    law_deg = _arcsine_deg(float(position_m[1] / np.linalg.norm(position_m)) * direct_share)
+    return SceneResult(rt60_s, law_deg, estimate_azimuth_deg(audio), direct_share)
 
 
 def _arcsine_deg(sine: float) -> float:
     return math.degrees(math.asin(min(1.0, max(-1.0, sine))))
 
 
-def _summary(heard: Sequence[Heard]) -> dict[str, float]:
-    errors_deg = [abs(one.said_deg - one.law_deg) for one in heard]
+def _summary(results: Sequence[SceneResult]) -> dict[str, float]:
+    errors_deg = [abs(one.said_deg - one.law_deg) for one in results]
     return {
-        "scenes": len(heard),
+        "scenes": len(results),
         "median_deg": float(np.median(errors_deg)),
         "p90_deg": float(np.quantile(errors_deg, 0.9)),
-        "direct_share": float(np.mean([one.direct_share for one in heard])),
+        "direct_share": float(np.mean([one.direct_share for one in results])),
     }
 
 
 def picture(result: dict[str, Any]) -> str:
-    """The difference of scenes of noise from the law over the reverberation time, and its medians, as SVG."""
+    """Plot the difference of scenes of noise from the law over the reverberation time, and its medians, as SVG."""
     errors_deg = {one["rt60_s"]: abs(one["said_deg"] - one["law_deg"]) for one in result["scenes"]}
     medians_deg = [
         (math.sqrt(low_s * high_s), float(np.median(inside)))
@@ -196,7 +202,7 @@ def picture(result: dict[str, Any]) -> str:
 
 
 def tables(result: dict[str, Any]) -> Group:
-    """The document for people."""
+    """Format the document for people."""
     rows = table("difference from the law", "scenes", "median", "p90", "share of direct energy")
     for name, row in {"noise, all rooms": result["rooms"], **result["parts"]}.items():
         missed = row["median_deg"] > row.get("median_at_most_deg", math.inf)

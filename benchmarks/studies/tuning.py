@@ -1,11 +1,11 @@
-"""What tuning is worth: fitted on scenes of its own, judged on the frozen ones."""
+"""The effect of tuning: fitted on scenes of its own, scored on the frozen ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.hearing import decided, hear
+from benchmarks.studies.posteriors import decode_members, infer_split
 from benchmarks.studies.results import answers, audio_scores, bound, systems
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.cli.commands.synth import make_scenes
@@ -31,7 +31,7 @@ FOLDS = 5
 
 
 def render(out: Path, sounds: Path, jobs: int) -> DatasetSplit:
-    """The scenes to fit on, of sounds that no training hears. Raises what `seldfuse synth` raises."""
+    """Render the scenes to fit on, of sounds that no training has. Raises what `seldfuse synth` raises."""
     split = DatasetSplit(out, "dev-test-fit")
     make_scenes(
         out, clips=CLIPS, split=split.name, sounds=sounds, held_out=True, evenness=EVENNESS, seed=SEED, jobs=jobs
@@ -43,25 +43,27 @@ def measure(
     fit: DatasetSplit,
     frozen: Mapping[str, DatasetSplit],
     requests: Sequence[BackendRequest],
-    watch: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> tuple[dict[str, Any], EnsembleReport]:
-    """The whole result as JSON values, and what the members are worth. Raises what `hear` raises."""
+    """Measure everything, as JSON values, and the report on the members. Raises what `infer_split` raises."""
     named = [replace(request, instance=request.value.name) for request in requests]
     objective = Objective()
-    material = heard(fit, named)
-    tuned = tune_fusion(material, FusionSettings(), objective, FOLDS, lambda parts: watch(f"fitting {parts}"))
-    worth = explain_ensemble(tuned, objective, FOLDS, watch)
+    data = infer_tuning_data(fit, named)
+    tuned = tune_fusion(data, FusionSettings(), objective, FOLDS, lambda parts: note(f"fitting {parts}"))
+    report = explain_ensemble(tuned, objective, FOLDS, note)
     calibration = {
-        name: Reliability.from_posteriors(said, material.truth).fit() for name, said in material.members.items()
+        name: Reliability.from_posteriors(posterior, data.target).fit() for name, posterior in data.members.items()
     }
-    others = {title: judged(heard(split, named), tuned, calibration) for title, split in frozen.items()}
-    return document(tuned, worth, others) | {"ahead": ahead(material)}, worth
+    others = {
+        title: score_tuned(infer_tuning_data(split, named), tuned, calibration) for title, split in frozen.items()
+    }
+    return to_document(tuned, report, others) | {"ahead": ahead(data)}, report
 
 
-def document(tuned: TuneResult, worth: EnsembleReport, frozen: Mapping[str, Any]) -> dict[str, Any]:
-    """What was found on the scenes that were fitted on, and on others, as JSON values."""
+def to_document(tuned: TuneResult, report: EnsembleReport, frozen: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the document of what was found on the scenes that were fitted on, and on others, as JSON values."""
     return {
-        "members": list(worth.members),
+        "members": list(report.members),
         "clips": len(tuned.compared),
         "starts": [list(start) for start in tuned.starts],
         "preset": bound(tuned.preset),
@@ -79,39 +81,37 @@ def document(tuned: TuneResult, worth: EnsembleReport, frozen: Mapping[str, Any]
             "combine": tuned.start.combine,
             "parts": list(tuned.winner.candidate.parts),
         },
-        "loss": {name: bound(lost) for name, lost in worth.loss.items()},
-        "growth": [list(step) for step in worth.growth],
-        "correlation": {field: to_plain_json(matrix) for field, matrix in worth.correlation.items()},
+        "loss": {name: bound(lost) for name, lost in report.loss.items()},
+        "growth": [list(step) for step in report.growth],
+        "correlation": {field: to_plain_json(matrix) for field, matrix in report.correlation.items()},
         "frozen": frozen,
         "settings": tuned.settings.to_json(),
     }
 
 
-def ahead(material: TuningData) -> list[dict[str, Any]]:
-    """How much more ensembles of the papers' three have than one of them, where all three are there."""
-    tried = [system for system in systems(list(material.members)) if set(system.members) <= set(material.members)]
-    predictions = {system: decided(material.members, system.members, system.fusion) for system in tried}
-    counts = {
-        system: count_matches(material.references, events, mode="strict") for system, events in predictions.items()
-    }
+def ahead(data: TuningData) -> list[dict[str, Any]]:
+    """Compare ensembles of the papers' three with one of them, where all three are there."""
+    tried = [system for system in systems(list(data.members)) if set(system.members) <= set(data.members)]
+    predictions = {system: decode_members(data.members, system.members, system.fusion) for system in tried}
+    counts = {system: count_matches(data.references, events, mode="strict") for system, events in predictions.items()}
     return list(answers(counts))
 
 
-def heard(split: DatasetSplit, requests: Sequence[BackendRequest]) -> TuningData:
-    """What each backend says of every clip of a split, beside the truth."""
+def infer_tuning_data(split: DatasetSplit, requests: Sequence[BackendRequest]) -> TuningData:
+    """Infer each backend's posteriors of every clip of a split, with the targets."""
     names = sorted(path.stem for path in split.get_folder("wav").glob("*.wav"))
     references = [dcase.read_events(split.get_path(name, "csv")) for name in names]
-    return TuningData.from_folders(hear(split, requests).said, references, names)
+    return TuningData.from_folders(infer_split(split, requests).posteriors, references, names)
 
 
-def judged(material: TuningData, tuned: TuneResult, calibration: Mapping[str, Calibration]) -> dict[str, Any]:
-    """Tuned fusion beside the presets, on scenes that it was not fitted on."""
-    pooled, evidence = pool_all(material, tuned.settings)
-    said = tuned.settings.uncertainty.apply(pooled, evidence)
-    found = count_posteriors(material.references, said, tuned.settings.decode)
+def score_tuned(data: TuningData, tuned: TuneResult, calibration: Mapping[str, Calibration]) -> dict[str, Any]:
+    """Score tuned fusion beside the presets, on scenes that it was not fitted on."""
+    pooled, evidence = pool_all(data, tuned.settings)
+    posterior = tuned.settings.uncertainty.apply(pooled, evidence)
+    found = count_posteriors(data.references, posterior, tuned.settings.decode)
     presets = {preset: FusionSettings(preset) for preset in PRESETS}
     before = {
-        preset: count_posteriors(material.references, pool_all(material, settings)[0], settings.decode)
+        preset: count_posteriors(data.references, pool_all(data, settings)[0], settings.decode)
         for preset, settings in presets.items()
     }
     return {
@@ -120,13 +120,13 @@ def judged(material: TuningData, tuned: TuneResult, calibration: Mapping[str, Ca
             preset: {name: bound(compare_systems(found, counts)[name]) for name in audio_scores()}
             for preset, counts in before.items()
         },
-        "coverage": compute_coverage(said, material.truth, tuned.settings),
+        "coverage": compute_coverage(posterior, data.target, tuned.settings),
         "expected_error": {
             **{
-                name: [_error(one, material), _error(calibration[name].apply(one), material)]
-                for name, one in material.members.items()
+                name: [_error(one, data), _error(calibration[name].apply(one), data)]
+                for name, one in data.members.items()
             },
-            "fused": [_error(pooled, material), _error(said, material)],
+            "fused": [_error(pooled, data), _error(posterior, data)],
         },
     }
 
@@ -136,5 +136,5 @@ def _scores(counts: Counts) -> dict[str, Any]:
     return {name: bound(found[name]) for name in audio_scores()}
 
 
-def _error(said: Posterior, material: TuningData) -> float:
-    return float(Reliability.from_posteriors(said, material.truth).compute_expected_error(Calibration()).mean())
+def _error(posterior: Posterior, data: TuningData) -> float:
+    return float(Reliability.from_posteriors(posterior, data.target).compute_expected_error(Calibration()).mean())

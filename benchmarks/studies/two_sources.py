@@ -19,20 +19,22 @@ SOURCES = 100
 """Fewer sources has every scene; the second's are numbered from here."""
 
 
-def two_at_once(clips: Sequence[Clip], truth: Sequence[Scene]) -> tuple[list[Clip], list[np.ndarray]]:
-    """Each clip, without its picture, and at the same time the one whose sounds coincide most with its own, as loud.
+def two_at_once(clips: Sequence[Clip], references: Sequence[Scene]) -> tuple[list[Clip], list[np.ndarray]]:
+    """Mix each clip, without its picture, with the one whose sounds coincide most with its own, as loud.
 
     Raises MediaError where a clip cannot be read.
     """
-    rows = stack_rows(truth)
-    sounding = np.zeros((len(truth), int(_moment(rows).max(initial=0)) + 1), dtype=np.float32)
+    rows = stack_rows(references)
+    sounding = np.zeros((len(references), int(_moment(rows).max(initial=0)) + 1), dtype=np.float32)
     sounding[rows.clip, _moment(rows)] = 1.0
     shared = sounding @ sounding.T
     np.fill_diagonal(shared, -1.0)
     others = shared.argmax(axis=1)
     sounds = [_sound(clip) for clip in clips]
     mixed = [_added(sounds[one], sounds[other]) for one, other in enumerate(others)]
-    scenes = [np.concatenate([to_rows(truth[one]), _others(truth[other])]) for one, other in enumerate(others)]
+    scenes = [
+        np.concatenate([to_rows(references[one]), _others(references[other])]) for one, other in enumerate(others)
+    ]
     return [Clip(clip.name, ArrayAudio(sound)) for clip, sound in zip(clips, mixed, strict=True)], scenes
 
 
@@ -54,12 +56,12 @@ def _others(scene: Scene) -> np.ndarray:
     return rows
 
 
-def both_found(truth: Sequence[Scene], found: Sequence[Scene]) -> tuple[int, int]:
-    """In how many frames both of two sources of one class, more than 40° apart, were found within 20°; and of how many.
+def both_found(references: Sequence[Scene], found: Sequence[Scene]) -> tuple[int, int]:
+    """Count frames in which both of two sources of one class, more than 40° apart, were found within 20°; and all such.
 
     Frames in which the class has a third source are left out.
     """
-    reference, prediction = stack_rows(truth), stack_rows(found)
+    reference, prediction = stack_rows(references), stack_rows(found)
     cells, number = np.unique(_cell(reference), return_counts=True)
     order = np.argsort(_cell(reference), kind="stable")
     starts = np.searchsorted(_cell(reference)[order], cells[number == 2])
@@ -72,12 +74,12 @@ def both_found(truth: Sequence[Scene], found: Sequence[Scene]) -> tuple[int, int
 def _near(prediction: EventRows, cells: Int64[np.ndarray, "cell"], azimuth_deg: np.ndarray) -> np.ndarray:
     """Which of the two sources of each cell is within the limit of a prediction."""
     order = np.argsort(_cell(prediction), kind="stable")
-    known, guess_deg = _cell(prediction)[order], fold_azimuth(prediction.azimuth_deg[order])
+    known, predicted_deg = _cell(prediction)[order], fold_azimuth(prediction.azimuth_deg[order])
     first, last = (np.searchsorted(known, cells, side=side) for side in ("left", "right"))
     near = np.zeros(azimuth_deg.shape, dtype=bool)
     for track in range(max(last - first, default=0)):
         here = first + track < last
-        error_deg = np.abs(guess_deg[np.minimum(first + track, len(known) - 1), None] - azimuth_deg)
+        error_deg = np.abs(predicted_deg[np.minimum(first + track, len(known) - 1), None] - azimuth_deg)
         near |= here[:, None] & (error_deg <= AZIMUTH_LIMIT_DEG)
     return near
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks eyes` and `eyes-speed`: what is measured of networks with eyes, and the page made of it."""
+"""`python -m benchmarks eyes` and `eyes-speed`: what is measured of audio-visual networks, and the page made of it."""
 
 import json
 from pathlib import Path
@@ -23,8 +23,8 @@ from seldfuse.media.inputs import find_clips
 from seldfuse.synth.dataset.folder import DatasetSplit
 
 
-class Eye:
-    """Hears everything the same, and calls it on-screen where the picture is bright."""
+class BrightnessBackend:
+    """The same activity for every sound, on-screen where the picture is bright."""
 
     features = ()
     encoders = {"compact-image": ""}  # noqa: RUF012
@@ -33,9 +33,9 @@ class Eye:
         shape = (len(batch), batch.frames, 13, 1)
         activity = torch.zeros(shape)
         activity[:, :, :2] = 0.9
-        seen = batch["compact-image"].mean(dim=(2, 3)).nan_to_num(0.0)
+        brightness = batch["compact-image"].mean(dim=(2, 3)).nan_to_num(0.0)
         direction = torch.tensor([1.0, 0.0, 0.0]).expand(*shape, 3)
-        onscreen = (seen.sigmoid() * 0.98)[:, :, None, None].expand(shape)
+        onscreen = (brightness.sigmoid() * 0.98)[:, :, None, None].expand(shape)
         return Posterior(activity, direction, torch.full(shape, 2.0), onscreen, labels=DCASE2025)
 
 
@@ -46,18 +46,18 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     assert call("synth", "scenes", str(tmp_path / "data"), *options) == 0
     registry = load_registry()
     requests = registry.find_backends("mvanet,sce")
-    monkeypatch.setattr(eyes, "load_backends", lambda requests, _: opened(requests))
+    monkeypatch.setattr(eyes, "load_backends", lambda requests, _: load(requests))
     return eyes.measure(DatasetSplit(tmp_path / "data", "seen"), requests)
 
 
-def opened(requests) -> LoadedBackends:
+def load(requests) -> LoadedBackends:
     sce = load_backends([request for request in requests if request.instance == "sce"], "cpu")
-    looks = load_encoder("compact-image", torch.device("cpu"))
-    backends = {"mvanet": Eye(), **sce.backends}
-    return LoadedBackends(backends, sce.features, sce.device, {"compact-image": looks})
+    encoder = load_encoder("compact-image", torch.device("cpu"))
+    backends = {"mvanet": BrightnessBackend(), **sce.backends}
+    return LoadedBackends(backends, sce.features, sce.device, {"compact-image": encoder})
 
 
-def test_each_network_with_eyes_is_shown_its_own_no_and_other_pictures(measured: dict[str, Any]) -> None:
+def test_each_audio_visual_network_gets_its_own_no_and_other_pictures(measured: dict[str, Any]) -> None:
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
     tried = [(row["system"], row["picture"]) for row in measured["strict"]["scores"]]
     pictures = (eyes.OWN, eyes.NONE, *eyes.CONTROLS)
@@ -83,14 +83,14 @@ def test_black_frames_are_black_and_as_many(tmp_path: Path) -> None:
 
 def test_the_page_is_what_was_measured() -> None:
     page = (DOCS / "results.md").read_text(encoding="utf-8")
-    heard, seen, corrected = (
+    audio, video, corrected = (
         json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("results", "eyes", "post")
     )
     made = {
-        results.BEGIN: results.tables(heard),
-        pages_eyes.BEGIN: pages_eyes.tables(seen),
+        results.BEGIN: results.tables(audio),
+        pages_eyes.BEGIN: pages_eyes.tables(video),
         post.BEGIN: post.tables(corrected),
-        papers.BEGIN: papers.tables(heard, corrected),
+        papers.BEGIN: papers.tables(audio, corrected),
     }
     for begin, text in made.items():
-        assert results.renewed(page, text, begin) == page, begin
+        assert results.renew(page, text, begin) == page, begin

@@ -1,4 +1,4 @@
-"""`python -m benchmarks post`: what is measured of looking, and the pages made of it."""
+"""`python -m benchmarks post`: what is measured of the visual correction, and the pages made of it."""
 
 import json
 from pathlib import Path
@@ -51,8 +51,8 @@ def test_all_is_tried_with_each_kind_of_detections(measured: dict[str, Any]) -> 
 
 
 def test_the_table_of_the_papers_has_each_step(measured: dict[str, Any]) -> None:
-    heard = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
-    lines = papers.tables(heard, measured).splitlines()
+    audio_results = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    lines = papers.tables(audio_results, measured).splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("| ensemble as published"))
     assert lines[first].endswith("| 0.43 / 11.7 / 0.26 / 0.80 |")
     assert lines[first + 1].startswith("| + keypoint |")

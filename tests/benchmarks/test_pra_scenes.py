@@ -1,4 +1,4 @@
-"""The same plans rendered by pyroomacoustics: ours sound alike, and the frozen set is written whole."""
+"""The same plans rendered by pyroomacoustics: ours sound alike, and all of the frozen set is written."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
 
 pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
 
-from benchmarks.sets.plans import draw_place, draw_room
+from benchmarks.sets.plans import draw_position, draw_room
 from benchmarks.sets.pra_scenes import energy_beyond, order_for, render_with_pyroomacoustics, responses, write_scenes
 from benchmarks.studies.material import sound_of
 from benchmarks.studies.stereo_law import lone_noise, noise_bank
@@ -33,10 +33,10 @@ def bank() -> SoundBank:
 
 
 def drawn(count: int) -> list[ScenePlan]:
-    """Noise for 1.5 s from random places in random rooms."""
+    """Noise for 1.5 s from random positions in random rooms."""
     rng = np.random.default_rng(0)
     rooms = [draw_room(rng.uniform(0.15, 0.4), rng) for _ in range(count)]
-    return [short(lone_noise(draw_place(room, rng), room)) for room in rooms]
+    return [short(lone_noise(draw_position(room, rng), room)) for room in rooms]
 
 
 def short(scene: ScenePlan) -> ScenePlan:
@@ -67,23 +67,23 @@ def sine(field: np.ndarray) -> float:
 @pytest.mark.parametrize("moving", [False, True])
 def test_scenes_are_as_loud_and_come_from_the_same_side_as_with_pyroomacoustics(bank: SoundBank, moving: bool) -> None:
     scenes = [walking(scene) for scene in drawn(2)] if moving else drawn(12)
-    heard = [fields(scene, bank) for scene in scenes]
-    differences_db = [level_db(ours) - level_db(theirs) for ours, theirs in heard]
-    sines = [sine(ours) - sine(theirs) for ours, theirs in heard]
+    rendered = [fields(scene, bank) for scene in scenes]
+    differences_db = [level_db(ours) - level_db(theirs) for ours, theirs in rendered]
+    sines = [sine(ours) - sine(theirs) for ours, theirs in rendered]
     assert np.abs(differences_db).max() < 1.0
     assert np.abs(sines).max() < 0.05
     if not moving:
-        assert np.abs(np.median(differences_db)) < 0.2, "theirs fades between places, which costs half a decibel"
+        assert np.abs(np.median(differences_db)) < 0.2, "theirs fades between positions, which costs half a decibel"
 
 
-def test_a_source_that_moves_is_heard_on_its_way_from_left_to_right(bank: SoundBank) -> None:
+def test_a_source_that_moves_goes_from_left_to_right(bank: SoundBank) -> None:
     _, theirs = fields(walking(drawn(1)[0]), bank)
     first, middle, last = (sine(theirs[:, start : start + 4_800]) for start in (2_400, 16_800, 31_200))
     assert first > 0.25 > abs(middle)
     assert last < -0.25
 
 
-def test_the_truth_is_the_same_and_worn_scenes_keep_their_length(bank: SoundBank) -> None:
+def test_the_truth_is_the_same_and_the_recording_chain_keeps_the_length(bank: SoundBank) -> None:
     (scene,) = drawn(1)
     ambience = Ambience(-50.0, 1.0, 7, (SoundTake("noise", 0.0, 1.0),), -45.0)
     scene = replace(scene, ambience=ambience, wear=RecordingChain(-6.0, 100.0, 8_000.0, 64))
@@ -95,7 +95,7 @@ def test_the_truth_is_the_same_and_worn_scenes_keep_their_length(bank: SoundBank
     assert np.abs(audio).max() <= 1.0
 
 
-def test_voices_far_away_have_the_level_of_the_plan(bank: SoundBank) -> None:
+def test_babble_has_the_level_of_the_plan(bank: SoundBank) -> None:
     room = draw_room(0.2, np.random.default_rng(0))
     babble = (SoundTake("noise", 0.0, 2.0),)
     audio, _ = render_with_pyroomacoustics(
@@ -105,9 +105,9 @@ def test_voices_far_away_have_the_level_of_the_plan(bank: SoundBank) -> None:
 
 
 def test_the_energy_beyond_an_order_is_that_which_pyroomacoustics_leaves_out() -> None:
-    room, place_m = draw_room(0.3, np.random.default_rng(1)), np.array([[1.0, 0.5, 0.1]])
-    few, many = (np.square(responses(room, place_m, order)[0, 0]).sum() for order in (6, 30))
-    direct = np.square(responses(room, place_m, 0)[0, 0]).sum()
+    room, position_m = draw_room(0.3, np.random.default_rng(1)), np.array([[1.0, 0.5, 0.1]])
+    few, many = (np.square(responses(room, position_m, order)[0, 0]).sum() for order in (6, 30))
+    direct = np.square(responses(room, position_m, 0)[0, 0]).sum()
     assert 1.0 - (few - direct) / (many - direct) == pytest.approx(energy_beyond(room, np.array([6]))[0], rel=0.35)
 
 
@@ -149,7 +149,7 @@ def frozen(path: Path, sounds: Path, names: list[str], sound: str | None = None)
     return path
 
 
-def test_a_set_of_plans_is_written_in_the_challenges_layout_and_what_is_there_is_kept(
+def test_a_set_of_plans_is_written_in_the_challenges_layout_and_what_is_there_stays(
     tmp_path: Path, sounds: Path
 ) -> None:
     path, split = frozen(tmp_path / "plans.jsonl.gz", sounds, ["one", "two"]), DatasetSplit(tmp_path / "out", "part")

@@ -18,16 +18,16 @@ from worlds import THREE, noise, plain_room, save_random, standing
 from benchmarks.__main__ import DOCS, RESULTS
 from benchmarks.pages import results
 from benchmarks.sets import yardstick
-from benchmarks.studies.hearing import Hearing, decided, hear
+from benchmarks.studies.posteriors import SplitPosteriors, decode_members, infer_split
 from benchmarks.studies.results import (
     PAPERS,
     System,
     audio_scores,
-    chosen,
     groups_of,
     measure,
     mode_scores,
-    scored,
+    score_systems,
+    select_backends,
     systems,
 )
 from seldfuse.core.events import Events
@@ -52,8 +52,8 @@ def spread(value: float, low: float, high: float) -> dict[str, float]:
 # What is measured
 
 
-def said(tracks: int, fields: Sequence[str], seed: int, clips: int = 4) -> Posterior:
-    """Random beliefs of a backend."""
+def draw_posterior(tracks: int, fields: Sequence[str], seed: int, clips: int = 4) -> Posterior:
+    """Draw a random posterior of a backend."""
     torch.manual_seed(seed)
     shape = (clips, 10, CLASSES, tracks)
     return Posterior(
@@ -63,20 +63,20 @@ def said(tracks: int, fields: Sequence[str], seed: int, clips: int = 4) -> Poste
     )
 
 
-def everybody() -> dict[str, Posterior]:
+def draw_all() -> dict[str, Posterior]:
     return {
-        "baseline": said(3, ("direction", "distance"), 0),
-        "doa": said(1, ("direction",), 1),
-        "sde": said(1, ("distance",), 2),
-        "sce": said(1, ("direction", "distance"), 3),
+        "baseline": draw_posterior(3, ("direction", "distance"), 0),
+        "doa": draw_posterior(1, ("direction",), 1),
+        "sde": draw_posterior(1, ("distance",), 2),
+        "sce": draw_posterior(1, ("direction", "distance"), 3),
     }
 
 
-def hearing(beliefs: dict[str, Posterior]) -> Hearing:
-    """The truth is what the first of them decides when it is less sure of itself."""
-    first = next(iter(beliefs))
-    sure = {first: replace(beliefs[first], activity=beliefs[first].activity * 0.8)}
-    return Hearing(decided(sure, [first]), beliefs)
+def with_references(posteriors: dict[str, Posterior]) -> SplitPosteriors:
+    """Take events of the first of them as references, decoded from lower activities."""
+    first = next(iter(posteriors))
+    sure = {first: replace(posteriors[first], activity=posteriors[first].activity * 0.8)}
+    return SplitPosteriors(decode_members(sure, [first]), posteriors)
 
 
 def test_the_systems_are_each_backend_alone_the_ensembles_of_the_three_and_that_of_all() -> None:
@@ -93,16 +93,16 @@ def test_the_systems_are_each_backend_alone_the_ensembles_of_the_three_and_that_
     assert [system.name for system in systems(["sce", "doa"])] == ["sce", "doa"]
 
 
-@pytest.mark.parametrize("system", systems(list(everybody())), ids=lambda system: system.name)
+@pytest.mark.parametrize("system", systems(list(draw_all())), ids=lambda system: system.name)
 def test_all_clips_at_once_give_what_each_gives_alone(system: System) -> None:
-    beliefs = everybody()
+    posteriors = draw_all()
     each = [
-        {name: belief.map(lambda field, clip=clip: field[clip : clip + 1]) for name, belief in beliefs.items()}
+        {name: posterior.map(lambda field, clip=clip: field[clip : clip + 1]) for name, posterior in posteriors.items()}
         for clip in range(4)
     ]
-    together = {name: Posterior.concat([clip[name] for clip in each]) for name in beliefs}
-    found = decided(together, system.members, system.fusion)
-    alone = [events for clip in each for events in decided(clip, system.members, system.fusion)]
+    together = {name: Posterior.concat([clip[name] for clip in each]) for name in posteriors}
+    found = decode_members(together, system.members, system.fusion)
+    alone = [events for clip in each for events in decode_members(clip, system.members, system.fusion)]
     assert sum(map(len, found)) > 20
     for one, other in zip(found, alone, strict=True):
         # What was fitted passes through logistic functions, whose last bit depends on how many go through at once.
@@ -111,12 +111,12 @@ def test_all_clips_at_once_give_what_each_gives_alone(system: System) -> None:
 
 def test_every_system_has_its_scores_in_both_ways_of_counting_and_every_question_its_answer() -> None:
     groups = {name: 5 + number % 2 for number, name in enumerate(DCASE2025.names)}
-    result = scored(hearing(everybody()), systems(list(everybody())), groups)
+    result = score_systems(with_references(draw_all()), systems(list(draw_all())), groups)
     assert result["clips"] == 4
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     for mode in ("strict", "official"):
         found = result[mode]
-        assert list(found["scores"]) == [system.name for system in systems(list(everybody()))]
+        assert list(found["scores"]) == [system.name for system in systems(list(draw_all()))]
         assert found["scores"] == found["scores_of_many_groups"]
         assert found["scores"]["doa"]["f20_1"] == spread(None, None, None)
         assert found["scores"]["sde"]["doae_deg"]["value"] is None
@@ -144,12 +144,12 @@ def test_every_system_has_its_scores_in_both_ways_of_counting_and_every_question
 
 
 def test_comparisons_whose_systems_are_absent_are_left_out() -> None:
-    three = {name: belief for name, belief in everybody().items() if name in PAPERS}
+    three = {name: posterior for name, posterior in draw_all().items() if name in PAPERS}
     groups = dict.fromkeys(DCASE2025.names, 5)
-    found = scored(hearing(three), systems(list(three)), groups)["strict"]["differences"]
+    found = score_systems(with_references(three), systems(list(three)), groups)["strict"]["differences"]
     assert [answer["minus"] for answer in found] == ["doa", "sde", "sce"] * 3
     two = {name: three[name] for name in ("doa", "sce")}
-    assert scored(hearing(two), systems(list(two)), groups)["strict"]["differences"] == []
+    assert score_systems(with_references(two), systems(list(two)), groups)["strict"]["differences"] == []
 
 
 def rows(*events: tuple[int, int]) -> np.ndarray:
@@ -158,9 +158,9 @@ def rows(*events: tuple[int, int]) -> np.ndarray:
 
 
 def test_the_mean_without_classes_of_few_groups_is_over_the_others_alone() -> None:
-    truth = [rows((0, 0), (1, 0), (0, 1), (0, 2))] * 2
-    heard = [rows((0, 0), (0, 2), (1, 2))] * 2
-    counts = {System(("sce",)): count_matches(truth, heard, THREE, "strict")}
+    references = [rows((0, 0), (1, 0), (0, 1), (0, 2))] * 2
+    predictions = [rows((0, 0), (0, 2), (1, 2))] * 2
+    counts = {System(("sce",)): count_matches(references, predictions, THREE, "strict")}
     found = mode_scores(counts, np.array([True, True, False]))
     assert found["frames"] == [4, 2, 2]
     # One hit and one miss; nothing but a miss; one hit and one false alarm.
@@ -201,16 +201,16 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_backends_listen_to_every_clip_of_a_split_in_its_order(split: DatasetSplit, checkpoints: Path) -> None:
-    heard = hear(split, f"doa@{checkpoints}/doa")
-    assert [table[0, 0] for table in heard.truth] == [0, 1, 2]
-    (posterior,) = heard.said.values()
+def test_every_clip_of_a_split_is_inferred_in_its_order(split: DatasetSplit, checkpoints: Path) -> None:
+    inferred = infer_split(split, f"doa@{checkpoints}/doa")
+    assert [table[0, 0] for table in inferred.references] == [0, 1, 2]
+    (posterior,) = inferred.posteriors.values()
     assert posterior.activity.shape == (3, 50, CLASSES, 1)
     assert not posterior.activity[0].equal(posterior.activity[1])
 
 
 def test_a_short_measurement_holds_what_is_promised_and_makes_a_page(split: DatasetSplit, checkpoints: Path) -> None:
-    requests = chosen(",".join(f"{name}@{checkpoints / name}" for name in PAPERS))
+    requests = select_backends(",".join(f"{name}@{checkpoints / name}" for name in PAPERS))
     bank = bank_of([(3, group) for group in "abcde"] + [(4, "a")])
     result = json.loads(json.dumps(measure({"noise": split}, requests, bank), allow_nan=False))
     assert list(result["backends"]) == list(PAPERS)
@@ -226,7 +226,7 @@ def test_a_short_measurement_holds_what_is_promised_and_makes_a_page(split: Data
 
 def test_a_backend_is_chosen_once() -> None:
     with pytest.raises(UsageError, match="--backends expects each backend once, got doa, doa"):
-        chosen("doa,doa@runs/doa")
+        select_backends("doa,doa@runs/doa")
 
 
 # What is rendered
@@ -425,11 +425,11 @@ def test_the_tables_of_a_small_result() -> None:
 
 def test_what_people_wrote_survives_and_old_tables_do_not() -> None:
     page = "# Title\n\nBefore.\n\n<!-- made by make results -->\nold\n<!-- end -->\n\nAfter | all.\n"
-    new = results.renewed(page, results.tables(document()))
+    new = results.renew(page, results.tables(document()))
     assert new.startswith("# Title\n\nBefore.\n\n<!-- made by make results -->\n\n`python -m benchmarks results")
     assert new.endswith("\n<!-- end -->\n\nAfter | all.\n")
     assert "old" not in new
-    assert results.renewed(new, results.tables(document())) == new
+    assert results.renew(new, results.tables(document())) == new
 
 
 @pytest.mark.parametrize("page", ["# Title\n", "<!-- made by make results -->\n", "<!-- end -->\n"])
@@ -437,7 +437,7 @@ def test_a_page_without_its_marks_is_refused(page: str) -> None:
     with pytest.raises(
         ValueError, match="expected the lines <!-- made by make results --> and <!-- end --> in the page"
     ):
-        results.renewed(page, results.tables(document()))
+        results.renew(page, results.tables(document()))
 
 
 @pytest.mark.parametrize(("low", "marked"), [(0.001, True), (0.0, False), (-0.1, False), (None, False)])
@@ -463,4 +463,4 @@ def test_without_ensembles_or_classes_of_few_groups_the_page_does_without_them()
 def test_the_page_that_ships_shows_the_result_that_ships() -> None:
     page = (DOCS / "results.md").read_text(encoding="utf-8")
     result = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
-    assert results.renewed(page, results.tables(result)) == page
+    assert results.renew(page, results.tables(result)) == page

@@ -1,4 +1,4 @@
-"""What `make bench` compares with is what it says it is, and the result holds what it promises."""
+"""What `make bench` compares with is what it should be, and the result holds what it promises."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.baseline.decoding import decode
-from benchmarks.baseline.sounding import sounding
+from benchmarks.baseline.decoding import decode_cells
+from benchmarks.baseline.sounding import build_constant_network
 from benchmarks.speed import timing
 from benchmarks.speed.report import RATIOS, Ratio
 from benchmarks.speed.timing import Case, interleaved
@@ -24,15 +24,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "PAUSE_S", 0.0)
 
 
-def test_a_sounding_network_is_heard_in_its_classes_throughout() -> None:
+def test_a_constant_network_detects_its_classes_throughout() -> None:
     with torch.inference_mode():
-        (clip,) = sounding((0, 8))(torch.randn(1, 2, 251, 64)).numpy()
-    assert [(row.frame, row.cls) for row in decode(clip)] == [(frame, cls) for frame in range(50) for cls in (0, 8)]
+        (clip,) = build_constant_network((0, 8))(torch.randn(1, 2, 251, 64)).numpy()
+    assert [(row.frame, row.cls) for row in decode_cells(clip)] == [
+        (frame, cls) for frame in range(50) for cls in (0, 8)
+    ]
 
 
 def test_the_slow_decoding_equals_the_fast_one() -> None:
     raw = activated_outputs(np.random.default_rng(0), frames=200)
-    slow = np.array(decode(raw.numpy()))
+    slow = np.array(decode_cells(raw.numpy()))
     (events,) = decode_accddoa(raw[None])
     fast = events.table[["frame", "cls", "azimuth_deg", "distance_m"]].to_numpy()
     slow, fast = (rows[np.lexsort((rows[:, 3], rows[:, 1], rows[:, 0]))] for rows in (slow, fast))
@@ -54,17 +56,17 @@ def test_cells_of_every_kind_are_among_those_on_which_the_decodings_are_compared
     x, y, _ = raw.unflatten(-1, (3, 3, 13)).unbind(-2)
     tracks = (torch.hypot(x, y) > 0.5).sum(1).flatten().numpy()
     events = np.zeros((200, 13), dtype=int)
-    for row in decode(raw.numpy()):
+    for row in decode_cells(raw.numpy()):
         events[row.frame, row.cls] += 1
     kinds = set(zip(tracks.tolist(), events.flatten().tolist(), strict=True))
     assert kinds == {(0, 0), (1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3)}
 
 
 def test_the_features_through_librosa_are_those_of_seldfuse() -> None:
-    features = pytest.importorskip("benchmarks.baseline_features", reason="librosa comes with the extra `bench`")
+    features = pytest.importorskip("benchmarks.baseline.features", reason="librosa comes with the extra `bench`")
     samples = (np.random.default_rng(0).standard_normal((2, 120_000)) * [[0.1], [0.001]]).astype(np.float32)
     own = make_batch(torch.from_numpy(samples)[None])["logmel"][0].numpy()
-    assert np.abs(features.logmel(samples) - own).max() < 1e-2
+    assert np.abs(features.compute_baseline_logmel(samples) - own).max() < 1e-2
 
 
 @pytest.mark.usefixtures("hurried")
@@ -100,7 +102,7 @@ def test_a_short_run_measures_everything_that_is_promised(tmp_path: Path) -> Non
     assert tables(result).renderables
 
 
-def test_without_a_room_left_and_right_say_the_azimuth_and_elevation_draws_it_to_the_middle() -> None:
+def test_without_a_room_left_and_right_give_the_azimuth_and_elevation_draws_it_to_the_middle() -> None:
     pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
     from benchmarks.studies.stereo_law import in_the_open
 
@@ -113,7 +115,7 @@ def test_without_a_room_left_and_right_say_the_azimuth_and_elevation_draws_it_to
     assert raised[14][1] == pytest.approx(28.0, abs=0.5), "asin(sin 30° · cos 20°)"
 
 
-def test_the_short_law_says_what_is_promised_and_draws_every_scene() -> None:
+def test_a_short_measurement_of_the_law_has_what_is_promised_and_draws_every_scene() -> None:
     pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
     from benchmarks.sets.plans import procedural_stage
     from benchmarks.studies.stereo_law import measure, picture, tables
@@ -136,7 +138,7 @@ def test_a_short_run_of_the_speed_of_scenes_measures_what_is_promised(
     from benchmarks.speed import synth
 
     monkeypatch.setattr(synth, "CHUNK", 1)
-    monkeypatch.setattr(synth, "THEIR_PLACES", {"early": 1, "whole": 1})
+    monkeypatch.setattr(synth, "THEIR_POSITIONS", {"early": 1, "whole": 1})
     monkeypatch.setattr(synth, "ProcessPoolExecutor", lambda processes, *_: ThreadPoolExecutor(processes))
     monkeypatch.setattr(synth, "disk", lambda *_: {"skipped": "not in tests"})
     result = json.loads(json.dumps(synth.measure(1, 0, tmp_path)))
@@ -165,23 +167,32 @@ def test_a_short_run_of_the_speed_of_tuning_measures_what_is_promised() -> None:
     from benchmarks.speed import tuning
 
     threads = torch.get_num_threads()
-    told: list[str] = []
+    notes: list[str] = []
     try:
-        result = json.loads(json.dumps(tuning.measure(20, told.append)))
+        result = json.loads(json.dumps(tuning.measure(20, notes.append)))
     finally:
         torch.set_num_threads(threads)
     assert result["clips"] == result["compared_clips"] == 20
     assert result["seconds"] > 0
-    assert len(told) == 1 + result["candidates"]
+    assert len(notes) == 1 + result["candidates"]
     assert tuning.tables(result).renderables
 
 
-def test_a_place_is_wanted_every_tenth_of_a_second_while_a_source_sounds() -> None:
+def test_a_sounding_source_has_a_position_every_tenth_of_a_second() -> None:
     pytest.importorskip("pyroomacoustics", reason="pyroomacoustics comes with the extra `bench`")
-    from benchmarks.speed.synth import sounding_places
+    from benchmarks.speed.synth import list_positions
 
     takes = (SoundTake("a", 0.55, 0.5), SoundTake("b", 4.85, 0.15))
     walk = SourcePath((1.0, 0.0, 0.0), (1.0, 2.0, 0.0), 0.0, 2.0)
-    places = sounding_places([ScenePlan(()), ScenePlan((ScenePlanSource(0, takes, walk),))])
-    assert places.scene == [1] * 8
-    assert [round(float(place[1]), 6) for place in places.view_m] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 2.0, 2.0]
+    positions = list_positions([ScenePlan(()), ScenePlan((ScenePlanSource(0, takes, walk),))])
+    assert positions.scene == [1] * 8
+    assert [round(float(position_m[1]), 6) for position_m in positions.view_m] == [
+        0.5,
+        0.6,
+        0.7,
+        0.8,
+        0.9,
+        1.0,
+        2.0,
+        2.0,
+    ]

@@ -1,10 +1,10 @@
-"""The study of what tuning is worth, and the page that is made of it."""
+"""The study of tuning, and the page that is made of it."""
 
 import json
 from dataclasses import replace
 
 import pytest
-from tuning_worlds import material
+from tuning_worlds import draw_data
 
 from benchmarks.__main__ import DOCS, IMAGES, RESULTS
 from benchmarks.pages import results
@@ -17,10 +17,10 @@ from seldfuse.tune.fit import Objective
 from seldfuse.tune.fusion import tune_fusion
 
 
-def test_tuned_fusion_is_judged_beside_the_presets_on_other_scenes() -> None:
-    tuned = tune_fusion(material(seed=0), FusionSettings(), folds=3)
-    other = material(seed=5)
-    found = tuning.judged(other, tuned, dict.fromkeys(other.members, Calibration(0.4)))
+def test_tuned_fusion_is_scored_beside_the_presets_on_other_scenes() -> None:
+    tuned = tune_fusion(draw_data(seed=0), FusionSettings(), folds=3)
+    other = draw_data(seed=5)
+    found = tuning.score_tuned(other, tuned, dict.fromkeys(other.members, Calibration(0.4)))
     assert set(found["scores"]) == {"mean", "nercslip", "tuned"}
     gain = found["gain"]["mean"]["f20_1"]
     assert gain["value"] == pytest.approx(
@@ -33,26 +33,26 @@ def test_tuned_fusion_is_judged_beside_the_presets_on_other_scenes() -> None:
     assert list(found["expected_error"]) == ["sharp", "blunt", "fused"]
 
 
-def test_the_page_says_what_was_measured(tmp_path) -> None:
-    given = material(60)
-    tuned = tune_fusion(given, FusionSettings(), folds=3)
-    worth = explain_ensemble(tuned, Objective(), 3, lambda _: None)
-    judged = tuning.judged(given, tuned, dict.fromkeys(given.members, Calibration()))
-    found = tuning.document(tuned, worth, {"other rooms": judged}) | {"ahead": tuning.ahead(given)}
+def test_the_page_has_what_was_measured(tmp_path) -> None:
+    data = draw_data(60)
+    tuned = tune_fusion(data, FusionSettings(), folds=3)
+    report = explain_ensemble(tuned, Objective(), 3, lambda _: None)
+    scored = tuning.score_tuned(data, tuned, dict.fromkeys(data.members, Calibration()))
+    found = tuning.to_document(tuned, report, {"other rooms": scored}) | {"ahead": tuning.ahead(data)}
     document = json.loads(json.dumps(found))
     text = pages_tuning.tables(document)
-    scores = judged["scores"]["tuned"]["f20_1"]
+    scores = scored["scores"]["tuned"]["f20_1"]
     assert f"| other rooms | tuned | {scores['value']:.3f} (" in text
     chosen = ", ".join(tuned.winner.candidate.parts)
     assert f"| **{chosen}** |" in text
-    pages_tuning.draw(worth, tmp_path)
+    pages_tuning.write_pictures(report, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tuning-members.svg", "tuning-reliability.svg"]
-    alone = replace(worth, loss={})
-    assert tuning.document(tuned, alone, {})["loss"] == {}
+    alone = replace(report, loss={})
+    assert tuning.to_document(tuned, alone, {})["loss"] == {}
 
 
 def test_the_committed_page_is_that_of_the_committed_numbers() -> None:
     result = json.loads((RESULTS / "tuning.json").read_text(encoding="utf-8"))
     page = (DOCS / "tuning.md").read_text(encoding="utf-8")
-    assert results.renewed(page, pages_tuning.tables(result)) == page
+    assert results.renew(page, pages_tuning.tables(result)) == page
     assert all((IMAGES / f"tuning-{name}").is_file() for name in pages_tuning.PICTURES)

@@ -23,7 +23,7 @@ def test_what_sounds_agrees_with_the_slow_twin(low, max_gap, min_frames):
     _, active = find_active(activity, settings, PAIR)
     for clip, cls, track in np.ndindex(3, 2, 2):
         lane = activity[clip, :, cls, track].double().numpy()
-        _, expected = fusion.sounding(lane, (0.5, 0.8)[cls], low, (1, max_gap)[cls], min_frames)
+        _, expected = fusion.find_active_frames(lane, (0.5, 0.8)[cls], low, (1, max_gap)[cls], min_frames)
         np.testing.assert_array_equal(active[clip, :, cls, track].numpy(), expected)
 
 
@@ -34,7 +34,7 @@ def test_steps_that_no_class_asks_for_are_left_out_rightly(low, max_gap, min_fra
     _, active = find_active(activity, DecodeSettings(0.6, low, max_gap, min_frames), PAIR)
     for clip, cls, track in np.ndindex(3, 2, 2):
         lane = activity[clip, :, cls, track].double().numpy()
-        _, expected = fusion.sounding(lane, 0.6, low, max_gap, min_frames)
+        _, expected = fusion.find_active_frames(lane, 0.6, low, max_gap, min_frames)
         np.testing.assert_array_equal(active[clip, :, cls, track].numpy(), expected)
 
 

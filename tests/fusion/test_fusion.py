@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from benchmarks.baseline.fusion import PLACE, assert_alike, beliefs
+from benchmarks.baseline.fusion import POSITION_FIELDS, assert_alike, draw_posterior
 from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth
 from seldfuse.core.labels import Label, LabelSet
 from seldfuse.core.posterior import Posterior
@@ -19,9 +19,9 @@ from seldfuse.fusion.tracks import find_best_permutation
 
 
 def test_weights_need_not_add_up_to_one():
-    members = {"a": beliefs(0), "b": beliefs(1)}
+    members = {"a": draw_posterior(0), "b": draw_posterior(1)}
     weights = {"a": 0.2, "b": 0.6}
-    fields = ("activity", *PLACE)
+    fields = ("activity", *POSITION_FIELDS)
     small = FusionSettings(weights={name: dict.fromkeys(fields, weight) for name, weight in weights.items()})
     large = FusionSettings(weights={name: dict.fromkeys(fields, 50 * weight) for name, weight in weights.items()})
     assert_alike(fuse_posteriors(members, small), fuse_posteriors(members, large))
@@ -30,7 +30,7 @@ def test_weights_need_not_add_up_to_one():
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_gives_what_the_cpu_gives():
-    members = {"a": beliefs(0), "b": beliefs(1), "c": beliefs(2, 1)}
+    members = {"a": draw_posterior(0), "b": draw_posterior(1), "c": draw_posterior(2, 1)}
     fused = fuse_posteriors({name: member.to("cuda") for name, member in members.items()}, FusionSettings())
     assert fused.activity.device.type == "cuda"
     assert len(decode_events(fused)[0]) == len(decode_events(fuse_posteriors(members, FusionSettings()))[0])
@@ -38,12 +38,12 @@ def test_a_gpu_gives_what_the_cpu_gives():
 
 
 def test_half_precision_files_fuse_in_single_precision():
-    fused = fuse_posteriors({"a": beliefs(0).map(torch.Tensor.half), "b": beliefs(1)}, FusionSettings())
+    fused = fuse_posteriors({"a": draw_posterior(0).map(torch.Tensor.half), "b": draw_posterior(1)}, FusionSettings())
     assert {tensor.dtype for tensor in fused.tensors().values()} == {torch.float32}
 
 
 def test_the_result_tells_what_it_was_made_of():
-    members = {"b": replace(beliefs(0), provenance={"checkpoint": "x"}), "a": beliefs(1)}
+    members = {"b": replace(draw_posterior(0), provenance={"checkpoint": "x"}), "a": draw_posterior(1)}
     provenance = fuse_posteriors(members, FusionSettings("nercslip")).provenance
     assert provenance["members"] == {"a": {}, "b": {"checkpoint": "x"}}
     assert provenance["fusion"]["preset"] == "nercslip"
@@ -90,7 +90,7 @@ def test_a_silent_copy_is_left_alone():
 
 
 def test_a_posterior_of_one_track_is_handed_back_untouched():
-    one = beliefs(0, 1)
+    one = draw_posterior(0, 1)
     assert merge_duplicate_tracks(one) is one
 
 
@@ -141,7 +141,7 @@ def test_the_spread_leans_to_those_that_hear_more():
 
 
 def test_one_frame_more_is_trimmed():
-    longer, shorter = beliefs(0, frames=8), beliefs(1, frames=7)
+    longer, shorter = draw_posterior(0, frames=8), draw_posterior(1, frames=7)
     assert fuse_posteriors({"a": longer, "b": shorter}, FusionSettings()).frames == 7
 
 
@@ -158,8 +158,14 @@ def test_the_best_permutation_beats_every_other(columns):
 
 def test_the_reference_has_most_tracks_then_weight_then_the_first_name():
     weight = torch.tensor([[1.0], [1.0], [2.0]]).expand(3, 3)
-    assert align({"b": beliefs(0, 2), "a": beliefs(1, 2), "c": beliefs(2, 1)}, weight).reference == "a"
-    assert align({"b": beliefs(0, 1), "a": beliefs(1, 1), "c": beliefs(2, 1)}, weight).reference == "c"
+    assert (
+        align({"b": draw_posterior(0, 2), "a": draw_posterior(1, 2), "c": draw_posterior(2, 1)}, weight).reference
+        == "a"
+    )
+    assert (
+        align({"b": draw_posterior(0, 1), "a": draw_posterior(1, 1), "c": draw_posterior(2, 1)}, weight).reference
+        == "c"
+    )
 
 
 OTHER = LabelSet("two", (Label("cat", "Cat"), Label("dog", "Dog"), Label("cow", "Cow")))
@@ -174,7 +180,7 @@ UNFIT = {
 @pytest.mark.parametrize("message", UNFIT)
 def test_members_that_do_not_fit_together_are_named(message):
     with pytest.raises(UsageError) as caught:
-        fuse_posteriors({"doa": beliefs(0), "sde": UNFIT[message](beliefs(1))}, FusionSettings())
+        fuse_posteriors({"doa": draw_posterior(0), "sde": UNFIT[message](draw_posterior(1))}, FusionSettings())
     assert str(caught.value) == message
 
 

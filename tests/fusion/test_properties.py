@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.baseline.fusion import PLACE, assert_alike, beliefs
+from benchmarks.baseline.fusion import POSITION_FIELDS, assert_alike, draw_posterior
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import FusionSettings, fuse_posteriors, merge_duplicate_tracks
 from seldfuse.fusion.combiners import COMBINERS
@@ -31,7 +31,7 @@ MIRROR = torch.tensor([1.0, -1.0, 1.0])
 ways = st.sampled_from(list(COMBINERS))
 orders = st.permutations(range(3))
 some_tracks = st.integers(1, 3)
-some_fields = st.sets(st.sampled_from(PLACE))
+some_fields = st.sets(st.sampled_from(POSITION_FIELDS))
 
 
 def stages(uncertainty):
@@ -42,7 +42,7 @@ def stages(uncertainty):
 
 def posteriors(tracks=some_tracks, fields=some_fields):
     drawn = st.tuples(st.integers(0, 2**16), tracks, fields)
-    return drawn.map(lambda it: beliefs(it[0], it[1], sorted(it[2]), frames=5))
+    return drawn.map(lambda it: draw_posterior(it[0], it[1], sorted(it[2]), frames=5))
 
 
 def with_tracks(posterior, order):

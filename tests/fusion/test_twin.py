@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.baseline import fusion
-from benchmarks.baseline.fusion import LABELS, beliefs
+from benchmarks.baseline.fusion import LABELS, draw_posterior
 from seldfuse.core.events import COLUMNS
 from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse_posteriors
 from seldfuse.fusion.calibrate import Calibration
@@ -70,7 +70,7 @@ def some_members(makeup, rng):
     """Every other member has a frame more, which is one too many."""
     members = {}
     for number, (name, kind) in enumerate(makeup.items()):
-        members[name] = with_gaps(beliefs(int(rng.integers(1000)), *kind, frames=8 - number % 2), rng)
+        members[name] = with_gaps(draw_posterior(int(rng.integers(1000)), *kind, frames=8 - number % 2), rng)
     return members
 
 
@@ -126,7 +126,9 @@ def test_fusing_and_decoding_agree_with_the_slow_twin(name, combine, left_out):
         assert_near(field, np.broadcast_to(found, expected.shape), expected, near)
     # A decision within rounding of its threshold could fall either way; for these seeds none does.
     for events, rows in zip(
-        decode_events(fused, settings.decode), fusion.decode(slow, settings.decode, LABELS), strict=True
+        decode_events(fused, settings.decode),
+        fusion.decode_slowly(slow, settings.decode, LABELS),
+        strict=True,
     ):
         assert len(events) == len(rows)
         for column in COLUMNS:
@@ -138,7 +140,7 @@ def test_the_twin_is_compared_on_many_events_of_every_kind():
     makeup, _ = ENSEMBLES["one, two and three tracks"]
     rng = np.random.default_rng(0)
     members = some_members(makeup, rng)
-    rows = fusion.decode(fusion.fuse(members, FusionSettings()), DecodeSettings(), LABELS)
+    rows = fusion.decode_slowly(fusion.fuse(members, FusionSettings()), DecodeSettings(), LABELS)
     cells = [(clip, row["frame"], row["cls"]) for clip, table in enumerate(rows) for row in table]
     assert len(cells) > 40
     assert len(cells) > len(set(cells))
