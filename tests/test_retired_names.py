@@ -13,9 +13,29 @@ ALIASES = ROOT / "seldfuse" / "settings" / "aliases.py"
 SOURCES = ("seldfuse", "plugins", "benchmarks")
 
 STILL_USED = {
-    "Encoder",  # a value of the catalogue, was the type of any loaded encoder
+    "Encoder",  # a value of the catalogue; was the type of any loaded encoder
+    "PostProcessor",  # changes events or posteriors; was what is a detector now
+    "PostProcessorRequest",
+    "Registry.postprocessors",
+    "Result",  # the one result of a run; writers had a type of their own
+    "Window",  # of 5 s that a run is cut into; was that of a label file
+    "find",  # weights or engines in plugins; was a method that resolved settings
+    "decode",  # a network's output in plugins; was the decoding of posteriors
 }
 """Old names that mean something else today."""
+
+WORDS = {
+    "band_limit",  # an augmentation's name in recipes
+    "common_cause",  # a column of changes.csv
+    "compact_audio",  # a module
+    "mel_power",  # a feature's name
+    "looks_with",  # a key of manifests and of stored detections
+    "times_real_time",  # a key of the benchmarks' results
+    "decay_s",  # a local number of seconds
+    "level_db",  # a local number of decibels
+    "origin_s",  # a local number of seconds
+}
+"""Retired names of functions that are on disk, or that are plain words of other things."""
 
 
 @pytest.fixture(scope="module")
@@ -56,17 +76,19 @@ def test_retired_members_are_not_defined(renames: list[tuple[str, str]]) -> None
         if isinstance(owner, ast.ClassDef)
         for node in owner.body
         for name in names_of(node)
-        if (owner.name, name) in retired
+        if (owner.name, name) in retired and f"{owner.name}.{name}" not in STILL_USED
     ]
     assert found == []
 
 
 def test_retired_names_that_are_no_common_words_stand_nowhere(renames: list[tuple[str, str]]) -> None:
     new = {part for _, name in renames for part in name.split(".")}
-    olds = {old.rpartition(".")[2] for old, _ in renames} - new - STILL_USED
+    olds = {old.rpartition(".")[2] for old, _ in renames} - new - STILL_USED - WORDS
     distinctive = {old for old in olds if "_" in old.strip("_") or re.search(r"[a-z][A-Z]", old)} - defined_members()
     found = []
-    for path in [*(path for path, _ in sources()), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]:
+    # The page for authors of plugins tells the old names beside the new ones.
+    pages = [page for page in (ROOT / "docs").glob("*.md") if page.name != "plugins.md"]
+    for path in [*(path for path, _ in sources()), *pages, ROOT / "README.md"]:
         words = set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
         found += [f"{path.relative_to(ROOT)} {word}" for word in sorted(words & distinctive)]
     assert found == []

@@ -238,26 +238,26 @@ def _unflat(tensors: dict[str, Any], labels: LabelSet) -> SceneChunk:
 class SceneBank:
     """Random scenes, renewed by other processes while training goes on.
 
-    `on_hand` scenes make a round, in random order. For the next round the oldest part of them is replaced by new
-    scenes, so that each is drawn `uses` times at most. What is drawn depends on the seed and the place alone, not on
+    `pool_size` scenes make a round, in random order. For the next round the oldest part of them is replaced by new
+    scenes, so that each is drawn `uses_per_scene` times at most. What is drawn depends on the seed and the place alone, not on
     how fast scenes come. Of several processes that train together, the one numbered `rank` has chunks of its own.
-    Close it when done. Raises ValueError where `uses` is not 1 to `MOST_USES`.
+    Close it when done. Raises ValueError where `uses_per_scene` is not 1 to `MOST_USES`.
     """
 
     def __init__(
         self,
         supply: SceneSupply,
-        on_hand: int = 640,
-        uses: int = 5,
+        pool_size: int = 640,
+        uses_per_scene: int = 5,
         rank: int = 0,
         processes: int = 1,
         workers: int | None = None,
     ) -> None:
-        if not 1 <= uses <= MOST_USES:
-            raise ValueError(f"uses must be 1 to {MOST_USES}, got {uses}")
+        if not 1 <= uses_per_scene <= MOST_USES:
+            raise ValueError(f"uses must be 1 to {MOST_USES}, got {uses_per_scene}")
         self.supply, self.rank, self.processes = supply, rank, processes
-        self.renewed = max(1, on_hand // uses)
-        self.round = self.renewed * uses
+        self.renewed = max(1, pool_size // uses_per_scene)
+        self.round = self.renewed * uses_per_scene
         self.place = 0
         self._slots = self.round // CHUNK + 2
         workers = workers or max(1, (os.cpu_count() or 2) - 1)

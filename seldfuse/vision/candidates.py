@@ -114,11 +114,11 @@ def _find_places(
     at_px = box[..., :2] + place[:, None] * size_px  # (frame, rule, lane, 2)
     x_px = np.where(measured, point_px / np.where(measured, weight, 1.0), at_px[..., 0])
     width_deg = np.abs(camera.azimuth_from_x(box[..., 0]) - camera.azimuth_from_x(box[..., 2]))
-    deviation_deg = one.reliability.azimuth_std_deg.numpy()[cls][:, None]
+    sure_deg = one.reliability.azimuth_std_deg.numpy()[cls][:, None]
     outside = ~measured & _exceeds_box(box, place[:, None], camera)
     there[:, cls] = objects.there[:, None] & named & ~outside
     azimuth_deg[:, cls] = camera.azimuth_from_x(x_px)
-    std_deg[:, cls] = np.hypot(deviation_deg, np.where(measured, 0.0, LOOSE * width_deg))
+    std_deg[:, cls] = np.hypot(sure_deg, np.where(measured, 0.0, LOOSE * width_deg))
     return there, azimuth_deg, std_deg
 
 

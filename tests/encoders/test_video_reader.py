@@ -227,7 +227,7 @@ def test_a_bank_of_scenes_keeps_what_is_seen_of_them_plain_and_flipped(tmp_path:
     assert "compact-image" in json.loads((tmp_path / "bank" / "bank.json").read_text())["encoders"]
     with pytest.raises(UsageError, match="scenes from other sounds"):
         replace(kept, encoders=())
-    bank = SceneBank(kept, on_hand=8, uses=1, workers=1)
+    bank = SceneBank(kept, pool_size=8, uses_per_scene=1, workers=1)
     drawn = bank.draw(4)
     bank.close()
     assert drawn.embeddings["compact-image"].plain.shape == (4, 25, 14, 64)

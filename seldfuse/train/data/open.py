@@ -75,8 +75,8 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     for part in recipe.data:
         if part.source == SYNTH:
             supply = _supply(recipe, labels, device, held_out=False)
-            on_hand = max(recipe.synth.pool_size, recipe.run.batch_size)
-            opened.append(RandomSource(supply, on_hand, recipe.synth.uses_per_scene, share, device))
+            pool_size = max(recipe.synth.pool_size, recipe.run.batch_size)
+            opened.append(RandomSource(supply, pool_size, recipe.synth.uses_per_scene, share, device))
         else:
             opened.append(_folder(Path(part.source), clips, recipe, labels, share, device))
     validation = _validation(clips, recipe, labels, device) if share.rank == 0 else None

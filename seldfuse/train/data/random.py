@@ -14,12 +14,14 @@ class RandomSource:
     do those that a folder stores.
     """
 
-    def __init__(self, supply: SceneSupply, on_hand: int, uses: int, share: ProcessShare, device: torch.device) -> None:
+    def __init__(
+        self, supply: SceneSupply, pool_size: int, uses_per_scene: int, share: ProcessShare, device: torch.device
+    ) -> None:
         self.names = supply.features
         self.scenes: SceneBank | SceneStream = (
             SceneStream(supply, str(device), *share)
             if device.type == "cuda" and not supply.encoders and supply.folder is None
-            else SceneBank(supply, on_hand, uses, *share)
+            else SceneBank(supply, pool_size, uses_per_scene, *share)
         )
 
     def draw(self, count: int) -> TrainingBatch:
