@@ -239,9 +239,9 @@ class SceneBank:
     """Random scenes, renewed by other processes while training goes on.
 
     `pool_size` scenes make a round, in random order. For the next round the oldest part of them is replaced by new
-    scenes, so that each is drawn `uses_per_scene` times at most. What is drawn depends on the seed and the place alone, not on
-    how fast scenes come. Of several processes that train together, the one numbered `rank` has chunks of its own.
-    Close it when done. Raises ValueError where `uses_per_scene` is not 1 to `MOST_USES`.
+    scenes, so that each is drawn `uses_per_scene` times at most. What is drawn depends on the seed and the place alone,
+    not on how fast scenes come. Of several processes that train together, the one numbered `rank` has chunks of its
+    own. Close it when done. Raises ValueError where `uses_per_scene` is not 1 to `MOST_USES`.
     """
 
     def __init__(
