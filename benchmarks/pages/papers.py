@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.pages.results import Row, table
 from benchmarks.pages.scores import spread, title
 from benchmarks.studies.post import AUDIO, OURS, POSTS, PUBLISHED, REAL
-from seldfuse.metrics.catalogue import UNKNOWN
+from seldfuse.metrics.registered import UNKNOWN
 
 BEGIN = "<!-- made by make results: papers -->"
 

@@ -8,7 +8,7 @@ from benchmarks.pages.results import ABOVE, Row, measured_scores, table
 from benchmarks.pages.scores import spread, title
 from benchmarks.studies.eyes import ASKED
 from seldfuse.catalogue.values import Score
-from seldfuse.metrics.catalogue import UNKNOWN
+from seldfuse.metrics.registered import UNKNOWN
 
 BEGIN = "<!-- made by make results: post -->"
 WITHOUT_PEOPLE = "F20/1/on, pooled, in scenes without people"

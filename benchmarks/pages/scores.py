@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seldfuse.catalogue.values import Score
-from seldfuse.metrics.catalogue import UNKNOWN, find_score, format_score, list_scores, make_heading
+from seldfuse.metrics.registered import UNKNOWN, find_score, format_score, list_scores, make_heading
 
 Document = Mapping[str, Any]
 

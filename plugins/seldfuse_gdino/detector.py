@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from seldfuse.sdk import DCASE2025, Clip, Detections, DetectorModel, Frame, Rules, hash_text
-from seldfuse_gdino.catalogue import open_engine
 from seldfuse_gdino.engine import PhraseEngine
+from seldfuse_gdino.engines import open_engine
 from seldfuse_gdino.recorded import RecordedBoxes
 from seldfuse_gdino.vocabulary import Vocabulary
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from seldfuse.sdk import DCASE2025, Clip, Detections, DetectorModel, Frame, Rules
-from seldfuse_keypoint.catalogue import open_engine
 from seldfuse_keypoint.engine import PoseEngine
+from seldfuse_keypoint.engines import open_engine
 from seldfuse_keypoint.recorded import RecordedPoses
 
 RULES = Path(__file__).with_name("rules.toml")

@@ -17,9 +17,9 @@ from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import PluginError
 from seldfuse.metrics import official
 from seldfuse.metrics.assignment import assign_pairs
-from seldfuse.metrics.catalogue import call_score, check_shape, list_scores
 from seldfuse.metrics.f_scores import find_hits
 from seldfuse.metrics.pairs import PairErrors
+from seldfuse.metrics.registered import call_score, check_shape, list_scores
 from seldfuse.metrics.rows import EventRows, Scene, stack_rows
 
 Mode = Literal["official", "strict"]

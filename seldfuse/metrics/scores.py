@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float64
 
 from seldfuse.catalogue.values import Score
 from seldfuse.errors import PluginError
-from seldfuse.metrics.catalogue import call_score, check_shape
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.f_scores import compute_f
+from seldfuse.metrics.registered import call_score, check_shape
 
 Average = Literal["macro", "micro"]
 

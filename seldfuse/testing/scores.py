@@ -12,8 +12,8 @@ from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.values import Score
 from seldfuse.core.events import Events
 from seldfuse.core.labels import DCASE2025
-from seldfuse.metrics.catalogue import orient
 from seldfuse.metrics.counts import Counts, count_matches
+from seldfuse.metrics.registered import orient
 from seldfuse.metrics.scores import compute_scores, score_classes
 from seldfuse.testing.samples import tiny_result
 from seldfuse.testing.values import find_value

@@ -11,7 +11,7 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.values import Backend
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
-from seldfuse.metrics.catalogue import find_score
+from seldfuse.metrics.registered import find_score
 from seldfuse.testing.samples import FRAMES, tiny_batch
 from seldfuse.testing.values import find_value
 from seldfuse.train.batch import TrainingBatch

@@ -6,7 +6,7 @@ from typing import Any
 
 from seldfuse.catalogue.values import Score
 from seldfuse.encoders.load import parse_name
-from seldfuse.metrics.catalogue import format_score, list_scores, make_heading
+from seldfuse.metrics.registered import format_score, list_scores, make_heading
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.recipe import SYNTH
 from seldfuse.train.task import TrainingTask

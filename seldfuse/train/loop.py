@@ -21,7 +21,7 @@ from seldfuse.catalogue.values import Score
 from seldfuse.checkpoint import save_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
-from seldfuse.metrics.catalogue import is_better
+from seldfuse.metrics.registered import is_better
 from seldfuse.metrics.scores import Scores
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.augment.apply import augment_batch

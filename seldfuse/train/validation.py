@@ -12,8 +12,8 @@ from seldfuse.core.events import Events
 from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.errors import PluginError
 from seldfuse.fusion import decode_events
-from seldfuse.metrics.catalogue import find_score
 from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.registered import find_score
 from seldfuse.metrics.scores import Scores, compute_scores
 from seldfuse.synth.bank import CHUNK, SceneChunk, SceneSupply
 from seldfuse.train.batch import TrainingBatch

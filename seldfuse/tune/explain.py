@@ -14,9 +14,9 @@ from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combine import SPREADS
 from seldfuse.fusion.decode import find_active
-from seldfuse.metrics.catalogue import list_scores, orient
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
+from seldfuse.metrics.registered import list_scores, orient
 from seldfuse.metrics.scores import score_classes
 from seldfuse.tune.errors import compute_errors, take_loudest_track
 from seldfuse.tune.fit import Objective, PooledMembers, pool_all

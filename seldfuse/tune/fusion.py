@@ -16,9 +16,9 @@ from seldfuse.errors import UsageError
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.settings import PRESETS
-from seldfuse.metrics.catalogue import orient
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
+from seldfuse.metrics.registered import orient
 from seldfuse.tune.counting import count_posteriors
 from seldfuse.tune.fit import Objective, PooledMembers, fit_all, fit_members, fit_pooled, pool_all, pool_if_changed
 from seldfuse.tune.tuning_data import TuningData

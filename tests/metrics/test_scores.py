@@ -14,9 +14,9 @@ from third_party_scores import third_party_scores as third_party_scores
 from seldfuse.catalogue.values import PairLimits, Score
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import PluginError
-from seldfuse.metrics.catalogue import find_score, format_score, is_better, list_scores, make_heading
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.jackknife import compare_systems, compute_intervals
+from seldfuse.metrics.registered import find_score, format_score, is_better, list_scores, make_heading
 from seldfuse.metrics.scores import Scores, compute_scores, score_classes
 
 BUNDLED = ["f20_1", "f20_1_on", "f20", "f1", "f_class", "doae_deg", "rde", "distance_error_m", "osa"]

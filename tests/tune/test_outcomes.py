@@ -10,8 +10,8 @@ from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings, decode_events
-from seldfuse.metrics.catalogue import find_score
 from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.registered import find_score
 from seldfuse.metrics.scores import score_classes
 from seldfuse.tune.outcomes import FAINTEST, OutcomeRows, compute_f, compute_outcomes
 

@@ -90,7 +90,7 @@ def _score_table(
 ) -> "Table":
     from rich.table import Table
 
-    from seldfuse.metrics.catalogue import with_unit
+    from seldfuse.metrics.registered import with_unit
 
     table = Table("score", "", box=None, pad_edge=False)
     for heading in ("value", "95 % interval", *(("difference", "95 % interval") if compared else ())):
@@ -102,7 +102,7 @@ def _score_table(
 
 
 def _cells(score: "Score", bound: "Interval", sign: str = "") -> tuple[str, str]:
-    from seldfuse.metrics.catalogue import format_score
+    from seldfuse.metrics.registered import format_score
 
     value, low, high = (format_score(score, number, sign) for number in (bound.value, bound.low, bound.high))
     return value, f"{low} … {high}"
@@ -111,7 +111,7 @@ def _cells(score: "Score", bound: "Interval", sign: str = "") -> tuple[str, str]
 def _class_table(result: "Scores", counts: "Counts") -> "Table":
     from rich.table import Table
 
-    from seldfuse.metrics.catalogue import format_score
+    from seldfuse.metrics.registered import format_score
 
     table = Table("class", box=None, pad_edge=False)
     for heading in ("frames", *result):

@@ -115,7 +115,7 @@ def _report(progress: "StepReport") -> None:
         return
     scores = ""
     if progress.scores is not None:
-        from seldfuse.metrics.catalogue import list_scores
+        from seldfuse.metrics.registered import list_scores
 
         known = progress.scores.to_dict()
         scores = ", ".join(_format(score, known) for score in list_scores() if score.name in known)
@@ -126,7 +126,7 @@ def _report(progress: "StepReport") -> None:
 
 
 def _format(score: "Score", values: Mapping[str, float]) -> str:
-    from seldfuse.metrics.catalogue import format_score
+    from seldfuse.metrics.registered import format_score
 
     return f"{score.name} {format_score(score, values.get(score.name, math.nan))}"
 

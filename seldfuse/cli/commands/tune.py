@@ -78,7 +78,7 @@ def _conclude(result: "TuneResult") -> str:
 def _starts(result: "TuneResult", score: "Score") -> "Table":
     from rich.table import Table
 
-    from seldfuse.metrics.catalogue import format_score
+    from seldfuse.metrics.registered import format_score
 
     view = Table("preset", "activities combined by", f"score on {len(result.compared)} clips, nothing fitted")
     for preset, combine, value in result.starts:
@@ -89,7 +89,7 @@ def _starts(result: "TuneResult", score: "Score") -> "Table":
 def _candidates(result: "TuneResult", score: "Score") -> "Table":
     from rich.table import Table
 
-    from seldfuse.metrics.catalogue import format_score
+    from seldfuse.metrics.registered import format_score
 
     view = Table("fitted", "cross-validated", "over the preset", "on what was fitted on")
     for candidate in result.candidates:
@@ -101,7 +101,7 @@ def _candidates(result: "TuneResult", score: "Score") -> "Table":
 
 
 def _spread(score: "Score", interval: "Interval", sign: str = "") -> str:
-    from seldfuse.metrics.catalogue import format_score
+    from seldfuse.metrics.registered import format_score
 
     value, low, high = (format_score(score, number, sign) for number in (interval.value, interval.low, interval.high))
     return f"{value} ({low} to {high})"

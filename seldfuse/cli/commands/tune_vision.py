@@ -80,7 +80,7 @@ def _scores(fitted: "VisionFit") -> dict[str, Any]:
 def _table(fitted: "VisionFit") -> "Table":
     from rich.table import Table
 
-    from seldfuse.metrics.catalogue import format_score, make_heading
+    from seldfuse.metrics.registered import format_score, make_heading
 
     view = Table("", "from audio", "cross-validated", "gain", "on what was fitted on")
     found = _scores(fitted)
