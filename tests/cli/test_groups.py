@@ -22,7 +22,7 @@ def exit_code(*arguments: str) -> int:
         ("synth", ("scenes", "from-foa")),
         ("tune", ("fusion", "vision")),
         ("checkpoints", ("list", "fetch")),
-        ("plugins", ("list",)),
+        ("plugins", ("list", "new")),
     ],
 )
 def test_a_group_lists_its_commands(group: str, commands: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,6 @@ COLOURS = {"ready": "green", "planned": "dim", "needs extra": "yellow", "failed"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 plugins = typer.Typer(cls=CallableGroup, rich_markup_mode=None)
-plugins.command("new")(new_plugin)
 
 
 @plugins.callback(invoke_without_command=True)
@@ -45,6 +44,9 @@ def list_plugins(as_json: AsJson = False) -> None:
         print_result(
             _table(_rows(registry) + [_failed_row(failure) for failure in registry.failures]), *_notes(registry)
         )
+
+
+plugins.command("new")(new_plugin)
 
 
 def _rows(registry: "Registry") -> list[dict[str, Any]]:
