@@ -6,20 +6,11 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-PACKAGES = [
-    "seldfuse",
-    "seldfuse_sed_doa",
-    "seldfuse_sed_sde",
-    "seldfuse_sed_sce",
-    "seldfuse_baseline",
-    "seldfuse_mvanet_ts",
-    "seldfuse_cmc",
-    "seldfuse_keypoint",
-    "seldfuse_gdino",
-]
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ["seldfuse", *(path.parent.name for path in ROOT.glob("plugins/*/__init__.py"))]
 install_import_hook(PACKAGES, "beartype.beartype")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")
