@@ -38,7 +38,7 @@ class BaselineConfig:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BaselineConfig":
-        """Raises CheckpointError for a setting that this version does not know."""
+        """Make settings of JSON values. Raises CheckpointError for a setting that this version does not know."""
         check_network_settings(data, cls)
         return cls(**data)
 

@@ -60,12 +60,13 @@ class TokenSettings:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TokenSettings":
-        """Raises CheckpointError for a setting that this version does not know."""
+        """Make settings of JSON values. Raises CheckpointError for a setting that this version does not know."""
         check_network_settings(data, cls)
         return cls(**data)
 
     def check(self, given: Float[Tensor, "batch frame token channel"]) -> None:
-        """Raises UsageError for tokens of other sizes, which other weights of the encoder may give."""
+        """Check the sizes of tokens. Raises UsageError for tokens of other sizes, which other weights of the encoder
+        may give."""
         tokens, channels = given.shape[2:]
         if (tokens, channels) != (self.tokens, self.channels):
             raise UsageError(

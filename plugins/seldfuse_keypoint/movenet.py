@@ -73,7 +73,7 @@ def find(weights: str | None) -> Path:
 
 
 def fit_to_square(rgb: UInt8[np.ndarray, "height width 3"]) -> tuple[Int32[np.ndarray, "high wide 3"], float]:
-    """A picture as the network wants it, and how many of its pixels one of the new ones is.
+    """Fit a picture to the network's square; return it, and how many of its pixels one of the new ones is.
 
     It keeps its aspect, lies at the top left, and is filled up with black.
     """

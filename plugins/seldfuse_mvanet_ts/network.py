@@ -52,7 +52,7 @@ class VisualSettings:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "VisualSettings":
-        """Raises CheckpointError for a setting that this version does not know."""
+        """Make settings of JSON values. Raises CheckpointError for a setting that this version does not know."""
         check_network_settings(data, cls)
         return cls(**data)
 

@@ -40,7 +40,7 @@ TYPEABLE = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 @functools.cache
 def load_registry() -> Registry:
-    """Everything that the installed plugins register, seldfuse's own first, then by entry point.
+    """Load everything that the installed plugins register, seldfuse's own first, then by entry point.
 
     Read once per process. Never raises for a plugin's fault: `failures` of the result tells them.
     """

@@ -219,7 +219,7 @@ def _split_reference(text: str, what: str, default: str) -> tuple[str, str | Non
 
 
 def is_same_name(one: str, other: str) -> bool:
-    """Whether two names mean the same: case, `-` and `_` aside, as in names of distributions."""
+    """Say whether two names mean the same: case, `-` and `_` aside, as in names of distributions."""
     return one.strip().casefold().replace("_", "-") == other.casefold().replace("_", "-")
 
 

@@ -14,7 +14,8 @@ LINES_SHOWN = 12
 
 
 def build_changes_table(result: "Result") -> "Table":
-    """Stretches, those that were changed most first: where from, where to, whether seen, by what, how surely."""
+    """Build a table of stretches, those that were changed most first: where from, where to, whether seen, by what, how
+    surely."""
     from rich.table import Table
 
     view = Table(title="what the visual correction changed", title_justify="left")

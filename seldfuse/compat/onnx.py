@@ -11,7 +11,7 @@ GPU, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
 def open_session(path: Path, device: torch.device, what: str) -> Any:
-    """An onnxruntime session on a device, as far as the package knows it, with as many threads as torch has.
+    """Open an onnxruntime session on a device, as far as the package knows it, with as many threads as torch has.
 
     Raises CheckpointError, which says `what` was expected, where the file is no such network.
     """
@@ -29,5 +29,5 @@ def open_session(path: Path, device: torch.device, what: str) -> Any:
 
 
 def get_device_name(session: Any) -> str:
-    """Where a session computes, which may be the CPU though a GPU was asked for."""
+    """Name the device on which a session computes, which may be the CPU though a GPU was asked for."""
     return "cuda" if GPU in session.get_providers() else "cpu"

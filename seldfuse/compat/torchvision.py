@@ -22,7 +22,7 @@ DECLARED = ("nms", "qnms")
 
 
 def load_torchvision() -> ModuleType:
-    """The module `torchvision`, untouched where it loads by itself.
+    """Load the module `torchvision`, untouched where it loads by itself.
 
     Call it before anything else imports torchvision. Raises UsageError where it is not installed, or broken in another
     way.
@@ -63,7 +63,8 @@ def _declare() -> None:
 def drop_overlaps(
     boxes: Float[Tensor, "box 4"], scores: Float[Tensor, " box"], iou_threshold: float
 ) -> Int64[Tensor, " kept"]:
-    """Indices of the boxes (left, top, right, bottom) that no better kept one covers by more than `iou_threshold`.
+    """Find the indices of the boxes (left, top, right, bottom) that no better kept one covers by more than
+    `iou_threshold`.
 
     Best first. Only one set of boxes is kept by itself, and it is reached step by step: after n steps the n best boxes
     are settled, mostly all of them after a few.

@@ -10,7 +10,7 @@ TORCHVISION = "torchvision"
 
 
 def import_transformers(extra: str = "encoders") -> Any:
-    """The module `transformers`, whose models can be imported.
+    """Import the module `transformers`, whose models can be imported.
 
     Raises UsageError where it is absent or broken; `extra` is the one of seldfuse's that brings it.
     """

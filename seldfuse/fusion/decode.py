@@ -76,7 +76,7 @@ class DecodeLimits:
     min_frames: Float[Tensor, "cls"]
 
     def per_class(self, like: Tensor) -> tuple[Float[Tensor, "cls"], ...]:
-        """The limits in the order of `find_active_by`, on the device and in the precision of `like`."""
+        """List the limits in the order of `find_active_by`, on the device and in the precision of `like`."""
         return tuple(limit.to(like) for limit in (self.high, self.low, self.max_gap_frames, self.min_frames))
 
 

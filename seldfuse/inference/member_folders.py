@@ -33,11 +33,11 @@ class MemberFolders:
     files: Mapping[str, Mapping[str, Path]]
 
     def list_fields(self) -> set[str]:
-        """Fields that at least one member gives, by the first file of each. Raises UsageError."""
+        """List the fields that at least one member gives, by the first file of each. Raises UsageError."""
         return set().union(*(_fields(found) for found in self._first().values()))
 
     def read_clips(self) -> Iterator[MemberPosteriors]:
-        """What each member says of every clip, in the order of names, with the classes and frames of one grid.
+        """Read what each member has of every clip, in the order of names, with the classes and frames of one grid.
 
         The grid is that of the first files (`TargetGrid.from_members`), the same for all clips. A member abstains where
         it lacks the clip or its posterior is NaN throughout, which a note tells. Raises UsageError where members do not
@@ -64,7 +64,7 @@ class MemberFolders:
 
 
 def open_members(folders: Sequence[Path]) -> MemberFolders:
-    """The members that folders stand for; a folder's name is its member's name.
+    """Open the members that folders stand for; a folder's name is its member's name.
 
     Raises UsageError where a folder holds no posteriors and no events, two folders have one name, or a member has no
     clip that another has.

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 def assign_pairs(
     cost: Float64[np.ndarray, "cell row column"],
 ) -> tuple[Int64[np.ndarray, "cell pair"], Int64[np.ndarray, "cell pair"]]:
-    """Rows and columns of the `min(row, column)` pairs of least cost, for every cell.
+    """Find the rows and columns of the `min(row, column)` pairs of least cost, for every cell.
 
     Of several cheapest assignments it takes the one that `scipy.optimize.linear_sum_assignment` takes: on a line they
     are the rule and not the exception, and distances are scored on the pairs that azimuth has made.

@@ -30,13 +30,13 @@ class Interval:
 
 
 def compute_intervals(counts: Counts, average: Average = "macro") -> dict[str, Interval]:
-    """An interval for every score, from counts of shape `clip cls`."""
+    """Compute an interval for every score, from counts of shape `clip cls`."""
     whole, partial = average_scores(counts.sum_clips(), average), average_scores(counts.leave_one_out(), average)
     return {name: estimate_interval(float(value), partial[name]) for name, value in whole.items()}
 
 
 def compare_systems(counts: Counts, other: Counts, average: Average = "macro") -> dict[str, Interval]:
-    """How much larger each score is than that of another system on the same clips, pair by pair.
+    """Compute how much larger each score is than that of another system on the same clips, pair by pair.
 
     Raises ValueError where the two do not count equally many clips.
     """
@@ -54,7 +54,7 @@ def compare_systems(counts: Counts, other: Counts, average: Average = "macro") -
 
 
 def estimate_interval(value: float, partial: Float64[np.ndarray, "clip"]) -> Interval:
-    """The interval of a score whose value without clip i is `partial[i]`."""
+    """Estimate the interval of a score whose value without clip i is `partial[i]`."""
     clips = len(partial)
     if clips < 2:
         return Interval(value, float("nan"), float("nan"), float("nan"))

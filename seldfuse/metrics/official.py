@@ -11,8 +11,8 @@ TRACKS = 10
 def keep_scored_rows(
     reference: EventRows, prediction: EventRows, missing: Bool[np.ndarray, "clip"]
 ) -> tuple[EventRows, EventRows]:
-    """The rows that are scored: those before the last frame in which the clip's reference has an event, none at all
-    of clips whose prediction is `missing`, and at most ten of a frame and class.
+    """Keep the rows that are scored: those before the last frame in which the clip's reference has an event, none at
+    all of clips whose prediction is `missing`, and at most ten of a frame and class.
     """
     end = np.zeros(len(missing), dtype=np.int64)
     np.maximum.at(end, reference.clip, reference.frame)

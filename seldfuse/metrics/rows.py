@@ -31,7 +31,7 @@ class EventRows:
 
 
 def stack_rows(scenes: Sequence[Scene | None]) -> EventRows:
-    """Rows of all clips, in order; None stands for a clip without events."""
+    """Stack the rows of all clips, in order; None stands for a clip without events."""
     tables = [to_rows(scene) for scene in scenes]
     clip = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     rows = np.concatenate([np.empty((0, len(COLUMNS))), *tables])
@@ -39,7 +39,7 @@ def stack_rows(scenes: Sequence[Scene | None]) -> EventRows:
 
 
 def to_rows(scene: Scene | None) -> Float64[np.ndarray, "row 6"]:
-    """The `COLUMNS` alone: who counts the same events often saves the time to take them out."""
+    """Take the `COLUMNS` alone: who counts the same events often saves the time to take them out."""
     if scene is None:
         return np.empty((0, len(COLUMNS)))
     return scene.table[COLUMNS].to_numpy(dtype=np.float64) if isinstance(scene, Events) else scene

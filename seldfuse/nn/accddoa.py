@@ -20,7 +20,8 @@ from seldfuse.core.posterior import Posterior
 def posterior_from_accddoa(
     raw: Float[Tensor, "batch frame out"], labels: LabelSet = DCASE2025, tracks: int = 3, onscreen: bool = False
 ) -> Posterior:
-    """The posterior of an activated head whose `out` axis counts track × element (x, y, metres[, on-screen]) × class.
+    """Read the posterior of an activated head whose `out` axis counts track × element (x, y, metres[, on-screen]) ×
+    class.
 
     Activity is the length of (x, y), clipped to 1. Raises ValueError where `out` does not fit.
     """
@@ -41,7 +42,7 @@ def decode_accddoa(
     active_above: float = 0.5,
     angle_deg: float = 15.0,
 ) -> list[Events]:
-    """Events of an activated three-track head by the rules of the DCASE 2025 Task 3 baseline, clip by clip.
+    """Decode the events of an activated three-track head by the rules of the DCASE 2025 Task 3 baseline, clip by clip.
 
     Of the pairs of active tracks (0, 1), (1, 2), (2, 0), those nearer than `angle_deg` are similar. One similar pair
     becomes the mean of its vectors and distances with the on-screen value of the first named; two or three pairs become

@@ -30,7 +30,7 @@ class GatedCrossAttention(nn.Module):
         tokens: Float[Tensor, "batch frame token dim"],
         there: Bool[Tensor, "batch frame"],
     ) -> Float[Tensor, "batch frame dim"]:
-        """What is to be added to `x`; nothing in frames that have no tokens, which are those not `there`."""
+        """Compute what is to be added to `x`; nothing in frames that have no tokens, which are those not `there`."""
         batch, frames = x.shape[:2]
         query = self._split(self.to_query(self.norm(x)).reshape(batch * frames, 1, -1))
         key, value = (self._split(part.flatten(0, 1)) for part in self.to_key_value(tokens).chunk(2, dim=-1))

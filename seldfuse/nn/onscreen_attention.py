@@ -60,7 +60,8 @@ class OnscreenAttention(nn.Module):
         columns: Float[Tensor, "batch frame column column_dim"],
         seen: Float[Tensor, "batch frame 1"],
     ) -> Float[Tensor, "batch frame cls"]:
-        """Logits of on-screen. `point` is the source's place in metres; `seen` is 0 where there is no picture."""
+        """Compute the logits of on-screen. `point` is the source's place in metres; `seen` is 0 where there is no
+        picture."""
         point = point.detach()
         azimuth_deg = torch.rad2deg(torch.atan2(point[..., 1], point[..., 0].abs() + 1e-4))
         distance = point.norm(dim=-1).clamp_min(0.05).log()

@@ -43,7 +43,7 @@ class TrunkConfig:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "TrunkConfig":
-        """Raises CheckpointError for a setting that this version does not know."""
+        """Make settings of JSON values. Raises CheckpointError for a setting that this version does not know."""
         check_network_settings(data, cls)
         lists = {"widths": tuple(data["widths"]), "pools": tuple((int(t), int(m)) for t, m in data["pools"])}
         return cls(**{**data, **lists})
@@ -76,7 +76,7 @@ class Trunk(nn.Module):
         self.to_frames = nn.MaxPool1d(HOPS_PER_FRAME // time_pool)
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
-        """Takes over the training data's mean and deviation of each channel and mel band."""
+        """Take over the training data's mean and deviation of each channel and mel band."""
         self.mean.copy_(mean.view_as(self.mean))
         self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 

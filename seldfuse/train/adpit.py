@@ -41,7 +41,8 @@ _ADDED = [
 
 
 def adpit_targets(truth: Posterior, onscreen: bool = False) -> Float[Tensor, "batch frame 6 element cls"]:
-    """What a head should learn: for the dummy tracks A0, B0, B1, C0, C1, C2 the elements activity, x, y, metres[, on].
+    """Compute the targets of a head: for the dummy tracks A0, B0, B1, C0, C1, C2 the elements activity, x, y, metres[,
+    on].
 
     `truth` holds horizontal directions, distances and, with `onscreen`, on-screen, on tracks filled from the first; a
     track counts as a source where its activity is above 0, and a fourth is left out.
@@ -82,7 +83,8 @@ def adpit_onscreen_loss(
     active_positive_weight: float = 1.0,
     overlap_weight: float | None = None,
 ) -> Float[Tensor, ""]:
-    """As `adpit_loss` with on-screen, whose cross-entropy is a mean over sources: where nothing sounds it says nothing.
+    """Compute `adpit_loss` with on-screen, whose cross-entropy is a mean over sources: where nothing sounds it says
+    nothing.
 
     With the mean over all cells, as the baseline has it, nineteen of twenty teach that all is off-screen. Cells in
     which something sounds count `active_positive_weight` times: of an uncertain source the mean square makes a short

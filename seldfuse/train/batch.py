@@ -47,7 +47,7 @@ class TrainingBatch:
 
     @classmethod
     def concat(cls, parts: "list[TrainingBatch]") -> "TrainingBatch":
-        """The scenes of several batches with the same features, one after the other."""
+        """Concatenate the scenes of several batches with the same features, one after the other."""
         features = torch.cat([part.features for part in parts])
         truth = Posterior.concat([part.target for part in parts])
         return TrainingBatch(features, parts[0].names, truth, concat_tokens([part.embeddings for part in parts]))

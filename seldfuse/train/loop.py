@@ -58,7 +58,7 @@ def train_network(
     warn: Callable[[str], None],
     resume: bool = False,
 ) -> dict[str, float]:
-    """Trains by a recipe; gives the scores of the best checkpoint by the task's criterion, which stands in `out`.
+    """Train by a recipe; return the scores of the best checkpoint by the task's criterion, which stands in `out`.
 
     With `resume` it goes on from the state in `out`, to the same weights as if it had never stopped. `report` is given
     every step, `warn` of what is odd about the data. Started by `torchrun`, several processes share each step's scenes.

@@ -79,7 +79,7 @@ class TrainingLog:
 
 
 def round_scores(scores: Scores) -> dict[str, float]:
-    """The scores that are numbers, rounded."""
+    """Round the scores that are numbers."""
     return {name: round(value, 4) for name, value in scores.to_dict().items()}
 
 

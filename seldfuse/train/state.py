@@ -28,7 +28,7 @@ def save_state(
     optimiser: torch.optim.Optimizer,
     header: Mapping[str, Any],
 ) -> None:
-    """Writes `state.safetensors`: weights, their running mean, the optimiser's moments, and `header`.
+    """Write `state.safetensors`: weights, their running mean, the optimiser's moments, and `header`.
 
     Raises UsageError where the disk is full; what was there before stays.
     """
@@ -49,7 +49,7 @@ def save_state(
 def load_state(
     folder: Path, network: nn.Module, average: WeightAverage, optimiser: torch.optim.Optimizer
 ) -> Mapping[str, Any]:
-    """Puts everything back where `save_state` had it from, and gives its header.
+    """Put everything back where `save_state` had it from, and return its header.
 
     Raises CheckpointError where there is no state, it is damaged, or it belongs to another network.
     """

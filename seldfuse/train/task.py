@@ -25,16 +25,16 @@ class TrainingTask(Protocol):
     """The folder of its recipes, a TOML file for each preset."""
 
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> nn.Module:
-        """A fresh network from a recipe's [network], with `settings()` and `set_statistics(mean, deviation)`.
+        """Build a fresh network from a recipe's [network], with `settings()` and `set_statistics(mean, deviation)`.
 
         What the network's `forward` gives for a batch's `inputs` is what `loss` and `posterior` take.
         """
         ...
 
     def loss(self, output: Any, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """The loss of a batch by a recipe's [loss]; `truth` is that of `seldfuse.train.batch.TrainingBatch`."""
+        """Compute the loss of a batch by a recipe's [loss]; `truth` is that of `seldfuse.train.batch.TrainingBatch`."""
         ...
 
     def posterior(self, output: Any, labels: LabelSet) -> Posterior:
-        """What the network's output says."""
+        """Read the posterior that the network's output means."""
         ...

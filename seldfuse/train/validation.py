@@ -27,7 +27,7 @@ class Validation(Protocol):
     references: list[Events]
 
     def batches(self) -> Iterator[TrainingBatch]:
-        """All scenes, in the order of the references."""
+        """Yield all scenes, in the order of the references."""
         ...
 
 

@@ -19,7 +19,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, steps: int) -> None:
-        """Takes in the weights after so many steps."""
+        """Take in the weights after so many steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps)) if self.decay else 0.0
         for own, new in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
             if own.is_floating_point():

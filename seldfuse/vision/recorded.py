@@ -20,7 +20,8 @@ labels."""
 def read_recorded(
     clip: Clip, frames: Sequence[Frame], phrases: Sequence[str] | None = None, folder: Path | None = None
 ) -> Detections:
-    """What was recorded of `clip` at the times of `frames`, untracked; of things called one of `phrases` where given.
+    """Read what was recorded of `clip` at the times of `frames`, untracked; of things called one of `phrases` where
+    given.
 
     The file is `CLIP.detections.parquet` beside the clip's video or sound, or in `folder` under the clip's name. A
     frame gets the rows of the recorded time that is nearest, where it is no further than half the recording's step; a
@@ -42,14 +43,15 @@ def read_recorded(
 
 
 def find_recording_folder(folder: str | None) -> Path | None:
-    """The folder that a user named, if any. Raises CheckpointError where there is none of that name."""
+    """Find the folder that a user named, if any. Raises CheckpointError where there is none of that name."""
     if folder is not None and not Path(folder).is_dir():
         raise CheckpointError(f"there is no such folder of recorded detections: {folder}")
     return Path(folder) if folder is not None else None
 
 
 def find_recording(clip: Clip, folder: Path | None = None) -> Path:
-    """The file that `read_recorded` reads. Raises CheckpointError that names the places where it was looked for."""
+    """Find the file that `read_recorded` reads. Raises CheckpointError that names the places where it was looked
+    for."""
     if folder is not None:
         places = [folder / f"{clip.name}{SUFFIX}"]
     else:

@@ -57,7 +57,7 @@ class ActiveStretches:
 
 
 def cut_recordings(tables: Sequence[Table]) -> WindowTracks:
-    """The windows of recordings of any length, at every `STEP_FRAMES`.
+    """Cut the windows of recordings of any length, at every `STEP_FRAMES`.
 
     A recording ends with its last row, since label files do not say how long they are; one that is shorter than a
     window, or empty, is one window.
@@ -77,7 +77,7 @@ def cut_recordings(tables: Sequence[Table]) -> WindowTracks:
 
 
 def find_stretches(active: Bool[np.ndarray, "track frame"]) -> ActiveStretches:
-    """Where tracks sound without a break, in the order of tracks and time."""
+    """Find where tracks sound without a break, in the order of tracks and time."""
     edges = np.diff(np.pad(active.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     track, begin = np.nonzero(edges == 1)
     return ActiveStretches(track, begin, np.nonzero(edges == -1)[1])
