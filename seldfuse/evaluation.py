@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_many
 from seldfuse.formats.folder import find_by_stem
-from seldfuse.metrics.counts import Counts, Mode, count_matches
+from seldfuse.metrics.counts import Counts, count_matches
+from seldfuse.metrics.matches import Mode
 from seldfuse.metrics.scores import Average, Scores, compute_scores
 from seldfuse.storage.text import name_some
 

@@ -26,8 +26,9 @@ from seldfuse.inference.clips import LoadedBackends
 from seldfuse.inference.load import load_backends
 from seldfuse.inference.network_backend import NetworkBackend
 from seldfuse.media.inputs import find_clips
-from seldfuse.metrics.counts import Counts, Mode, count_matches
+from seldfuse.metrics.counts import Counts, count_matches
 from seldfuse.metrics.jackknife import compare_systems, compute_intervals
+from seldfuse.metrics.matches import Mode
 from seldfuse.metrics.rows import Scene
 from seldfuse.metrics.scores import Average
 from seldfuse.run_manifest import describe_run

@@ -11,8 +11,9 @@ from benchmarks.studies.posteriors import SplitPosteriors, decode_members, infer
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
-from seldfuse.metrics.counts import Counts, Mode, count_matches
+from seldfuse.metrics.counts import Counts, count_matches
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
+from seldfuse.metrics.matches import Mode
 from seldfuse.metrics.registered import list_scores
 from seldfuse.metrics.scores import score_classes
 from seldfuse.run_manifest import describe_run

@@ -7,7 +7,8 @@ from jaxtyping import Float64
 
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion.decode import DecodeSettings, to_columns
-from seldfuse.metrics.counts import Counts, Mode, count_matches
+from seldfuse.metrics.counts import Counts, count_matches
+from seldfuse.metrics.matches import Mode
 from seldfuse.metrics.rows import COLUMNS, Scene
 
 

@@ -14,7 +14,7 @@ from seldfuse.errors import UsageError
 from seldfuse.fusion import DecodeSettings, FusionSettings, pool
 from seldfuse.fusion.smooth import SmoothSettings, smooth_posterior
 from seldfuse.fusion.uncertainty import UncertaintyInputs
-from seldfuse.metrics.counts import Mode
+from seldfuse.metrics.matches import Mode
 from seldfuse.metrics.registered import find_score, list_scores
 from seldfuse.tune.decoding import count_hits, fit_decoding, select_active_rows
 from seldfuse.tune.outcomes import OutcomeRows, compute_f, compute_outcomes
