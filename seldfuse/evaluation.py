@@ -4,12 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seldfuse.catalogue.values import Score
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_many
 from seldfuse.formats.folder import find_by_stem
-from seldfuse.metrics.counts import Counts, count_matches
-from seldfuse.metrics.matches import Mode
-from seldfuse.metrics.scores import Average, Scores, compute_scores
+from seldfuse.metrics.evaluated import EvaluatedScores
+from seldfuse.metrics.f_scores import make_f_score
+from seldfuse.metrics.matches import Matches, Mode, find_matches
+from seldfuse.metrics.registered import list_scores
+from seldfuse.metrics.scores import Average
 from seldfuse.storage.text import name_some
 
 if TYPE_CHECKING:
@@ -20,12 +23,19 @@ NAMED = 5
 
 
 def evaluate(
-    predictions: str | Path, reference: str | Path, mode: Mode = "official", average: Average = "macro"
-) -> Scores:
+    predictions: str | Path,
+    reference: str | Path,
+    mode: Mode = "official",
+    average: Average = "macro",
+    azimuth_threshold_deg: float | None = None,
+    distance_threshold: float | None = None,
+) -> EvaluatedScores:
     """Score the CSV files of one folder against those of another, paired by name, whatever folder they are in.
 
     `mode` is `official`, which counts like the challenge's scorer, or `strict`, which counts every frame of every clip.
-    `average` is the mean over classes (`macro`), or all classes pooled (`micro`). Raises UsageError.
+    `average` is the mean over classes (`macro`), or all classes pooled (`micro`). With a threshold, in degrees or
+    relative to the true distance, there is a score `f_limits`, an F score within it. The result's `skill` says what is
+    known beyond the side and the usual distance of each class. Raises UsageError.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -36,18 +46,26 @@ def evaluate(
     >>> print(f"{scores.f20_1:.2f}")
     1.00
     """
-    return compute_scores(Reference(Path(reference)).count(Path(predictions), mode), average)
+    scores = choose_scores(azimuth_threshold_deg, distance_threshold)
+    return EvaluatedScores(Reference(Path(reference)).match(Path(predictions), mode), average, scores)
+
+
+def choose_scores(azimuth_threshold_deg: float | None, distance_threshold: float | None) -> tuple[Score, ...]:
+    """Choose all scores of the catalogue, and with a threshold the F score within it. Raises UsageError."""
+    if azimuth_threshold_deg is None and distance_threshold is None:
+        return list_scores()
+    return (*list_scores(), make_f_score(azimuth_threshold_deg, distance_threshold))
 
 
 class Reference:
-    """The label files of a folder, read once, to count the predictions of several systems against."""
+    """The label files of a folder, read once, to match the predictions of several systems with."""
 
     def __init__(self, folder: Path) -> None:
         self.files: Mapping[str, Path] = find_by_stem(folder)
         self._truth: Sequence[Scene] = read_many(list(self.files.values()))
 
-    def count(self, predictions: Path, mode: Mode, note: Callable[[str], None] = lambda _: None) -> Counts:
-        """Count the matches of a folder of predictions; `note` is told of clips that only one side has.
+    def match(self, predictions: Path, mode: Mode, note: Callable[[str], None] = lambda _: None) -> Matches:
+        """Match a folder of predictions; `note` is told of clips that only one side has.
 
         Raises UsageError where no name is that of a reference.
         """
@@ -55,7 +73,7 @@ class Reference:
         _note_unpaired(predictions, list(found), list(self.files), mode, note)
         paired = [stem for stem in self.files if stem in found]
         rows = dict(zip(paired, read_many([found[stem] for stem in paired]), strict=True))
-        return count_matches(self._truth, [rows.get(stem) for stem in self.files], mode=mode)
+        return find_matches(self._truth, [rows.get(stem) for stem in self.files], mode=mode)
 
 
 def _note_unpaired(

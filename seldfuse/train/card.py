@@ -1,12 +1,16 @@
 """The model card that stands beside the weights."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seldfuse.catalogue.values import Score
 from seldfuse.encoders.load import parse_name
+from seldfuse.metrics.jackknife import Interval
 from seldfuse.metrics.registered import format_score, list_scores, make_heading
+from seldfuse.metrics.skill import MEANINGS, Skill, format_degrees, format_value
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.recipe import SYNTH
 from seldfuse.train.task import TrainingTask
@@ -22,8 +26,8 @@ RANDOM_SCENES = (
 PICTURES = "drawn rooms with cut-outs of people and drawings of things where the sounds come from, and some elsewhere"
 
 
-def write_card(folder: Path, task: TrainingTask, training: Mapping[str, Any]) -> None:
-    """Write README.md: what the checkpoint is, how it was trained, how it scores. Raises UsageError."""
+def write_card(folder: Path, task: TrainingTask, training: Mapping[str, Any], skill: Skill) -> None:
+    """Write README.md: what the checkpoint is, how it was trained, its scores and skill. Raises UsageError."""
     recipe = training["recipe"]
     run, optimiser = recipe["run"], recipe["optimizer"]
     start = f", started from `{recipe['init']}`" if recipe["init"] else ""
@@ -54,13 +58,47 @@ where higher is better, ↓ where lower is. The best of the validations on these
 | score | value |
 |---|---|
 {chr(10).join(scores)}
-"""
+
+{_skill(skill)}"""
     with write_atomically(folder / CARD) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def _score(score: Score, value: float) -> str:
     return f"| {make_heading(score)} {'↑' if score.higher_is_better else '↓'} | {format_score(score, value)} |"
+
+
+def _skill(skill: Skill) -> str:
+    """Tables of what is known beyond the side and the usual distance; empty where no quantity is stated."""
+    stated = {name: bound for name, bound in skill.values.items() if not math.isnan(bound.value)}
+    if not stated:
+        return ""
+    lines = [
+        f"| {MEANINGS[name]} | {_interval(partial(format_value, name), bound)} |" for name, bound in stated.items()
+    ]
+    table = ["| skill | value |", "|---|---|", *lines]
+    bins = [
+        f"| {part.low_deg:g}–{part.high_deg:g} | {part.pairs} | {format_degrees(part.true_deg)} "
+        f"| {_interval(format_degrees, part.predicted_deg)} |"
+        for part in skill.azimuth_bins
+        if part.pairs
+    ]
+    if bins:
+        table += [
+            "",
+            "| true azimuth, left or right (°) | pairs | median | predicted, median |",
+            "|---|---|---|---|",
+            *bins,
+        ]
+    return f"""What it knows beyond the side of a source and the usual distance of its class, on the same clips; in brackets
+are intervals at a level of 95 %.
+
+{chr(10).join(table)}
+"""
+
+
+def _interval(form: Callable[[float], str], bound: Interval) -> str:
+    return f"{form(bound.value)} ({form(bound.low)} to {form(bound.high)})"
 
 
 def _augmentation(settings: Mapping[str, float]) -> str:

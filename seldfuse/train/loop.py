@@ -21,6 +21,7 @@ from seldfuse.catalogue.values import Score
 from seldfuse.checkpoint import save_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.metrics.evaluated import EvaluatedScores
 from seldfuse.metrics.registered import is_better
 from seldfuse.metrics.scores import Scores
 from seldfuse.storage.atomic import write_atomically
@@ -186,10 +187,10 @@ def _catch_out_of_memory() -> Iterator[None]:
         raise
 
 
-def _validate(training: TrainingSetup, course: TrainingState) -> Scores:
+def _validate(training: TrainingSetup, course: TrainingState) -> EvaluatedScores:
     """Validates the mean of the weights and keeps it as a checkpoint; all processes learn of the scores."""
     accelerator, task = training.accelerator, training.task
-    shared: list[Scores | None] = [None]
+    shared: list[EvaluatedScores | None] = [None]
     if training.data.validation is not None:
         shared = [
             score_network(task, training.average.network, training.data.validation, training.data.logmel_encoders)
@@ -213,7 +214,7 @@ def _is_best(criterion: Score, scores: Scores, course: TrainingState) -> bool:
     return is_better(criterion, scores[criterion.name], course.best.get(criterion.name, math.nan))
 
 
-def _save(training: TrainingSetup, course: TrainingState, scores: Scores, folder: Path) -> None:
+def _save(training: TrainingSetup, course: TrainingState, scores: EvaluatedScores, folder: Path) -> None:
     """Writes the mean of the weights as a checkpoint with its card."""
     recipe, network, validation = training.recipe, training.average.network, training.data.validation
     assert validation is not None
@@ -233,7 +234,7 @@ def _save(training: TrainingSetup, course: TrainingState, scores: Scores, folder
         "training": description,
     }
     save_checkpoint(folder, network, training.task.backend, training.labels, settings)
-    write_card(folder, training.task, description)
+    write_card(folder, training.task, description, scores.skill)
 
 
 def _is_out_of_patience(course: TrainingState, recipe: Recipe) -> bool:

@@ -12,9 +12,9 @@ from seldfuse.core.events import Events
 from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.errors import PluginError
 from seldfuse.fusion import decode_events
-from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.evaluated import EvaluatedScores
+from seldfuse.metrics.matches import find_matches
 from seldfuse.metrics.registered import find_score
-from seldfuse.metrics.scores import Scores, compute_scores
 from seldfuse.synth.bank import CHUNK, SceneChunk, SceneSupply
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.task import TrainingTask
@@ -66,12 +66,12 @@ def score_network(
     network: nn.Module,
     validation: Validation,
     logmel_encoders: tuple[LoadedEncoder, ...] = (),
-) -> Scores:
-    """Compute the strict scores, macro over classes, of a network in evaluation mode."""
+) -> EvaluatedScores:
+    """Compute the strict scores and skill, macro over classes, of a network in evaluation mode."""
     labels = validation.references[0].labels
     predictions: list[Events] = []
     with torch.inference_mode():
         for batch in validation.batches():
             output: Any = network(*replace(batch, logmel_encoders=logmel_encoders).inputs)
             predictions += decode_events(task.posterior(output, labels).to("cpu"))
-    return compute_scores(count_matches(validation.references, predictions, labels, mode="strict"))
+    return EvaluatedScores(find_matches(validation.references, predictions, labels, mode="strict"))

@@ -7,6 +7,7 @@ import pytest
 from third_party_scores import third_party_scores as third_party_scores
 
 from seldfuse.cli.app import main
+from seldfuse.metrics.skill import MEANINGS
 
 HEADER = "frame,class,source,azimuth,distance,onscreen\n"
 SPEECH = "".join(f"{frame},0,0,10,200,1\n" for frame in range(6))
@@ -50,7 +51,7 @@ def folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folders:
 
 def test_json_holds_the_scores_their_intervals_and_those_of_every_class(folders: Folders) -> None:
     document = folders.json()
-    assert document.keys() == SCORES | {"mode", "average", "clips", "classes", "intervals"}
+    assert document.keys() == SCORES | {"mode", "average", "clips", "classes", "intervals", "skill"}
     assert (document["mode"], document["average"], document["clips"]) == ("official", "macro", 3)
     assert document["f20_1"] == pytest.approx(1 / 13)
     assert document["classes"]["female_speech"].keys() == SCORES
@@ -116,6 +117,55 @@ def test_the_table_shows_scores_with_intervals_and_the_classes_below(folders: Fo
     assert music[1:] == ["0", *["0.000"] * 5, *["–"] * 4]
 
 
+def test_json_holds_the_skill_and_the_azimuth_in_six_bins(folders: Folders) -> None:
+    for number, path in enumerate(sorted(folders.predictions.iterdir())):
+        truth = "".join(f"{frame},0,0,{10 * frame},{100 + 50 * number},1\n" for frame in range(6))
+        folders.write(next(folders.reference.rglob(path.name)), truth)
+        folders.write(path, truth.replace(",0,0,50,", ",0,0,44,"))
+    skill = folders.json("--mode", "strict")["skill"]
+    assert set(skill) == {*MEANINGS, "azimuth_bins"}
+    assert skill["doae_deg"] == {"value": 1, "estimate": 1, "low": 1, "high": 1}
+    assert skill["doae_side_deg"]["value"] == pytest.approx(15)
+    assert skill["doae_skill"]["value"] == pytest.approx(1 - 1 / 15)
+    assert skill["rde_skill"]["value"] == skill["distance_rank"]["value"] == 1
+    assert skill["distance_slope"]["value"] == pytest.approx(1)
+    bins = skill["azimuth_bins"]
+    assert [(part["low_deg"], part["pairs"], part["true_deg"]) for part in bins] == [
+        (0, 6, 0), (15, 3, 20), (30, 6, 30), (45, 3, 50), (60, 0, None), (75, 0, None)
+    ]  # fmt: skip
+    assert bins[3]["predicted_deg"] == {"value": 44, "estimate": 44, "low": 44, "high": 44}
+    out, _, _ = folders.run("--mode", "strict")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "doae_skill azimuth beyond the side: 1 perfect, 0 nothing 0.933 0.933 … 0.933" in lines
+    assert "45 … 60 3 50.0 44.0 44.0 … 44.0" in lines
+    assert "75 … 90 0 – – – … –" in lines
+
+
+@pytest.mark.parametrize(("azimuth", "distance", "found"), [("5", "0.5", 1), ("3.9", None, 0), (None, "0", 1)])
+def test_f_has_limits_of_ones_own(folders: Folders, azimuth: str | None, distance: str | None, found: float) -> None:
+    for path in folders.predictions.iterdir():
+        path.write_text(path.read_text().replace("0,0,10,200", "0,0,14,200"))
+    options = [*(["--azimuth-threshold", azimuth] if azimuth else []), "--average", "micro", "--mode", "strict"]
+    options += ["--distance-threshold", distance] if distance else []
+    document = folders.json(*options, "--against", str(folders.other))
+    assert document.keys() >= SCORES | {"f_limits"}
+    assert document["f_limits"] == pytest.approx(found)
+    assert document["intervals"]["f_limits"]["value"] == document["classes"]["female_speech"]["f_limits"]
+    assert "f_limits" in document["against"]
+
+
+def test_limits_say_what_they_mean_and_are_refused_where_negative(folders: Folders) -> None:
+    out, _, _ = folders.run("--azimuth-threshold", "5", "--distance-threshold", "0.5")
+    row = " ".join(next(line for line in out.splitlines() if line.startswith("f_limits")).split())
+    assert row.startswith("f_limits F: at most 5° off and distance off by at most 0.5 of itself ")
+    _, err, code = folders.run("--azimuth-threshold=-1")
+    assert code == 2
+    assert "the azimuth threshold must be 0 or more, got -1" in err
+    _, err, code = folders.run("--distance-threshold=nan")
+    assert code == 2
+    assert "the distance threshold must be 0 or more, got nan" in err
+
+
 @pytest.mark.usefixtures("third_party_scores")
 def test_scores_of_a_plugin_stand_beside_the_others(folders: Folders) -> None:
     for path in folders.predictions.iterdir():
@@ -123,7 +173,7 @@ def test_scores_of_a_plugin_stand_beside_the_others(folders: Folders) -> None:
     options = ("--average", "micro", "--mode", "strict", "--against", str(folders.other))
     document = folders.json(*options)
     mine = {"acme_rms_deg", "acme_missed"}
-    assert document.keys() == SCORES | mine | {"mode", "average", "clips", "classes", "intervals", "against"}
+    assert document.keys() == SCORES | mine | {"mode", "average", "clips", "classes", "intervals", "skill", "against"}
     assert (document["acme_rms_deg"], document["acme_missed"]) == (4, 0)
     assert document["classes"]["female_speech"]["acme_rms_deg"] == 4
     assert document["classes"]["music"]["acme_missed"] is None

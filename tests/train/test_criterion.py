@@ -1,5 +1,6 @@
 """The score by which a training chooses its best checkpoint, whoever brings it and whichever way it points."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -52,8 +53,9 @@ def test_less_is_better_where_the_score_of_a_plugin_says_so(
     real, given = loop.score_network, iter([math.nan, 30.0, 10.0, 20.0])
 
     def score(*arguments: Any) -> Scores:
-        scores = real(*arguments)
-        return Scores({**scores, "acme_rms_deg": next(given)}, scores.classes, scores.higher_is_better)
+        scores = copy.copy(real(*arguments))
+        scores._values = {**scores, "acme_rms_deg": next(given)}
+        return scores
 
     monkeypatch.setattr(loop, "score_network", score)
     seen: list[StepReport] = []

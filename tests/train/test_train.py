@@ -1,5 +1,6 @@
 """The trainer: it learns, keeps the best, goes on where it stopped, and says what is wrong."""
 
+import copy
 import errno
 import json
 import math
@@ -89,6 +90,7 @@ def test_a_training_leaves_checkpoints_a_card_a_recipe_and_a_log(name: str, soun
     card = (tmp_path / "README.md").read_text()
     assert f"A checkpoint of the backend `{name}`" in card
     assert f"{sum(weights.numel() for weights in network.parameters()):,} parameters" in card
+    assert "What it knows beyond the side of a source" in card
     assert [json.loads(line)["step"] for line in (tmp_path / LOG).read_text().splitlines()] == [1, 2, 3]
     assert parse_recipe(read_table(tmp_path / loop.RECIPE)) == tiny(task, sounds)
 
@@ -106,7 +108,9 @@ def test_nothing_of_this_machine_is_told_in_a_checkpoint(sounds: Path, tmp_path:
 
 
 def with_score(scores: Scores, name: str, value: float) -> Scores:
-    return Scores({**scores, name: value}, scores.classes, scores.higher_is_better)
+    changed = copy.copy(scores)
+    changed._values = {**scores, name: value}
+    return changed
 
 
 def test_the_best_checkpoint_is_the_one_with_the_best_score(sounds: Path, tmp_path: Path, monkeypatch) -> None:

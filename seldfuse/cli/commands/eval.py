@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seldfuse.metrics.counts import Counts
     from seldfuse.metrics.jackknife import Interval
     from seldfuse.metrics.scores import Scores
+    from seldfuse.metrics.skill import Skill
 
 
 def evaluate(
@@ -32,28 +33,52 @@ def evaluate(
     against: Annotated[
         Path | None, typer.Option(help="Folder of another system's CSV files, to be compared with.")
     ] = None,
+    azimuth_threshold: Annotated[
+        float | None,
+        typer.Option(metavar="DEG", help="Add f_limits, an F score: azimuth off by at most DEG.", show_default=False),
+    ] = None,
+    distance_threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RATIO",
+            help="Add f_limits, an F score: distance off by at most RATIO of the true one.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score predicted events against a reference.
 
-    Files are paired by name, whatever folder they are in; intervals are at a level of 95 %.
+    Files are paired by name, whatever folder they are in; intervals are at a level of 95 %. Below the scores stands the
+    skill: what is known beyond the side and the usual distance of each class. Both thresholds together are one score.
     """
-    from seldfuse.evaluation import Reference
+    from seldfuse.evaluation import Reference, choose_scores
+    from seldfuse.metrics.counts import count_pairs
     from seldfuse.metrics.jackknife import compare_systems, compute_intervals
     from seldfuse.metrics.scores import compute_scores
+    from seldfuse.metrics.skill import compute_skill
 
+    scores = choose_scores(azimuth_threshold, distance_threshold)
     truth = Reference(reference)
-    counts = truth.count(predictions, mode, print_note)
+    matches = truth.match(predictions, mode, print_note)
+    counts, skill = count_pairs(matches, scores), compute_skill(matches, average)
     result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
-    compared = compare_systems(counts, truth.count(against, mode, print_note), average) if against else None
+    compared = None
+    if against:
+        compared = compare_systems(counts, count_pairs(truth.match(against, mode, print_note), scores), average)
     if as_json:
-        print_json(_document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files)))
+        document = _document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files))
+        print_json(document | {"skill": _skill_document(skill)})
     else:
         print_result(
             f"{len(truth.files)} clips, {mode} counting, {average} average",
             _score_table(counts.scores, bounds, compared),
             "",
             _class_table(result, counts),
+            "",
+            _skill_table(skill),
+            "",
+            _azimuth_table(skill),
         )
 
 
@@ -69,15 +94,30 @@ def _document(
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
 
-def _plain_bounds(bounds: Mapping[str, "Interval"], value: str) -> dict[str, Any]:
-    return {
-        name: {
-            value: _plain(bound.value),
-            "estimate": _plain(bound.estimate),
-            "low": _plain(bound.low),
-            "high": _plain(bound.high),
+def _skill_document(skill: "Skill") -> dict[str, Any]:
+    bins = [
+        {
+            "low_deg": part.low_deg,
+            "high_deg": part.high_deg,
+            "pairs": part.pairs,
+            "true_deg": _plain(part.true_deg),
+            "predicted_deg": _plain_bound(part.predicted_deg, "value"),
         }
-        for name, bound in bounds.items()
+        for part in skill.azimuth_bins
+    ]
+    return {**_plain_bounds(skill.values, "value"), "azimuth_bins": bins}
+
+
+def _plain_bounds(bounds: Mapping[str, "Interval"], value: str) -> dict[str, Any]:
+    return {name: _plain_bound(bound, value) for name, bound in bounds.items()}
+
+
+def _plain_bound(bound: "Interval", value: str) -> dict[str, Any]:
+    return {
+        value: _plain(bound.value),
+        "estimate": _plain(bound.estimate),
+        "low": _plain(bound.low),
+        "high": _plain(bound.high),
     }
 
 
@@ -120,4 +160,33 @@ def _class_table(result: "Scores", counts: "Counts") -> "Table":
     for index, label in enumerate(DCASE2025.names):
         cells = [format_score(score, result.classes[score.name][index]) for score in counts.scores]
         table.add_row(label, f"{frames[index]:.0f}", *cells)
+    return table
+
+
+def _skill_table(skill: "Skill") -> "Table":
+    from rich.table import Table
+
+    from seldfuse.metrics.skill import MEANINGS, format_value
+
+    table = Table("skill", "", box=None, pad_edge=False)
+    for heading in ("value", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for name, bound in skill.values.items():
+        value, low, high = (format_value(name, number) for number in (bound.value, bound.low, bound.high))
+        table.add_row(name, MEANINGS[name], value, f"{low} … {high}")
+    return table
+
+
+def _azimuth_table(skill: "Skill") -> "Table":
+    from rich.table import Table
+
+    from seldfuse.metrics.skill import format_degrees
+
+    table = Table("true |azimuth| (°)", box=None, pad_edge=False)
+    for heading in ("pairs", "median", "predicted, median", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for part in skill.azimuth_bins:
+        bound = part.predicted_deg
+        true, value, low, high = map(format_degrees, (part.true_deg, bound.value, bound.low, bound.high))
+        table.add_row(f"{part.low_deg:g} … {part.high_deg:g}", f"{part.pairs}", true, value, f"{low} … {high}")
     return table
