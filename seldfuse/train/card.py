@@ -90,8 +90,8 @@ def _skill(skill: Skill) -> str:
             "|---|---|---|---|",
             *bins,
         ]
-    return f"""What it knows beyond the side of a source and the usual distance of its class, on the same clips; in brackets
-are intervals at a level of 95 %.
+    return f"""What it knows beyond the side of a source and the usual distance of its class, on the same clips;
+in brackets are intervals at a level of 95 %.
 
 {chr(10).join(table)}
 """
