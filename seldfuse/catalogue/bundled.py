@@ -317,6 +317,14 @@ ENCODERS = (
         input="logmel",
     ),
     Encoder(
+        name="yamnet",
+        api_version=2,
+        summary="sound: YAMNet's embedding of a window and of every 100 ms, ships with seldfuse",
+        license=LICENSE,
+        load="seldfuse.encoders.yamnet:load_yamnet",
+        input="audio",
+    ),
+    Encoder(
         name="resnet50",
         api_version=2,
         summary="pictures: 7 columns of 7 rows of ResNet-50's mean map, 10 times a second",

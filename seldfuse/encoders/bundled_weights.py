@@ -9,13 +9,13 @@ from seldfuse.checkpoint import BUNDLED
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.digest import hash_bytes
 
-FOLDER = "compact-encoders"
+COMPACT = "compact-encoders"
 HASH_DIGITS = 16
 
 
-def load_bundled_weights(name: str) -> tuple[dict[str, Tensor], str]:
+def load_bundled_weights(name: str, folder: str = COMPACT) -> tuple[dict[str, Tensor], str]:
     """Load weights in single precision, and the beginning of their file's SHA-256. Raises CheckpointError."""
-    path = _find(f"{name}.safetensors")
+    path = _find(folder, f"{name}.safetensors")
     data = path.read_bytes()
     try:
         weights = safetensors.torch.load(data)
@@ -31,8 +31,8 @@ def refuse_weights(name: str, weights: str | None) -> None:
         raise UsageError(f"{name} comes with its weights; leave @{weights} out")
 
 
-def _find(file: str) -> Path:
-    places = [root / FOLDER / file for root in BUNDLED]
+def _find(folder: str, file: str) -> Path:
+    places = [root / folder / file for root in BUNDLED]
     for path in places:
         if path.is_file():
             return path

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.compat.transformers import import_transformers
-from seldfuse.core.grid import FRAMES_PER_S
+from seldfuse.encoders.interpolate import interpolate_to_frames
 from seldfuse.encoders.models import AudioTokens
 from seldfuse.weights.find import CONFIG, FRONT_END, find_weights
 
@@ -89,17 +89,3 @@ def compute_step_centers_s(steps: int, columns: int, frames: int, hop_s: float) 
     wide = columns // steps
     scale = (frames - 1) / (columns - 1) * hop_s
     return [(step * wide + (wide - 1) / 2) * scale for step in range(steps)]
-
-
-def interpolate_to_frames(
-    steps: Float[Tensor, "window step channel"], middles_s: list[float], duration_s: float
-) -> Float[Tensor, "window frame channel"]:
-    """Interpolate steps to the middles of 100 ms frames, linear between them; only steps within the duration count."""
-    inside = max(1, sum(middle < duration_s for middle in middles_s))
-    frames = torch.arange(max(1, round(duration_s * FRAMES_PER_S)), device=steps.device)
-    spacing_s = middles_s[1] - middles_s[0]
-    places = (((frames + 0.5) / FRAMES_PER_S - middles_s[0]) / spacing_s).clamp(0, inside - 1)
-    before = places.long()
-    after = (before + 1).clamp(max=inside - 1)
-    share = (places - before)[:, None]
-    return (1 - share) * steps[:, before] + share * steps[:, after]

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seldfuse.compat.transformers import import_transformers
-from seldfuse.encoders.clap import compute_step_centers_s, interpolate_to_frames
+from seldfuse.encoders.clap import compute_step_centers_s
+from seldfuse.encoders.interpolate import interpolate_to_frames
 from seldfuse.encoders.load import load_encoder
 from seldfuse.encoders.models import AudioEncoderModel, ImageEncoderModel
 from seldfuse.encoders.owlvit import average_columns, paste_on_canvas
