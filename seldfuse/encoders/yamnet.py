@@ -126,7 +126,7 @@ def compute_logmel(audio: Float[Tensor, "window sample"]) -> Float[Tensor, "wind
     """Compute log-mel spectra of 25 ms every 10 ms: the magnitudes of 64 bands from 125 to 7500 Hz, natural log."""
     pieces = audio.unfold(1, WINDOW, HOP) * torch.hann_window(WINDOW, device=audio.device)
     magnitudes = torch.fft.rfft(pieces, FFT_SIZE).abs()
-    return (magnitudes @ _make_mel_matrix().to(audio.device) + LOG_OFFSET).log()
+    return (magnitudes @ _make_mel_matrix().to(audio.device) + LOG_OFFSET).log()  # type: ignore[no-any-return]
 
 
 def compute_step_centers_s(steps: int) -> list[float]:

@@ -1,5 +1,6 @@
 """YAMNet in torch is the network of the tflite file that its weights come from, and convolutional in time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from seldfuse.encoders.load import load_encoder
-from seldfuse.encoders.yamnet import CHANNELS, STRIDE, Yamnet, compute_logmel, compute_step_centers_s, load_yamnet
+from seldfuse.encoders.yamnet import (
+    CHANNELS,
+    STRIDE,
+    Yamnet,
+    _make_mel_matrix,
+    compute_logmel,
+    compute_step_centers_s,
+    load_yamnet,
+)
 from seldfuse.errors import UsageError
 from seldfuse.media.inputs import find_clips
 from seldfuse.media.sound import FileAudio, ignore_warning
@@ -92,6 +101,21 @@ def test_spectra_are_the_files_but_for_its_rounded_transform(graph: tflite_graph
     for patch, typical in zip(patches, (0.1, 0.1, 0.02), strict=True):
         apart = np.abs(compute_logmel(torch.from_numpy(patch)[None])[0].numpy() - graph.run(patch[None])[logmel])
         assert np.median(apart) < typical
+
+
+def test_with_an_exact_transform_in_its_place_the_file_is_the_network_from_sound_to_scores(
+    yamnet: Yamnet, graph: tflite_graph.Graph, patches: np.ndarray
+) -> None:
+    """Cosines, sines and mel bands are rounded by half a step at most, and nothing else sets the two apart."""
+    bins_by_samples = np.outer(np.arange(257), np.arange(512)) * 2 * np.pi / 512
+    exact = (np.cos(bins_by_samples), np.sin(bins_by_samples), _make_mel_matrix().numpy().T)
+    rounded = [one.inputs[1] for one in graph.operators if one.code == tflite_graph.FULLY_CONNECTED][:3]
+    for number, matrix in zip(rounded, exact, strict=True):
+        np.testing.assert_allclose(graph.constants[number], matrix, atol=0.501 * graph.scales[number])
+    mended = replace(graph, constants=graph.constants | dict(zip(rounded, exact, strict=True)))
+    (scores,) = graph.outputs_of(tflite_graph.LOGISTIC)
+    theirs = np.concatenate([mended.run(patch[None])[scores] for patch in patches])
+    np.testing.assert_allclose(yamnet.classify(torch.from_numpy(patches)).sigmoid(), theirs, atol=3e-3)
 
 
 def test_from_sound_to_scores_it_is_the_file_within_its_quantization(
