@@ -50,7 +50,7 @@ class YamnetNetwork(nn.Module):
         self.projection = nn.Linear(EMBEDDING, CHANNELS)
 
     def forward(self, logmel: Float[Tensor, "window time 64"]) -> Float[Tensor, "window step 1024"]:
-        """Compute the embeddings of as many steps as there are whole strides of 32 spectra, which must divide time."""
+        """Compute the embedding of every step; `time` is a multiple of 32 spectra."""
         maps = self.blocks(self.stem(logmel.unsqueeze(1)).relu())  # (window, 1024, step, 2)
         return maps.mean(dim=3).transpose(1, 2)  # type: ignore[no-any-return]
 
@@ -126,7 +126,7 @@ def compute_logmel(audio: Float[Tensor, "window sample"]) -> Float[Tensor, "wind
     """Compute log-mel spectra of 25 ms every 10 ms: the magnitudes of 64 bands from 125 to 7500 Hz, natural log."""
     pieces = audio.unfold(1, WINDOW, HOP) * torch.hann_window(WINDOW, device=audio.device)
     magnitudes = torch.fft.rfft(pieces, FFT_SIZE).abs()
-    return (magnitudes @ _make_mel_matrix().to(audio.device) + LOG_OFFSET).log()  # type: ignore[no-any-return]
+    return (magnitudes @ make_mel_matrix().to(audio.device) + LOG_OFFSET).log()  # type: ignore[no-any-return]
 
 
 def compute_step_centers_s(steps: int) -> list[float]:
@@ -141,7 +141,7 @@ def pad_to_steps(audio: Float[Tensor, "window sample"]) -> Float[Tensor, "window
     return F.pad(audio, (0, (whole - 1) * HOP + WINDOW - audio.shape[1]))
 
 
-def _make_mel_matrix() -> Float[Tensor, "bin 64"]:
+def make_mel_matrix() -> Float[Tensor, "bin 64"]:
     """Make triangles that are linear in mel (HTK's), without the mean, as `tf.signal.linear_to_mel_weight_matrix`."""
     lowest, highest = _to_mel(np.array([LOWEST_HZ, HIGHEST_HZ]))
     edges = np.linspace(lowest, highest, MEL_BANDS + 2)

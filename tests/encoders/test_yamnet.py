@@ -17,7 +17,7 @@ from seldfuse.encoders.yamnet import (
     CHANNELS,
     STRIDE,
     Yamnet,
-    _make_mel_matrix,
+    make_mel_matrix,
     compute_logmel,
     compute_step_centers_s,
     load_yamnet,
@@ -108,7 +108,7 @@ def test_with_an_exact_transform_in_its_place_the_file_is_the_network_from_sound
 ) -> None:
     """Cosines, sines and mel bands are rounded by half a step at most, and nothing else sets the two apart."""
     bins_by_samples = np.outer(np.arange(257), np.arange(512)) * 2 * np.pi / 512
-    exact = (np.cos(bins_by_samples), np.sin(bins_by_samples), _make_mel_matrix().numpy().T)
+    exact = (np.cos(bins_by_samples), np.sin(bins_by_samples), make_mel_matrix().numpy().T)
     rounded = [one.inputs[1] for one in graph.operators if one.code == tflite_graph.FULLY_CONNECTED][:3]
     for number, matrix in zip(rounded, exact, strict=True):
         np.testing.assert_allclose(graph.constants[number], matrix, atol=0.501 * graph.scales[number])
