@@ -17,10 +17,10 @@ from seldfuse.encoders.yamnet import (
     CHANNELS,
     STRIDE,
     Yamnet,
-    make_mel_matrix,
     compute_logmel,
     compute_step_centers_s,
     load_yamnet,
+    make_mel_matrix,
 )
 from seldfuse.errors import UsageError
 from seldfuse.media.inputs import find_clips
