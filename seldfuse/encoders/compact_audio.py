@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.encoders.bundled_weights import load_bundled_weights, refuse_weights
+from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
 NAME = "compact-audio"

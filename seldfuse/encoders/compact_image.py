@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from seldfuse.encoders.bundled_weights import load_bundled_weights, refuse_weights
+from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
 from seldfuse.nn.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
 
 HEIGHT_PX, WIDTH_PX = 126, 224

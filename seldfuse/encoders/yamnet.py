@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seldfuse.encoders.bundled_weights import load_bundled_weights, refuse_weights
 from seldfuse.encoders.interpolate import interpolate_to_frames
 from seldfuse.encoders.models import AudioTokens
+from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
 
 NAME = "yamnet"
 SAMPLE_RATE_HZ = 16_000
