@@ -159,6 +159,11 @@ def test_what_stands_in_the_way_stays(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_name_that_no_file_can_have_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("plugins", "new", "panning", "--kind", "backend", "-o", str(tmp_path / ("a" * 300))) == 2
+    assert "cannot write here (File name too long); choose another folder with -o: " in capsys.readouterr().err
+
+
 def test_a_package_is_whole_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,12 +25,13 @@ COMMANDS: Mapping[str, str] = {
     "backend": "seldfuse run @demo --backends $name -o out",
     "detector": "seldfuse run @demo --backends sce --post $name -o out",
     "postprocessor": "seldfuse run @demo --post $name -o out",
-    "feature": 'seldfuse train doa --set \'features=["logmel", "$name"]\' --sounds SOUNDS -o runs/$name',
+    "feature": 'seldfuse train doa --set \'features=["logmel", "$name"]\' --data synth --sounds SOUNDS -o runs/$name',
     "encoder": (
         'seldfuse train mvanet --set \'encoders=["$name"]\' --set \'network.visual={encoder="$name", tokens=8, '
-        "channels=3, column_dim=32, gate_channels=8, multiplicative_gate=true}' --sounds SOUNDS -o runs/$name"
+        "channels=3, column_dim=32, gate_channels=8, multiplicative_gate=true}' --data synth --sounds SOUNDS "
+        "-o runs/$name"
     ),
-    "augmentation": "seldfuse train doa --set augment.$name=0.5 --sounds SOUNDS -o runs/$name",
+    "augmentation": "seldfuse train doa --set augment.$name=0.5 --data synth --sounds SOUNDS -o runs/$name",
     "score": "seldfuse eval PREDICTIONS REFERENCE",
     "writer": "seldfuse run @demo --formats $name -o out",
 }
@@ -120,8 +121,12 @@ def _check_name(name: str, kind: str) -> None:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise UsageError where the folder is not new, nor empty, or is the one from which the command is typed."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir()) or folder.resolve() == Path.cwd()):
+    """Raise UsageError where the folder is not new, nor empty, the one where the command is typed, or unreadable."""
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()) or folder.resolve() == Path.cwd())
+    except OSError as error:
+        raise UsageError(f"cannot write here ({error.strerror}); choose another folder with -o: {folder}") from error
+    if taken:
         raise UsageError(f"expected a folder that is new, or empty; choose another with -o: {folder}")
 
 
