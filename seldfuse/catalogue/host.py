@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pluggy
 
@@ -33,6 +34,8 @@ GUIDE = "docs/plugins.md"
 
 NAMESPACES: tuple[tuple[type[CatalogueValue], ...], ...] = ((Detector, PostProcessor), (Feature, Encoder))
 """Kinds that share their names: what stands after --post, and what a batch of clips is asked for."""
+
+MIRRORS = ("same", "negate", "swap")
 
 TYPEABLE = re.compile(r"[A-Za-z0-9][\w.-]*")
 """Names stand in comma lists, before an `@`, and in file names."""
@@ -100,7 +103,7 @@ def _register(
             check_value(value, kind, distribution, entries)
             entries.append(CatalogueEntry(value, distribution, version, _missing(value)))
         except PluginError as error:
-            name = value.name if isinstance(value, kind) else ""
+            name = str(value.name) if isinstance(value, kind) else ""
             failures.append(PluginFailure(distribution, version, point.name, "register", error, name))
 
     return register
@@ -113,7 +116,8 @@ def check_value(value: Any, kind: type[CatalogueValue], distribution: str, entri
             f"register expected a {kind.__name__}, got {type(value).__name__}; tell the makers of {distribution}"
         )
     what = f"{value.kind} {value.name!r}"
-    _check_api(value.api_version, what, distribution)
+    if isinstance(value.api_version, int):
+        _check_api(value.api_version, what, distribution)
     _check_form(value, what, distribution)
     _check_statements(value, what, distribution)
     for entry in entries:
@@ -153,6 +157,13 @@ def _check_form(value: CatalogueValue, what: str, distribution: str) -> None:
         raise PluginError(
             f"{what} must give tuples for {', '.join(loose)}: ('one',), not 'one'; tell the makers of {distribution}"
         )
+    for one in fields(value):
+        given = getattr(value, one.name)
+        if not _fits(given, one.type):
+            raise PluginError(
+                f"{what}: {one.name} must be {_describe_type(one.type)}, got {given!r}; "
+                f"tell the makers of {distribution}"
+            )
     for name in (value.name, *value.aliases):
         if not TYPEABLE.fullmatch(name):
             raise PluginError(
@@ -168,11 +179,39 @@ def _check_statements(value: CatalogueValue, what: str, distribution: str) -> No
             f"{what}: mirror='swap' exchanges two halves of the channels, got {value.channels}; "
             f"tell the makers of {distribution}"
         )
+    if isinstance(value, Feature) and value.mirror not in (None, *MIRRORS) and ":" not in value.mirror:
+        raise PluginError(
+            f"{what}: mirror must be {', '.join(map(repr, MIRRORS))} or a reference 'module:attribute', "
+            f"got {value.mirror!r}; tell the makers of {distribution}"
+        )
     if isinstance(value, Augmentation) and value.default and not is_same_name(distribution, "seldfuse"):
         raise PluginError(
             f"{what}: to install it must not change a training, so its default must be 0, got {value.default}; "
             f"tell the makers of {distribution}"
         )
+
+
+def _fits(value: object, annotation: Any) -> bool:
+    """Whether a value is what the annotation of its field says."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(part, parts[0]) for part in value)
+    return isinstance(value, (int, float) if annotation is float else origin or annotation)
+
+
+def _describe_type(annotation: Any) -> str:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        return " or ".join(_describe_type(part) for part in parts)
+    if origin is Literal:
+        return " or ".join(map(repr, parts))
+    if origin is tuple:
+        return f"a tuple of {_describe_type(parts[0])}"
+    return "None" if annotation is NoneType else getattr(annotation, "__name__", str(annotation))
 
 
 def _is_loose(value: object, annotation: object) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import seldfuse
-from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.host import check_value, load_registry
 from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry
 from seldfuse.catalogue.requests import BackendRequest
@@ -172,6 +172,27 @@ def test_refused_values_say_what_was_expected_and_what_came(registry: Registry) 
     )
     assert causes.pop(("careless", "")).endswith("got Writer; tell the makers of acme-careless")
     assert causes == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"summary": None}, "summary must be str, got None"),
+        ({"name": 3}, "name must be str, got 3"),
+        ({"api_version": "2"}, "api_version must be int, got '2'"),
+        ({"axis": "mels"}, "axis must be 'mel' or 'lag' or 'other', got 'mels'"),
+        ({"level": "db"}, "level must be 'independent' or 'decibel' or None, got 'db'"),
+        ({"mirror": "swop"}, "mirror must be 'same', 'negate', 'swap' or a reference 'module:attribute', got 'swop'"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(changes: dict[str, object], message: str) -> None:
+    value = Feature(name="pan", summary="pan", api_version=2, compute="acme:compute")
+    for name, given in changes.items():
+        # In tests the constructor itself checks types; where users are, nothing does.
+        object.__setattr__(value, name, given)
+    with pytest.raises(PluginError) as caught:
+        check_value(value, Feature, "acme", [])
+    assert str(caught.value).endswith(f"{message}; tell the makers of acme")
 
 
 def test_what_is_no_value_at_all_is_refused(registry: Registry) -> None:
