@@ -189,7 +189,9 @@ class Registry:
             other = self.find(PostProcessor, name)
             return PostProcessorRequest(other.value, text.strip(), engine, other.distribution)
         entry = self.find(Detector, name)
-        return DetectorRequest(entry.value, text.strip(), engine, entry.distribution)
+        # By its own name, however it was typed: settings are looked up by it, and detections are stored under it.
+        instance = f"{entry.value.name}@{engine}" if engine else entry.value.name
+        return DetectorRequest(entry.value, instance, engine, entry.distribution)
 
     def find_writers(self, text: str) -> tuple[CatalogueEntry[Writer], ...]:
         """Find the output formats of a comma-separated list."""

@@ -44,8 +44,8 @@ class BackendRequest:
 class DetectorRequest:
     """One detector as a user asked for it.
 
-    `instance` is the text as typed (`keypoint`, `keypoint@movenet`); it names what is stored and the stage of the run.
-    `engine` is what stands after the `@`, None where the plugin is to choose.
+    `instance` is its own name, however it was typed, with the engine (`keypoint`, `keypoint@movenet`); it names what is
+    stored and the stage of the run. `engine` is what stands after the `@`, None where the plugin is to choose.
     """
 
     value: Detector

@@ -41,8 +41,8 @@ def load_detectors(
 
 
 def _name(request: DetectorRequest) -> str:
-    """As it was typed, by which settings are looked up."""
-    return request.instance.partition("@")[0]
+    """By which settings are looked up."""
+    return request.value.name
 
 
 def _read_reliability(request: DetectorRequest) -> DetectorReliability:

@@ -287,6 +287,14 @@ def test_a_checkpoint_stands_after_the_at_and_is_kept_as_typed() -> None:
     assert found == BackendRequest(found.value, "sce@hf:Org/Name@v2", "hf:Org/Name@v2", "seldfuse")
 
 
+@pytest.mark.parametrize("typed", ["KeyPoint", " keypoint "])
+def test_a_detector_is_called_by_its_own_name_by_which_settings_are_looked_up(typed: str) -> None:
+    (found,), _ = load_registry().find_post(typed)
+    assert found.instance == "keypoint"
+    (found,), _ = load_registry().find_post(f"{typed.strip()}@movenet")
+    assert found.instance == "keypoint@movenet"
+
+
 def test_a_backend_without_weights_has_no_checkpoint() -> None:
     assert PLAIN.find_backend("panning").checkpoint is None
 
