@@ -113,6 +113,7 @@ class Stubborn:
         (ValueError("no"), r"the backend bad failed \(ValueError: no\); leave it out of --backends"),
         (Posterior(torch.rand(1, 49, 13, 1)), r"must give \(windows, frames\) = \(1, 50\), gave \(1, 49\)"),
         (Posterior(torch.full((1, 50, 13, 1), torch.nan)), "gave values of activity that are not numbers"),
+        (None, "the backend bad must give a Posterior, gave NoneType"),
     ],
 )
 def test_a_backend_that_breaks_its_promise_is_named(said, message: str) -> None:
@@ -331,6 +332,10 @@ def load_shorten(_options):
     return lambda posterior, _clip: posterior.map(lambda tensor: tensor[:, 1:])
 
 
+def load_divide(_options):
+    return lambda posterior, _clip: replace(posterior, activity=posterior.activity / 0 * 0)
+
+
 def load_confused(_options):
     return lambda _value, _clip: "nothing"
 
@@ -347,6 +352,7 @@ def registry() -> Registry:
     """What is installed, and a detector and post-processors of this file."""
     common = {"api_version": API_VERSION, "summary": "of a test"}
     kinds = {"first-class": "events", "mute": "posterior", "relabel": "posterior", "shorten": "posterior"}
+    kinds["divide"] = "posterior"
     kinds |= {"confused": "events", "failing": "posterior"}
     values = [
         Detector(name="fake", load=f"{__name__}:load_fake_detector", **common),
@@ -397,6 +403,7 @@ def test_post_processors_change_events_and_posteriors(three: str, registry: Regi
     ("name", "message"),
     [
         ("confused", "the post-processor confused must give Events, gave str"),
+        ("divide", "the post-processor divide gave values of activity that are not numbers"),
         ("relabel", "the post-processor relabel must keep the labels and the hop of what it changes"),
         ("shorten", r"the post-processor shorten must keep \(clips, frames\) = \(1, 10\), gave \(1, 9\)"),
         ("failing", r"the post-processor failing failed \(ValueError: out of order\); leave it out of --post"),
@@ -463,6 +470,8 @@ def test_fuse_gives_the_results_of_folders(tmp_path: Path) -> None:
     assert result.events.table["azimuth_deg"].round(3).tolist() == [20.0]
     (alone,) = seldfuse.fuse(tmp_path / "one")
     assert alone.events.table["azimuth_deg"].round(3).tolist() == [10.0]
+    with pytest.raises(UsageError, match="expected at least one folder of posteriors or of DCASE CSV files, got none"):
+        list(seldfuse.fuse([]))
 
 
 def test_run_writes_csv_json_and_posteriors(three: str, eager: str, tmp_path: Path, capsys) -> None:

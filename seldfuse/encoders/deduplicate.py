@@ -5,7 +5,9 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from seldfuse.catalogue.load import describe_cause
 from seldfuse.encoders.models import ImageEncoderModel
+from seldfuse.errors import PluginError, SeldfuseError
 
 STILL_LEVELS = 2.0
 """Two pictures count as the same where no patch of them differs by more than this on average, of 255 levels."""
@@ -16,9 +18,24 @@ PATCH_PX = 14
 def encode_distinct(
     pictures: UInt8[Tensor, "picture 3 height width"], encoder: ImageEncoderModel, still_levels: float = STILL_LEVELS
 ) -> Float[Tensor, "picture token channel"]:
-    """Encode consecutive pictures; one that is nearly the last one that was encoded gets its tokens."""
+    """Encode consecutive pictures; one that is nearly the last one that was encoded gets its tokens.
+
+    Raises PluginError where the encoder fails, or gives tokens of another shape than it states.
+    """
     chosen, places = find_distinct(pictures, still_levels)
-    return encoder.encode(pictures[chosen]).cpu()[places]
+    try:
+        tokens = encoder.encode(pictures[chosen])
+    except Exception as error:
+        if isinstance(error, SeldfuseError | torch.OutOfMemoryError):
+            raise
+        raise PluginError(f"the encoder {encoder.name} failed ({describe_cause(error)})") from error
+    expected, found = (len(chosen), encoder.tokens, encoder.channels), getattr(tokens, "shape", type(tokens).__name__)
+    if found != expected:
+        raise PluginError(
+            f"the encoder {encoder.name} must give (picture, token, channel) of {expected}, as it states, gave "
+            f"{found if isinstance(found, str) else tuple(found)}"
+        )
+    return tokens.cpu()[places]
 
 
 def find_distinct(

@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import load_reference
+from seldfuse.catalogue.load import describe_cause, load_reference
 from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.values import Encoder, Feature
 from seldfuse.core.clip_batch import ClipBatch, FeatureFunction
+from seldfuse.errors import PluginError, SeldfuseError
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
 EncodeLogmel = Callable[[Tensor], Tensor]
@@ -29,7 +30,7 @@ def find_function(name: str, registry: Registry | None = None) -> FeatureFunctio
     encoder = next((entry.value for entry in registry.encoders.values() if entry.matches(typed)), None)
     if encoder is not None and encoder.input == "logmel":
         return lambda batch: _encode(_load_encoder(name, str(batch.device), registry), batch)
-    return load_reference(registry.find(Feature, name).value.compute)  # type: ignore[no-any-return]
+    return partial(_compute, registry.find(Feature, name).value)
 
 
 def make_batch(
@@ -47,6 +48,16 @@ def make_batch(
         return partial(_encode, encoders[name]) if name in encoders else find_function(name, registry)
 
     return ClipBatch(audio, find, tokens)
+
+
+def _compute(value: Feature, batch: ClipBatch) -> Tensor:
+    try:
+        return load_reference(value.compute)(batch)  # type: ignore[no-any-return]
+    except Exception as error:
+        # Training tells of memory that ran out by the error itself.
+        if isinstance(error, SeldfuseError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise
+        raise PluginError(f"feature {value.name!r} failed in {value.compute}: {describe_cause(error)}") from error
 
 
 def _encode(encode: EncodeLogmel, batch: ClipBatch) -> Float[Tensor, "batch frame token channel"]:

@@ -210,7 +210,9 @@ def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> d
     return posteriors
 
 
-def _check(name: str, posterior: Posterior, batch: ClipBatch) -> None:
+def _check(name: str, posterior: object, batch: ClipBatch) -> None:
+    if not isinstance(posterior, Posterior):
+        raise PluginError(f"the backend {name} must give a Posterior, gave {type(posterior).__name__}")
     expected, found = (len(batch), batch.frames), tuple(posterior.activity.shape[:2])
     if found != expected:
         raise PluginError(f"the backend {name} must give (windows, frames) = {expected}, gave {found}")

@@ -58,4 +58,6 @@ def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:
         expected, found = tuple(value.activity.shape[:2]), tuple(changed.activity.shape[:2])
         if expected != found:
             raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {expected}, gave {found}")
+        if not changed.activity.isfinite().all():
+            raise PluginError(f"the post-processor {one.name} gave values of activity that are not numbers")
     return changed

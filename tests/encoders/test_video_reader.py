@@ -23,7 +23,7 @@ from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.encoders.token_cache import TokenCache
 from seldfuse.encoders.video_reader import VideoTokenReader
-from seldfuse.errors import MediaError, UsageError
+from seldfuse.errors import MediaError, PluginError, UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.inference.clips import NO_PICTURE, LoadedBackends, infer_clips
 from seldfuse.media.encode import write_video
@@ -90,6 +90,24 @@ def test_columns_go_from_left_to_right() -> None:
     assert azimuths == sorted(azimuths, reverse=True)
     assert azimuths[0] == pytest.approx(-azimuths[-1])
     assert 44.0 < azimuths[0] < 50.0
+
+
+class Broken(Brightness):
+    def encode(self, _pictures: torch.Tensor) -> torch.Tensor:
+        raise ValueError("no")
+
+
+class Narrow(Brightness):
+    def encode(self, pictures: torch.Tensor) -> torch.Tensor:
+        return super().encode(pictures)[:, :2]
+
+
+def test_an_encoder_that_breaks_its_promise_is_named() -> None:
+    pictures = torch.zeros(1, 3, 8, 16, dtype=torch.uint8)
+    with pytest.raises(PluginError, match=r"the encoder brightness failed \(ValueError: no\)"):
+        encode_distinct(pictures, Broken())
+    with pytest.raises(PluginError, match=r"must give \(picture, token, channel\) of \(1, 4, 1\), as it states, gave "):
+        encode_distinct(pictures, Narrow())
 
 
 def test_what_moves_is_encoded_anew_and_what_stands_still_is_not() -> None:

@@ -11,6 +11,8 @@ from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.errors import PluginError
 from seldfuse.features.load import find_function, make_batch
 from seldfuse.features.stack import mirror_features, stack_features
+from seldfuse.sdk import Feature
+from seldfuse.testing import registry_with
 
 NAMES = ("logmel", "ild", "intensity", "stpacc")
 
@@ -102,6 +104,17 @@ def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
         match=r"there is no feature 'logmell'; did you mean 'logmel'\? Known: ild, intensity, logmel, stpacc;",
     ):
         make_batch(torch.zeros(1, 2, 2400))["logmell"]
+
+
+def fail(_batch: ClipBatch) -> torch.Tensor:
+    raise KeyError("no")
+
+
+def test_a_feature_that_fails_is_named() -> None:
+    value = Feature(name="pan", api_version=2, summary="pan", compute=f"{__name__}:fail")
+    batch = make_batch(torch.zeros(1, 2, 2400), registry=registry_with(value))
+    with pytest.raises(PluginError, match=r"feature 'pan' failed in .*:fail: KeyError: 'no'"):
+        batch["pan"]
 
 
 @pytest.mark.parametrize("samples", [0, 2399, 120_001])
