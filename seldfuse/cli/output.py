@@ -162,8 +162,17 @@ class OutputWriter:
 def _writers(
     formats: str, provides: set[str], registry: "Registry"
 ) -> "tuple[list[CatalogueEntry[Writer]], list[str]]":
-    """Find the writers that can write, and why others cannot. Raises UsageError where none is left."""
+    """Find the writers that can write, and why others cannot.
+
+    Raises UsageError where none is left, or two would write one file.
+    """
     asked = registry.find_writers(formats)
+    by_suffix = {entry.value.suffix: entry.value.name for entry in asked}
+    if clash := next((entry.value for entry in asked if by_suffix[entry.value.suffix] != entry.value.name), None):
+        raise UsageError(
+            f"the formats {clash.name} and {by_suffix[clash.suffix]} would write the same file, NAME{clash.suffix}; "
+            "name one of them"
+        )
     lacking = {entry.value.name: [need for need in entry.value.needs if need not in provides] for entry in asked}
     refused = [_refusal(name, needs, registry) for name, needs in lacking.items() if needs]
     possible = [entry for entry in asked if not lacking[entry.value.name]]

@@ -26,6 +26,8 @@ def write_result(result: Result, out: Path, writers: Sequence[CatalogueEntry[Wri
         except Exception as error:
             cause = f"{type(error).__name__}: {error}"
             raise PluginError(f"the format {writer.value.name} failed ({cause}); leave it out of --formats") from error
+        if not path.is_file():
+            raise PluginError(f"the format {writer.value.name} wrote no file; leave it out of --formats: {path}")
         paths.append(path)
     return paths
 

@@ -432,12 +432,22 @@ def test_a_format_whose_plugin_fails_fails_its_clips_alone(run, tmp_path: Path, 
         if result.name == "a":
             raise KeyError("no")
 
+        path.touch()
+
     monkeypatch.setattr(dcase, "write_result", fail)
     for name in ("a", "b"):
         write_wav(tmp_path / "in" / f"{name}.wav", noise(0.5))
     result = run(tmp_path / "in")
     assert (result.code, list(result.heard)) == (1, ["b"])
     assert result.failed == {"a": "the format dcase failed (KeyError: 'no'); leave it out of --formats"}
+
+
+def test_a_format_that_writes_no_file_is_said_to_have_failed(run, tmp_path: Path, monkeypatch) -> None:
+    from seldfuse.formats import dcase
+
+    monkeypatch.setattr(dcase, "write_result", lambda _result, _path: None)
+    write_wav(tmp_path / "a.wav", noise(0.5))
+    assert run(tmp_path / "a.wav").failed["a"].startswith("the format dcase wrote no file; leave it out of --formats: ")
 
 
 # --- damage of every kind -------------------------------------------------------------------------------------------
