@@ -73,6 +73,10 @@ class Pipeline:
         names = post if isinstance(post, str) else ",".join(post)
         detectors, others = registry.find_post(names) if names else ((), ())
         files = {name: Path(path) for name, path in (rules or {}).items()}
+        if files and not detectors:
+            raise UsageError(
+                f"--rules for {', '.join(files)}, but --post has no detector; add it: --post {next(iter(files))}"
+            )
         folder = None if detections is None else Path(detections)
         self.backends: LoadedBackends = load_backends(backends, device, registry)
         self.corrector: VisualCorrector | None = (

@@ -66,9 +66,11 @@ class MemberFolders:
 def open_members(folders: Sequence[Path]) -> MemberFolders:
     """Open the members that folders stand for; a folder's name is its member's name.
 
-    Raises UsageError where a folder holds no posteriors and no events, two folders have one name, or a member has no
-    clip that another has.
+    Raises UsageError where there is no folder, one holds no posteriors and no events, two folders have one name, or a
+    member has no clip that another has.
     """
+    if not folders:
+        raise UsageError("expected at least one folder of posteriors or of DCASE CSV files, got none")
     files = {_name(folder): _by_clip(folder) for folder in folders}
     if len(files) < len(folders):
         raise UsageError(

@@ -212,6 +212,11 @@ def test_rules_of_the_user_s_own_take_the_place_of_the_plugin_s(world: dict[str,
     assert changes["phrase"].isna().all()
 
 
+def test_rules_without_a_detector_are_an_error(world: dict[str, str], tmp_path: Path, capsys: Any) -> None:
+    assert run(world, tmp_path, "--rules", "fake=mine.toml") == 2
+    assert "--rules for fake, but --post has no detector; add it: --post fake" in capsys.readouterr().err
+
+
 def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict[str, str]) -> None:
     (result,) = seldfuse.run(world["video"], world["backends"], fusion=world["fusion"], post="fake")
     rows = {
