@@ -74,8 +74,10 @@ def _register_plugin(point: EntryPoint, entries: list[CatalogueEntry[Any]], fail
             getattr(manager.hook, hook)(register=_register(kind, point, entries, failures))
     # A module that is a script in truth may call sys.exit.
     except (Exception, SystemExit) as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in ("seldfuse.plugin", "seldfuse.plugin.specs"):
-            error = PluginError(_describe_old("the plugin imports seldfuse.plugin and", 1, _origin(point)[0]))
+        if isinstance(error, ModuleNotFoundError) and error.name == "seldfuse.plugin":
+            # Refused like a value, for the sentence says what to type.
+            what = "the plugin imports seldfuse.plugin and"
+            stage, error = "register", PluginError(_describe_old(what, 1, _origin(point)[0]))
         failures.append(PluginFailure(*_origin(point), point.name, stage, error))
 
 

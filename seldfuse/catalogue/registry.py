@@ -24,7 +24,7 @@ from seldfuse.errors import PluginError, UsageError
 ValueT = TypeVar("ValueT", bound=CatalogueValue)
 State = Literal["ready", "planned", "needs extra"]
 Stage = Literal["import", "hook", "call", "register"]
-"""Where a plugin failed: at its import; its hooks fit none of the engine's; a hook raised; a spec was refused."""
+"""Where a plugin failed: at its import; its hooks fit none of the engine's; a hook raised; a value was refused."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CatalogueEntry(Generic[ValueT]):
 
     @property
     def remedy(self) -> str:
-        """What to type so that a spec that needs an extra becomes ready; empty where nothing is missing."""
+        """What to type so that a value that needs an extra becomes ready; empty where nothing is missing."""
         if not self.missing:
             return ""
         if self.value.extra is None:
@@ -61,7 +61,7 @@ class CatalogueEntry(Generic[ValueT]):
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin, or one spec of it (called `name`), that could not be taken in."""
+    """A plugin, or one value of it (called `name`), that could not be taken in."""
 
     distribution: str
     version: str
@@ -80,7 +80,7 @@ class PluginFailure:
 
     @property
     def remedy(self) -> str:
-        """What to type next; empty for a refused spec, whose cause says it."""
+        """What to type next; empty for a refused value, whose cause says it."""
         if self.stage == "register":
             return ""
         update = f"update it with `pip install -U {self.distribution}`"

@@ -144,8 +144,17 @@ def test_a_broken_plugin_is_kept_as_a_failure(registry: Registry, entry_point: s
     assert failure.report.endswith(f"or remove it with `pip uninstall {failure.distribution}`")
 
 
+def test_a_plugin_of_version_1_is_refused_with_the_guide(registry: Registry) -> None:
+    failure = failure_of(registry, "old")
+    assert failure.report == (
+        f"the plugin imports seldfuse.plugin and is written for plugin API 1, seldfuse {seldfuse.__version__} expects "
+        "2; upgrade with `pip install -U acme-old`, or change the plugin as docs/plugins.md says"
+    )
+
+
 def test_refused_values_say_what_was_expected_and_what_came(registry: Registry) -> None:
     causes = {(f.entry_point, f.name): f.report for f in registry.failures if f.stage == "register"}
+    causes.pop(("old", ""))
     assert causes.pop(("taken", "Doa")) == (
         f"backend 'Doa': the name 'Doa' is taken by seldfuse {seldfuse.__version__}; "
         "to be rid of the newcomer, `pip uninstall acme-taken`"
