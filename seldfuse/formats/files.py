@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seldfuse.catalogue.load import load_reference
+from seldfuse.catalogue.load import describe_cause, load_reference
 from seldfuse.catalogue.registry import CatalogueEntry
 from seldfuse.catalogue.values import Writer
 from seldfuse.core.result import Result
@@ -24,8 +24,9 @@ def write_result(result: Result, out: Path, writers: Sequence[CatalogueEntry[Wri
         except SeldfuseError:
             raise
         except Exception as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise PluginError(f"the format {writer.value.name} failed ({cause}); leave it out of --formats") from error
+            raise PluginError(
+                f"the format {writer.value.name} failed ({describe_cause(error)}); leave it out of --formats"
+            ) from error
         if not path.is_file():
             raise PluginError(f"the format {writer.value.name} wrote no file; leave it out of --formats: {path}")
         paths.append(path)

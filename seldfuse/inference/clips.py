@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from seldfuse.catalogue.load import describe_cause
 from seldfuse.catalogue.models import BackendModel
 from seldfuse.catalogue.registry import Registry
 from seldfuse.core.clip import Clip
@@ -203,8 +204,9 @@ def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> d
             except SeldfuseError:
                 raise
             except Exception as error:
-                cause = f"{type(error).__name__}: {error}"
-                raise PluginError(f"the backend {name} failed ({cause}); leave it out of --backends") from error
+                raise PluginError(
+                    f"the backend {name} failed ({describe_cause(error)}); leave it out of --backends"
+                ) from error
             _check(name, posteriors[name], features)
     _check_classes(posteriors)
     return posteriors

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from seldfuse.catalogue.load import describe_cause
 from seldfuse.catalogue.requests import PostProcessorRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
@@ -46,7 +47,7 @@ def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:
         raise
     except Exception as error:
         raise PluginError(
-            f"the post-processor {one.name} failed ({type(error).__name__}: {error}); leave it out of --post"
+            f"the post-processor {one.name} failed ({describe_cause(error)}); leave it out of --post"
         ) from error
     if not isinstance(changed, type(value)):
         raise PluginError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
+from seldfuse.catalogue.load import describe_cause
 from seldfuse.catalogue.models import DetectorModel
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.detections import Detections
@@ -201,8 +202,7 @@ class _DetectorPass:
         except SeldfuseError:
             raise
         except Exception as error:
-            cause = f"{type(error).__name__}: {error}"
-            raise PluginError(f"the detector {self.name} failed ({cause})") from error
+            raise PluginError(f"the detector {self.name} failed ({describe_cause(error)})") from error
         if not isinstance(found, Detections):
             raise PluginError(f"the detector {self.name} must give Detections, gave {type(found).__name__}")
         good, improper = drop_invalid(found, frames)
