@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from seldfuse.core.labels import DCASE2025
-from seldfuse.encoders.yamnet import BLOCKS, CHANNELS, SAMPLE_RATE_HZ, YamnetNetwork, compute_logmel, pad_to_steps
+from seldfuse.encoders.yamnet import CHANNELS, SAMPLE_RATE_HZ, YamnetNetwork, compute_logmel, pad_to_steps
+from seldfuse.nn.mobilenet import BLOCKS
 from seldfuse.synth.sounds.procedural import add_procedural
 from seldfuse.synth.sounds.soundbank import load_bank
 

@@ -50,9 +50,11 @@ if TYPE_CHECKING:
     from seldfuse.metrics.rows import EventRows
     from seldfuse.nn.accddoa import posterior_from_accddoa
     from seldfuse.nn.audio_guided import AudioGuidedAttention
+    from seldfuse.nn.azimuth_bins import AZIMUTH_BINS, compute_azimuth_loss, read_azimuth
     from seldfuse.nn.conformer import ConformerBlock
     from seldfuse.nn.cross_attention import GatedCrossAttention
     from seldfuse.nn.heads import build_linear_head, build_mlp_head
+    from seldfuse.nn.log_distance import compute_distance_loss, read_distance
     from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
     from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
     from seldfuse.storage.atomic import write_atomically
@@ -147,11 +149,20 @@ _NAMES = {
     "seldfuse.encoders.compact_audio": ("encode_logmel",),
     "seldfuse.nn.accddoa": ("posterior_from_accddoa",),
     "seldfuse.nn.audio_guided": ("AudioGuidedAttention",),
+    "seldfuse.nn.azimuth_bins": (
+        "AZIMUTH_BINS",
+        "compute_azimuth_loss",
+        "read_azimuth",
+    ),
     "seldfuse.nn.conformer": ("ConformerBlock",),
     "seldfuse.nn.cross_attention": ("GatedCrossAttention",),
     "seldfuse.nn.heads": (
         "build_linear_head",
         "build_mlp_head",
+    ),
+    "seldfuse.nn.log_distance": (
+        "compute_distance_loss",
+        "read_distance",
     ),
     "seldfuse.nn.onscreen_attention": (
         "ColumnEmbedding",
@@ -211,6 +222,7 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "API_VERSION",
+    "AZIMUTH_BINS",
     "CONFIG",
     "DCASE2025",
     "DETECTION_COLUMNS",
@@ -280,6 +292,8 @@ __all__ = [
     "build_linear_head",
     "build_mlp_head",
     "check_network_settings",
+    "compute_azimuth_loss",
+    "compute_distance_loss",
     "compute_logmel",
     "direction_from_azimuth",
     "drop_overlaps",
@@ -298,6 +312,8 @@ __all__ = [
     "normalize",
     "open_session",
     "posterior_from_accddoa",
+    "read_azimuth",
+    "read_distance",
     "read_recorded",
     "require_packages",
     "stack_features",

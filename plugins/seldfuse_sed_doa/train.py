@@ -7,26 +7,31 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.sdk import LabelSet, Posterior, activity_loss
+from seldfuse.sdk import LabelSet, Posterior, activity_loss, compute_azimuth_loss
 from seldfuse_sed_doa.network import SedDoa, SedDoaOutput, from_settings, to_posterior
 
 
 def sed_doa_loss(
     output: SedDoaOutput,
-    activity: Float[Tensor, "batch frame cls"],
-    direction: Float[Tensor, "batch frame cls 3"],
+    activity: Float[Tensor, "batch frame cls track"],
+    direction: Float[Tensor, "batch frame cls track 3"],
     activity_weight: float = 0.1,
     direction_weight: float = 1.0,
     active_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Compute BCE of activity (see `activity_loss`) + mean squared error of the direction where the class sounds.
+    """Compute BCE of activity (see `activity_loss`) + the error of the direction where the class sounds.
 
-    Means go over every cell; silent ones count as no error, so the direction's share grows with the share of active
-    cells. Source: `SedDoaLoss([0.1, 1])` of `Solution_on_3D_SELD`.
+    Of a vector it is the mean squared error, of a distribution the cross-entropy (see `compute_azimuth_loss`). The mean
+    of the squared error goes over every cell; silent ones count as no error, so the direction's share grows with the
+    share of active cells. A vector learns the first track of a class, a distribution all. Source of the former:
+    `SedDoaLoss([0.1, 1])` of `Solution_on_3D_SELD`.
     """
-    detection = activity_loss(output.activity, activity, active_positive_weight)
-    error = output.direction - direction[..., : output.direction.shape[-1]]
-    return activity_weight * detection + direction_weight * (activity.unsqueeze(-1) * error.square()).mean()
+    detection = activity_weight * activity_loss(output.activity, activity[..., 0], active_positive_weight)
+    if output.azimuth is not None:
+        return detection + direction_weight * compute_azimuth_loss(output.azimuth, activity, direction)
+    assert output.direction is not None
+    error = output.direction - direction[..., 0, : output.direction.shape[-1]]
+    return detection + direction_weight * (activity[..., :1] * error.square()).mean()
 
 
 class DoaTask:
@@ -40,9 +45,9 @@ class DoaTask:
         return from_settings(settings, labels)
 
     def loss(self, output: SedDoaOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """Compute the loss; of several sources of one class the first track is learned. `settings` hold the weights."""
+        """Compute the loss; `settings` hold the weights."""
         assert truth.direction is not None
-        return sed_doa_loss(output, truth.activity[..., 0], truth.direction[..., 0, :], **settings)
+        return sed_doa_loss(output, truth.activity, truth.direction, **settings)
 
     def posterior(self, output: SedDoaOutput, labels: LabelSet) -> Posterior:
         return to_posterior(output, labels)

@@ -1,4 +1,4 @@
-"""SED-SCE: a trunk, an activity head and a head for the source's Cartesian coordinates."""
+"""SED-SCE: a trunk, an activity head and a head for the source's place."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seldfuse.sdk import (
+    AZIMUTH_BINS,
     LabelSet,
     Posterior,
     Trunk,
@@ -16,6 +17,8 @@ from seldfuse.sdk import (
     build_mlp_head,
     fold_to_front,
     normalize,
+    read_azimuth,
+    read_distance,
 )
 
 AXES = 3
@@ -23,29 +26,45 @@ NEAREST_M = 0.05
 
 
 class SedSceOutput(NamedTuple):
-    """`activity` is a probability, `point` the source's place in metres (x front, y left[, z up])."""
+    """`activity` is a probability, `point` the source's place in metres (x front, y left[, z up]).
+
+    Or the place is polar: `azimuth` holds the logits of a distribution over azimuths (`seldfuse.nn.azimuth_bins`) and
+    `log_distance` a distribution of the logarithm of the distance (`seldfuse.nn.log_distance`).
+    """
 
     activity: Float[Tensor, "batch frame cls"]
-    point: Float[Tensor, "batch frame cls axis"]
+    point: Float[Tensor, "batch frame cls axis"] | None = None
+    azimuth: Float[Tensor, "batch frame cls bin"] | None = None
+    log_distance: Float[Tensor, "batch frame twice"] | None = None
 
 
 class SedSce(nn.Module):
-    """One source per class: whether it sounds, and at which point, direction times distance.
+    """One source per class: whether it sounds, and at which place.
 
-    `axes` is 2 for stereo, whose labels have no elevation, and 3 in the published network.
+    `axes` of the Cartesian point is 2 for stereo, whose labels have no elevation, and 3 in the published network; None
+    makes the place polar, azimuth and distance as distributions.
     """
 
-    def __init__(self, trunk: TrunkConfig, classes: int, axes: int) -> None:
+    def __init__(self, trunk: TrunkConfig, classes: int, axes: int | None) -> None:
         super().__init__()
         self.axes = axes
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
-        self.point = build_linear_head(trunk.dim, classes * axes)
+        if axes is None:
+            self.azimuth = build_mlp_head(trunk.dim, classes * AZIMUTH_BINS)
+            self.log_distance = build_mlp_head(trunk.dim, 2 * classes)
+        else:
+            self.point = build_linear_head(trunk.dim, classes * axes)
 
-    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> SedSceOutput:
-        x = self.trunk(features)  # (batch, frame, dim)
-        point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
-        return SedSceOutput(self.activity(x).sigmoid(), point)
+    def forward(
+        self, features: Float[Tensor, "batch channel time mel"], tokens: Mapping[str, Tensor] | None = None
+    ) -> SedSceOutput:
+        x = self.trunk(features, tokens)  # (batch, frame, dim)
+        activity = self.activity(x).sigmoid()
+        if self.axes is None:
+            azimuth = self.azimuth(x).unflatten(-1, (-1, AZIMUTH_BINS))
+            return SedSceOutput(activity, azimuth=azimuth, log_distance=self.log_distance(x))
+        return SedSceOutput(activity, self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2))
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Take over the training data's mean and deviation of each channel and mel band."""
@@ -53,21 +72,31 @@ class SedSce(nn.Module):
 
     def settings(self) -> dict[str, Any]:
         """Describe what `from_settings` needs to build this network again: a recipe's [network]."""
-        return {"trunk": self.trunk.config.to_json(), "axes": self.axes}
+        axes = {} if self.axes is None else {"axes": self.axes}
+        return {"trunk": self.trunk.config.to_json(), **axes}
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
     """Build a fresh network from the settings of a recipe or a checkpoint."""
-    return SedSce(TrunkConfig.from_json(settings["trunk"]), len(labels), settings["axes"])
+    return SedSce(TrunkConfig.from_json(settings["trunk"]), len(labels), settings.get("axes"))
 
 
 def to_posterior(output: SedSceOutput, labels: LabelSet) -> Posterior:
-    """Turn the output into a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at
+    """Turn the output into a one-track posterior: the place, folded to the front, as direction and distance, 5 cm at
     least."""
+    activity = output.activity.unsqueeze(-1)
+    if output.azimuth is not None:
+        assert output.log_distance is not None
+        direction, spread_deg = read_azimuth(output.azimuth)
+        distance_m, spread = (part.unsqueeze(-1) for part in read_distance(output.log_distance))
+        return Posterior(
+            activity,
+            direction.unsqueeze(-2),
+            distance_m,
+            azimuth_std_deg=spread_deg.unsqueeze(-1),
+            distance_log_std=spread,
+            labels=labels,
+        )
+    assert output.point is not None
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
-    return Posterior(
-        output.activity.unsqueeze(-1),
-        normalize(fold_to_front(point)),
-        point.norm(dim=-1).clamp_min(NEAREST_M),
-        labels=labels,
-    )
+    return Posterior(activity, normalize(fold_to_front(point)), point.norm(dim=-1).clamp_min(NEAREST_M), labels=labels)

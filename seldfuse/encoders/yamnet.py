@@ -6,7 +6,6 @@ every 320 ms. A step depends on 3.15 s around it.
 """
 
 import math
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -17,23 +16,19 @@ from torch.nn import functional as F
 from seldfuse.encoders.interpolate import interpolate_to_frames
 from seldfuse.encoders.models import AudioTokens
 from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
+from seldfuse.nn.mobilenet import EMBEDDING, STRIDE, MobileNet
 
 NAME = "yamnet"
 SAMPLE_RATE_HZ = 16_000
 WINDOW, HOP, FFT_SIZE = 400, 160, 512
 MEL_BANDS, LOWEST_HZ, HIGHEST_HZ, LOG_OFFSET = 64, 125.0, 7500.0, 0.001
-STEM_CHANNELS = 32
-BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
-"""Channels and stride of each separable convolution."""
-EMBEDDING, CLASSES = 1024, 521
+CLASSES = 521
 CHANNELS = 128
 """Principal components that tokens consist of."""
-STRIDE = 32
-"""Spectra for each step."""
 AT_ONCE = 8
 
 
-class YamnetNetwork(nn.Module):
+class YamnetNetwork(MobileNet):
     """Log-mel spectra every 10 ms to an embedding of 1024 values every 320 ms.
 
     `classifier` gives the scores of AudioSet's classes from an embedding, before the sigmoid. `projection` is that to
@@ -42,38 +37,8 @@ class YamnetNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _Same(1, STEM_CHANNELS, stride=2)
-        widths = pairwise((STEM_CHANNELS, *(channels for channels, _ in BLOCKS)))
-        strides = (stride for _, stride in BLOCKS)
-        self.blocks = nn.Sequential(*[_Separable(*pair, stride) for pair, stride in zip(widths, strides, strict=True)])
         self.classifier = nn.Linear(EMBEDDING, CLASSES)
         self.projection = nn.Linear(EMBEDDING, CHANNELS)
-
-    def forward(self, logmel: Float[Tensor, "window time 64"]) -> Float[Tensor, "window step 1024"]:
-        """Compute the embedding of every step; `time` is a multiple of 32 spectra."""
-        maps = self.blocks(self.stem(logmel.unsqueeze(1)).relu())  # (window, 1024, step, 2)
-        return maps.mean(dim=3).transpose(1, 2)  # type: ignore[no-any-return]
-
-
-class _Same(nn.Conv2d):
-    """A convolution 3×3 that pads as TensorFlow's "same" does with even sizes: at the end only with a stride of two."""
-
-    def __init__(self, channels_in: int, channels_out: int, stride: int, groups: int = 1) -> None:
-        super().__init__(channels_in, channels_out, 3, stride, padding=0, groups=groups)
-        self.pads = (1, 1, 1, 1) if stride == 1 else (0, 1, 0, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.pads))
-
-
-class _Separable(nn.Module):
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
-        super().__init__()
-        self.depthwise = _Same(channels_in, channels_in, stride, groups=channels_in)
-        self.pointwise = nn.Conv2d(channels_in, channels_out, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x).relu()).relu()  # type: ignore[no-any-return]
 
 
 class Yamnet:
@@ -143,14 +108,23 @@ def pad_to_steps(audio: Float[Tensor, "window sample"]) -> Float[Tensor, "window
 
 def make_mel_matrix() -> Float[Tensor, "bin 64"]:
     """Make triangles that are linear in mel (HTK's), without the mean, as `tf.signal.linear_to_mel_weight_matrix`."""
-    lowest, highest = _to_mel(np.array([LOWEST_HZ, HIGHEST_HZ]))
-    edges = np.linspace(lowest, highest, MEL_BANDS + 2)
+    edges = _make_edges_mel()
     bins = _to_mel(np.linspace(0.0, SAMPLE_RATE_HZ / 2, FFT_SIZE // 2 + 1))[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     triangles = np.clip(np.minimum(rising, falling), 0.0, None)
     triangles[0] = 0.0
     return torch.from_numpy(triangles.astype(np.float32))
+
+
+def get_mel_centers_hz() -> np.ndarray:
+    """Return the center frequency in Hz of each band."""
+    return 700.0 * np.expm1(_make_edges_mel()[1:-1] / 1127.0)
+
+
+def _make_edges_mel() -> np.ndarray:
+    lowest, highest = _to_mel(np.array([LOWEST_HZ, HIGHEST_HZ]))
+    return np.linspace(lowest, highest, MEL_BANDS + 2)
 
 
 def _to_mel(frequency_hz: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seldfuse.checkpoint import check_network_settings
+from seldfuse.nn.class_branch import ClassBranch
 from seldfuse.nn.conformer import ConformerBlock
+from seldfuse.nn.mobilenet import EMBEDDING
 from seldfuse.nn.resnet import ResNet
 
 MELS = 64
@@ -26,6 +28,10 @@ class TrunkConfig:
 
     `pools` are (time, mel) after the stem and after the first three ResNet stages. Pooling time in the stem, and not at
     the end, makes a network eight times cheaper.
+
+    Beside the features a trunk can take the tokens of one `encoder`, `token_channels` values for each 100 ms frame; or,
+    with `class_branch`, it has a network of its own for what kind of sound it is (`seldfuse.nn.class_branch`), which
+    takes the first two features, the log-mel spectrograms of left and right. Both need time to be pooled in the stem.
     """
 
     channels: int = 2
@@ -37,6 +43,9 @@ class TrunkConfig:
     heads: int = 8
     head_dim: int = 32
     dropout: float = 0.1
+    encoder: str = ""
+    token_channels: int = 0
+    class_branch: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -74,15 +83,31 @@ class Trunk(nn.Module):
             ]
         )
         self.to_frames = nn.MaxPool1d(HOPS_PER_FRAME // time_pool)
+        self.class_branch = ClassBranch() if config.class_branch else None
+        joined = EMBEDDING if config.class_branch else config.token_channels
+        self.join = nn.Sequential(nn.LayerNorm(joined), nn.Linear(joined, config.dim)) if joined else None
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:
         """Take over the training data's mean and deviation of each channel and mel band."""
         self.mean.copy_(mean.view_as(self.mean))
         self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 
-    def forward(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch frame dim"]:
+    def forward(
+        self, features: Float[Tensor, "batch channel time mel"], tokens: Mapping[str, Tensor] | None = None
+    ) -> Float[Tensor, "batch frame dim"]:
         x = (features - self.mean) / self.deviation
         x = self.resnet(x)  # (batch, projection, short, low)
         x = self.into(x.transpose(1, 2).flatten(2))  # (batch, short, dim)
+        if self.join is not None:
+            x = x + self.join(self._describe_frames(features, tokens))
         x = self.blocks(x)
         return self.to_frames(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+
+    def _describe_frames(
+        self, features: Float[Tensor, "batch channel time mel"], tokens: Mapping[str, Tensor] | None
+    ) -> Float[Tensor, "batch frame value"]:
+        """What the class branch or the encoder makes of each frame."""
+        if self.class_branch is not None:
+            return self.class_branch(features[:, :2])  # type: ignore[no-any-return]
+        assert tokens is not None
+        return tokens[self.config.encoder].to(features.dtype).flatten(2)

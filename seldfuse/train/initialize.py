@@ -1,13 +1,19 @@
-"""Where a training begins: with the weights of another network, as far as they have a place."""
+"""Where a training begins: with the weights of another network, as far as they have a place, or with YAMNet's."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from seldfuse.checkpoint import Checkpoint
+from seldfuse.encoders import yamnet
+from seldfuse.encoders.shipped_weights import load_bundled_weights
 from seldfuse.errors import CheckpointError
+from seldfuse.features.spectrum import get_mel_centers_hz
 from seldfuse.features.stack import find_channel_slices, find_feature
+from seldfuse.nn.class_branch import ClassBranch
 
 
 def copy_weights(network: nn.Module, opened: Checkpoint, features: Sequence[str]) -> bool:
@@ -55,3 +61,36 @@ def _fit(weight: Tensor, own: Tensor, sources: Sequence[int | None]) -> Tensor |
         return None
     nothing = torch.zeros_like(weight.select(axis, 0))
     return torch.stack([nothing if n is None else weight.select(axis, n) for n in sources], dim=axis)
+
+
+def teach_class_branches(network: nn.Module) -> None:
+    """Give the class branches of a fresh network YAMNet's weights, and the matrix that makes its bands of ours.
+
+    Raises CheckpointError where YAMNet's weights are missing.
+    """
+    branches = [module for module in network.modules() if isinstance(module, ClassBranch)]
+    if not branches:
+        return
+    weights, _ = load_bundled_weights("model", yamnet.NAME)
+    bands, offset = make_yamnet_bands()
+    for branch in branches:
+        branch.body.load_state_dict({name: weights[name] for name in branch.body.state_dict()})
+        branch.bands.copy_(bands)
+        branch.offset.copy_(offset)
+
+
+def make_yamnet_bands() -> tuple[Float[Tensor, "mel band"], Float[Tensor, "band"]]:
+    """Make what turns levels in dB of our mel bands into the logarithms of YAMNet's: `level_db @ bands + offset`.
+
+    Levels are interpolated between the centers of our bands. The offset follows from white noise of density d per
+    sample: our bands hold its power, 360 · d · 1024 / 24,000 (a Hann window of 960 samples, triangles of unit area);
+    YAMNet's hold magnitudes, on the average √(π/4 · 150 · d · 16/24) times the sum of a triangle, as a spectrum of
+    noise has Rayleigh's distribution.
+    """
+    triangles = yamnet.make_mel_matrix().numpy()
+    ours_hz, theirs_hz = get_mel_centers_hz(), yamnet.get_mel_centers_hz()
+    places = np.clip(np.interp(theirs_hz, ours_hz, np.arange(len(ours_hz))), 0, len(ours_hz) - 1)
+    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(len(ours_hz))[:, None] - places))
+    magnitude = np.sqrt(np.pi / 4 * 150 * 16 / 24) * triangles.sum(axis=0)
+    offset = np.log(magnitude / np.sqrt(360 * 1024 / 24_000))
+    return torch.from_numpy(weights * (np.log(10.0) / 20.0)).float(), torch.from_numpy(offset).float()

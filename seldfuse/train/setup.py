@@ -18,7 +18,7 @@ from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.check import check_trainable
 from seldfuse.train.data.open import TrainingData, open_data
 from seldfuse.train.data.source import ProcessShare
-from seldfuse.train.initialize import copy_weights
+from seldfuse.train.initialize import copy_weights, teach_class_branches
 from seldfuse.train.recipe import Recipe
 from seldfuse.train.state import load_state
 from seldfuse.train.task import TrainingTask
@@ -110,7 +110,9 @@ def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume:
     A checkpoint of the same backend brings its own size and features along.
     """
     if resume or not recipe.init:
-        return _build_for_features(task, labels, recipe), recipe, False
+        network = _build_for_features(task, labels, recipe)
+        teach_class_branches(network)
+        return network, recipe, False
     opened = open_checkpoint(recipe.init, task.backend, of_any=True)
     if opened.config["backend"] == task.backend:
         recipe = replace(

@@ -103,10 +103,10 @@ def test_losses_equal_those_of_the_reference_code(golden: dict[str, torch.Tensor
     output, target = golden["output"], golden["target"]
     said, truth = output[..., :13], target[..., :13]
     distance = target[..., 52:]
-    doa = sed_doa_loss(seldfuse_sed_doa.network.SedDoaOutput(said, axes(output)), truth, axes(target))
+    truth, distance, direction = truth.unsqueeze(-1), distance.unsqueeze(-1), axes(target).unsqueeze(-2)
+    doa = sed_doa_loss(seldfuse_sed_doa.network.SedDoaOutput(said, axes(output)), truth, direction)
     sde = sed_sde_loss(seldfuse_sed_sde.network.SedSdeOutput(said, output[..., 52:]), truth, distance)
-    point = axes(target) * distance.unsqueeze(-1)
-    sce = sed_sce_loss(seldfuse_sed_sce.network.SedSceOutput(said, axes(output)), truth, point)
+    sce = sed_sce_loss(seldfuse_sed_sce.network.SedSceOutput(said, axes(output)), truth, direction, distance)
     assert doa.item() == pytest.approx(golden["seddoa"].item(), rel=1e-5)
     assert sde.item() == pytest.approx(golden["sedsde"].item(), rel=1e-5)
     assert sce.item() == pytest.approx(golden["sedsce"].item(), rel=1e-5)
@@ -131,6 +131,6 @@ def test_active_cells_that_count_more_move_the_best_answer_to_one_half() -> None
 
 
 def test_a_distance_of_zero_does_not_break_the_relative_error() -> None:
-    activity = torch.tensor([[[1.0, 0.0]]])
+    activity = torch.tensor([[[[1.0], [0.0]]]])
     output = seldfuse_sed_sde.network.SedSdeOutput(torch.tensor([[[0.9, 0.1]]]), torch.tensor([[[2.0, 3.0]]]))
-    assert sed_sde_loss(output, activity, torch.tensor([[[1.0, 0.0]]])).isfinite()
+    assert sed_sde_loss(output, activity, torch.tensor([[[[1.0], [0.0]]]])).isfinite()

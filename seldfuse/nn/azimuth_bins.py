@@ -1,0 +1,63 @@
+"""Azimuth as a distribution over bins: a network that is unsure says so, where a vector would shrink to the middle.
+
+A coincident stereo pair cannot tell front from back, so that the bins go from −90° (right) to 90° (left).
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth, fold_to_front
+
+AZIMUTH_BINS = 36
+BIN_DEG = 180.0 / AZIMUTH_BINS
+TARGET_STD_DEG = 4.0
+"""Width of a true azimuth's soft label."""
+
+MODE_DEG = 20.0
+"""The mode is where most probability lies within this of it: what F20 asks for."""
+
+
+def get_bin_centers_deg(device: torch.device | str = "cpu") -> Float[Tensor, "bin"]:
+    """Return the azimuth in the middle of each bin, from right to left."""
+    return (torch.arange(AZIMUTH_BINS, device=device) + 0.5) * BIN_DEG - 90.0
+
+
+def make_soft_labels(direction: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape bin"]:
+    """Make the distribution that a direction stands for: a Gaussian around its azimuth, folded to the front."""
+    azimuth_deg = azimuth_from_direction(fold_to_front(direction))
+    distance = (get_bin_centers_deg(direction.device) - azimuth_deg.unsqueeze(-1)) / TARGET_STD_DEG
+    return (-0.5 * distance.square()).softmax(dim=-1)
+
+
+def read_azimuth(logits: Float[Tensor, "*shape bin"]) -> tuple[Float[Tensor, "*shape 3"], Float[Tensor, "*shape"]]:
+    """Read the direction at the mode of the distribution, and its standard deviation around the mode in degrees.
+
+    The mode is the mean of what lies within `MODE_DEG` of the best place, with triangular weights.
+    """
+    probability = logits.float().softmax(dim=-1)
+    centers_deg = get_bin_centers_deg(logits.device)
+    weights = (1.0 - (centers_deg - centers_deg.unsqueeze(1)).abs() / MODE_DEG).clamp_min(0.0)  # (bin, place)
+    best = (probability @ weights).argmax(dim=-1)
+    near = probability * weights[best]
+    mode_deg = (near * centers_deg).sum(dim=-1) / near.sum(dim=-1)
+    variance = (probability * (centers_deg - mode_deg.unsqueeze(-1)).square()).sum(dim=-1)
+    return direction_from_azimuth(mode_deg), variance.sqrt().clamp_min(BIN_DEG / math.sqrt(12.0))
+
+
+def compute_azimuth_loss(
+    logits: Float[Tensor, "batch frame cls bin"],
+    activity: Float[Tensor, "batch frame cls track"],
+    direction: Float[Tensor, "batch frame cls track 3"],
+) -> Float[Tensor, ""]:
+    """Compute the cross-entropy with the soft labels where the class sounds, the mean over active cells.
+
+    Several sources of one class share the distribution by their activity.
+    """
+    weight = activity.sum(dim=-1)
+    labels = (make_soft_labels(direction) * activity.unsqueeze(-1)).sum(dim=-2)
+    errors = -(labels * F.log_softmax(logits.float(), dim=-1)).sum(dim=-1)
+    return errors.sum() / weight.sum().clamp_min(1.0)
