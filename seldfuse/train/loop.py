@@ -134,7 +134,7 @@ def _step(training: TrainingSetup, course: TrainingState) -> float:
     rng = np.random.default_rng(seeds)
     factor = SCHEDULES[recipe.optimizer.schedule]((course.step - 1) / recipe.run.steps)
     for group in training.optimiser.param_groups:
-        group["lr"] = recipe.optimizer.peak_learning_rate * factor
+        group["lr"] = recipe.optimizer.peak_learning_rate * factor * group.get("share", 1.0)
     total = 0.0
     with _catch_out_of_memory():
         for _ in range(recipe.run.accumulate_steps):

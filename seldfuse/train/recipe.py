@@ -26,7 +26,10 @@ SYNTH = "synth"
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Settings of the optimizer. `clip_norm` 0 clips nothing."""
+    """Settings of the optimizer. `clip_norm` 0 clips nothing.
+
+    Weights that were pretrained, those of a class branch, take `pretrained_share` of the learning rate.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -35,6 +38,7 @@ class OptimizerSettings:
     schedule: Literal["tri-stage", "cosine", "constant"] = "tri-stage"
     weight_decay: Number = 0.0
     clip_norm: Number = 1.0
+    pretrained_share: Share = 0.2
 
 
 @dataclass(frozen=True)

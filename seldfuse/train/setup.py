@@ -13,13 +13,14 @@ from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.features.stack import find_feature
+from seldfuse.nn.class_branch import ClassBranch
 from seldfuse.synth.worker_process import keep_freed_memory
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.check import check_trainable
 from seldfuse.train.data.open import TrainingData, open_data
 from seldfuse.train.data.source import ProcessShare
 from seldfuse.train.initialize import copy_weights, teach_class_branches
-from seldfuse.train.recipe import Recipe
+from seldfuse.train.recipe import OptimizerSettings, Recipe
 from seldfuse.train.state import load_state
 from seldfuse.train.task import TrainingTask
 from seldfuse.train.teacher import TeacherModel, open_teacher
@@ -174,4 +175,15 @@ def _measure(network: Any, data: TrainingData, labels: LabelSet, standardize: bo
 def _make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if recipe.optimizer.name == "adamw" else torch.optim.Adam
     settings = recipe.optimizer
-    return kind(network.parameters(), lr=settings.peak_learning_rate, weight_decay=settings.weight_decay)
+    return kind(_group_weights(network, settings), lr=settings.peak_learning_rate, weight_decay=settings.weight_decay)
+
+
+def _group_weights(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Group the weights by their share of the learning rate: what was pretrained moves more slowly."""
+    pretrained = {
+        weight for module in network.modules() if isinstance(module, ClassBranch) for weight in module.parameters()
+    }
+    others = [weight for weight in network.parameters() if weight not in pretrained]
+    slow = [weight for weight in network.parameters() if weight in pretrained]
+    groups = [{"params": others, "share": 1.0}]
+    return [*groups, {"params": slow, "share": settings.pretrained_share}] if slow else groups
