@@ -8,7 +8,8 @@ import numpy as np
 
 from seldfuse.core.labels import DCASE2025
 from seldfuse.synth.draw import SceneIngredients, draw_scene
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, find_absorption
+from seldfuse.synth.rooms.bands import BANDS_HZ
+from seldfuse.synth.rooms.shoebox import find_absorption
 from seldfuse.synth.scene import Point, Room, ScenePlan, ScenePlanSource, SourcePath
 from seldfuse.synth.sounds.procedural import build_procedural_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics

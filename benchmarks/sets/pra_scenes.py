@@ -28,7 +28,8 @@ from seldfuse.synth.dataset.folder import DatasetSplit, render_with_codec
 from seldfuse.synth.dataset.plans import check_plans, read_plans
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.render import add_takes, apply_recording_chain, render_dry_sounds, render_noise
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S
+from seldfuse.synth.rooms.bands import BANDS_HZ
+from seldfuse.synth.rooms.shoebox import SPEED_OF_SOUND_M_S
 from seldfuse.synth.scene import Room, ScenePlan
 from seldfuse.synth.scene import SourcePath as Walk
 from seldfuse.synth.sounds.soundbank import SoundBank, load_bank

@@ -12,7 +12,8 @@ from seldfuse.synth.pictures.cutout_set import CutoutSet
 from seldfuse.synth.pictures.views import draw_view
 from seldfuse.synth.rooms.measured import ResponseSet
 from seldfuse.synth.rooms.noise import TABLE_SAMPLES
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, find_absorption
+from seldfuse.synth.rooms.bands import BANDS_HZ
+from seldfuse.synth.rooms.shoebox import find_absorption
 from seldfuse.synth.scene import (  # fmt: skip
     SCENE_FRAMES,
     Ambience,

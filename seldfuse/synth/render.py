@@ -5,23 +5,27 @@ the view's left. Source by source, the dry sound passes through the room (`rooms
 response); a diffuse ambience is added; then comes what cheap equipment does (`recording_chain`).
 """
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
 import torch
 from jaxtyping import Bool, Complex, Float, Int
+from scipy.signal import cheby2, sosfilt
 from torch import Tensor
 
 from seldfuse.core.grid import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from seldfuse.errors import UsageError
 from seldfuse.synth.recording_chain import apply_chain
+from seldfuse.synth.rooms.directivity import Directivity, filter_direct
 from seldfuse.synth.rooms.measured import ResponseSet, convert_to_mid_side
 from seldfuse.synth.rooms.moving import StraightPaths, render_direct, render_reflections
 from seldfuse.synth.rooms.noise import draw_noise
 from seldfuse.synth.rooms.shoebox import ShoeboxRooms
-from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_direct, compute_late, compute_reflections
+from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_directed, compute_late, compute_reflections
 from seldfuse.synth.scene import MeasuredRoom, Room, ScenePlan, SoundTake, SourcePath
 from seldfuse.synth.sounds.soundbank import SoundBank
 from seldfuse.synth.truth import SceneTruth, compute_truth
@@ -40,13 +44,19 @@ class RenderedScenes(NamedTuple):
 
 
 class _Cast(NamedTuple):
-    """All sources of a batch, one after the other; `room` is −1 in the open and in measured rooms."""
+    """All sources of a batch, one after the other; `room` is −1 in the open and in measured rooms.
+
+    `table_m` is how far below the microphone a table is, 0 where there is none.
+    """
 
     scene: Int[Tensor, "source"]
     room: Int[Tensor, "source"]
     moves: Bool[Tensor, "source"]
     walks: StraightPaths
     tail_starts: list[int]
+    directivity: Directivity
+    table_m: Float[Tensor, "source"]
+    table_gain: Float[Tensor, "source"]
 
 
 def render_scenes(
@@ -83,25 +93,44 @@ def apply_recording_chain(
 
 
 def render_dry_sounds(scenes: Sequence[ScenePlan], bank: SoundBank, samples: int) -> Float[np.ndarray, "source sample"]:
-    """Render the sources of all scenes, one after the other, without a room, at 1 m."""
+    """Render the sources of all scenes, one after the other, without a room, at 1 m: their takes, in the band of the
+    recording, and what a surface beside them reflects.
+    """
     sources = [source for scene in scenes for source in scene.sources]
     dry = np.zeros((len(sources), samples), dtype=np.float32)
     for row, source in zip(dry, sources, strict=True):
-        add_takes(row, source.takes, bank, 10 ** (source.gain_db / 20))
+        add_takes(row, source.takes, bank, 10 ** (source.gain_db / 20), source.lowpass_hz)
+        delay = round(source.nearby_delay_s * SAMPLE_RATE_HZ)
+        if delay:
+            row[delay:] += np.float32(source.nearby_gain) * row[:-delay].copy()
     return dry
 
 
-def add_takes(row: Float[np.ndarray, "sample"], takes: Sequence[SoundTake], bank: SoundBank, gain: float) -> None:
+def add_takes(
+    row: Float[np.ndarray, "sample"],
+    takes: Sequence[SoundTake],
+    bank: SoundBank,
+    gain: float,
+    lowpass_hz: float | None = None,
+) -> None:
     """Add takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
     for take in takes:
         sound = bank.read_sound(take.sound, take.speed, take.semitones).samples
         offset = round(take.offset_s * SAMPLE_RATE_HZ)
         start = round(take.start_s * SAMPLE_RATE_HZ)
         piece = sound[offset : offset + round(take.duration_s * SAMPLE_RATE_HZ)][: max(0, len(row) - start)] * gain
+        if lowpass_hz is not None:
+            piece = sosfilt(_design_lowpass(lowpass_hz), piece).astype(np.float32)
         ramp = np.linspace(0.0, 1.0, min(_FADE, len(piece)), dtype=np.float32)
         piece[: len(ramp)] *= ramp
         piece[len(piece) - len(ramp) :] *= ramp[::-1]
         row[start : start + len(piece)] += piece
+
+
+@lru_cache(maxsize=256)
+def _design_lowpass(lowpass_hz: float) -> Float[np.ndarray, "section 6"]:
+    """Design the steep end of a recording's band, 50 dB down at `lowpass_hz`."""
+    return np.asarray(cheby2(8, 50.0, lowpass_hz, fs=SAMPLE_RATE_HZ, output="sos"))
 
 
 def _sources(
@@ -116,13 +145,37 @@ def _sources(
     received = received[..., : dry.shape[1]].contiguous()
     moving = cast.moves.nonzero().squeeze(1)
     if len(moving):
-        walks = cast.walks.select_rows(moving)
-        received.index_add_(0, cast.scene[moving], render_direct(dry[moving], spectra[moving], fft_samples, walks))
+        received.index_add_(0, cast.scene[moving], _render_walks(dry, spectra, fft_samples, cast, moving))
     moving = (cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
     if len(moving):
-        walks = cast.walks.select_rows(moving)
-        received.index_add_(0, cast.scene[moving], render_reflections(dry[moving], rooms, cast.room[moving], walks))
+        walks, directivity = cast.walks.select_rows(moving), cast.directivity.select_rows(moving)
+        reflections = render_reflections(dry[moving], rooms, cast.room[moving], walks, directivity)
+        received.index_add_(0, cast.scene[moving], reflections)
     return received
+
+
+def _render_walks(
+    dry: Float[Tensor, "source sample"],
+    spectra: Complex[Tensor, "source frequency"],
+    fft_samples: int,
+    cast: _Cast,
+    moving: Int[Tensor, "moving"],
+) -> Float[Tensor, "moving 2 sample"]:
+    """Render the direct sound of sources that move, and its reflection from a table."""
+    walks, start_m = cast.walks.select_rows(moving), cast.walks.start_m[moving]
+    direct = _direct_spectra(spectra, fft_samples, cast, moving, -start_m)
+    rendered = render_direct(dry[moving], direct, fft_samples, walks)
+    tabled = _under_table(cast, moving).nonzero().squeeze(1)
+    if len(tabled):
+        rows = moving[tabled]
+        mirrored = StraightPaths(
+            _mirror(walks.start_m[tabled], cast.table_m[rows]), _mirror(walks.end_m[tabled], cast.table_m[rows]),
+            *walks.select_rows(tabled)[2:],
+        )  # fmt: skip
+        reflected = _direct_spectra(spectra, fft_samples, cast, rows, _leave_to_table(mirrored.start_m))
+        gain = cast.table_gain[rows].reshape(-1, 1, 1)
+        rendered.index_add_(0, tabled, gain * render_direct(dry[rows], reflected, fft_samples, mirrored))
+    return rendered
 
 
 def _cast(scenes: Sequence[ScenePlan], device: torch.device) -> _Cast:
@@ -131,12 +184,21 @@ def _cast(scenes: Sequence[ScenePlan], device: torch.device) -> _Cast:
     shoeboxes = np.cumsum([isinstance(scene.room, Room) for scene in scenes]) - 1
     rooms = [int(shoeboxes[number]) if isinstance(scenes[number].room, Room) else -1 for number, _ in sources]
     measured = [isinstance(scenes[number].room, MeasuredRoom) for number, _ in sources]
+    boxes = [scene.room if isinstance(scene.room, Room) else None for scene in scenes for _ in scene.sources]
+    # What was measured has the directivity of its own source.
+    strengths = [0.0 if still else source.directivity for (_, source), still in zip(sources, measured, strict=True)]
     return _Cast(
         torch.tensor([number for number, _ in sources], device=device),
         torch.tensor(rooms, device=device),
         torch.tensor([path.moves and not still for path, still in zip(paths, measured, strict=True)], device=device),
         _walks(paths, device),
         [source.tail_start for _, source in sources],
+        Directivity(
+            torch.tensor(strengths, dtype=torch.float32, device=device),
+            torch.tensor([math.radians(source.facing_deg) for _, source in sources], device=device),
+        ),
+        torch.tensor([box.table_m if box else 0.0 for box in boxes], device=device),
+        torch.tensor([box.table_gain if box else 0.0 for box in boxes], device=device),
     )
 
 
@@ -155,19 +217,59 @@ def _filters(
     """What each dry sound is convolved with: all of the room for those who stand, the late room for the others."""
     filters = torch.zeros(len(cast.scene), 2, RESPONSE_SAMPLES, device=cast.scene.device)
     still = (~cast.moves).nonzero().squeeze(1)
-    filters[still] = compute_direct(cast.walks.start_m[still])
+    start_m = cast.walks.start_m[still]
+    filters[still] = compute_directed(start_m, -start_m, start_m, cast.directivity.select_rows(still))
+    tabled = still[_under_table(cast, still)]
+    if len(tabled):
+        start_m, directivity = cast.walks.start_m[tabled], cast.directivity.select_rows(tabled)
+        image_m = _mirror(start_m, cast.table_m[tabled])
+        reflected = compute_directed(start_m, _leave_to_table(image_m), image_m, directivity)
+        filters[tabled] += cast.table_gain[tabled].reshape(-1, 1, 1) * reflected
     inside = (cast.room >= 0).nonzero().squeeze(1)
     if len(inside):
-        filters[inside] += compute_late(rooms, cast.room[inside], [cast.tail_starts[row] for row in inside.tolist()])
+        starts = [cast.tail_starts[row] for row in inside.tolist()]
+        filters[inside] += compute_late(rooms, cast.room[inside], starts, cast.directivity.select_rows(inside))
     still = (~cast.moves & (cast.room >= 0)).nonzero().squeeze(1)
     if len(still):
-        filters[still] += compute_reflections(rooms, cast.room[still], cast.walks.start_m[still])
+        directivity = cast.directivity.select_rows(still)
+        filters[still] += compute_reflections(rooms, cast.room[still], cast.walks.start_m[still], directivity)
     row = 0
     for scene in scenes:
         if isinstance(scene.room, MeasuredRoom):
             filters[row : row + len(scene.sources)] = _draw_measured(scene.room, responses).to(filters.device)
         row += len(scene.sources)
     return filters
+
+
+def _under_table(cast: _Cast, which: Int[Tensor, "row"]) -> Bool[Tensor, "row"]:
+    """Test whose sound a table reflects: it is there, and they stay above it."""
+    lowest_m = torch.minimum(cast.walks.start_m[which, 2], cast.walks.end_m[which, 2])
+    return (cast.table_m[which] > 0) & (lowest_m > -cast.table_m[which])
+
+
+def _mirror(place_m: Float[Tensor, "row 3"], table_m: Float[Tensor, "row"]) -> Float[Tensor, "row 3"]:
+    """Compute where places are seen in a table that is so far below the microphone."""
+    x, y, z = place_m.unbind(-1)
+    return torch.stack([x, y, -2 * table_m - z], dim=-1)
+
+
+def _leave_to_table(image_m: Float[Tensor, "row 3"]) -> Float[Tensor, "row 3"]:
+    """Compute along which vectors sound leaves a source whose mirror image in a table is at a place."""
+    return image_m * image_m.new_tensor([-1.0, -1.0, 1.0])
+
+
+def _direct_spectra(
+    spectra: Complex[Tensor, "source frequency"],
+    fft_samples: int,
+    cast: _Cast,
+    rows: Int[Tensor, "row"],
+    leaving: Float[Tensor, "row 3"],
+) -> Complex[Tensor, "row frequency"]:
+    """Select dry sounds as sources of some directivity send them along vectors; who moves keeps turned alike."""
+    chosen, directivity = spectra[rows], cast.directivity.select_rows(rows)
+    if directivity.directed.any():
+        chosen = chosen * filter_direct(directivity, cast.walks.start_m[rows], leaving, fft_samples)
+    return chosen
 
 
 def _draw_measured(room: MeasuredRoom, responses: ResponseSet | None) -> Float[Tensor, "source 2 sample"]:

@@ -64,6 +64,11 @@ class ScenePlanSource:
     """Someone or something that sounds.
 
     `gain_db` stands on the bank's level at 1 m; `tail_start` picks the noise that its late reverberation is made of.
+
+    `directivity` goes from 0 (omnidirectional) to 1 (a cardioid in the treble, see `rooms.directivity`). `facing_deg`
+    turns the source to its left, 0 faces the microphone; one that moves keeps that angle. `lowpass_hz` ends the band of
+    the dry sound, as many recordings' is. A surface beside the source sends its sound a second time, `nearby_delay_s`
+    later and `nearby_gain` times as strong.
     """
 
     cls: int
@@ -71,6 +76,11 @@ class ScenePlanSource:
     path: SourcePath
     gain_db: float = 0.0
     tail_start: int = 0
+    directivity: float = 0.0
+    facing_deg: float = 0.0
+    lowpass_hz: float | None = None
+    nearby_delay_s: float = 0.0
+    nearby_gain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,12 +89,22 @@ class Room:
 
     `absorption` is the share of energy that a wall swallows, six walls (x = 0, x = length, y = 0, …) by the bands of
     `seldfuse.synth.rooms.shoebox.BANDS_HZ`. `yaw_deg` turns the view to the left of the room's x axis.
+
+    No room is a perfect shoebox: `irregularity`, from 0 to 1, makes reflections deviate from the mirror law in place
+    and strength, by amounts that `irregularity_start` picks. `late_side_db` raises the side channel of the late
+    reverberation above that of a diffuse field. A table `table_m` below the microphone reflects the direct sound,
+    `table_gain` times as strong; 0 is no table.
     """
 
     size_m: Point
     microphone_m: Point
     yaw_deg: float
     absorption: tuple[tuple[float, ...], ...]
+    irregularity: float = 0.0
+    irregularity_start: int = 0
+    late_side_db: float = 0.0
+    table_m: float = 0.0
+    table_gain: float = 0.0
 
     def locate(self, view_m: Float[np.ndarray, "*time 3"]) -> Float[np.ndarray, "*time 3"]:
         """Convert places in the view's axes to the room's axes."""
@@ -117,12 +137,22 @@ class Ambience:
 
 @dataclass(frozen=True)
 class RecordingChain:
-    """What cheap equipment does, in this order: gain, clipping at full scale, band limits, a lossy codec."""
+    """What cheap equipment does, in this order: gain, automatic gain, a limiter, clipping at full scale, band limits, a
+    lossy codec.
+
+    The left microphone is `mismatch_db` more sensitive than the right one. Automatic gain brings the level to `agc_db`
+    below full scale and recovers from a loud sound by 10 dB in `agc_release_s`; the limiter holds peaks at
+    `limiter_db`.
+    """
 
     gain_db: float = 0.0
     highpass_hz: float | None = None
     lowpass_hz: float | None = None
     codec_kbps: int | None = None
+    mismatch_db: float = 0.0
+    agc_db: float | None = None
+    agc_release_s: float = 1.0
+    limiter_db: float | None = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from seldfuse.inference import clips
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.nn.resnet_conformer import TrunkConfig
 from seldfuse.synth.render import render_scenes
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, find_absorption
+from seldfuse.synth.rooms.bands import BANDS_HZ
+from seldfuse.synth.rooms.shoebox import find_absorption
 from seldfuse.synth.scene import Ambience, Room, ScenePlan, ScenePlanSource, SoundTake, SourcePath
 from seldfuse.synth.sounds.soundbank import BankSound, SoundBank
 

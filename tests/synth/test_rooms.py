@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.sets.pra_scenes import responses
 from seldfuse.core.grid import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, SPEED_OF_SOUND_M_S, ShoeboxRooms, build_band_filters, find_absorption
+from seldfuse.synth.rooms.bands import BANDS_HZ, build_band_filters
+from seldfuse.synth.rooms.shoebox import SPEED_OF_SOUND_M_S, ShoeboxRooms, find_absorption
 from seldfuse.synth.rooms.standing import RESPONSE_SAMPLES, compute_direct, compute_late, compute_reflections
 from seldfuse.synth.scene import Room
 

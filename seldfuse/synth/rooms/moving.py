@@ -12,6 +12,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from seldfuse.core.grid import SAMPLE_RATE_HZ
+from seldfuse.synth.rooms.directivity import Directivity
 from seldfuse.synth.rooms.shoebox import EARLY_SAMPLES, SPEED_OF_SOUND_M_S, ShoeboxRooms, compute_early
 
 HOP = SAMPLE_RATE_HZ // 10
@@ -69,7 +70,11 @@ def render_direct(
 
 
 def render_reflections(
-    dry: Float[Tensor, "source sample"], rooms: ShoeboxRooms, of: Int[Tensor, "source"], walks: StraightPaths
+    dry: Float[Tensor, "source sample"],
+    rooms: ShoeboxRooms,
+    of: Int[Tensor, "source"],
+    walks: StraightPaths,
+    directivity: Directivity | None = None,
 ) -> Float[Tensor, "source 2 sample"]:
     """Render the early reflections in W and Y'."""
     sources, samples = dry.shape
@@ -79,7 +84,9 @@ def render_reflections(
     if len(source) == 0:  # a walk without a sound; some libraries refuse to transform nothing
         return dry.new_zeros(sources, 2, samples)
     time_s = number.unsqueeze(1) * (HOP / SAMPLE_RATE_HZ)
-    responses = compute_early(rooms, of[source], walks.compute_position(source, time_s).squeeze(1), BLOCK_FFT)
+    place_m = walks.compute_position(source, time_s).squeeze(1)
+    sending = directivity and directivity.select_rows(source)
+    responses = compute_early(rooms, of[source], place_m, BLOCK_FFT, sending)
     window = torch.hann_window(2 * HOP, device=dry.device)
     spectra = torch.fft.rfft(blocks[source, number] * window, BLOCK_FFT)
     parts = torch.fft.irfft(spectra.unsqueeze(1) * responses, BLOCK_FFT).reshape(len(source), 2, BLOCK_FFT // HOP, HOP)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.core.grid import SAMPLE_RATE_HZ
-from seldfuse.synth.rooms.shoebox import build_band_filters
+from seldfuse.synth.rooms.bands import build_band_filters
 
 TABLE_SAMPLES = 2**20
 SIDE_START = TABLE_SAMPLES // 2

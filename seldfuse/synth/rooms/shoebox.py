@@ -30,11 +30,11 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from seldfuse.core.grid import SAMPLE_RATE_HZ
+from seldfuse.synth.rooms.bands import BANDS_HZ, build_band_filters
+from seldfuse.synth.rooms.directivity import Directivity
 from seldfuse.synth.scene import Room
 
 SPEED_OF_SOUND_M_S = 343.0
-BANDS_HZ = (125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-"""Centres of the octaves in which walls absorb differently."""
 
 ORDER = 4
 EARLY_SAMPLES = int(0.1 * SAMPLE_RATE_HZ)
@@ -50,19 +50,31 @@ RANK = 3
 LOWEST_HZ = 30.0
 """Reflections fade out below this."""
 
+SCATTER, SCATTER_DB = 0.12, 3.0
+"""Standard deviations by which the images of the most irregular room deviate: each coordinate, as a share of the
+distance, and the level.
+"""
+
+SCATTER_ROWS = 4099
+
 _NEVER = 1e-6
+_SCATTER_SEED = 20251203
 
 
 @dataclass(frozen=True)
 class ShoeboxRooms:
-    """Shoeboxes in a batch: sizes and microphones in metres, the view's left as a unit vector, all in the room's axes,
-    and the natural logarithm of the amplitude that six walls leave in each band.
+    """Shoeboxes in a batch: sizes and microphones in metres in the room's axes, how far the view is turned, the natural
+    logarithm of the amplitude that six walls leave in each band, and how they differ from a perfect shoebox
+    (`late_side` is an amplitude; `irregularity_start` are rows of a table).
     """
 
     size_m: Float[Tensor, "room 3"]
     microphone_m: Float[Tensor, "room 3"]
     yaw_rad: Float[Tensor, "room"]
     log_reflection: Float[Tensor, "room 6 band"]
+    irregularity: Float[Tensor, "room"]
+    irregularity_start: Int[Tensor, "room"]
+    late_side: Float[Tensor, "room"]
 
     @classmethod
     def from_scenes(cls, rooms: Sequence[Room], device: torch.device | str = "cpu") -> "ShoeboxRooms":
@@ -77,31 +89,47 @@ class ShoeboxRooms:
             tensor([room.microphone_m for room in rooms], 3),
             tensor([math.radians(room.yaw_deg) for room in rooms]),
             0.5 * torch.log1p(-absorption),
+            tensor([room.irregularity for room in rooms]),
+            torch.tensor([room.irregularity_start for room in rooms], dtype=torch.int64, device=device),
+            tensor([10 ** (room.late_side_db / 20) for room in rooms]),
         )
 
 
 def compute_early(
-    rooms: ShoeboxRooms, of: Int[Tensor, "pair"], view_m: Float[Tensor, "pair 3"], fft_samples: int
+    rooms: ShoeboxRooms,
+    of: Int[Tensor, "pair"],
+    view_m: Float[Tensor, "pair 3"],
+    fft_samples: int,
+    directivity: Directivity | None = None,
 ) -> Complex[Tensor, "pair 2 frequency"]:
     """Compute the spectra of the reflections up to `ORDER` in W and Y', without the direct sound.
 
-    `of` says in which room each pair stands, `view_m` where its source is, in the view's axes. Time starts when the
-    source sounds.
+    `of` says in which room each pair stands, `view_m` where its source is, in the view's axes; without `directivity`
+    all are omnidirectional. Time starts when the source sounds.
     """
     hits, steps, flips = _lattice(str(view_m.device))
     size_m, microphone_m, yaw_rad = rooms.size_m[of], rooms.microphone_m[of], rooms.yaw_rad[of]
     source_m = _turn(view_m, yaw_rad) + microphone_m
     image_m = flips * source_m.unsqueeze(1) + steps * size_m.unsqueeze(1) - microphone_m.unsqueeze(1)
+    loss = torch.exp(hits @ rooms.log_reflection)  # (room, image, band)
+    if rooms.irregularity.any():
+        image_m, loss = _scatter(image_m, loss, rooms, of)
     distance_m = image_m.norm(dim=-1).clamp_min(0.05)  # (pair, image)
     left = torch.stack([-yaw_rad.sin(), yaw_rad.cos()], dim=-1).unsqueeze(-1)
     side = (image_m[..., :2] @ left).squeeze(-1) / distance_m
 
-    gains, filters = _split_bands(hits, rooms.log_reflection, fft_samples)
-    weights = (gains[of] / distance_m.unsqueeze(-1)).unsqueeze(-1)  # (pair, image, rank, 1)
+    gains, filters = (part[of] for part in _split_bands(loss, fft_samples))
+    if directivity is not None and directivity.directed.any():
+        rows = directivity.directed.nonzero().squeeze(1)
+        own = directivity.select_rows(rows)
+        facing = _turn(own.compute_facing(view_m[rows]), yaw_rad[rows]).unsqueeze(1) * flips
+        cosine = -(facing * image_m[rows]).sum(dim=-1) / distance_m[rows]
+        gains[rows], filters[rows] = _split_bands(loss[of[rows]] * own.compute_gains(cosine), fft_samples)
+    weights = (gains / distance_m.unsqueeze(-1)).unsqueeze(-1)  # (pair, image, rank, 1)
     values = weights * torch.stack([torch.ones_like(side), side], dim=-1).unsqueeze(-2)
     trains = _trains(distance_m * (SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S), values.flatten(2))
     spectra = torch.fft.rfft(trains, fft_samples).reshape(len(of), RANK, 2, -1)
-    summed: Tensor = (spectra * filters[of].unsqueeze(2)).sum(dim=1)
+    summed: Tensor = (spectra * filters.unsqueeze(2)).sum(dim=1)
     return summed
 
 
@@ -130,7 +158,8 @@ def find_absorption(
     """
     rooms = ShoeboxRooms(
         torch.as_tensor(size_m, dtype=torch.float32)[None], torch.zeros(1, 3), torch.zeros(1),
-        -torch.as_tensor(pattern, dtype=torch.float32)[None],
+        -torch.as_tensor(pattern, dtype=torch.float32)[None], torch.zeros(1), torch.zeros(1, dtype=torch.int64),
+        torch.ones(1),
     )  # fmt: skip
     scale = compute_decay_s(_swallowed_per_m(_octant("cpu"), rooms)[0]).numpy() / rt60_s
     return np.asarray(1.0 - np.exp(-2.0 * pattern * scale))
@@ -156,23 +185,36 @@ def _crossing(
     return (early_s + (late_s - early_s) * (high_db - edge_db) / (high_db - low_db)).squeeze(0)
 
 
-@lru_cache(maxsize=16)
-def build_band_filters(fft_samples: int, device: str) -> Float[Tensor, "band frequency"]:
-    """Compute the amplitudes of octave filters that add up to one everywhere: cos² over the logarithm of the
-    frequency."""
-    frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ)
-    octaves = torch.log2(frequency_hz.clamp(BANDS_HZ[0], BANDS_HZ[-1]) / torch.tensor(BANDS_HZ).unsqueeze(1))
-    return torch.cos(octaves.clamp(-1.0, 1.0) * (math.pi / 2)).square().to(device)
+def _scatter(
+    image_m: Float[Tensor, "pair image 3"],
+    loss: Float[Tensor, "room image band"],
+    rooms: ShoeboxRooms,
+    of: Int[Tensor, "pair"],
+) -> tuple[Float[Tensor, "pair image 3"], Float[Tensor, "room image band"]]:
+    """Images where the walls of an irregular room send them, none nearer than the mirror law has it by a fifth, and
+    what their walls leave. An image deviates in the same way for every source of the room, wherever it goes.
+    """
+    images = image_m.shape[1]
+    at = (rooms.irregularity_start.unsqueeze(1) + torch.arange(images, device=of.device)) % SCATTER_ROWS
+    deviation = _deviations(str(of.device))[at] * rooms.irregularity.reshape(-1, 1, 1)  # (room, image, 4)
+    length_m = image_m.norm(dim=-1, keepdim=True)
+    moved_m = image_m + SCATTER * length_m * deviation[of][..., :3]
+    moved_m = moved_m * (0.8 * length_m / moved_m.norm(dim=-1, keepdim=True)).clamp_min(1.0)
+    return moved_m, loss * 10 ** (SCATTER_DB / 20 * deviation[..., 3:])
+
+
+@lru_cache(maxsize=4)
+def _deviations(device: str) -> Float[Tensor, "row 4"]:
+    return torch.randn(SCATTER_ROWS, 4, generator=torch.Generator().manual_seed(_SCATTER_SEED)).to(device)
 
 
 def _split_bands(
-    hits: Float[Tensor, "image 6"], log_reflection: Float[Tensor, "room 6 band"], fft_samples: int
+    gains: Float[Tensor, "room image band"], fft_samples: int
 ) -> tuple[Float[Tensor, "room image rank"], Float[Tensor, "room rank frequency"]]:
     """Gains of images over bands as few coefficients and as many filters, so that few trains need a spectrum.
 
     The filters come from the largest principal axes of the gains, which is the best that any `RANK` filters can do.
     """
-    gains = torch.exp(hits @ log_reflection)  # (room, image, band)
     axes = torch.linalg.eigh(gains.mT @ gains).eigenvectors[..., -RANK:]  # (room, band, rank)
     # Far below the lowest mode all images add up in phase, which no room does.
     frequency_hz = torch.fft.rfftfreq(fft_samples, 1.0 / SAMPLE_RATE_HZ, device=gains.device)
