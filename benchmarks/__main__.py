@@ -147,6 +147,18 @@ def statistics(
 
 
 @app.command()
+def acoustics(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes are drawn.")] = STATISTICS_SCENES,
+) -> None:
+    """Measure distances and direct-to-reverberant ratios in drawn scenes."""
+    from benchmarks.studies import acoustics as studies_acoustics
+
+    result = studies_acoustics.measure(sounds, scenes)
+    _save(result, "acoustics.json", studies_acoustics.tables(result))
+
+
+@app.command()
 def pra_scenes(
     plans: Annotated[Path, typer.Argument(help="File of plans, JSON lines.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder of the data set.", show_default=False)],

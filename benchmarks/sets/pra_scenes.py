@@ -187,7 +187,7 @@ def write_scenes(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -> I
     UsageError where a sound is not among the folder's held-out ones, and what `render_with_pyroomacoustics` raises.
     """
     named = read_plans(plans)
-    bank = load_bank(sounds, DCASE2025, held_out=True)
+    bank = load_bank(sounds, DCASE2025, "held")
     check_plans(named, SceneIngredients(bank, SceneStatistics.load()), video=False)
     due = {clip: scene for clip, scene in named.items() if not split.get_path(clip, "wav").exists()}
     # Spawned, because a forked child of a process with threads may hang.

@@ -43,7 +43,7 @@ def render_audio_visual(out: Path, sounds: Path, cutouts: Path, jobs: int) -> Da
 
     Raises ValueError where plans or sounds are not the frozen ones, and what `seldfuse synth` raises.
     """
-    yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"))
     yardstick.read_plans("audio-visual")
     plans = yardstick.FOLDER / "audio-visual.jsonl.gz"
     make_scenes(
@@ -58,7 +58,7 @@ def render_sets(out: Path, sounds: Path, jobs: int) -> dict[str, DatasetSplit]:
     Raises ValueError where plans or sounds are not the frozen ones, or a split holds other clips; and what `seldfuse
     synth` and `write_scenes` raise.
     """
-    yardstick.check_sounds(load_bank(sounds, DCASE2025, held_out=True))
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"))
     splits = {}
     for title, frozen in SETS.items():
         splits[title] = DatasetSplit(out, frozen.split)

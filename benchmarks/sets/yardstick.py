@@ -70,7 +70,7 @@ def freeze(name: str, sounds: Path, cutouts: Path | None) -> None:
     if path.exists():
         raise ValueError(f"these plans are frozen; take a new name for new ones: {path}")
     yardstick = YARDSTICKS[name]
-    bank = load_bank(sounds, DCASE2025, held_out=True)
+    bank = load_bank(sounds, DCASE2025, "held")
     stage = SceneIngredients(bank, SceneStatistics.load(), yardstick.evenness)
     if yardstick.video:
         stage = replace(
@@ -96,9 +96,9 @@ def check_sounds(bank: SoundBank) -> None:
 def frozen_sounds(folder: Path) -> SoundBank:
     """Select those of a folder's held-out sounds that the frozen plans take. Raises ValueError as `check_sounds`
     does."""
-    bank, names = load_bank(folder, DCASE2025, held_out=True), sums(SOUND_SUMS)
+    bank, names = load_bank(folder, DCASE2025, "held"), sums(SOUND_SUMS)
     check_sounds(bank)
-    return SoundBank(bank.labels, {key: entry for key, entry in bank.entries.items() if key in names}, held_out=True)
+    return SoundBank(bank.labels, {key: entry for key, entry in bank.entries.items() if key in names}, side="held")
 
 
 def _plans(name: str, yardstick: Yardstick, stage: SceneIngredients) -> Iterator[tuple[str, ScenePlan]]:

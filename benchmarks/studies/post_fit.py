@@ -37,7 +37,7 @@ def render(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSplit:
         video=True,
         sounds=sounds,
         sprites=sprites,
-        held_out=True,
+        fit=True,
         evenness=EVENNESS,
         seed=SEED,
         jobs=jobs,

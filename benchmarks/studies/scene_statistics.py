@@ -22,7 +22,7 @@ from seldfuse.synth.truth import compute_truth
 
 def measure(sounds: Path, scenes: int, seed: int = 0) -> dict[str, Any]:
     """Describe real labels, and scenes from a sound folder with the classes' real shares."""
-    stage = SceneIngredients(load_bank(sounds, DCASE2025, held_out=False), SceneStatistics.load())
+    stage = SceneIngredients(load_bank(sounds, DCASE2025, "train"), SceneStatistics.load())
     tables = [labels(stage, np.random.default_rng([seed, number])) for number in range(scenes)]
     return {"scenes": scenes, "real": stage.statistics.described, "drawn": describe(tables)}
 

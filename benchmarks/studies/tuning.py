@@ -34,7 +34,7 @@ def render(out: Path, sounds: Path, jobs: int) -> DatasetSplit:
     """Render the scenes to fit on, of sounds that no training has. Raises what `seldfuse synth` raises."""
     split = DatasetSplit(out, "dev-test-fit")
     make_scenes(
-        out, clips=CLIPS, split=split.name, sounds=sounds, held_out=True, evenness=EVENNESS, seed=SEED, jobs=jobs
+        out, clips=CLIPS, split=split.name, sounds=sounds, fit=True, evenness=EVENNESS, seed=SEED, jobs=jobs
     )
     return split
 

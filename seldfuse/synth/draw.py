@@ -7,18 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from seldfuse.core.grid import FRAME_S, SAMPLE_RATE_HZ
+from seldfuse.synth.draw_acoustics import draw_log_uniform, draw_places, draw_source, find_direction, round_point
 from seldfuse.synth.pictures.background import BackgroundSet
 from seldfuse.synth.pictures.cutout_set import CutoutSet
 from seldfuse.synth.pictures.views import draw_view
 from seldfuse.synth.rooms.measured import ResponseSet
 from seldfuse.synth.rooms.noise import TABLE_SAMPLES
-from seldfuse.synth.rooms.bands import BANDS_HZ
-from seldfuse.synth.rooms.shoebox import find_absorption
 from seldfuse.synth.scene import (  # fmt: skip
     SCENE_FRAMES,
     Ambience,
     MeasuredRoom,
-    Point,
     RecordingChain,
     Room,
     ScenePlan,
@@ -30,10 +28,7 @@ from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, BankSound, SoundBank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.synth.timelines.timeline import SourceTimeline, draw_timeline
 
-RT60_S = (0.15, 1.2)
-SNR_DB = (5.0, 40.0)
-NEAREST_M = 0.5
-FROM_WALL_M = 0.15
+SNR_DB = (0.0, 40.0)
 NOISE_SLOPES = (0.0, 0.5, 1.0, 1.5, 2.0)
 CODECS_KBPS = (32, 48, 64, 96, 128, 192)
 BABBLE_SHARE = 0.1
@@ -81,45 +76,7 @@ def _places(
     responses = stage.responses
     if responses is not None and rng.random() < stage.measured_share and len(parts) <= responses.largest_room:
         return _draw_measured(responses, parts, rng)
-    room = _room(rng)
-    return room, [_path(part, room, stage.statistics, rng) for part in parts]
-
-
-def _room(rng: np.random.Generator) -> Room:
-    size_m = np.array([rng.uniform(3.0, 10.0), rng.uniform(3.0, 8.0), rng.uniform(2.4, 4.0)])
-    microphone_m = [*(size_m[:2] * rng.uniform(0.25, 0.75, 2)), rng.uniform(1.0, 1.6)]
-    rt60_s = math.exp(rng.uniform(math.log(RT60_S[0]), math.log(RT60_S[1])))
-    # Rooms ring longer in the bass than in the treble; walls differ in how much they absorb, and where.
-    octave = np.linspace(-1.0, 1.0, len(BANDS_HZ))
-    decay_s = rt60_s * np.exp(-rng.uniform(0.0, 0.4) * octave)
-    walls = rng.normal(0.0, 0.6, (6, 1)) + rng.normal(0.0, 0.25, (6, 1)) * octave
-    absorption = find_absorption(size_m, np.exp(walls), decay_s)
-    return Room(_point(size_m), _point(microphone_m), round(rng.uniform(0.0, 360.0), 1), _rows(absorption))
-
-
-def _path(part: SourceTimeline, room: Room, statistics: SceneStatistics, rng: np.random.Generator) -> SourcePath:
-    distance_m = statistics.distances.draw(rng)
-    start_m = _clip_to_open_interval(room, part.azimuth_deg, part.elevation_deg, distance_m)
-    begin_s, end_s = part.stretches[0][0], sum(part.stretches[-1])
-    if part.angular_speed_deg_s == 0.0:
-        return SourcePath(start_m, start_m, 0.0, 1.0)
-    turn_deg = part.angular_speed_deg_s * (end_s - begin_s)
-    # A straight walk comes nearer than its ends, but never nearer than the nearest place.
-    widest_deg = 2.0 * math.degrees(math.acos(min(1.0, NEAREST_M / math.dist(start_m, (0.0, 0.0, 0.0)))))
-    turn_deg = float(np.clip(turn_deg, -min(120.0, widest_deg), min(120.0, widest_deg)))
-    end_m = _clip_to_open_interval(
-        room, part.azimuth_deg + turn_deg, part.elevation_deg, distance_m * rng.uniform(0.8, 1.25)
-    )
-    return SourcePath(start_m, end_m, round(begin_s, 3), round(end_s, 3))
-
-
-def _clip_to_open_interval(room: Room, azimuth_deg: float, elevation_deg: float, distance_m: float) -> Point:
-    """The place in a direction, drawn nearer where a wall is in the way."""
-    direction = _direction(azimuth_deg, elevation_deg)
-    towards = room.locate(direction) - np.array(room.microphone_m)
-    free_m = np.where(towards > 0, np.array(room.size_m) - room.microphone_m, room.microphone_m) - FROM_WALL_M
-    reach_m = float((free_m / np.maximum(np.abs(towards), 1e-9)).min())
-    return _point(direction * max(NEAREST_M, min(distance_m, reach_m)))
+    return draw_places(parts, stage.statistics.distances, rng)
 
 
 def _draw_measured(
@@ -131,8 +88,8 @@ def _draw_measured(
     paths = []
     for key in keys:
         response = responses.get_response(key)
-        direction = _direction(response.azimuth_deg + yaw_deg, response.elevation_deg)
-        place_m = _point(direction * response.distance_m)
+        direction = find_direction(response.azimuth_deg + yaw_deg, response.elevation_deg)
+        place_m = round_point(direction * response.distance_m)
         paths.append(SourcePath(place_m, place_m, 0.0, 1.0))
     return MeasuredRoom(tuple(keys), yaw_deg), paths
 
@@ -146,9 +103,7 @@ def _source(part: SourceTimeline, path: SourcePath, bank: SoundBank, rng: np.ran
         for start_s, duration_s in part.stretches
         for take in _takes(key, start_s, duration_s, speed, semitones, bank, rng)
     ]
-    return ScenePlanSource(
-        part.cls, tuple(takes), path, round(rng.uniform(-8.0, 8.0), 2), int(rng.integers(TABLE_SAMPLES))
-    )
+    return draw_source(part.cls, takes, path, rng)
 
 
 def _takes(
@@ -213,28 +168,14 @@ def _draw_voices(bank: SoundBank, rng: np.random.Generator) -> tuple[SoundTake, 
 
 def _wear(rng: np.random.Generator) -> RecordingChain:
     clips = rng.random() < 0.05
+    mismatched, low_cut, limited, coded, follows, held = rng.random(6) < (0.8, 0.2, 0.3, 0.25, 0.15, 0.15)
     return RecordingChain(
         gain_db=round(rng.uniform(1.0, 10.0) if clips else rng.uniform(-24.0, 0.0), 2),
-        highpass_hz=round(_log_uniform(rng, 40.0, 300.0), 1) if rng.random() < 0.1 else None,
-        lowpass_hz=round(_log_uniform(rng, 3_500.0, 12_000.0), 1) if rng.random() < 0.3 else None,
-        codec_kbps=int(rng.choice(CODECS_KBPS)) if rng.random() < 0.15 else None,
+        highpass_hz=round(draw_log_uniform(rng, 40.0, 300.0), 1) if low_cut else None,
+        lowpass_hz=round(draw_log_uniform(rng, 3_500.0, 12_000.0), 1) if limited else None,
+        codec_kbps=int(rng.choice(CODECS_KBPS)) if coded else None,
+        mismatch_db=round(rng.uniform(-1.0, 1.0), 2) if mismatched else 0.0,
+        agc_db=round(rng.uniform(-35.0, -18.0), 1) if follows else None,
+        agc_release_s=round(draw_log_uniform(rng, 0.2, 3.0), 2) if follows else 1.0,
+        limiter_db=round(rng.uniform(-20.0, -3.0), 1) if held else None,
     )
-
-
-def _direction(azimuth_deg: float, elevation_deg: float) -> np.ndarray:
-    azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
-    flat = math.cos(elevation)
-    return np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
-
-def _point(place_m: Sequence[float] | np.ndarray) -> Point:
-    x, y, z = (round(float(part), 4) for part in place_m)
-    return x, y, z
-
-
-def _rows(table: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(round(float(cell), 4) for cell in row) for row in table)

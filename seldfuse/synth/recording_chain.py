@@ -34,8 +34,8 @@ _SEEDING = ("gain_db", "highpass_hz", "lowpass_hz", "codec_kbps")
 def apply_chain(
     audio: Float[Tensor, "batch 2 sample"], chains: Sequence[RecordingChain]
 ) -> Float[Tensor, "batch 2 sample"]:
-    """Apply the recording chain of each scene at 24 kHz: gain of two channels, automatic gain, a limiter, clipping at ±1,
-    band limits, then a codec.
+    """Apply the recording chain of each scene at 24 kHz: the channels' gains, automatic gain, a limiter, clipping at
+    ±1, band limits, then a codec.
 
     The codec is `codec.apply_codec`; what is random in it depends on the chain alone. What overshoots in the end is
     clipped, as a player does. Raises ValueError for a bit rate that `codec.RATES` does not hold.
@@ -97,7 +97,7 @@ def _blocks(audio: Float[Tensor, "2 sample"]) -> Float[Tensor, "2 block {GAIN_BL
 
 
 def _hold(level_db: Float[Tensor, "block"], release_s: float) -> Float[Tensor, "block"]:
-    """Levels that fall by no more than 10 dB in `release_s`: the maximum of all before, each fallen as far as it may."""
+    """Levels that fall by 10 dB in `release_s` at most: the maximum of all before, each fallen as far as it may."""
     fall_db = torch.arange(len(level_db), device=level_db.device) * (10 * GAIN_BLOCK / SAMPLE_RATE_HZ / release_s)
     return (level_db + fall_db).cummax(dim=0).values - fall_db
 

@@ -133,6 +133,22 @@ def _design_lowpass(lowpass_hz: float) -> Float[np.ndarray, "section 6"]:
     return np.asarray(cheby2(8, 50.0, lowpass_hz, fs=SAMPLE_RATE_HZ, output="sos"))
 
 
+def compute_responses(
+    scene: ScenePlan,
+) -> tuple[Float[Tensor, "source 2 sample"], Float[Tensor, "source 2 sample"]]:
+    """Compute the direct sound and the reverberation of the sources of a scene in a shoebox, each where it starts, in W
+    and Y'. Raises ValueError where the scene has another room.
+    """
+    if not isinstance(scene.room, Room):
+        raise ValueError(f"expected a scene in a shoebox, got {type(scene.room).__name__}")
+    cast = _cast([scene], torch.device("cpu"))
+    start_m = cast.walks.start_m
+    rooms = ShoeboxRooms.from_scenes([scene.room])
+    direct = compute_directed(start_m, -start_m, start_m, cast.directivity)
+    late = compute_late(rooms, cast.room, cast.tail_starts, cast.directivity)
+    return direct, late + compute_reflections(rooms, cast.room, start_m, cast.directivity)
+
+
 def _sources(
     scenes: Sequence[ScenePlan], dry: Float[Tensor, "source sample"], responses: ResponseSet | None
 ) -> Float[Tensor, "batch 2 sample"]:

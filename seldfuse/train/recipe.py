@@ -73,8 +73,9 @@ class SynthSettings:
     `class_balance` goes from 0 (classes as often as in real recordings) to 1 (all equally often). On a CPU, `pool_size`
     scenes are at hand, each is drawn `uses_per_scene` times, and `scene_bank`, where it is named, is a folder that
     stores what was rendered, for several trainings. `procedural_sounds` procedural sounds join each class that has few
-    recordings. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds, for networks that take
-    pictures; without them both are drawn.
+    recordings. `exclude_sources` are left out, such as those that forbid commercial use: names in the column source of
+    the folder's manifest. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds, for networks that
+    take pictures; without them both are drawn.
     """
 
     __pydantic_config__ = STRICT
@@ -86,7 +87,8 @@ class SynthSettings:
     pool_size: Count = 640
     uses_per_scene: Count = 5
     scene_bank: str = ""
-    procedural_sounds: Annotated[int, Field(ge=0)] = 4
+    procedural_sounds: Annotated[int, Field(ge=0)] = 0
+    exclude_sources: tuple[str, ...] = ()
     validation_scenes: Count = 320
 
 

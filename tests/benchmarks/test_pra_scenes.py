@@ -140,7 +140,7 @@ def sounds(tmp_path: Path) -> Path:
 
 
 def frozen(path: Path, sounds: Path, names: list[str], sound: str | None = None) -> Path:
-    (held_out,) = load_bank(sounds, DCASE2025, held_out=True).keys
+    (held_out,) = load_bank(sounds, DCASE2025, "held").keys
     room = draw_room(0.15, np.random.default_rng(0))
     source = ScenePlanSource(12, (SoundTake(sound or held_out, 0.2, 0.5),), Walk((1.0, 0.5, 0.0), (1.0, 0.5, 0.0)))
     scene = ScenePlan((source,), room, wear=RecordingChain(codec_kbps=64), frames=20)

@@ -247,7 +247,7 @@ def frozen(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Two scenes in each of the frozen sets."""
     folder = tmp_path / "validation"
     folder.mkdir()
-    bank = load_bank(sounds, DCASE2025, held_out=True)
+    bank = load_bank(sounds, DCASE2025, "held")
     (held_out,) = bank.keys
     scene = ScenePlan(
         (ScenePlanSource(12, (SoundTake(held_out, 0.2, 0.5),), standing(27.0)),), plain_room(0.2), frames=20
@@ -316,7 +316,7 @@ def test_what_is_not_the_frozen_set_is_refused(tmp_path: Path, sounds: Path, alo
     write_wav(splits["validation-v1-pra"].get_path("stranger", "wav"), noise(0.1))
     with pytest.raises(ValueError, match=r"expected the 2 clips of validation-v1-pra and no other \(stranger\)"):
         render_sets(tmp_path / "out", sounds, jobs=1)
-    (held_out,) = load_bank(sounds, DCASE2025, held_out=True).keys
+    (held_out,) = load_bank(sounds, DCASE2025, "held").keys
     write_wav(sounds / held_out, noise(0.1)[:1])
     with pytest.raises(ValueError, match="expected the sound with SHA-256"):
         render_sets(tmp_path / "out", sounds, jobs=1)

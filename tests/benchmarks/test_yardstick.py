@@ -59,9 +59,9 @@ def test_plans_that_were_touched_are_refused(tmp_path: Path, monkeypatch: pytest
 
 
 def test_all_sounds_of_the_sets_are_held_out_ones(shared: Path) -> None:
-    yardstick.check_sounds(load_bank(shared / "data" / "soundbank", DCASE2025, held_out=True))
+    yardstick.check_sounds(load_bank(shared / "data" / "soundbank", DCASE2025, "held"))
     with pytest.raises(ValueError, match="expected the sound with SHA-256"):
-        yardstick.check_sounds(load_bank(shared / "data" / "soundbank", DCASE2025, held_out=False))
+        yardstick.check_sounds(load_bank(shared / "data" / "soundbank", DCASE2025, "train"))
 
 
 def test_the_sounds_of_the_sets_are_separated_from_others_that_are_held_out(shared: Path) -> None:
@@ -72,7 +72,7 @@ def test_the_sounds_of_the_sets_are_separated_from_others_that_are_held_out(shar
 
 
 def test_training_has_no_sound_of_the_sets_and_no_speaker_in_them(shared: Path) -> None:
-    trained, held_out = (load_bank(shared / "data" / "soundbank", DCASE2025, held_out=side) for side in (False, True))
+    trained, held_out = (load_bank(shared / "data" / "soundbank", DCASE2025, side) for side in (False, "held"))
     sounds = yardstick.sums(yardstick.SOUND_SUMS)
     assert len(sounds) == 168
     assert not set(sounds) & set(trained.keys)

@@ -27,6 +27,7 @@ from seldfuse.synth.from_foa.recordings import FoaRecording
 from seldfuse.synth.from_foa.write import describe_cuts as recipe_of_recordings
 from seldfuse.synth.pictures.cutout_set import load_cutouts
 from seldfuse.synth.sounds.procedural import build_procedural_bank, synthesize
+from seldfuse.synth.sounds.layouts import Side
 from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.weights.find import WeightFiles
@@ -34,6 +35,7 @@ from seldfuse_gdino.detector import load as load_gdino
 from seldfuse_keypoint.pair import PoseWeights
 
 SIDES = {"drawn from": False, "held out": True}
+SOUND_SIDES: dict[str, Side] = {"drawn from": "train", "held out": "held"}
 VERSION = "seldfuse"
 """The key of the version, which is no digest."""
 
@@ -81,8 +83,8 @@ def of_sounds(root: Path) -> dict[str, Any]:
         written(root / "sounds" / "12_bell" / f"{name}{name}" / "one.flac")
     rows = "".join(f"bell,speaker {number},files/{number}.wav\n" for number in range(7))
     written(root / "listed" / "manifest.csv", f"class,group,path\n{rows}".encode())
-    banks = {name: load_bank(root / "sounds", DCASE2025, side) for name, side in SIDES.items()}
-    listed = {name: load_bank(root / "listed", DCASE2025, side) for name, side in SIDES.items()}
+    banks = {name: load_bank(root / "sounds", DCASE2025, side) for name, side in SOUND_SIDES.items()}
+    listed = {name: load_bank(root / "listed", DCASE2025, side) for name, side in SOUND_SIDES.items()}
     made = {name: build_procedural_bank(DCASE2025, side, 2) for name, side in SIDES.items()}
     ramp = BankSound(12, "ramp", np.arange(2400, dtype=np.float32), np.ones(1, dtype=bool))
     stage = SceneIngredients(banks["drawn from"], SceneStatistics.load())

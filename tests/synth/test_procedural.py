@@ -194,7 +194,7 @@ def few_bells_many_knocks(held_out: bool = False) -> SoundBank:
 
     sounds = {f"knock/{group}": sound(KNOCK, group) for group in range(12)} | {"bell": sound(BELL, 0)}
     bank = SoundBank.from_sounds(DCASE2025, sounds)
-    return SoundBank(DCASE2025, bank.entries, held_out)
+    return SoundBank(DCASE2025, bank.entries, "held" if held_out else "train")
 
 
 def test_classes_with_few_groups_are_topped_up() -> None:

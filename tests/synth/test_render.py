@@ -29,7 +29,7 @@ from seldfuse.synth.timelines.statistics import SceneStatistics
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> SceneIngredients:
-    sounds = load_bank(write_sounds(tmp_path_factory.mktemp("sounds")), THREE, held_out=False)
+    sounds = load_bank(write_sounds(tmp_path_factory.mktemp("sounds")), THREE, "train")
     return SceneIngredients(sounds, SceneStatistics.load(), evenness=1.0)
 
 
@@ -379,6 +379,6 @@ def test_stacked_features_have_five_columns_per_frame() -> None:
 
 
 def test_the_development_sounds_make_scenes(shared: Path) -> None:
-    sounds = load_bank(shared / "data" / "soundbank", DCASE2025, held_out=True)
+    sounds = load_bank(shared / "data" / "soundbank", DCASE2025, "held")
     scene = draw_scene(SceneIngredients(sounds, SceneStatistics.load()), np.random.default_rng(1))
     assert render_scenes([scene], sounds).audio.isfinite().all()

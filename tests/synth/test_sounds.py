@@ -63,7 +63,7 @@ def test_a_bank_lists_files_without_reading_them(tmp_path: Path) -> None:
     (tmp_path / "hiss").mkdir()
     (tmp_path / "hiss" / "no_sound.wav").write_bytes(b"no sound")
     (tmp_path / "hiss" / "notes.txt").write_bytes(b"no sound either")
-    bank = load_bank(tmp_path, TWO, held_out=False)
+    bank = load_bank(tmp_path, TWO, "train")
     assert bank.keys == ("hiss/no_sound.wav",)
     assert bank.present == [0]
 
@@ -74,7 +74,7 @@ def test_a_subfolder_of_a_class_is_a_group_and_so_is_a_file_beside_it(tmp_path: 
     (tmp_path / "lone.wav").write_bytes(b"in no class")
     groups = {
         key: group
-        for side in (False, True)
+        for side in ("train", "held")
         for bank in [load_bank(tmp_path, TWO, side)]
         for group in bank.classes[1]
         for key in group
@@ -90,7 +90,7 @@ def test_a_manifest_names_class_group_and_path(tmp_path: Path) -> None:
     write(tmp_path / "a.wav")
     write(tmp_path / "b" / "c.wav")
     (tmp_path / "manifest.csv").write_text("class,group,path,source\nKnock,anna,a.wav,\nbell,bob,b/c.wav,acme\n")
-    bank = load_bank(tmp_path, DCASE2025, held_out=False)
+    bank = load_bank(tmp_path, DCASE2025, "train")
     assert bank.present == [11, 12]
     assert [bank.read_sound(key).group for key in bank.keys] == ["acme/bob", "/anna"]
     assert bank.classes[12] == (("a.wav",),)
@@ -117,28 +117,28 @@ def test_a_manifest_names_class_group_and_path(tmp_path: Path) -> None:
 def test_a_wrong_manifest_is_refused(tmp_path: Path, manifest: str, message: str) -> None:
     (tmp_path / "manifest.csv").write_text(manifest)
     with pytest.raises(UsageError, match=message):
-        load_bank(tmp_path, DCASE2025, held_out=False)
+        load_bank(tmp_path, DCASE2025, "train")
 
 
 def test_unknown_classes_are_refused_or_reported_once_and_passed_over(tmp_path: Path) -> None:
     for name in ("hiss/a.wav", "gong/a.wav", "gong/b.wav"):
         write(tmp_path / name)
     with pytest.raises(UsageError, match=r"'gong' is no class of two \(hiss, tone\).*gong"):
-        load_bank(tmp_path, TWO, held_out=False)
+        load_bank(tmp_path, TWO, "train")
     problems: list[str] = []
-    assert load_bank(tmp_path, TWO, False, on_problem=problems.append).keys == ("hiss/a.wav",)
+    assert load_bank(tmp_path, TWO, "train", on_problem=problems.append).keys == ("hiss/a.wav",)
     (tmp_path / "manifest.csv").write_text(
         "class,group,path\ngong,a,gong/a.wav\ngong,b,gong/b.wav\nhiss,c,hiss/a.wav\n"
     )
-    assert load_bank(tmp_path, TWO, False, on_problem=problems.append).keys == ("hiss/a.wav",)
+    assert load_bank(tmp_path, TWO, "train", on_problem=problems.append).keys == ("hiss/a.wav",)
     assert [problem.split(" (")[0] for problem in problems] == ["passed over: 'gong' is no class of two"] * 2
 
 
 def test_an_empty_folder_has_no_sounds(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no sound for any class of two; expected sub-folders .* or ESC-50"):
-        load_bank(tmp_path, TWO, held_out=False)
+        load_bank(tmp_path, TWO, "train")
     with pytest.raises(UsageError, match="--sounds expects a folder of sounds"):
-        load_bank(tmp_path / "nowhere", TWO, held_out=False)
+        load_bank(tmp_path / "nowhere", TWO, "train")
 
 
 def write_fsd50k(folder: Path, dev: dict[str, str], uploaders: dict[str, str] | None = None) -> Path:
@@ -166,9 +166,9 @@ DEV = {
 
 
 def test_fsd50k_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
-    bank = load_bank(write_fsd50k(tmp_path, DEV), DCASE2025, held_out=False)
+    bank = load_bank(write_fsd50k(tmp_path, DEV), DCASE2025, "train")
     named = {DCASE2025.names[cls]: {key for group in bank.classes[cls] for key in group} for cls in bank.present}
-    other = load_bank(tmp_path, DCASE2025, held_out=True)
+    other = load_bank(tmp_path, DCASE2025, "held")
     assert other.present == [11]
     assert named == {
         "music": {"FSD50K.dev_audio/2.wav"},
@@ -181,17 +181,17 @@ def test_fsd50k_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
 def test_the_evaluation_part_of_fsd50k_counts_where_it_is_unpacked(tmp_path: Path) -> None:
     write_fsd50k(tmp_path, DEV)
     write(tmp_path / "FSD50K.eval_audio" / "900.wav")
-    bank = load_bank(tmp_path, DCASE2025, held_out=False, only=[12])
+    bank = load_bank(tmp_path, DCASE2025, "train", only=[12])
     assert bank.keys == ("FSD50K.eval_audio/900.wav",)
 
 
 def test_sounds_of_one_uploader_of_fsd50k_stay_together(tmp_path: Path) -> None:
-    bank = load_bank(write_fsd50k(tmp_path, DEV, {"3": "anna", "5": "anna"}), DCASE2025, held_out=False)
+    bank = load_bank(write_fsd50k(tmp_path, DEV, {"3": "anna", "5": "anna"}), DCASE2025, "train")
     assert bank.is_same_group("FSD50K.dev_audio/5.wav") == ("FSD50K.dev_audio/3.wav", "FSD50K.dev_audio/5.wav")
     assert bank.read_sound("FSD50K.dev_audio/2.wav").group == "2"
     (tmp_path / "FSD50K.metadata" / "dev_clips_info_FSD50K.json").write_text("[1]")
     with pytest.raises(UsageError, match=r"expected FSD50K's clips with their 'uploader'.*dev_clips_info_FSD50K.json"):
-        load_bank(tmp_path, DCASE2025, held_out=False)
+        load_bank(tmp_path, DCASE2025, "train")
 
 
 @pytest.mark.parametrize(
@@ -244,19 +244,19 @@ def test_esc50_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
     ]
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "esc50.csv").write_text("\n".join(rows))
-    bank = load_bank(tmp_path, DCASE2025, held_out=False)
+    bank = load_bank(tmp_path, DCASE2025, "train")
     assert bank.present == [4, 12]
     assert bank.classes[12] == (("audio/1-100-A-30.wav", "audio/1-100-B-30.wav"),)
     assert bank.entries["audio/1-100-A-30.wav"].group == "100"
     with pytest.raises(UsageError, match="there is no sound for any class of two"):
-        load_bank(tmp_path, TWO, held_out=False)
+        load_bank(tmp_path, TWO, "train")
 
 
 # The split
 
 
 def test_no_group_is_on_both_sides_of_the_split(tmp_path: Path) -> None:
-    kept, other = (load_bank(folder_of(tmp_path), TWO, held_out=side) for side in (False, True))
+    kept, other = (load_bank(folder_of(tmp_path), TWO, side) for side in (False, "held"))
     for cls in range(2):
         assert not set(kept.classes[cls]) & set(other.classes[cls])
         assert [len(bank.classes[cls]) for bank in (kept, other)] == [5, 1]
@@ -267,45 +267,45 @@ def test_the_split_hangs_on_the_names_of_groups_alone(tmp_path: Path) -> None:
     rows = [f"bell,g{group},{group}.wav,acme" for group in range(10)]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,source", *rows]))
     by_hash = sorted(range(10), key=lambda group: hashlib.sha256(f"acme/g{group}".encode()).hexdigest())
-    assert set(load_bank(tmp_path, DCASE2025, held_out=True).keys) == {f"{group}.wav" for group in by_hash[:2]}
-    assert set(load_bank(tmp_path, DCASE2025, held_out=False).keys) == {f"{group}.wav" for group in by_hash[2:]}
+    assert set(load_bank(tmp_path, DCASE2025, "held").keys) == {f"{group}.wav" for group in by_hash[:2]}
+    assert set(load_bank(tmp_path, DCASE2025, "train").keys) == {f"{group}.wav" for group in by_hash[2:]}
 
 
 def test_a_table_that_names_sides_is_split_as_it_says(tmp_path: Path) -> None:
     rows = ["bell,a,a.wav,fit", "bell,a,b.wav,train", "bell,b,c.wav,train", "knock,c,d.wav,held"]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
-    kept, other = (load_bank(tmp_path, DCASE2025, held_out=side) for side in (False, True))
+    kept, other = (load_bank(tmp_path, DCASE2025, side) for side in (False, "held"))
     # The one group of knocks is held out, and none of the bells.
     assert set(kept.keys) == {"a.wav", "b.wav", "c.wav"}
     assert set(other.keys) == {"d.wav"}
     with pytest.raises(UsageError, match=r"no sound for any class of dcase2025 that is held out; .* the side held"):
-        load_bank(tmp_path, DCASE2025, held_out=True, only=[11])
+        load_bank(tmp_path, DCASE2025, "held", only=[11])
 
 
 def test_sides_that_a_table_names_as_their_ranks_would_change_nothing(tmp_path: Path) -> None:
     """Not even the order, in which sounds are drawn."""
     groups = [f"g{number}" for number in range(10)]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path", *(f"bell,{g},{g}.wav" for g in groups)]))
-    before = [load_bank(tmp_path, DCASE2025, held_out=side).keys for side in (False, True)]
+    before = [load_bank(tmp_path, DCASE2025, side).keys for side in (False, "held")]
     rows = [f"bell,{g},{g}.wav,{'held' if f'{g}.wav' in before[True] else 'train'}" for g in groups]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
-    assert [load_bank(tmp_path, DCASE2025, held_out=side).keys for side in (False, True)] == before
+    assert [load_bank(tmp_path, DCASE2025, side).keys for side in (False, "held")] == before
 
 
 def test_a_class_with_one_group_has_nothing_held_out(tmp_path: Path) -> None:
     write(tmp_path / "hiss" / "a.wav")
     with pytest.raises(UsageError, match="no sound for any class of two that is held out; that takes a class with two"):
-        load_bank(tmp_path, TWO, held_out=True)
+        load_bank(tmp_path, TWO, "held")
 
 
 def test_only_some_classes_are_listed_where_some_are_asked_for(tmp_path: Path) -> None:
-    assert load_bank(folder_of(tmp_path), TWO, held_out=False, only=[1]).present == [1]
+    assert load_bank(folder_of(tmp_path), TWO, "train", only=[1]).present == [1]
 
 
 def test_the_development_sounds_are_split_as_their_table_says(shared: Path) -> None:
     sizes = []
-    for side in (False, True):
-        bank = load_bank(shared / "data" / "soundbank", DCASE2025, held_out=side)
+    for side in ("train", "held"):
+        bank = load_bank(shared / "data" / "soundbank", DCASE2025, side)
         sizes.append([len(bank.classes[cls]) for cls in (0, 2, 11)])
         sound = bank.read_sound(bank.draw(0, np.random.default_rng(0)))
         assert np.sqrt(np.square(sound.samples).mean()) < 2 * REFERENCE_RMS
@@ -327,7 +327,7 @@ def test_groups_are_drawn_evenly_whatever_their_size() -> None:
 
 def test_the_same_seed_draws_the_same_whatever_was_drawn_before(tmp_path: Path) -> None:
     write(tmp_path / "hiss" / "silent.wav", np.zeros(4800, np.float32))
-    bank = load_bank(folder_of(tmp_path), TWO, held_out=False, on_problem=lambda _: None)
+    bank = load_bank(folder_of(tmp_path), TWO, "train", on_problem=lambda _: None)
 
     def draws(bank: SoundBank) -> list[str]:
         rng = np.random.default_rng(5)
@@ -335,7 +335,7 @@ def test_the_same_seed_draws_the_same_whatever_was_drawn_before(tmp_path: Path) 
 
     first = draws(bank)
     assert draws(bank) == first
-    assert draws(load_bank(tmp_path, TWO, held_out=False, on_problem=lambda _: None)) == first
+    assert draws(load_bank(tmp_path, TWO, "train", on_problem=lambda _: None)) == first
 
 
 def broken(tmp_path: Path, good: int = 1) -> Path:
@@ -351,7 +351,7 @@ def broken(tmp_path: Path, good: int = 1) -> Path:
 
 def test_a_broken_sound_is_reported_once_and_another_is_drawn(tmp_path: Path) -> None:
     problems: list[str] = []
-    bank = load_bank(broken(tmp_path, good=3), TWO, False, on_problem=problems.append)
+    bank = load_bank(broken(tmp_path, good=3), TWO, "train", on_problem=problems.append)
     rng = np.random.default_rng(0)
     assert {bank.draw(0, rng) for _ in range(50)} == {"good0.wav", "good1.wav", "good2.wav"}
     unread = "passed over: expected a sound that FFmpeg reads"
@@ -363,13 +363,13 @@ def test_a_broken_sound_is_reported_once_and_another_is_drawn(tmp_path: Path) ->
 
 
 def test_without_a_listener_the_first_broken_sound_is_an_error(tmp_path: Path) -> None:
-    bank = load_bank(broken(tmp_path, good=0), TWO, held_out=False)
+    bank = load_bank(broken(tmp_path, good=0), TWO, "train")
     with pytest.raises(MediaError, match=r"\.wav$"):
         bank.draw(0, np.random.default_rng(0))
 
 
 def test_where_every_sound_is_broken_drawing_ends(tmp_path: Path) -> None:
-    bank = load_bank(broken(tmp_path, good=0), TWO, False, on_problem=lambda _: None)
+    bank = load_bank(broken(tmp_path, good=0), TWO, "train", on_problem=lambda _: None)
     with pytest.raises(MediaError, match="wav"):
         bank.draw(0, np.random.default_rng(0))
 
@@ -438,7 +438,7 @@ def test_a_file_of_pictures_alone_and_one_with_nan_are_refused(tmp_path: Path) -
 
 def test_the_cache_is_bounded_and_gives_the_same_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sounds_module, "REMEMBERED_S", 1.0)
-    bank = load_bank(folder_of(tmp_path), TWO, held_out=False)
+    bank = load_bank(folder_of(tmp_path), TWO, "train")
     first = {key: bank.read_sound(key).samples for key in bank.keys}
     assert len(bank._memory.sounds) == 3  # of 0.3 s each
     assert bank._memory.seconds == pytest.approx(0.9)
@@ -456,7 +456,7 @@ def digest_and_sum(bank: SoundBank, keys: Sequence[str]) -> list[tuple[str, floa
 
 
 def test_a_bank_works_in_a_spawned_worker(tmp_path: Path) -> None:
-    bank = load_bank(folder_of(tmp_path, groups=2), TWO, held_out=False, on_problem=fail)
+    bank = load_bank(folder_of(tmp_path, groups=2), TWO, "train", on_problem=fail)
     here = digest_and_sum(bank, bank.keys)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(digest_and_sum, (bank, bank.keys)) == here
@@ -469,7 +469,7 @@ def test_what_was_read_does_not_travel_with_the_bank() -> None:
 
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
-    bank = load_bank(broken(tmp_path), TWO, held_out=False)
+    bank = load_bank(broken(tmp_path), TWO, "train")
     assert bank.hash_sound("text.wav") == hashlib.sha256(b"no sound").hexdigest()
     with pytest.raises(MediaError, match=r"expected a sound that can be read .*gone\.wav"):
         bank.hash_sound("gone.wav")

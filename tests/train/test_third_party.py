@@ -194,7 +194,7 @@ def test_a_folder_of_scenes_stores_the_feature_and_says_whose_it_is(world: Path,
     assert card["features"] == ["logmel", "ild", "intensity", "stpacc", "pan"]
     assert card["plugins"] == {"pan": "acme-full 1.0"}
     # Whoever needs less takes less, and a folder without the feature is told apart.
-    stage = SceneIngredients(load_bank(world / "sounds", DCASE2025, False), SceneStatistics.load(), 0.8)
+    stage = SceneIngredients(load_bank(world / "sounds", DCASE2025, "train"), SceneStatistics.load(), 0.8)
     seed = parse_recipe(table).run.seed
     chunk = SceneSupply(stage, ("ild", "pan"), seed, scenes).load_chunk(1)
     assert chunk.features.shape == (8, 3, 250, 64)

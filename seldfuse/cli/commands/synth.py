@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seldfuse.synth.dataset.folder import DatasetSplit
     from seldfuse.synth.dataset.split_manifest import SplitManifest
     from seldfuse.synth.dataset.workers import ClipOutcome, ProblemLog
+    from seldfuse.synth.sounds.layouts import Side
     from seldfuse.synth.sounds.soundbank import SoundBank
     from seldfuse.synth.timelines.statistics import SceneStatistics
 
@@ -38,6 +39,7 @@ def make_scenes(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Use the sounds and cut-outs that are held out for validation.")
     ] = False,
+    fit: Annotated[bool, typer.Option("--fit", help="Use the sounds that are for fitting fusion.")] = False,
     sprites: Annotated[
         Path | None, typer.Option(help="Cut-outs (PNG) for videos, in sub-folders named person or after classes.")
     ] = None,
@@ -77,6 +79,9 @@ def make_scenes(
 
     if clips is None and plans is None:
         raise UsageError("expected the number of clips; add --clips 1000")
+    if held_out and fit:
+        raise UsageError("a sound is held out or for fitting, not both; leave out --held-out or --fit")
+    side: Side = "held" if held_out else "fit" if fit else "train"
     if not video and (sprites or backgrounds):
         raise UsageError("--sprites and --backgrounds are for videos; add --video")
     target = DatasetSplit(out, split)
@@ -84,12 +89,12 @@ def make_scenes(
     report = None if fail_fast else problems
     try:
         ingredients = SceneIngredients(
-            _bank(sounds, held_out, report),
+            _bank(sounds, side, report),
             _statistics(statistics, report),
             evenness,
             load_responses(srir, report) if srir else None,
             srir_share,
-            load_cutouts(sprites, DCASE2025, held_out, report) if video else None,
+            load_cutouts(sprites, DCASE2025, held_out or fit, report) if video else None,
             load_backgrounds(backgrounds, report) if video else None,
         )
     finally:
@@ -103,6 +108,7 @@ def make_scenes(
         seed=seed,
         video=video,
         held_out=held_out,
+        **({"fit": True} if fit else {}),
     )
     manifest = SplitManifest(target, recipe, overwrite)
     orders = [ClipOrder(number, *plan) for number, plan in enumerate(frozen)] or map(ClipOrder, range(clips or 0))
@@ -120,13 +126,13 @@ def make_scenes(
     _finish(counter, target, manifest, as_json)
 
 
-def _bank(folder: Path | None, held_out: bool, report: "ProblemLog | None") -> "SoundBank":
+def _bank(folder: Path | None, side: "Side", report: "ProblemLog | None") -> "SoundBank":
     from seldfuse.synth.sounds.procedural import build_procedural_bank
     from seldfuse.synth.sounds.soundbank import load_bank
 
     if folder is not None:
-        return load_bank(folder, DCASE2025, held_out, on_problem=report)
-    bank = build_procedural_bank(DCASE2025, held_out)
+        return load_bank(folder, DCASE2025, side, on_problem=report)
+    bank = build_procedural_bank(DCASE2025, side == "held")
     names = ", ".join(DCASE2025.names[cls] for cls in bank.present)
     print_note(f"without --sounds all sounds are computed, and there are some for these classes only: {names}")
     return bank

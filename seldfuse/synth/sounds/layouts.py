@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast, get_args
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
@@ -13,25 +13,26 @@ from seldfuse.storage.walk import list_files, list_folders
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
 
-HELD_OUT = {"train": False, "held": True, "fit": False}
-"""Words of a manifest's column `side`, and whether what they mark is held out.
+Side = Literal["train", "held", "fit"]
+"""What sounds are for: networks train on them, are validated on them, or fusion is fitted on them."""
 
-`fit` marks what a fit of fusion may set aside from training; who does not set it aside trains on it.
-"""
+SIDES = get_args(Side)
 
 Report = Callable[[str], None]
 
 
 class SoundFile(NamedTuple):
-    """A sound file: the id of its class, who or what made it, and its path inside the folder, with slashes.
+    """A sound file: the id of its class, who or what made it, its path inside the folder, with slashes, and the
+    collection that it is from, where there are several.
 
-    `held_out` is None where the collection does not say on which side of the split it stands.
+    `side` is None where the collection does not say what it is for.
     """
 
     cls: int
     group: str
     key: str
-    held_out: bool | None = None
+    source: str = ""
+    side: Side | None = None
 
 
 class ClassSynonyms(NamedTuple):
@@ -89,7 +90,7 @@ def find_sounds(folder: Path, labels: LabelSet, on_problem: Report | None = None
     """Find the sounds of a folder without opening one.
 
     Raises UsageError where the folder is none, a table lacks columns, a class or a side is unknown, or a group is on
-    both sides; with `on_problem` the unknown class is reported and passed over.
+    two sides; with `on_problem` the unknown class is reported and passed over.
     """
     if not folder.is_dir():
         raise UsageError(f"--sounds expects a folder of sounds: {folder}")
@@ -106,30 +107,32 @@ def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iter
     table = folder / "manifest.csv"
     class_of = cache(lambda word: _class_of(word, labels, table, on_problem))
     listed: set[str] = set()
-    sides: dict[str, bool | None] = {}
+    sides: dict[str, Side | None] = {}
     for line, row in _rows(table, {"class", "group", "path"}):
         cls, key = class_of(row["class"]), Path(row["path"]).as_posix()
         if key in listed:
             raise UsageError(f"expected one line for each sound, got two for {key!r}: {table}")
         listed.add(key)
-        group, held_out = f"{row.get('source', '')}/{row['group']}", _held_out(row, line, table)
+        source = row.get("source", "")
+        group, side = f"{source}/{row['group']}", _find_side(row, line, table)
         # A speaker of training must not return in validation, under whatever class.
-        if sides.setdefault(group, held_out) != held_out:
+        known = sides.setdefault(group, side)
+        if known != side:
             raise UsageError(
-                f"expected each group on one side, got {group!r} with held and with another in line {line}: {table}"
+                f"expected each group on one side, got {group!r} with {known} and with {side} in line {line}: {table}"
             )
         if cls is not None:
-            yield SoundFile(cls, group, key, held_out)
+            yield SoundFile(cls, group, key, source, side)
 
 
-def _held_out(row: Mapping[str, str], line: int, table: Path) -> bool | None:
+def _find_side(row: Mapping[str, str], line: int, table: Path) -> Side | None:
     """None where the table has no column `side`: then the rank of the group decides."""
     word = row.get("side")
     if word is None:
         return None
-    if word not in HELD_OUT:
-        raise UsageError(f"expected {', '.join(HELD_OUT)} for side, got {word!r} in line {line}: {table}")
-    return HELD_OUT[word]
+    if word not in SIDES:
+        raise UsageError(f"expected {', '.join(SIDES)} for side, got {word!r} in line {line}: {table}")
+    return cast("Side", word)
 
 
 def _folders(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[SoundFile]:

@@ -37,6 +37,10 @@ class ModelEntry:
     seed: int
 
     @property
+    def source(self) -> str:
+        return "procedural"
+
+    @property
     def group(self) -> str:
         return f"procedural/{self.name}/{self.seed}"
 
@@ -51,7 +55,9 @@ def build_procedural_bank(labels: LabelSet, held_out: bool, count: int = 40) -> 
     """Build a bank that needs no files: `count` sounds of each class that has a model. Raises UsageError where none
     has.
     """
-    return SoundBank(labels, _entries(labels, _count_modelled(labels), count, held_out), held_out)
+    return SoundBank(
+        labels, _entries(labels, _count_modelled(labels), count, held_out), "held" if held_out else "train"
+    )
 
 
 def add_procedural(bank: SoundBank, count: int, classes: Sequence[int] | None = None) -> SoundBank:
@@ -60,9 +66,10 @@ def add_procedural(bank: SoundBank, count: int, classes: Sequence[int] | None = 
     By default these are the classes that have a model and fewer than 12 groups (3 on the side that is held out). The
     sides never share a seed. Raises UsageError where a class has no model.
     """
+    held_out = bank.side == "held"
     if classes is None:
-        classes = [cls for cls in _count_modelled(bank.labels) if len(bank.classes[cls]) < FEW_GROUPS[bank.held_out]]
-    return bank.add_entries(_entries(bank.labels, classes, count, bank.held_out))
+        classes = [cls for cls in _count_modelled(bank.labels) if len(bank.classes[cls]) < FEW_GROUPS[held_out]]
+    return bank.add_entries(_entries(bank.labels, classes, count, held_out))
 
 
 def _count_modelled(labels: LabelSet) -> list[int]:

@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import av
 import numpy as np
 from av.error import FFmpegError
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 from scipy.signal import butter, sosfilt
 
 from seldfuse.core.grid import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.storage.digest import hash_bytes, hash_file, hash_text
-from seldfuse.synth.sounds.layouts import SoundFile, find_sounds
+from seldfuse.synth.sounds.layouts import Side, SoundFile, find_sounds
 from seldfuse.synth.sounds.speed_and_pitch import change_speed_and_pitch
 
 HOP_SAMPLES = SAMPLE_RATE_HZ // 100
@@ -36,6 +36,12 @@ RUMBLE_HZ = 40.0
 TRIES = 20
 RECENT = 64
 
+_MISSING = {
+    "held": " that is held out; that takes a class with two groups of sounds, or sounds that a manifest gives the "
+    "side held",
+    "fit": " on the side fit; give some the side fit in the manifest, or take another side",
+}
+
 
 @dataclass(frozen=True)
 class BankSound:
@@ -49,10 +55,13 @@ class BankSound:
 
 @runtime_checkable
 class SoundEntry(Protocol):
-    """A sound that is known but not read: its class, and who or what made it."""
+    """A sound that is known but not read: its class, the collection that it is from, and who or what made it."""
 
     @property
     def cls(self) -> int: ...
+
+    @property
+    def source(self) -> str: ...
 
     @property
     def group(self) -> str: ...
@@ -73,6 +82,7 @@ class FileEntry:
     cls: int
     group: str
     path: Path
+    source: str = ""
 
     def read(self) -> BankSound:
         """Read the first minute of the file. Raises MediaError, which names the file, where it cannot be read or is
@@ -96,6 +106,10 @@ class HeldEntry:
     @property
     def cls(self) -> int:
         return self.sound.cls
+
+    @property
+    def source(self) -> str:
+        return ""
 
     @property
     def group(self) -> str:
@@ -131,6 +145,25 @@ class _Memory:
         return self.sounds[key]
 
 
+class _ClassSources(NamedTuple):
+    """The groups of a class, source by source, and the sums of the sources' chances."""
+
+    groups: tuple[tuple[tuple[str, ...], ...], ...]
+    chance: Float[np.ndarray, "source"]
+
+    @classmethod
+    def from_groups(cls, groups: Sequence[tuple[str, ...]], entries: Mapping[str, SoundEntry]) -> "_ClassSources":
+        by_source: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for group in groups:
+            by_source[entries[group[0]].source].append(group)
+        weight = np.sqrt([len(of_source) for of_source in by_source.values()])
+        return cls(tuple(map(tuple, by_source.values())), np.cumsum(weight))
+
+    def draw(self, rng: np.random.Generator) -> tuple[str, ...]:
+        source = int(np.searchsorted(self.chance, rng.random() * self.chance[-1], side="right"))
+        return self.groups[source][int(rng.integers(len(self.groups[source])))]
+
+
 @dataclass(frozen=True, eq=False)
 class SoundBank:
     """Sounds by their keys, one side of the split of a collection.
@@ -141,14 +174,13 @@ class SoundBank:
 
     labels: LabelSet
     entries: Mapping[str, SoundEntry]
-    held_out: bool = False
+    side: Side = "train"
     on_problem: Callable[[str], None] | None = None
     _memory: _Memory = field(default_factory=_Memory, repr=False)
 
     def __post_init__(self) -> None:
         if not self.entries:
-            needed = "that takes a class with two groups of sounds, or sounds that a manifest gives the side held"
-            side = f" that is held out; {needed}" if self.held_out else ""
+            side = _MISSING.get(self.side, "")
             raise UsageError(f"there is no sound for any class of {self.labels.name}{side}")
 
     @classmethod
@@ -164,6 +196,10 @@ class SoundBank:
             groups[entry.cls][entry.group].append(key)
         return tuple(tuple(tuple(keys) for keys in of_class.values()) for of_class in groups)
 
+    @cached_property
+    def _sources(self) -> "tuple[_ClassSources, ...]":
+        return tuple(_ClassSources.from_groups(groups, self.entries) for groups in self.classes)
+
     @property
     def present(self) -> list[int]:
         """List the ids of the classes that have sounds."""
@@ -174,21 +210,24 @@ class SoundBank:
         return tuple(self.entries)
 
     def draw(self, cls: int, rng: np.random.Generator) -> str:
-        """Draw the key of a sound of a class that is `present`: first a group, all alike, then one of its sounds.
+        """Draw the key of a sound of a class that is `present`: first a source, then one of its groups, then a sound.
 
-        The sound is read, to know that it can be. With `on_problem` one that cannot is reported, once in a process,
-        and another is drawn; without, and after 20 such, raises MediaError.
+        A source's chance grows with the square root of how many groups it has, so that one large collection does not
+        drown many small ones, nor does a lone recording count as much as a collection. The sound is read, to know that
+        it can be. With `on_problem` one that cannot is reported, once in a process, and another is drawn; without, and
+        after 20 such, raises MediaError.
         """
-        return self._draw(self.classes[cls], rng)
+        return self._draw(lambda: self._sources[cls].draw(rng), rng)
 
     def draw_alike(self, key: str, rng: np.random.Generator) -> str:
         """Draw as `draw` does, a key of the class and group of a sound."""
-        return self._draw((self.is_same_group(key),), rng)
+        group = self.is_same_group(key)
+        return self._draw(lambda: group, rng)
 
-    def _draw(self, groups: Sequence[Sequence[str]], rng: np.random.Generator) -> str:
+    def _draw(self, draw_group: Callable[[], Sequence[str]], rng: np.random.Generator) -> str:
         failed = 0
         while True:
-            group = groups[int(rng.integers(len(groups)))]
+            group = draw_group()
             key = group[int(rng.integers(len(group)))]
             try:
                 self.read_sound(key)
@@ -242,22 +281,35 @@ class SoundBank:
 def load_bank(
     folder: Path,
     labels: LabelSet,
-    held_out: bool,
+    side: Side,
     only: Sequence[int] | None = None,
     on_problem: Callable[[str], None] | None = None,
+    exclude: Sequence[str] = (),
 ) -> SoundBank:
     """List the sounds of a folder: `manifest.csv` (columns class, group, path and, if it likes, source and side),
     FSD50K or ESC-50 as they are unpacked, or sub-folders named after classes. None is opened.
 
-    Held out for validation is what the manifest's column side calls `held`. Where there is no such column it is a
-    fifth of the groups of each class, the same ones every time; a class with one group has nothing held out.
-    `held_out` chooses the side, `only` some classes. Raises UsageError where there is nothing to choose from, a class
-    or a side is unknown, or a group is on both sides. With `on_problem` unknown classes, and later sounds that cannot
-    be read, are reported and passed over.
+    `side` chooses what trains, what is held out for validation, or what fusion is fitted on, as the manifest's column
+    side has it. Where there is no such column, a fifth of the groups of each class is held out, the same ones every
+    time, and all others train and fit: then fusion is fitted on sounds that its members know. A class with one group
+    has nothing held out.
+
+    `only` chooses some classes, `exclude` leaves out sources by their names in the manifest. Raises UsageError where
+    there is nothing to choose from, a class, a side or a source is unknown, or a group is on two sides. With
+    `on_problem` unknown classes, and later sounds that cannot be read, are reported and passed over.
     """
     grouped: dict[int, dict[str, list[SoundFile]]] = defaultdict(lambda: defaultdict(list))
+    sources = set()
     for found in find_sounds(folder, labels, on_problem):
-        grouped[found.cls][found.group].append(found)
+        sources.add(found.source)
+        if found.source not in exclude:
+            grouped[found.cls][found.group].append(found)
+    unknown = [name for name in exclude if name not in sources]
+    if unknown:
+        raise UsageError(
+            f"expected sources of the manifest to leave out, got {', '.join(unknown)}; its column source has "
+            f"{', '.join(sorted(sources - {''})[:5]) or 'none'}, …: {folder}"
+        )
     if not grouped:
         raise UsageError(
             f"there is no sound for any class of {labels.name}; expected sub-folders named after the classes, "
@@ -265,21 +317,21 @@ def load_bank(
         )
     entries: dict[str, SoundEntry] = {}
     for cls in range(len(labels)) if only is None else only:
-        for group in _side(grouped[cls], held_out):
-            keys = sorted(found.key for found in grouped[cls][group])
-            entries |= {key: FileEntry(cls, group, folder / key) for key in keys}
-    return SoundBank(labels, entries, held_out, on_problem)
+        for group in _choose_groups(grouped[cls], side):
+            files = sorted(grouped[cls][group], key=lambda found: found.key)
+            entries |= {found.key: FileEntry(cls, group, folder / found.key, found.source) for found in files}
+    return SoundBank(labels, entries, side, on_problem)
 
 
-def _side(groups: Mapping[str, Sequence[SoundFile]], held_out: bool) -> list[str]:
+def _choose_groups(groups: Mapping[str, Sequence[SoundFile]], side: Side) -> list[str]:
     # The order of the hashes is as good as a draw, and stays the same when other groups come or go.
     shuffled = sorted(groups, key=lambda group: hash_text(group, "sha256"))
     # A table names the side of all its groups or of none, and all sounds of a group are on one side.
-    sides = {group: groups[group][0].held_out for group in shuffled}
+    sides = {group: groups[group][0].side for group in shuffled}
     if None not in sides.values():
-        return [group for group in shuffled if sides[group] == held_out]
+        return [group for group in shuffled if sides[group] == side]
     count = 0 if len(groups) < 2 else max(1, round(HELD_OUT_SHARE * len(groups)))
-    return shuffled[:count] if held_out else shuffled[count:]
+    return shuffled[:count] if side == "held" else shuffled[count:]
 
 
 def read_sound(cls: int, group: str, path: Path) -> BankSound:

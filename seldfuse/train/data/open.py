@@ -13,6 +13,7 @@ from seldfuse.synth.bank import SceneSupply
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.pictures.background import load_backgrounds
 from seldfuse.synth.pictures.cutout_set import load_cutouts
+from seldfuse.synth.sounds.layouts import Side
 from seldfuse.synth.sounds.procedural import add_procedural
 from seldfuse.synth.sounds.soundbank import load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
@@ -74,7 +75,7 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     opened: list[SceneSource] = []
     for part in recipe.data:
         if part.source == SYNTH:
-            supply = _supply(recipe, labels, device, held_out=False)
+            supply = _supply(recipe, labels, device, "train")
             pool_size = max(recipe.synth.pool_size, recipe.run.batch_size)
             opened.append(RandomSource(supply, pool_size, recipe.synth.uses_per_scene, share, device))
         else:
@@ -116,7 +117,7 @@ def _folder(
 
 def _validation(clips: _Clips, recipe: Recipe, labels: LabelSet, device: torch.device) -> Validation:
     if not clips.validating and any(part.source == SYNTH for part in recipe.data):
-        return RandomValidation(_supply(recipe, labels, device, held_out=True), recipe.synth.validation_scenes, device)
+        return RandomValidation(_supply(recipe, labels, device, "held"), recipe.synth.validation_scenes, device)
     if not clips.validating:
         clips.problems.append(NO_VALIDATION)
     pairs = clips.validating or clips.training
@@ -129,11 +130,12 @@ def _make_window_tokens(recipe: Recipe, device: torch.device) -> WindowTokens:
     return WindowTokens([load_encoder_cached(reference, str(device)) for reference in recipe.encoders])
 
 
-def _supply(recipe: Recipe, labels: LabelSet, device: torch.device, held_out: bool) -> SceneSupply:
+def _supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Side) -> SceneSupply:
     """Random scenes to learn from, or, from the sounds held out, to be judged by."""
     if not recipe.synth.sounds:
         raise UsageError("random scenes are made of isolated sounds; name their folder: --sounds FOLDER")
-    sounds = load_bank(Path(recipe.synth.sounds), labels, held_out)
+    held_out = side == "held"
+    sounds = load_bank(Path(recipe.synth.sounds), labels, side, exclude=recipe.synth.exclude_sources)
     if not held_out:
         sounds = add_procedural(sounds, recipe.synth.procedural_sounds)
     folder = Path(recipe.synth.scene_bank) / ("validation" if held_out else "") if recipe.synth.scene_bank else None
