@@ -28,6 +28,8 @@ CRITICAL_M = (0.4, 3.5)
 DISTANCE_M = (0.5, 6.0)
 NEAREST_M = 0.5
 FROM_WALL_M = 0.15
+SPARE_M = 0.7
+"""No wall is nearer to the microphone, so that the nearest source fits in every direction."""
 ROOM_TRIES = 20
 """Rooms that are tried for the drawn places; the first that holds all of them is taken, else the best."""
 
@@ -118,8 +120,7 @@ def _find_site(places: Sequence[Destination], rng: np.random.Generator) -> _Site
 
 def _draw_site(rng: np.random.Generator) -> _Site:
     size_m = np.array([draw_log_uniform(rng, *span_m) for span_m in (LENGTH_M, WIDTH_M, HEIGHT_M)])
-    spare_m = np.minimum(0.5, 0.2 * size_m[:2])
-    microphone_m = [*rng.uniform(spare_m, size_m[:2] - spare_m), rng.uniform(*MICROPHONE_HEIGHT_M)]
+    microphone_m = [*rng.uniform(SPARE_M, size_m[:2] - SPARE_M), rng.uniform(*MICROPHONE_HEIGHT_M)]
     return _Site(size_m, np.array(microphone_m), round(rng.uniform(0.0, 360.0), 1))
 
 

@@ -91,7 +91,7 @@ def compute_limiter(audio: Float[Tensor, "2 sample"], ceiling_db: float) -> Floa
     return _interpolate((ceiling_db - _hold(near_db, LIMITER_RELEASE_S)).clamp_max(0.0), audio.shape[1])
 
 
-def _blocks(audio: Float[Tensor, "2 sample"]) -> Float[Tensor, "2 block {GAIN_BLOCK}"]:
+def _blocks(audio: Float[Tensor, "2 sample"]) -> Float[Tensor, "2 block entry"]:
     missing = -audio.shape[1] % GAIN_BLOCK
     return torch.nn.functional.pad(audio, (0, missing)).unfold(1, GAIN_BLOCK, GAIN_BLOCK)
 

@@ -72,7 +72,7 @@ def test_the_sounds_of_the_sets_are_separated_from_others_that_are_held_out(shar
 
 
 def test_training_has_no_sound_of_the_sets_and_no_speaker_in_them(shared: Path) -> None:
-    trained, held_out = (load_bank(shared / "data" / "soundbank", DCASE2025, side) for side in (False, "held"))
+    trained, held_out = (load_bank(shared / "data" / "soundbank", DCASE2025, side) for side in ("train", "held"))
     sounds = yardstick.sums(yardstick.SOUND_SUMS)
     assert len(sounds) == 168
     assert not set(sounds) & set(trained.keys)

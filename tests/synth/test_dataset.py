@@ -470,6 +470,7 @@ class Deadly:
     """A sound that takes its process with it."""
 
     cls: int = 12
+    source: str = ""
     group: str = "x"
 
     def read(self) -> BankSound:

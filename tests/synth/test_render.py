@@ -19,7 +19,8 @@ from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.synth import bank as bank_module
 from seldfuse.synth.bank import CARD, SceneBank, SceneStream, SceneSupply
-from seldfuse.synth.draw import RT60_S, SceneIngredients, draw_scene
+from seldfuse.synth.draw import SceneIngredients, draw_scene
+from seldfuse.synth.draw_acoustics import RT60_S
 from seldfuse.synth.render import PEAK, render_scenes
 from seldfuse.synth.scene import Ambience, RecordingChain, Room, ScenePlan, ScenePlanSource, SoundTake
 from seldfuse.synth.scene import SourcePath as Walk

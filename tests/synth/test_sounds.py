@@ -110,7 +110,7 @@ def test_a_manifest_names_class_group_and_path(tmp_path: Path) -> None:
         ("class,group,path,side\nbell,a,b.wav,\n", "expected train, held, fit for side, got '' in line 2"),
         (
             "class,group,path,side\nbell,a,a.wav,train\nknock,a,b.wav,held\n",
-            r"expected each group on one side, got '/a' with held and with another in line 3: .*manifest.csv",
+            r"expected each group on one side, got '/a' with train and with held in line 3: .*manifest.csv",
         ),
     ],
 )
@@ -256,7 +256,7 @@ def test_esc50_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
 
 
 def test_no_group_is_on_both_sides_of_the_split(tmp_path: Path) -> None:
-    kept, other = (load_bank(folder_of(tmp_path), TWO, side) for side in (False, "held"))
+    kept, other = (load_bank(folder_of(tmp_path), TWO, side) for side in ("train", "held"))
     for cls in range(2):
         assert not set(kept.classes[cls]) & set(other.classes[cls])
         assert [len(bank.classes[cls]) for bank in (kept, other)] == [5, 1]
@@ -274,7 +274,7 @@ def test_the_split_hangs_on_the_names_of_groups_alone(tmp_path: Path) -> None:
 def test_a_table_that_names_sides_is_split_as_it_says(tmp_path: Path) -> None:
     rows = ["bell,a,a.wav,fit", "bell,a,b.wav,train", "bell,b,c.wav,train", "knock,c,d.wav,held"]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
-    kept, other = (load_bank(tmp_path, DCASE2025, side) for side in (False, "held"))
+    kept, other = (load_bank(tmp_path, DCASE2025, side) for side in ("train", "held"))
     # The one group of knocks is held out, and none of the bells.
     assert set(kept.keys) == {"a.wav", "b.wav", "c.wav"}
     assert set(other.keys) == {"d.wav"}
@@ -286,10 +286,10 @@ def test_sides_that_a_table_names_as_their_ranks_would_change_nothing(tmp_path: 
     """Not even the order, in which sounds are drawn."""
     groups = [f"g{number}" for number in range(10)]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path", *(f"bell,{g},{g}.wav" for g in groups)]))
-    before = [load_bank(tmp_path, DCASE2025, side).keys for side in (False, "held")]
+    before = [load_bank(tmp_path, DCASE2025, side).keys for side in ("train", "held")]
     rows = [f"bell,{g},{g}.wav,{'held' if f'{g}.wav' in before[True] else 'train'}" for g in groups]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
-    assert [load_bank(tmp_path, DCASE2025, side).keys for side in (False, "held")] == before
+    assert [load_bank(tmp_path, DCASE2025, side).keys for side in ("train", "held")] == before
 
 
 def test_a_class_with_one_group_has_nothing_held_out(tmp_path: Path) -> None:
