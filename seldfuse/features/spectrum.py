@@ -39,6 +39,13 @@ def compute_mel_power(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
     return power @ _mel_filters().to(batch.device)
 
 
+def compute_mel_cross_power(batch: ClipBatch) -> Float[Tensor, "batch 1 time mel"]:
+    """Compute the real part of the cross-power of left and right in each mel band."""
+    columns = torch.view_as_real(batch["spectrum"])
+    cross = (columns[:, :1] * columns[:, 1:]).sum(dim=-1).transpose(-1, -2)
+    return cross @ _mel_filters().to(batch.device)
+
+
 def get_mel_centers_hz(bands: int = MELS) -> np.ndarray:
     """Return the center frequency in Hz of each of so many mel bands from 0 to 12 kHz."""
     return _edges_hz(bands)[1:-1]

@@ -101,7 +101,7 @@ def test_mirrored_features_are_those_of_the_swapped_channels() -> None:
 def test_an_unknown_feature_is_an_error_that_lists_the_known_ones() -> None:
     with pytest.raises(
         PluginError,
-        match=r"there is no feature 'logmell'; did you mean 'logmel'\? Known: ild, intensity, logmel, stpacc;",
+        match=r"there is no feature 'logmell'; did you mean 'logmel'\? Known: direct, ild, intensity, logmel, stpacc;",
     ):
         make_batch(torch.zeros(1, 2, 2400))["logmell"]
 
