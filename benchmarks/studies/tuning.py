@@ -33,9 +33,7 @@ FOLDS = 5
 def render(out: Path, sounds: Path, jobs: int) -> DatasetSplit:
     """Render the scenes to fit on, of sounds that no training has. Raises what `seldfuse synth` raises."""
     split = DatasetSplit(out, "dev-test-fit")
-    make_scenes(
-        out, clips=CLIPS, split=split.name, sounds=sounds, fit=True, evenness=EVENNESS, seed=SEED, jobs=jobs
-    )
+    make_scenes(out, clips=CLIPS, split=split.name, sounds=sounds, fit=True, evenness=EVENNESS, seed=SEED, jobs=jobs)
     return split
 
 

@@ -18,6 +18,7 @@ from seldfuse.cli.commands.fuse import fuse
 from seldfuse.cli.commands.plugins import plugins
 from seldfuse.cli.commands.run import run
 from seldfuse.cli.commands.synth import make_scenes
+from seldfuse.cli.commands.synth_bank import fill_scene_bank
 from seldfuse.cli.commands.train import train
 from seldfuse.cli.commands.tune import tune_fusion
 from seldfuse.cli.commands.tune_vision import tune_vision
@@ -39,7 +40,12 @@ COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
     "fuse": fuse,
     "eval": evaluate,
     "tune": _group("Fit settings to labelled clips not trained on.", fusion=tune_fusion, vision=tune_vision),
-    "synth": _group("Make data sets in the challenge's layout.", scenes=make_scenes, from_foa=from_foa),
+    "synth": _group(
+        "Make data sets in the challenge's layout, and scenes to train on.",
+        scenes=make_scenes,
+        from_foa=from_foa,
+        bank=fill_scene_bank,
+    ),
     "train": train,
     "checkpoints": checkpoints,
     "plugins": plugins,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-GROUPS: Mapping[str, tuple[str, ...]] = {"synth": ("scenes", "from-foa"), "tune": ("fusion", "vision")}
+GROUPS: Mapping[str, tuple[str, ...]] = {"synth": ("scenes", "from-foa", "bank"), "tune": ("fusion", "vision")}
 """The groups that were commands, with the commands in them; the first is what the group did."""
 
 

@@ -96,9 +96,7 @@ def _describe(covariance: Covariance) -> Float[Tensor, "batch 6 time mel"]:
     return torch.cat([sine.clamp(-LARGEST_SINE, LARGEST_SINE), share], dim=1)
 
 
-def _recover(
-    features: Float[Tensor, "batch 6 time mel"], total: Float[Tensor, "batch 1 scale time mel"]
-) -> Covariance:
+def _recover(features: Float[Tensor, "batch 6 time mel"], total: Float[Tensor, "batch 1 scale time mel"]) -> Covariance:
     """Find the covariances that `_describe` describes, whose |W|² and |Y'|² add up to `total`."""
     sine, share = features.chunk(2, dim=1)
     cross = sine * (share + LEAST_SHARE)

@@ -3,14 +3,16 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import safetensors
 import safetensors.torch
 import torch
 from jaxtyping import Float, Int
@@ -43,7 +45,7 @@ MOST_USES = 10
 """No scene is handed out more often."""
 
 STANDARD_FEATURES = ("logmel", "ild", "intensity", "stpacc")
-"""Features that every folder of scenes stores: whoever shares it takes what it needs."""
+"""Features whose origin the card of a folder does not name."""
 
 CARD = "bank.json"
 
@@ -76,8 +78,8 @@ class SceneSupply:
     """What the scenes of a bank are made from; `folder` stores them for others who draw from the same.
 
     `encoders` compute on `encoder_device`; for those of pictures the stage needs cut-outs and backgrounds. A new folder
-    stores the features that are asked for and the standard ones that have as many bins; an old one those that its card
-    names, so that it does not matter what is installed.
+    stores the features that are asked for; an old one those that its card names, so that it does not matter what is
+    installed.
 
     Raises UsageError where the folder holds scenes of another kind, or lacks a feature that is asked for.
     """
@@ -94,21 +96,22 @@ class SceneSupply:
             return
         path = self.folder / CARD
         if not path.exists():
-            stored = _choose_stored_features(self.features)
             with write_atomically(path) as draft:
-                draft.write_text(json.dumps(self._make_card(stored), indent=2) + "\n", encoding="utf-8")
+                draft.write_text(json.dumps(self._make_card(self.features), indent=2) + "\n", encoding="utf-8")
             return
-        stored = _read_stored_features(path)
+        card = json.loads(path.read_text(encoding="utf-8"))
+        stored = tuple(card.get("features", ()))
         missing = [name for name in self.features if name not in stored]
         if missing:
             raise UsageError(
                 f"this folder holds scenes with {', '.join(stored)}, not with {', '.join(missing)}; name a new one, "
                 f"which stores these too: {path}"
             )
-        if json.loads(path.read_text(encoding="utf-8")) != self._make_card(stored):
+        differing = _describe_differences(card, self._make_card(stored))
+        if differing:
             raise UsageError(
                 "this folder holds scenes from other sounds, another seed, or another version of seldfuse or of a "
-                f"plugin; name a new one: {path}"
+                f"plugin ({differing}); name a new one: {path}"
             )
 
     def load_chunk(self, number: int) -> SceneChunk:
@@ -118,13 +121,30 @@ class SceneSupply:
         """
         if self.folder is None:
             return _halve(self.render_chunk(number), self.features)
-        path = self.folder / f"{number:06}.safetensors"
-        stored = _read_stored_features(self.folder / CARD)
-        if not path.exists():
-            whole = replace(self, features=stored, folder=None)
-            with write_atomically(path) as draft:
-                draft.write_bytes(safetensors.torch.save(_flat(whole.load_chunk(number))))
-        chunk = _unflat(safetensors.torch.load_file(path), self.stage.bank.labels)
+        self.store_chunk(number)
+        return self.read_scenes(number, slice(None))
+
+    def find_file(self, number: int) -> Path:
+        """Find the place of a chunk in the folder, whether it is there or not."""
+        assert self.folder is not None
+        return self.folder / f"{number:06}.safetensors"
+
+    def store_chunk(self, number: int) -> None:
+        """Store a chunk in the folder, unless it is there. Raises what `load_chunk` does, and UsageError."""
+        path = self.find_file(number)
+        if path.exists():
+            return
+        whole = replace(self, features=self._read_stored_features(), folder=None)
+        with write_atomically(path) as draft:
+            draft.write_bytes(safetensors.torch.save(_flat(whole.load_chunk(number))))
+
+    def read_scenes(self, number: int, rows: slice) -> SceneChunk:
+        """Read some scenes of a stored chunk, in half precision; of the file only these are read."""
+        with safetensors.safe_open(self.find_file(number), framework="pt") as file:
+            chunk = _unflat({name: file.get_slice(name)[rows] for name in file.keys()}, self.stage.bank.labels)
+        stored = self._read_stored_features()
+        if stored == self.features:
+            return chunk
         places = find_channel_slices(stored)
         wanted = torch.cat([chunk.features[:, places[name]] for name in self.features], dim=1)
         return chunk._replace(features=wanted)
@@ -157,6 +177,11 @@ class SceneSupply:
     def _list_stored_encoders(self) -> list[str]:
         return [reference for reference in self.encoders if find_encoder(reference).input != "logmel"]
 
+    def _read_stored_features(self) -> tuple[str, ...]:
+        """Read the list of features on the card of the folder."""
+        assert self.folder is not None
+        return _read_features(self.folder / CARD)
+
     def _make_card(self, stored: tuple[str, ...]) -> dict[str, object]:
         """Make the card of a folder with these features: whatever its scenes depend on, and nothing else."""
         sounds = hash_text("\n".join(sorted(self.stage.bank.keys)), "sha256")
@@ -179,16 +204,16 @@ class SceneSupply:
         return {**card, "encoders": versions, "sprites": names}
 
 
-def _choose_stored_features(wanted: Sequence[str]) -> tuple[str, ...]:
-    """Choose what a new folder stores, features that can be stacked."""
-    bins = {find_feature(name).bins for name in wanted}
-    standard = [name for name in STANDARD_FEATURES if find_feature(name).bins in bins]
-    return tuple(dict.fromkeys((*standard, *wanted)))
+@lru_cache
+def _read_features(card: Path) -> tuple[str, ...]:
+    """Read the list of features on a card, which never changes, once for all scenes."""
+    return tuple(json.loads(card.read_text(encoding="utf-8")).get("features", ()))
 
 
-def _read_stored_features(path: Path) -> tuple[str, ...]:
-    """Read the list of features on the card of a folder."""
-    return tuple(json.loads(path.read_text(encoding="utf-8")).get("features", ()))
+def _describe_differences(there: Mapping[str, object], here: Mapping[str, object]) -> str:
+    """Describe which entries of two cards differ; empty where none does."""
+    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    return ", ".join(f"{name}: {there.get(name)} there, {here.get(name)} here" for name in names)
 
 
 def _describe_origin(feature: str) -> str:

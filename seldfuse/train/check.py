@@ -23,8 +23,7 @@ def check_trainable(recipe: Recipe, registry: Registry) -> None:
     for a name that nobody registered, and UsageError with the setting that would help for anything else.
     """
     for stage in _list_stages(recipe):
-        features = [registry.find(Feature, name) for name in stage.features]
-        _check_features(stage.features, features)
+        features = check_features(stage.features, registry)
         encoders = [registry.find(Encoder, parse_name(reference)) for reference in stage.encoders]
         _check_logmel(stage.features, encoders)
         for name, amount in stage.augment.items():
@@ -37,7 +36,12 @@ def _list_stages(recipe: Recipe) -> list[Recipe]:
     return [stage for stage in stages if stage.data or not recipe.data] or [recipe]
 
 
-def _check_features(names: Sequence[str], entries: Sequence[CatalogueEntry[Feature]]) -> None:
+def check_features(names: Sequence[str], registry: Registry) -> list[CatalogueEntry[Feature]]:
+    """Check that features can be stacked for a network, and return their entries.
+
+    Raises PluginError for a name that nobody registered, UsageError for anything else.
+    """
+    entries = [registry.find(Feature, name) for name in names]
     if not entries:
         raise UsageError("the recipe must name at least one feature, such as features = ['logmel']")
     for name, entry in zip(names, entries, strict=True):
@@ -50,6 +54,7 @@ def _check_features(names: Sequence[str], entries: Sequence[CatalogueEntry[Featu
     if len({entry.value.bins for entry in entries}) > 1:
         bins = ", ".join(f"{entry.value.name} {entry.value.bins}" for entry in entries)
         raise UsageError(f"features are stacked, so they must have equally many bins, got {bins}; leave some out")
+    return entries
 
 
 def _check_logmel(features: Sequence[str], encoders: Sequence[CatalogueEntry[Encoder]]) -> None:

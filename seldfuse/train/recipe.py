@@ -72,10 +72,11 @@ class SynthSettings:
     `sounds` is the folder of isolated sounds; a fifth of its speakers and recordings is held out for validation.
     `class_balance` goes from 0 (classes as often as in real recordings) to 1 (all equally often). On a CPU, `pool_size`
     scenes are at hand, each is drawn `uses_per_scene` times, and `scene_bank`, where it is named, is a folder that
-    stores what was rendered, for several trainings. `procedural_sounds` procedural sounds join each class that has few
-    recordings. `exclude_sources` are left out, such as those that forbid commercial use: names in the column source of
-    the folder's manifest. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds, for networks that
-    take pictures; without them both are drawn.
+    stores what was rendered, for several trainings. `scenes`, where it is not 0, is how many scenes of that folder, all
+    rendered before (`seldfuse synth bank`), are drawn again and again. `procedural_sounds` procedural sounds join each
+    class that has few recordings. `exclude_sources` are left out, such as those that forbid commercial use: names in
+    the column source of the folder's manifest. `cutouts` and `backgrounds` are folders of cut-outs and of backgrounds,
+    for networks that take pictures; without them both are drawn.
     """
 
     __pydantic_config__ = STRICT
@@ -87,6 +88,7 @@ class SynthSettings:
     pool_size: Count = 640
     uses_per_scene: Count = 5
     scene_bank: str = ""
+    scenes: Annotated[int, Field(ge=0)] = 0
     procedural_sounds: Annotated[int, Field(ge=0)] = 0
     exclude_sources: tuple[str, ...] = ()
     validation_scenes: Count = 320

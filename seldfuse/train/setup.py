@@ -29,6 +29,9 @@ from seldfuse.train.weight_average import WeightAverage
 SAMPLE = 256
 """Scenes from which the features' means and deviations, and the classes' typical distances, are estimated."""
 
+FUSED_DEVICES = ("cpu", "cuda")
+"""Devices on which channels-last convolutions and the optimizer's fused step are known to win."""
+
 
 @dataclass
 class TrainingState:
@@ -88,9 +91,9 @@ def set_up_training(
         state = TrainingState()
         if not resume:
             state.typical_distances_m = _measure(network, data, labels, recipe.standardize and not standardized)
-        network.to(device).train()
+        _place_network(network, device)
         average = WeightAverage(network, recipe.run.ema_decay)
-        optimizer = _make_optimizer(network, recipe)
+        optimizer = _make_optimizer(network, recipe, device)
         if resume:
             state = TrainingState(**load_state(out, network, average, optimizer))
         model, prepared = accelerator.prepare(torch.compile(network) if recipe.run.compile else network, optimizer)
@@ -172,10 +175,22 @@ def _measure(network: Any, data: TrainingData, labels: LabelSet, standardize: bo
     return found
 
 
-def _make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _place_network(network: nn.Module, device: torch.device) -> None:
+    """Move a network to the device, ready to learn, with the weights of its convolutions in the order that is fast."""
+    network.to(device).train()
+    if device.type in FUSED_DEVICES:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _make_optimizer(network: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
     kind = torch.optim.AdamW if recipe.optimizer.name == "adamw" else torch.optim.Adam
     settings = recipe.optimizer
-    return kind(_group_weights(network, settings), lr=settings.peak_learning_rate, weight_decay=settings.weight_decay)
+    return kind(
+        _group_weights(network, settings),
+        lr=settings.peak_learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=device.type in FUSED_DEVICES,
+    )
 
 
 def _group_weights(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:

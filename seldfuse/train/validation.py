@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.events import Events
@@ -32,20 +32,25 @@ class Validation(Protocol):
 
 
 class RandomValidation:
-    """A fixed set of random scenes, rendered once; the same seed and sounds give the same scenes."""
+    """A fixed set of random scenes, rendered once; the same seed and sounds give the same scenes.
+
+    They are held in half precision, as they are stored.
+    """
 
     def __init__(self, supply: SceneSupply, count: int, device: torch.device) -> None:
         self.references: list[Events] = []
-        self._batches: list[TrainingBatch] = []
+        self._names = supply.features
+        self._chunks: list[SceneChunk] = []
         for number, first in enumerate(range(0, count, CHUNK)):
-            piece = _first(supply.load_chunk(number), count - first)
-            self._batches.append(
-                TrainingBatch(piece.features, supply.features, piece.truth, piece.embeddings).to(device)
-            )
-            self.references += decode_events(piece.truth)
+            chunk = _first(supply.load_chunk(number), count - first)
+            self.references += decode_events(chunk.truth.map(Tensor.float))
+            self._chunks.append(chunk.map(lambda tensor: tensor.to(device)))
 
     def batches(self) -> Iterator[TrainingBatch]:
-        return iter(self._batches)
+        """Yield all scenes in single precision, a chunk at a time."""
+        for chunk in self._chunks:
+            whole = chunk.map(Tensor.float)
+            yield TrainingBatch(whole.features, self._names, whole.truth, whole.embeddings)
 
 
 def find_criterion(task: TrainingTask) -> Score:
@@ -57,8 +62,8 @@ def find_criterion(task: TrainingTask) -> Score:
 
 
 def _first(piece: SceneChunk, count: int) -> SceneChunk:
-    """At most so many scenes, in single precision."""
-    return piece.map(lambda tensor: tensor[:count].float())
+    """At most so many scenes."""
+    return piece.map(lambda tensor: tensor[:count])
 
 
 def score_network(

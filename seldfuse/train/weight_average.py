@@ -21,8 +21,10 @@ class WeightAverage:
     def update(self, network: nn.Module, steps: int) -> None:
         """Take in the weights after so many steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps)) if self.decay else 0.0
-        for own, new in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
-            if own.is_floating_point():
-                own.lerp_(new, 1.0 - decay)
-            else:
-                own.copy_(new)
+        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+        own, new = zip(*[pair for pair in pairs if pair[0].is_floating_point()], strict=True)
+        # All at once: a network has hundreds of small tensors.
+        torch._foreach_lerp_(own, new, 1.0 - decay)
+        for counter, counted in pairs:
+            if not counter.is_floating_point():
+                counter.copy_(counted)

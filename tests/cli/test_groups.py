@@ -19,7 +19,7 @@ def exit_code(*arguments: str) -> int:
 @pytest.mark.parametrize(
     ("group", "commands"),
     [
-        ("synth", ("scenes", "from-foa")),
+        ("synth", ("scenes", "from-foa", "bank")),
         ("tune", ("fusion", "vision")),
         ("checkpoints", ("list", "fetch")),
         ("plugins", ("list", "new")),

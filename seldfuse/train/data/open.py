@@ -75,9 +75,8 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     opened: list[SceneSource] = []
     for part in recipe.data:
         if part.source == SYNTH:
-            supply = _supply(recipe, labels, device, "train")
-            pool_size = max(recipe.synth.pool_size, recipe.run.batch_size)
-            opened.append(RandomSource(supply, pool_size, recipe.synth.uses_per_scene, share, device))
+            supply = open_supply(recipe, labels, device, "train")
+            opened.append(RandomSource(supply, recipe.synth, recipe.run.batch_size, share, device))
         else:
             opened.append(_folder(Path(part.source), clips, recipe, labels, share, device))
     validation = _validation(clips, recipe, labels, device) if share.rank == 0 else None
@@ -117,7 +116,8 @@ def _folder(
 
 def _validation(clips: _Clips, recipe: Recipe, labels: LabelSet, device: torch.device) -> Validation:
     if not clips.validating and any(part.source == SYNTH for part in recipe.data):
-        return RandomValidation(_supply(recipe, labels, device, "held"), recipe.synth.validation_scenes, device)
+        supply = open_supply(recipe, labels, device, "held")
+        return RandomValidation(supply, recipe.synth.validation_scenes, device)
     if not clips.validating:
         clips.problems.append(NO_VALIDATION)
     pairs = clips.validating or clips.training
@@ -130,8 +130,11 @@ def _make_window_tokens(recipe: Recipe, device: torch.device) -> WindowTokens:
     return WindowTokens([load_encoder_cached(reference, str(device)) for reference in recipe.encoders])
 
 
-def _supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Side) -> SceneSupply:
-    """Random scenes to learn from, or, from the sounds held out, to be judged by."""
+def open_supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Side) -> SceneSupply:
+    """Open what random scenes to learn from are made of, or, from the sounds held out, those to be judged by.
+
+    Raises UsageError where the recipe names no sounds, or a folder that stores other scenes.
+    """
     if not recipe.synth.sounds:
         raise UsageError("random scenes are made of isolated sounds; name their folder: --sounds FOLDER")
     held_out = side == "held"

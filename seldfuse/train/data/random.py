@@ -3,26 +3,24 @@
 import torch
 
 from seldfuse.synth.bank import SceneBank, SceneStream, SceneSupply
+from seldfuse.synth.stored_scenes import StoredScenes
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.source import ProcessShare
+from seldfuse.train.recipe import SynthSettings
 
 
 class RandomSource:
-    """Scenes from a bank, or, on a GPU, rendered as they are drawn.
+    """Scenes from a folder that is filled already, from a bank, or, on a GPU, rendered as they are drawn.
 
     A GPU renders sound alone: pictures are drawn by CPUs, so scenes with pictures come from a bank there, too, and so
     do those that a folder stores.
     """
 
     def __init__(
-        self, supply: SceneSupply, pool_size: int, uses_per_scene: int, share: ProcessShare, device: torch.device
+        self, supply: SceneSupply, settings: SynthSettings, batch_size: int, share: ProcessShare, device: torch.device
     ) -> None:
         self.names = supply.features
-        self.scenes: SceneBank | SceneStream = (
-            SceneStream(supply, str(device), *share)
-            if device.type == "cuda" and not supply.encoders and supply.folder is None
-            else SceneBank(supply, pool_size, uses_per_scene, *share)
-        )
+        self.scenes = _open_scenes(supply, settings, batch_size, share, device)
 
     def draw(self, count: int) -> TrainingBatch:
         """Draw the next `count` scenes. Raises MediaError where no sound of a class can be read."""
@@ -34,3 +32,13 @@ class RandomSource:
 
     def close(self) -> None:
         self.scenes.close()
+
+
+def _open_scenes(
+    supply: SceneSupply, settings: SynthSettings, batch_size: int, share: ProcessShare, device: torch.device
+) -> StoredScenes | SceneStream | SceneBank:
+    if settings.scenes:
+        return StoredScenes(supply, settings.scenes, *share)
+    if device.type == "cuda" and not supply.encoders and supply.folder is None:
+        return SceneStream(supply, str(device), *share)
+    return SceneBank(supply, max(settings.pool_size, batch_size), settings.uses_per_scene, *share)
