@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.labels import DCASE2025, LabelSet
@@ -54,6 +54,20 @@ class Counts:
     def leave_one_out(self) -> "Counts":
         """Sum over all clips but one, for every clip: arrays of shape `clip cls`."""
         return self.map(lambda count: count.sum(axis=0) - count)
+
+    def leave_group_out(self, group: Int64[np.ndarray, "clip cls"]) -> "Counts":
+        """Sum over all clips without the cells of one group, for every group: arrays of shape `group cls`.
+
+        `group` numbers the groups from 0.
+        """
+        classes = group.shape[1]
+        slot, shape = group * classes + np.arange(classes), (int(group.max(initial=-1)) + 1, classes)
+
+        def without(count: np.ndarray) -> np.ndarray:
+            own = np.bincount(slot.ravel(), count.ravel(), minlength=shape[0] * classes).reshape(shape)
+            return np.asarray(count.sum(axis=0) - own)
+
+        return self.map(without)
 
     @classmethod
     def concat(cls, parts: Sequence["Counts"]) -> "Counts":

@@ -8,13 +8,19 @@ better than the guess.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from seldfuse.core.geometry import fold_azimuth
-from seldfuse.metrics.jackknife import Interval, estimate_interval
+from seldfuse.metrics.jackknife import (
+    Interval,
+    SoundGroups,
+    estimate_group_interval,
+    estimate_interval,
+    number_groups,
+)
 from seldfuse.metrics.matches import Matches
 from seldfuse.metrics.pairs import PairErrors
 from seldfuse.metrics.registered import UNKNOWN
@@ -74,8 +80,10 @@ def format_degrees(value: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{value:.1f}"
 
 
-def compute_skill(matches: Matches, average: Average = "macro", single_source: bool = False) -> Skill:
-    """Compute the skill of matched pairs, with intervals by leaving groups of clips out.
+def compute_skill(
+    matches: Matches, average: Average = "macro", single_source: bool = False, groups: SoundGroups | None = None
+) -> Skill:
+    """Compute the skill of matched pairs, with intervals by leaving groups of clips, or of sounds, out.
 
     The guess of azimuth stands on the true side, at the constant |azimuth| of least mean error; that of distance is the
     constant of least mean relative error. `macro` has a constant for each class and compares means over classes;
@@ -84,23 +92,67 @@ def compute_skill(matches: Matches, average: Average = "macro", single_source: b
     have 0. `single_source` takes those frames alone in which a class has one source on both sides. A distance of 0 has
     no logarithm, a true one no relative error, either; such pairs are left out.
 
-    The clips make up to 50 groups of neighbors, in order; of fewer clips each is a group.
+    Left out are the `groups` of sounds, or else up to 50 groups of neighboring clips; of fewer clips each is a group.
     """
+    measured = _measure_skill(matches, average, single_source, groups)
+    values, bins = measured.intervals[: len(MEANINGS)], measured.intervals[len(MEANINGS) :]
+    edges = zip(BIN_EDGES_DEG[:-1], BIN_EDGES_DEG[1:], measured.bin_pairs, measured.bin_true_deg, bins, strict=True)
+    return Skill(
+        dict(zip(MEANINGS, values, strict=True)),
+        tuple(
+            AzimuthBin(float(low), float(high), int(pairs), float(median), interval)
+            for low, high, pairs, median, interval in edges
+        ),
+    )
+
+
+def compare_skill(
+    matches: Matches, other: Matches, average: Average = "macro", groups: SoundGroups | None = None
+) -> dict[str, Interval]:
+    """Compute how much larger each value of a skill is than that of another system on the same clips, pair by pair.
+
+    NaN where one of the two has none. Raises ValueError where the two are not of equally many clips.
+    """
+    if matches.misses.shape != other.misses.shape:
+        raise ValueError(f"expected matches of the same clips, got {matches.misses.shape} and {other.misses.shape}")
+    mine, theirs = (_measure_skill(system, average, False, groups) for system in (matches, other))
+    difference = replace(mine, values=mine.values - theirs.values)
+    return dict(zip(MEANINGS, difference.intervals[: len(MEANINGS)], strict=True))
+
+
+_Measure = Callable[[Bool[np.ndarray, "pair"]], Float64[np.ndarray, "value"]]
+"""What gives its values over the pairs that are marked."""
+
+
+@dataclass(frozen=True)
+class _MeasuredSkill:
+    """Values over all pairs, then without each group: those of `MEANINGS`, then each bin's predicted median."""
+
+    values: Float64[np.ndarray, "part value"]
+    bin_pairs: Float64[np.ndarray, "bin"]
+    bin_true_deg: Float64[np.ndarray, "bin"]
+    of_sounds: bool
+
+    @property
+    def intervals(self) -> list[Interval]:
+        estimate = estimate_group_interval if self.of_sounds else estimate_interval
+        return [estimate(float(value[0]), value[1:]) for value in self.values.T]
+
+
+def _measure_skill(
+    matches: Matches, average: Average, single_source: bool, groups: SoundGroups | None
+) -> _MeasuredSkill:
     chosen = matches.single_source if single_source else np.ones(len(matches.truth.clip), dtype=bool)
     truth, prediction = matches.truth.take(chosen), matches.prediction.take(chosen)
     cls = truth.cls if average == "macro" else np.zeros_like(truth.cls)
-    clips = len(matches.misses)
-    groups = min(clips, GROUPS)
-    group = truth.clip * groups // max(clips, 1)
+    left_out = _group_clips(*matches.misses.shape) if groups is None else number_groups(groups)
+    group, number = left_out[truth.clip, truth.cls], int(left_out.max(initial=-1)) + 1
 
     true_deg, predicted_deg = fold_azimuth(truth.azimuth_deg), fold_azimuth(prediction.azimuth_deg)
     errors = PairErrors.from_rows(truth, prediction)
     azimuths = ~np.isnan(errors.azimuth_deg)
     distances = ~np.isnan(errors.distance_m) & (truth.distance_m > 0)
     logs = distances & (prediction.distance_m > 0)
-
-    def jackknife(measure: _Measure, rows: Bool[np.ndarray, "pair"]) -> list[Interval]:
-        return _jackknife(measure, group[rows], groups)
 
     side = _GuessErrors(
         np.abs(true_deg[azimuths]), np.ones(azimuths.sum()), errors.azimuth_deg[azimuths], cls[azimuths]
@@ -112,24 +164,29 @@ def compute_skill(matches: Matches, average: Average = "macro", single_source: b
         cls[distances],
     )
     trend = _Trend(np.log(truth.distance_m[logs]), np.log(prediction.distance_m[logs]), cls[logs])
-    intervals = [
-        *jackknife(side.measure, azimuths),
-        *jackknife(constant.measure, distances),
-        *jackknife(trend.measure, logs),
+    bins = _find_bins(np.abs(true_deg[azimuths]))
+    weight = np.ones(len(bins.index))
+    values = [
+        _leave_out(side.measure, group[azimuths], number),
+        _leave_out(constant.measure, group[distances], number),
+        _leave_out(trend.measure, group[logs], number),
+        _leave_out(_Medians(np.abs(predicted_deg[azimuths]), weight, bins).find, group[azimuths], number),
     ]
-    bins = _measure_bins(np.abs(true_deg[azimuths]), np.abs(predicted_deg[azimuths]), group[azimuths], groups)
-    return Skill(dict(zip(MEANINGS, intervals, strict=True)), bins)
+    true_medians = _Medians(np.abs(true_deg[azimuths]), weight, bins).find(weight > 0)
+    return _MeasuredSkill(np.concatenate(values, axis=1), bins.sums(weight), true_medians, groups is not None)
 
 
-_Measure = Callable[[Bool[np.ndarray, "pair"]], Float64[np.ndarray, "value"]]
-"""What gives its values over the pairs that are marked."""
+def _group_clips(clips: int, classes: int) -> SoundGroups:
+    """Up to 50 groups of neighbors, each with all classes."""
+    group = np.arange(clips) * min(clips, GROUPS) // max(clips, 1)
+    return np.repeat(group[:, None], classes, axis=1)
 
 
-def _jackknife(measure: _Measure, group: Int64[np.ndarray, "pair"], groups: int) -> list[Interval]:
-    """Each value over all pairs, with the interval from those without one group."""
-    whole = measure(np.ones(len(group), dtype=bool))
-    partial = np.array([measure(group != left_out) for left_out in range(groups)]).reshape(groups, len(whole))
-    return [estimate_interval(float(value), partial[:, index]) for index, value in enumerate(whole)]
+def _leave_out(
+    measure: _Measure, group: Int64[np.ndarray, "pair"], groups: int
+) -> Float64[np.ndarray, "part value"]:
+    """Each value over all pairs, then without each group."""
+    return np.array([measure(group != left_out) for left_out in range(-1, groups)])
 
 
 class _GuessErrors:
@@ -258,20 +315,7 @@ def _rank(ties: Int64[np.ndarray, "pair"], keep: Bool[np.ndarray, "pair"]) -> Fl
     return rank
 
 
-def _measure_bins(
-    true_deg: Float64[np.ndarray, "pair"],
-    predicted_deg: Float64[np.ndarray, "pair"],
-    group: Int64[np.ndarray, "pair"],
-    groups: int,
-) -> tuple[AzimuthBin, ...]:
-    """The medians of both sides' |azimuth|, by that of the truth."""
+def _find_bins(true_deg: Float64[np.ndarray, "pair"]) -> _Classes:
+    """The bin of every true |azimuth|."""
     number = len(BIN_EDGES_DEG) - 1
-    bins = _Classes(np.clip(np.searchsorted(BIN_EDGES_DEG, true_deg, side="right") - 1, 0, number - 1), number)
-    weight, everything = np.ones(len(true_deg)), np.ones(len(true_deg), dtype=bool)
-    intervals = _jackknife(_Medians(predicted_deg, weight, bins).find, group, groups)
-    medians = _Medians(true_deg, weight, bins).find(everything)
-    edges = zip(BIN_EDGES_DEG[:-1], BIN_EDGES_DEG[1:], bins.sums(weight), medians, intervals, strict=True)
-    return tuple(
-        AzimuthBin(float(low), float(high), int(pairs), float(median), interval)
-        for low, high, pairs, median, interval in edges
-    )
+    return _Classes(np.clip(np.searchsorted(BIN_EDGES_DEG, true_deg, side="right") - 1, 0, number - 1), number)
