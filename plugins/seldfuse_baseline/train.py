@@ -15,7 +15,7 @@ class BaselineTask:
     """The baseline for the trainer."""
 
     backend = "baseline"
-    criterion = "f20_1"
+    criterion = "f20_03"
     recipes = Path(__file__).parent / "recipes"
 
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> BaselineNetwork:

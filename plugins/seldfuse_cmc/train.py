@@ -15,7 +15,7 @@ class CmcTask:
     """CMC for the trainer."""
 
     backend = "cmc"
-    criterion = "f20_1_on"
+    criterion = "f20_03"
     recipes = Path(__file__).parent / "recipes"
 
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> Cmc:

@@ -56,7 +56,7 @@ class MvaTask:
     """MVANet for the trainer."""
 
     backend = "mvanet"
-    criterion = "f20_1_on"
+    criterion = "f20_03"
     recipes = Path(__file__).parent / "recipes"
 
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:

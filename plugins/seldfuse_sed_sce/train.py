@@ -41,7 +41,7 @@ class SceTask:
     """SED-SCE for the trainer."""
 
     backend = "sce"
-    criterion = "f20_1"
+    criterion = "f20_03"
     recipes = Path(__file__).parent / "recipes"
 
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedSce:

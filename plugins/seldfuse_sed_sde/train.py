@@ -40,7 +40,7 @@ class SdeTask:
     """SED-SDE for the trainer."""
 
     backend = "sde"
-    criterion = "f1"
+    criterion = "f03"
     recipes = Path(__file__).parent / "recipes"
 
     def build(self, settings: Mapping[str, Any], labels: LabelSet) -> SedSde:

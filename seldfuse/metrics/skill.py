@@ -70,14 +70,16 @@ class Skill:
     azimuth_bins: tuple[AzimuthBin, ...]
 
 
-def format_value(name: str, value: float) -> str:
-    """Format a value of a `Skill` for tables, a dash where it is NaN."""
-    return format_degrees(value) if name.endswith("_deg") else UNKNOWN if math.isnan(value) else f"{value:.3f}"
+def format_value(name: str, value: float, sign: str = "") -> str:
+    """Format a value of a `Skill` for tables, a dash where it is NaN; `sign` "+" shows the sign of differences."""
+    if name.endswith("_deg"):
+        return format_degrees(value, sign)
+    return UNKNOWN if math.isnan(value) else f"{value:{sign}.3f}"
 
 
-def format_degrees(value: float) -> str:
+def format_degrees(value: float, sign: str = "") -> str:
     """Format an angle for tables, a dash where it is NaN."""
-    return UNKNOWN if math.isnan(value) else f"{value:.1f}"
+    return UNKNOWN if math.isnan(value) else f"{value:{sign}.1f}"
 
 
 def compute_skill(

@@ -53,7 +53,7 @@ A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}.
 
 Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over classes; ↑
 where higher is better, ↓ where lower is. The best of the validations on these same clips was chosen, by
-{make_heading(find_criterion(task))}, so they flatter a little.
+{_criterion(find_criterion(task))}, so they flatter a little.
 
 | score | value |
 |---|---|
@@ -62,6 +62,14 @@ where higher is better, ↓ where lower is. The best of the validations on these
 {_skill(skill)}"""
     with write_atomically(folder / CARD) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def _criterion(score: Score) -> str:
+    """The score that chose the checkpoint, and why it was this one."""
+    told = f"{make_heading(score)} ({score.meaning})"
+    if score.limits is None or score.limits.relative_distance is None:
+        return told
+    return f"{told}, in which distance counts"
 
 
 def _score(score: Score, value: float) -> str:

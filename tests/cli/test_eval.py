@@ -11,7 +11,7 @@ from seldfuse.metrics.skill import MEANINGS
 
 HEADER = "frame,class,source,azimuth,distance,onscreen\n"
 SPEECH = "".join(f"{frame},0,0,10,200,1\n" for frame in range(6))
-SCORES = {"f20_1", "f20_1_on", "f20", "f1", "f_class", "doae_deg", "rde", "distance_error_m", "osa"}
+SCORES = {"f20_1", "f20_1_on", "f20", "f1", "f20_03", "f03", "f_class", "doae_deg", "rde", "distance_error_m", "osa"}
 
 
 class Folders:
@@ -112,9 +112,9 @@ def test_the_table_shows_scores_with_intervals_and_the_classes_below(folders: Fo
     assert row[-8:-4] == ["1.000", "1.000", "…", "1.000"]
     assert row[-4].startswith("+0.")
     speech = next(line for line in lines if line[0] == "female_speech")
-    assert speech[1:] == ["15", *["1.000"] * 5, "0.0", "0.000", "0.00", "1.000"]
+    assert speech[1:] == ["15", *["1.000"] * 7, "0.0", "0.000", "0.00", "1.000"]
     music = next(line for line in lines if line[0] == "music")
-    assert music[1:] == ["0", *["0.000"] * 5, *["–"] * 4]
+    assert music[1:] == ["0", *["0.000"] * 7, *["–"] * 4]
 
 
 def test_json_holds_the_skill_and_the_azimuth_in_six_bins(folders: Folders) -> None:
@@ -139,6 +139,22 @@ def test_json_holds_the_skill_and_the_azimuth_in_six_bins(folders: Folders) -> N
     assert "doae_skill azimuth beyond the side: 1 perfect, 0 nothing 0.933 0.933 … 0.933" in lines
     assert "45 … 60 3 50.0 44.0 44.0 … 44.0" in lines
     assert "75 … 90 0 – – – … –" in lines
+
+
+def test_the_skill_of_two_systems_is_compared(folders: Folders) -> None:
+    for number, path in enumerate(sorted(folders.predictions.iterdir())):
+        truth = "".join(f"{frame},0,0,{10 * frame},{100 + 50 * number},1\n" for frame in range(6))
+        folders.write(next(folders.reference.rglob(path.name)), truth)
+        folders.write(path, truth)
+        folders.write(folders.other / path.name, truth.replace(",0,0,50,", ",0,0,44,"))
+    options = ("--mode", "strict", "--against", str(folders.other))
+    difference = folders.json(*options)["skill"]["against"]
+    assert set(difference) == set(MEANINGS)
+    assert difference["doae_deg"]["difference"] == -1
+    assert difference["doae_skill"]["difference"] == pytest.approx(1 / 15)
+    assert difference["distance_rank"] == {"difference": 0, "estimate": 0, "low": 0, "high": 0}
+    lines = [" ".join(line.split()) for line in folders.run(*options)[0].splitlines()]
+    assert "doae_deg mean azimuth error (°) 0.0 0.0 … 0.0 -1.0 -1.0 … -1.0" in lines
 
 
 @pytest.mark.parametrize(("azimuth", "distance", "found"), [("5", "0.5", 1), ("3.9", None, 0), (None, "0", 1)])

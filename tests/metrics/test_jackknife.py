@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from seldfuse.metrics.counts import count_matches
-from seldfuse.metrics.jackknife import compare_systems, compute_intervals, estimate_interval
+from seldfuse.metrics.jackknife import (
+    compare_systems,
+    compute_intervals,
+    estimate_group_interval,
+    estimate_interval,
+)
 from seldfuse.metrics.scores import compute_scores
 
 
@@ -91,3 +96,58 @@ def test_paired_differences_are_sharper_than_the_intervals_of_each() -> None:
 def test_differences_need_the_same_clips() -> None:
     with pytest.raises(ValueError, match="expected counts of the same clips"):
         compare_systems(count_matches(*clips(5, number=2)), count_matches(*clips(5, number=3)))
+
+
+# By groups of sounds
+
+
+def groups_of_three(clips: int) -> np.ndarray:
+    """Three groups of each class, in turn, numbered with gaps."""
+    return 5 * (np.arange(clips)[:, None] % 3 + 3 * np.arange(13))
+
+
+@pytest.mark.parametrize("average", ["macro", "micro"])
+def test_leaving_a_group_out_is_counting_without_the_cells_of_its_sounds(average: str) -> None:
+    references, predictions = clips(6, number=9)
+    groups = groups_of_three(9)
+    got = compute_intervals(count_matches(references, predictions, mode="strict"), average, groups)
+    whole = compute_scores(count_matches(references, predictions, mode="strict"), average)
+    others = []
+    for group in np.unique(groups):
+        kept = [
+            [table[groups[clip, table[:, 1].astype(int)] != group] for clip, table in enumerate(side)]
+            for side in (references, predictions)
+        ]
+        others.append(compute_scores(count_matches(*kept, mode="strict"), average))
+    for name, value in whole.items():
+        wanted = estimate_group_interval(value, np.array([other[name] for other in others]))
+        assert vars(got[name]) == pytest.approx(vars(wanted))
+
+
+def test_the_interval_of_groups_lies_around_the_score() -> None:
+    got = estimate_group_interval(0.5, np.array([0.5, 0.4, 0.5]))
+    assert (got.value, got.estimate) == (0.5, 0.5)
+    assert got.high - 0.5 == pytest.approx(0.5 - got.low) == pytest.approx(4.3026527 * math.sqrt(2 / 3 * 0.01))
+    assert math.isnan(estimate_group_interval(0.5, np.array([0.4])).low)
+    assert math.isnan(estimate_group_interval(0.5, np.array([0.4, math.nan])).high)
+
+
+def test_many_clips_of_few_sounds_are_little_evidence() -> None:
+    """Each sound is found always or never: clips of one sound agree."""
+    references, _ = clips(7, number=60)
+    groups = groups_of_three(60)
+    found = [
+        table[groups[clip, table[:, 1].astype(int)] // 5 % 3 > 0] for clip, table in enumerate(references)
+    ]
+    counts = count_matches(references, found, mode="strict")
+    by_clip, by_group = (compute_intervals(counts, "macro", given)["f_class"] for given in (None, groups))
+    assert by_group.high - by_group.low > 3 * (by_clip.high - by_clip.low)
+
+
+def test_two_systems_are_compared_group_by_group() -> None:
+    references, predictions = clips(8, number=9)
+    better, other = (count_matches(references, side, mode="strict") for side in (references, predictions))
+    groups = groups_of_three(9)
+    got = compare_systems(better, other, "macro", groups)["f_class"]
+    assert got.low < got.value < got.high
+    assert all(vars(same)["high"] == 0 for same in compare_systems(other, other, "macro", groups).values())

@@ -11,9 +11,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from seldfuse.metrics.evaluated import EvaluatedScores
-from seldfuse.metrics.jackknife import estimate_interval
+from seldfuse.metrics.jackknife import estimate_group_interval, estimate_interval
 from seldfuse.metrics.matches import Matches, find_matches
-from seldfuse.metrics.skill import GROUPS, MEANINGS, Skill, compute_skill
+from seldfuse.metrics.skill import GROUPS, MEANINGS, Skill, compare_skill, compute_skill
 
 Pair = tuple[int, int, float, float, float, float]
 """Clip, class, true and predicted azimuth, true and predicted distance."""
@@ -218,3 +218,35 @@ def test_the_errors_are_those_of_the_scores_which_carry_the_skill() -> None:
     assert scores.skill.values["doae_deg"].value == pytest.approx(scores.doae_deg)
     assert scores.skill.values["rde"].value == pytest.approx(scores.rde)
     assert pickle.loads(pickle.dumps(scores)).skill == scores.skill
+
+
+def test_groups_of_sounds_are_left_out_with_the_classes_in_which_they_sound() -> None:
+    truth = scenes(14)
+    matches = find_matches(truth, noisy(truth, 15), mode="strict")
+    groups = 7 * (np.arange(len(truth))[:, None] % 3 + 3 * np.arange(13))
+    pairs = pairs_of(matches, single_source=False)
+    partial = np.array(
+        [
+            slow_values([pair for pair in pairs if groups[pair[0], pair[1]] != group], "macro")
+            for group in np.unique(groups)
+        ]
+    )
+    got = compute_skill(matches, groups=groups)
+    for found, without in zip(got.values.values(), partial.T, strict=True):
+        assert vars(found) == pytest.approx(vars(estimate_group_interval(found.value, without)))
+
+
+def test_differences_of_skill_are_paired_and_of_the_same_clips() -> None:
+    truth = scenes(16)
+    one, other = (find_matches(truth, noisy(truth, seed), mode="strict") for seed in (17, 18))
+    first, second = compute_skill(one).values["rde"], compute_skill(other).values["rde"]
+    difference = compare_skill(one, other)["rde"]
+    assert difference.value == pytest.approx(first.value - second.value)
+    assert difference.low < difference.value < difference.high
+    assert all((same.value, same.low, same.high) == (0, 0, 0) for same in compare_skill(one, one).values())
+    nowhere = changed(truth, 3, lambda table: np.full(len(table), math.nan))
+    found = compare_skill(one, find_matches(truth, nowhere, mode="strict"))
+    assert math.isnan(found["doae_skill"].value)
+    assert not math.isnan(found["rde_skill"].value)
+    with pytest.raises(ValueError, match="expected matches of the same clips"):
+        compare_skill(one, find_matches(truth[:3], truth[:3], mode="strict"))

@@ -117,21 +117,21 @@ def test_the_best_checkpoint_is_the_one_with_the_best_score(sounds: Path, tmp_pa
     real, given = loop.score_network, iter([0.5, 0.9, 0.7])
 
     def score(*arguments):
-        return with_score(real(*arguments), "f20_1", next(given))
+        return with_score(real(*arguments), SceTask.criterion, next(given))
 
     monkeypatch.setattr(loop, "score_network", score)
     task = SceTask()
     best = train_network(
         task, THREE, tiny(task, sounds, steps=3, validate_every=1), tmp_path, CPU, lambda _: None, print
     )
-    assert best["f20_1"] == 0.9
+    assert best[SceTask.criterion] == 0.9
     assert open_checkpoint(str(tmp_path), "sce").config["training"]["step"] == 2
     assert open_checkpoint(str(tmp_path / LAST), "sce").config["training"]["step"] == 3
 
 
 def test_a_training_ends_when_nothing_gets_better(sounds: Path, tmp_path: Path, monkeypatch) -> None:
     real, given = loop.score_network, iter([0.5, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(loop, "score_network", lambda *arguments: with_score(real(*arguments), "f20_1", next(given)))
+    monkeypatch.setattr(loop, "score_network", lambda *arguments: with_score(real(*arguments), SceTask.criterion, next(given)))
     seen = taught(SceTask(), tiny(SceTask(), sounds, steps=9, validate_every=1, patience=2), tmp_path)
     assert [progress.step for progress in seen] == [1, 2, 3]
 

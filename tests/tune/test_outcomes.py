@@ -49,7 +49,7 @@ def by_cell(found: OutcomeRows, active: torch.Tensor) -> torch.Tensor:
     return counts
 
 
-@pytest.mark.parametrize("criterion", ["f20_1", "f20_1_on", "f20", "f1", "f_class"])
+@pytest.mark.parametrize("criterion", ["f20_1", "f20_1_on", "f20", "f1", "f20_03", "f03", "f_class"])
 @pytest.mark.parametrize("tracks", [1, 2, 3])
 def test_every_threshold_scores_as_the_scorer_counts(criterion, tracks: int) -> None:
     estimate, target = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)

@@ -51,24 +51,27 @@ def evaluate(
 
     Files are paired by name, whatever folder they are in; intervals are at a level of 95 %. Below the scores stands the
     skill: what is known beyond the side and the usual distance of each class. Both thresholds together are one score.
+    With --against the skill is compared, too.
     """
     from seldfuse.evaluation import Reference, choose_scores
     from seldfuse.metrics.counts import count_pairs
     from seldfuse.metrics.jackknife import compare_systems, compute_intervals
     from seldfuse.metrics.scores import compute_scores
-    from seldfuse.metrics.skill import compute_skill
+    from seldfuse.metrics.skill import compare_skill, compute_skill
 
     scores = choose_scores(azimuth_threshold, distance_threshold)
     truth = Reference(reference)
     matches = truth.match(predictions, mode, print_note)
     counts, skill = count_pairs(matches, scores), compute_skill(matches, average)
     result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
-    compared = None
+    compared, skill_compared = None, None
     if against:
-        compared = compare_systems(counts, count_pairs(truth.match(against, mode, print_note), scores), average)
+        other = truth.match(against, mode, print_note)
+        compared = compare_systems(counts, count_pairs(other, scores), average)
+        skill_compared = compare_skill(matches, other, average)
     if as_json:
         document = _document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files))
-        print_json(document | {"skill": _skill_document(skill)})
+        print_json(document | {"skill": _skill_document(skill, skill_compared)})
     else:
         print_result(
             f"{len(truth.files)} clips, {mode} counting, {average} average",
@@ -76,7 +79,7 @@ def evaluate(
             "",
             _class_table(result, counts),
             "",
-            _skill_table(skill),
+            _skill_table(skill, skill_compared),
             "",
             _azimuth_table(skill),
         )
@@ -94,7 +97,7 @@ def _document(
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
 
-def _skill_document(skill: "Skill") -> dict[str, Any]:
+def _skill_document(skill: "Skill", compared: Mapping[str, "Interval"] | None) -> dict[str, Any]:
     bins = [
         {
             "low_deg": part.low_deg,
@@ -105,7 +108,8 @@ def _skill_document(skill: "Skill") -> dict[str, Any]:
         }
         for part in skill.azimuth_bins
     ]
-    return {**_plain_bounds(skill.values, "value"), "azimuth_bins": bins}
+    document = {**_plain_bounds(skill.values, "value"), "azimuth_bins": bins}
+    return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
 
 def _plain_bounds(bounds: Mapping[str, "Interval"], value: str) -> dict[str, Any]:
@@ -153,7 +157,8 @@ def _class_table(result: "Scores", counts: "Counts") -> "Table":
 
     from seldfuse.metrics.registered import format_score
 
-    table = Table("class", box=None, pad_edge=False)
+    # One blank between the columns: there are many.
+    table = Table("class", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("frames", *result):
         table.add_column(heading, justify="right")
     frames = (counts.pairs + counts.misses).sum(axis=0)
@@ -163,18 +168,25 @@ def _class_table(result: "Scores", counts: "Counts") -> "Table":
     return table
 
 
-def _skill_table(skill: "Skill") -> "Table":
+def _skill_table(skill: "Skill", compared: Mapping[str, "Interval"] | None) -> "Table":
     from rich.table import Table
 
-    from seldfuse.metrics.skill import MEANINGS, format_value
+    from seldfuse.metrics.skill import MEANINGS
 
     table = Table("skill", "", box=None, pad_edge=False)
-    for heading in ("value", "95 % interval"):
+    for heading in ("value", "95 % interval", *(("difference", "95 % interval") if compared else ())):
         table.add_column(heading, justify="right")
     for name, bound in skill.values.items():
-        value, low, high = (format_value(name, number) for number in (bound.value, bound.low, bound.high))
-        table.add_row(name, MEANINGS[name], value, f"{low} … {high}")
+        difference = _skill_cells(name, compared[name], sign="+") if compared else ()
+        table.add_row(name, MEANINGS[name], *_skill_cells(name, bound), *difference)
     return table
+
+
+def _skill_cells(name: str, bound: "Interval", sign: str = "") -> tuple[str, str]:
+    from seldfuse.metrics.skill import format_value
+
+    value, low, high = (format_value(name, number, sign) for number in (bound.value, bound.low, bound.high))
+    return value, f"{low} … {high}"
 
 
 def _azimuth_table(skill: "Skill") -> "Table":

@@ -93,7 +93,8 @@ def train(
         return
     learn = train_in_stages if resolved.stages else train_at_once
     best = learn(task, DCASE2025, resolved, out, resolve_device(device), _report, print_note, resume)
-    print_note(f"best {_format(find_criterion(task), best)}; wrote {out}")
+    criterion = find_criterion(task)
+    print_note(f"best by {_format(criterion, best)} ({criterion.meaning}); wrote {out}")
 
 
 def _prefix_names(checkpoint: str) -> str:
