@@ -19,8 +19,9 @@ from seldfuse.train.validation import find_criterion
 CARD = "README.md"
 
 RANDOM_SCENES = (
-    "random scenes from isolated sounds: timelines as in STARSS22's labels, shoebox rooms with RT60 0.15–1.2 s, "
-    "sources that move, noise at 5–40 dB, babble, band limits, clipping, lossy coding"
+    "random scenes from isolated sounds: timelines as in STARSS22's labels, rooms with RT60 0.15–1.2 s, directive "
+    "sources at 0.5–6 m, some of which move, noise at 0–40 dB, babble, band limits, automatic gain, clipping, lossy "
+    "coding"
 )
 
 PICTURES = "drawn rooms with cut-outs of people and drawings of things where the sounds come from, and some elsewhere"
@@ -116,4 +117,6 @@ def _augmentation(settings: Mapping[str, float]) -> str:
 def _data(source: str, recipe: Mapping[str, Any]) -> str:
     if source != SYNTH:
         return f"labelled clips of the folder `{source}`"
-    return f"{RANDOM_SCENES}; {PICTURES}" if recipe["encoders"] else RANDOM_SCENES
+    excluded = recipe["synth"].get("exclude_sources")
+    without = f"; without the sounds of {', '.join(excluded)}" if excluded else ""
+    return f"{RANDOM_SCENES}; {PICTURES}{without}" if recipe["encoders"] else f"{RANDOM_SCENES}{without}"

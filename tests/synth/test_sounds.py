@@ -272,14 +272,28 @@ def test_the_split_hangs_on_the_names_of_groups_alone(tmp_path: Path) -> None:
 
 
 def test_a_table_that_names_sides_is_split_as_it_says(tmp_path: Path) -> None:
-    rows = ["bell,a,a.wav,fit", "bell,a,b.wav,train", "bell,b,c.wav,train", "knock,c,d.wav,held"]
+    rows = ["bell,a,a.wav,fit", "bell,b,b.wav,train", "bell,c,c.wav,train", "knock,d,d.wav,held"]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
-    kept, other = (load_bank(tmp_path, DCASE2025, side) for side in ("train", "held"))
+    kept, other, fitted = (load_bank(tmp_path, DCASE2025, side) for side in ("train", "held", "fit"))
     # The one group of knocks is held out, and none of the bells.
-    assert set(kept.keys) == {"a.wav", "b.wav", "c.wav"}
+    assert set(kept.keys) == {"b.wav", "c.wav"}
     assert set(other.keys) == {"d.wav"}
+    assert set(fitted.keys) == {"a.wav"}
     with pytest.raises(UsageError, match=r"no sound for any class of dcase2025 that is held out; .* the side held"):
         load_bank(tmp_path, DCASE2025, "held", only=[11])
+
+
+def test_without_sides_fusion_is_fitted_on_what_trains(tmp_path: Path) -> None:
+    assert load_bank(folder_of(tmp_path), TWO, "fit").keys == load_bank(tmp_path, TWO, "train").keys
+
+
+def test_sources_can_be_left_out(tmp_path: Path) -> None:
+    rows = ["acme,a,a.wav", "acme,b,b.wav", "free,c,c.wav", "free,d,d.wav"]
+    (tmp_path / "manifest.csv").write_text("\n".join(["class,source,group,path", *(f"bell,{row}" for row in rows)]))
+    keys = {key for side in ("train", "held") for key in load_bank(tmp_path, DCASE2025, side, exclude=["acme"]).keys}
+    assert keys == {"c.wav", "d.wav"}
+    with pytest.raises(UsageError, match=r"to leave out, got osu; the manifest's column source has acme, free: .*"):
+        load_bank(tmp_path, DCASE2025, "train", exclude=["acme", "osu"])
 
 
 def test_sides_that_a_table_names_as_their_ranks_would_change_nothing(tmp_path: Path) -> None:
@@ -287,7 +301,7 @@ def test_sides_that_a_table_names_as_their_ranks_would_change_nothing(tmp_path: 
     groups = [f"g{number}" for number in range(10)]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path", *(f"bell,{g},{g}.wav" for g in groups)]))
     before = [load_bank(tmp_path, DCASE2025, side).keys for side in ("train", "held")]
-    rows = [f"bell,{g},{g}.wav,{'held' if f'{g}.wav' in before[True] else 'train'}" for g in groups]
+    rows = [f"bell,{g},{g}.wav,{'held' if f'{g}.wav' in before[1] else 'train'}" for g in groups]
     (tmp_path / "manifest.csv").write_text("\n".join(["class,group,path,side", *rows]))
     assert [load_bank(tmp_path, DCASE2025, side).keys for side in ("train", "held")] == before
 
@@ -309,7 +323,7 @@ def test_the_development_sounds_are_split_as_their_table_says(shared: Path) -> N
         sizes.append([len(bank.classes[cls]) for cls in (0, 2, 11)])
         sound = bank.read_sound(bank.draw(0, np.random.default_rng(0)))
         assert np.sqrt(np.square(sound.samples).mean()) < 2 * REFERENCE_RMS
-    assert sizes == [[134, 45, 86], [24, 8, 15]]
+    assert sizes == [[118, 40, 76], [24, 8, 15]]
 
 
 # Drawing

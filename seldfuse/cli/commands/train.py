@@ -34,6 +34,9 @@ def train(
     bank: Annotated[
         Path | None, typer.Option(help="Folder that keeps random scenes, for several trainings of one seed.")
     ] = None,
+    exclude_sources: Annotated[
+        str | None, typer.Option(help="Sources in the manifest of --sounds that are left out, comma-separated.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
     batch: Annotated[int | None, typer.Option(help="Clips of 5 s in a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the learning rate.")] = None,
@@ -76,6 +79,7 @@ def train(
                 "sounds": sounds and str(sounds.resolve()),
                 "cutouts": sprites and str(sprites.resolve()),
                 "scene_bank": bank and str(bank.resolve()),
+                "exclude_sources": exclude_sources and [name.strip() for name in exclude_sources.split(",")],
             },
         }
         for section, values in given.items():

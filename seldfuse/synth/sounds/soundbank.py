@@ -35,6 +35,7 @@ RUMBLE_HZ = 40.0
 
 TRIES = 20
 RECENT = 64
+_NAMED = 8
 
 _MISSING = {
     "held": " that is held out; that takes a class with two groups of sounds, or sounds that a manifest gives the "
@@ -306,9 +307,11 @@ def load_bank(
             grouped[found.cls][found.group].append(found)
     unknown = [name for name in exclude if name not in sources]
     if unknown:
+        names = sorted(sources - {""})
+        there = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
         raise UsageError(
-            f"expected sources of the manifest to leave out, got {', '.join(unknown)}; its column source has "
-            f"{', '.join(sorted(sources - {''})[:5]) or 'none'}, …: {folder}"
+            f"expected sources to leave out, got {', '.join(unknown)}; the manifest's column source has "
+            f"{there or 'none'}: {folder}"
         )
     if not grouped:
         raise UsageError(
