@@ -4,9 +4,12 @@ The sounds, the noise, the recording chain and the truth of a plan are seldfuse'
 (R. Scheibler, E. Bezzam, I. Dokmanić, "Pyroomacoustics: a Python package for audio room simulation and array
 processing algorithms", ICASSP 2018). A source at rest has one response of mirror images. A moving one has one
 every 100 ms, of fewer images; what the others bring comes from the middle of the way. Babble stands in the corner of
-the room that is farthest from the microphone.
+the room that is farthest from the microphone. A directive source is an omnidirectional one and a figure of eight, each
+with a share of every octave, as `seldfuse.synth.rooms.directivity` has it. Their rooms are perfect shoeboxes without
+tables, whatever the plan says.
 """
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -28,10 +31,10 @@ from seldfuse.synth.dataset.folder import DatasetSplit, render_with_codec
 from seldfuse.synth.dataset.plans import check_plans, read_plans
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.render import add_takes, apply_recording_chain, render_dry_sounds, render_noise
-from seldfuse.synth.rooms.bands import BANDS_HZ
+from seldfuse.synth.rooms.bands import BANDS_HZ, build_band_filters
+from seldfuse.synth.rooms.directivity import Directivity
 from seldfuse.synth.rooms.shoebox import SPEED_OF_SOUND_M_S
-from seldfuse.synth.scene import Room, ScenePlan
-from seldfuse.synth.scene import SourcePath as Walk
+from seldfuse.synth.scene import Room, ScenePlan, ScenePlanSource
 from seldfuse.synth.sounds.soundbank import SoundBank, load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.synth.truth import SceneTruth, compute_truth
@@ -43,6 +46,7 @@ LEFT_OUT = 1e-4
 """Share of a reverberation's energy (−40 dB) that the images beyond the order may have, unless it is the highest."""
 
 HOP = SAMPLE_RATE_HZ // 10
+RINGING = 1024
 CORNER_M = 0.5
 WALLS = ("west", "east", "south", "north", "floor", "ceiling")
 
@@ -61,15 +65,17 @@ def render_with_pyroomacoustics(
     dry = render_dry_sounds([scene], bank, samples)
     field = render_noise([scene], samples, "cpu")[0].double().numpy() + _babble(scene, scene.room, bank, samples)
     for row, source in zip(dry, scene.sources, strict=True):
-        field += _render_source(row, source.path, scene.room)
+        field += _render_source(row, source, scene.room)
     mid, side = field
     audio = torch.from_numpy(np.stack([mid + side, mid - side]).astype(np.float32))[None]
     return apply_recording_chain(audio, [scene])[0].numpy(), compute_truth([scene], bank.labels, torch.from_numpy(dry))
 
 
-def responses(room: Room, positions_m: Float[np.ndarray, "pos 3"], order: int) -> Float[np.ndarray, "pos 2 sample"]:
+def responses(
+    room: Room, positions_m: Float[np.ndarray, "pos 3"], order: int, facing: Float[np.ndarray, "pos 3"] | None = None
+) -> Float[np.ndarray, "pos 2 sample"]:
     """Compute the responses of W and Y' to positions in the view's axes, of images up to an order; time starts at the
-    source.
+    source. Sources are omnidirectional, or figures of eight where vectors say which way they are turned.
     """
     bands = {"center_freqs": list(BANDS_HZ), "description": "wall"}
     walls = {
@@ -77,8 +83,9 @@ def responses(room: Room, positions_m: Float[np.ndarray, "pos 3"], order: int) -
     }
     shoebox = pra.ShoeBox(list(room.size_m), fs=SAMPLE_RATE_HZ, materials=walls, max_order=order)
     shoebox.set_sound_speed(SPEED_OF_SOUND_M_S)
-    for position_m in room.locate(positions_m):
-        shoebox.add_source(position_m)
+    turned = None if facing is None else room.locate(facing) - np.array(room.microphone_m)
+    for number, position_m in enumerate(room.locate(positions_m)):
+        shoebox.add_source(position_m, directivity=None if turned is None else _turned_eight(turned[number]))
     left = DirectionVector(azimuth=room.yaw_deg + 90, colatitude=90, degrees=True)
     microphones_m = np.stack([room.microphone_m] * 2, axis=1)
     shoebox.add_microphone_array(
@@ -90,6 +97,31 @@ def responses(room: Room, positions_m: Float[np.ndarray, "pos 3"], order: int) -
     pairs = [[shoebox.rir[channel][number][late:] for channel in range(2)] for number in range(len(positions_m))]
     samples = max(len(response) for pair in pairs for response in pair)
     return np.array([[_filled(response, samples) for response in pair] for pair in pairs])
+
+
+def _turned_eight(vector: Float[np.ndarray, "3"]) -> FigureEight:
+    x, y, z = vector
+    return FigureEight(
+        DirectionVector(azimuth=np.arctan2(y, x), colatitude=np.arctan2(np.hypot(x, y), z), degrees=False)
+    )
+
+
+def directive_responses(
+    room: Room, positions_m: Float[np.ndarray, "pos 3"], order: int, source: ScenePlanSource
+) -> Float[np.ndarray, "pos 2 sample"]:
+    """Compute `responses` to a source of the plan's directivity at positions."""
+    omni = responses(room, positions_m, order)
+    if source.directivity == 0.0:
+        return omni
+    count = len(positions_m)
+    angle_rad = torch.full((count,), math.radians(source.facing_deg), dtype=torch.float64)
+    directivity = Directivity(torch.full((count,), source.directivity), angle_rad)
+    eight = responses(room, positions_m, order, directivity.compute_facing(torch.from_numpy(positions_m)).numpy())
+    fft_samples = omni.shape[-1] + RINGING
+    behind = 1.0 - directivity.select_rows(torch.tensor([0])).compute_gains(torch.tensor([-1.0]))[0]  # b of each band
+    share = (behind / 2 @ build_band_filters(fft_samples, "cpu")).double().numpy()
+    difference = np.fft.rfft(eight - omni, fft_samples) * share
+    return np.asarray(omni + np.fft.irfft(difference, fft_samples)[..., : omni.shape[-1]])
 
 
 def order_for(room: Room) -> int:
@@ -112,15 +144,19 @@ def energy_beyond(room: Room, orders: Int[np.ndarray, "order"]) -> Float[np.ndar
     return np.asarray((left.mean(axis=1) / (1.0 / decay_per_m).mean(axis=0)).mean(axis=-1))
 
 
-def _render_source(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room) -> Float[np.ndarray, "2 sample"]:
+def _render_source(
+    dry: Float32[np.ndarray, "sample"], source: ScenePlanSource, room: Room
+) -> Float[np.ndarray, "2 sample"]:
     """Render one source in W and Y'."""
     order = order_for(room)
-    if walk.moves:
-        return np.asarray(_walked(dry, walk, room, min(order, MOVING_ORDER)) + _late(dry, walk, room, order))
-    return _convolved(dry, responses(room, np.array([walk.start_m]), order)[0])
+    if source.path.moves:
+        return np.asarray(_walked(dry, source, room, min(order, MOVING_ORDER)) + _late(dry, source, room, order))
+    return _convolved(dry, directive_responses(room, np.array([source.path.start_m]), order, source)[0])
 
 
-def _walked(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room, order: int) -> Float[np.ndarray, "2 sample"]:
+def _walked(
+    dry: Float32[np.ndarray, "sample"], source: ScenePlanSource, room: Room, order: int
+) -> Float[np.ndarray, "2 sample"]:
     """Blocks of 200 ms, each from where the source is in its middle, fade into each other.
 
     Where they overlap, treble comes with two delays; at a metre a second that costs half a decibel of pink noise.
@@ -132,19 +168,22 @@ def _walked(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room, order: i
     if not len(sounding):
         return rendered[:, HOP:-HOP]
     window = np.hanning(2 * HOP + 1)[:-1]
-    pairs = responses(room, walk.compute_position(sounding * (HOP / SAMPLE_RATE_HZ)), order)
+    places_m = source.path.compute_position(sounding * (HOP / SAMPLE_RATE_HZ))
+    pairs = directive_responses(room, places_m, order, source)
     for number, pair in zip(sounding, pairs, strict=True):
         part = fftconvolve((blocks[number] * window)[None], pair, axes=1)[:, : len(padded) - number * HOP]
         rendered[:, number * HOP : number * HOP + part.shape[1]] += part
     return rendered[:, HOP:-HOP]
 
 
-def _late(dry: Float32[np.ndarray, "sample"], walk: Walk, room: Room, order: int) -> Float[np.ndarray, "2 sample"]:
+def _late(
+    dry: Float32[np.ndarray, "sample"], source: ScenePlanSource, room: Room, order: int
+) -> Float[np.ndarray, "2 sample"]:
     """Render what the images bring that moving does without, from the middle of the way."""
     if order <= MOVING_ORDER:
         return np.zeros((2, len(dry)))
-    middle_m = np.mean([walk.start_m, walk.end_m], axis=0, keepdims=True)
-    (many,), (few,) = responses(room, middle_m, order), responses(room, middle_m, MOVING_ORDER)
+    middle_m = np.mean([source.path.start_m, source.path.end_m], axis=0, keepdims=True)
+    (many,), (few,) = (directive_responses(room, middle_m, most, source) for most in (order, MOVING_ORDER))
     return _convolved(dry, many - np.stack([_filled(channel, many.shape[1]) for channel in few]))
 
 

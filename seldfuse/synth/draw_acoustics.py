@@ -35,7 +35,7 @@ ROOM_TRIES = 20
 
 GAIN_DB = 10.0
 DIRECTED_SHARE, DIRECTIVITY = 0.7, (0.2, 1.0)
-LOWPASS_SHARE, LOWPASS_HZ = 0.6, (6_500.0, 8_000.0)
+LIMITED_SHARE, BANDWIDTH_HZ = 0.6, (6_500.0, 8_000.0)
 NEARBY_SHARE, NEARBY_S, NEARBY_GAIN = 0.4, (0.0003, 0.003), (0.2, 0.7)
 IRREGULAR_SHARE, IRREGULARITY = 0.85, (0.2, 1.0)
 LATE_SIDE_DB = 3.0
@@ -76,12 +76,12 @@ def draw_places(
 
 def draw_source(cls: int, takes: Sequence[SoundTake], path: SourcePath, rng: np.random.Generator) -> ScenePlanSource:
     """Draw how strong a source is and how it sends its sound, whatever its class and place."""
-    directed, limited, nearby = rng.random(3) < (DIRECTED_SHARE, LOWPASS_SHARE, NEARBY_SHARE)
+    directed, limited, nearby = rng.random(3) < (DIRECTED_SHARE, LIMITED_SHARE, NEARBY_SHARE)
     return ScenePlanSource(
         cls, tuple(takes), path, round(rng.uniform(-GAIN_DB, GAIN_DB), 2), int(rng.integers(TABLE_SAMPLES)),
         directivity=round(rng.uniform(*DIRECTIVITY), 3) if directed else 0.0,
         facing_deg=round(rng.uniform(-180.0, 180.0), 1) if directed else 0.0,
-        lowpass_hz=round(rng.uniform(*LOWPASS_HZ)) * 1.0 if limited else None,
+        bandwidth_hz=round(rng.uniform(*BANDWIDTH_HZ)) * 1.0 if limited else None,
         nearby_delay_s=round(draw_log_uniform(rng, *NEARBY_S), 6) if nearby else 0.0,
         nearby_gain=round(rng.uniform(*NEARBY_GAIN), 3) if nearby else 0.0,
     )  # fmt: skip

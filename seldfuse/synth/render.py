@@ -99,7 +99,7 @@ def render_dry_sounds(scenes: Sequence[ScenePlan], bank: SoundBank, samples: int
     sources = [source for scene in scenes for source in scene.sources]
     dry = np.zeros((len(sources), samples), dtype=np.float32)
     for row, source in zip(dry, sources, strict=True):
-        add_takes(row, source.takes, bank, 10 ** (source.gain_db / 20), source.lowpass_hz)
+        add_takes(row, source.takes, bank, 10 ** (source.gain_db / 20), source.bandwidth_hz)
         delay = round(source.nearby_delay_s * SAMPLE_RATE_HZ)
         if delay:
             row[delay:] += np.float32(source.nearby_gain) * row[:-delay].copy()
@@ -111,7 +111,7 @@ def add_takes(
     takes: Sequence[SoundTake],
     bank: SoundBank,
     gain: float,
-    lowpass_hz: float | None = None,
+    bandwidth_hz: float | None = None,
 ) -> None:
     """Add takes to a row of samples, their ends rounded off over 5 ms: what is cut out of a sound must not click."""
     for take in takes:
@@ -119,8 +119,8 @@ def add_takes(
         offset = round(take.offset_s * SAMPLE_RATE_HZ)
         start = round(take.start_s * SAMPLE_RATE_HZ)
         piece = sound[offset : offset + round(take.duration_s * SAMPLE_RATE_HZ)][: max(0, len(row) - start)] * gain
-        if lowpass_hz is not None:
-            piece = sosfilt(_design_lowpass(lowpass_hz), piece).astype(np.float32)
+        if bandwidth_hz is not None:
+            piece = sosfilt(_design_lowpass(bandwidth_hz), piece).astype(np.float32)
         ramp = np.linspace(0.0, 1.0, min(_FADE, len(piece)), dtype=np.float32)
         piece[: len(ramp)] *= ramp
         piece[len(piece) - len(ramp) :] *= ramp[::-1]
@@ -128,9 +128,9 @@ def add_takes(
 
 
 @lru_cache(maxsize=256)
-def _design_lowpass(lowpass_hz: float) -> Float[np.ndarray, "section 6"]:
-    """Design the steep end of a recording's band, 50 dB down at `lowpass_hz`."""
-    return np.asarray(cheby2(8, 50.0, lowpass_hz, fs=SAMPLE_RATE_HZ, output="sos"))
+def _design_lowpass(bandwidth_hz: float) -> Float[np.ndarray, "section 6"]:
+    """Design the steep end of a recording's band, 50 dB down at `bandwidth_hz`."""
+    return np.asarray(cheby2(8, 50.0, bandwidth_hz, fs=SAMPLE_RATE_HZ, output="sos"))
 
 
 def compute_responses(

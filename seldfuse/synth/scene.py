@@ -8,7 +8,7 @@ Places are metres from the microphone in the view's axes: x front, y left, z up 
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,13 @@ SCENE_FRAMES = WINDOW_FRAMES
 """A scene lasts as long as the challenge's clips."""
 
 Point = tuple[float, float, float]
+
+_LATER: dict[str, float | None] = {
+    "directivity": 0.0, "facing_deg": 0.0, "bandwidth_hz": None, "nearby_delay_s": 0.0, "nearby_gain": 0.0,
+    "irregularity": 0.0, "irregularity_start": 0, "late_side_db": 0.0, "table_m": 0.0, "table_gain": 0.0,
+    "mismatch_db": 0.0, "agc_db": None, "agc_release_s": 1.0, "limiter_db": None,
+}  # fmt: skip
+"""Fields that the first plans did not have, and their defaults."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ class ScenePlanSource:
     `gain_db` stands on the bank's level at 1 m; `tail_start` picks the noise that its late reverberation is made of.
 
     `directivity` goes from 0 (omnidirectional) to 1 (a cardioid in the treble, see `rooms.directivity`). `facing_deg`
-    turns the source to its left, 0 faces the microphone; one that moves keeps that angle. `lowpass_hz` ends the band of
-    the dry sound, as many recordings' is. A surface beside the source sends its sound a second time, `nearby_delay_s`
+    turns the source to its left, 0 faces the microphone; one that moves keeps that angle. `bandwidth_hz` ends the band
+    of the dry sound, as many recordings' is. A surface beside the source sends its sound a second time, `nearby_delay_s`
     later and `nearby_gain` times as strong.
     """
 
@@ -78,7 +85,7 @@ class ScenePlanSource:
     tail_start: int = 0
     directivity: float = 0.0
     facing_deg: float = 0.0
-    lowpass_hz: float | None = None
+    bandwidth_hz: float | None = None
     nearby_delay_s: float = 0.0
     nearby_gain: float = 0.0
 
@@ -201,8 +208,10 @@ class ScenePlan:
         return (*(take for source in self.sources for take in source.takes), *babble)
 
     def to_json(self) -> str:
-        """Convert to one line of JSON, the same for the same plan."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """Convert to one line of JSON, the same for the same plan; what plans once had no field for is left out where it
+        is the default.
+        """
+        return json.dumps(asdict(self, dict_factory=_without_defaults), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "ScenePlan":
@@ -220,6 +229,10 @@ class ScenePlan:
             view=view and CameraView(view["background"], tuple(_figure(figure) for figure in view["figures"])),
             frames=plan["frames"],
         )
+
+
+def _without_defaults(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in _LATER or value != _LATER[name]}
 
 
 def _room(room: Mapping[str, Any] | None) -> Room | MeasuredRoom | None:

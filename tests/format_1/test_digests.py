@@ -26,8 +26,8 @@ from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.from_foa.recordings import FoaRecording
 from seldfuse.synth.from_foa.write import describe_cuts as recipe_of_recordings
 from seldfuse.synth.pictures.cutout_set import load_cutouts
-from seldfuse.synth.sounds.procedural import build_procedural_bank, synthesize
 from seldfuse.synth.sounds.layouts import Side
+from seldfuse.synth.sounds.procedural import build_procedural_bank, synthesize
 from seldfuse.synth.sounds.soundbank import BankSound, SoundBank, load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.weights.find import WeightFiles

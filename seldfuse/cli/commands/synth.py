@@ -112,7 +112,12 @@ def make_scenes(
     )
     manifest = SplitManifest(target, recipe, overwrite)
     orders = [ClipOrder(number, *plan) for number, plan in enumerate(frozen)] or map(ClipOrder, range(clips or 0))
-    due = [order for order in orders if not manifest.is_finished(order.number)]
+    due = [
+        # What was drawn by another version is made again as it was.
+        ClipOrder(order.number, *(manifest.find_plan(order.number) or order[1:]))
+        for order in orders
+        if not manifest.is_finished(order.number)
+    ]
     counter = ClipCounter(len(due), fail_fast)
     maker = SceneClipMaker(target, ingredients, seed, video, problems)
     outcomes = run_workers(due, maker, min(jobs or os.cpu_count() or 1, len(due) or 1))

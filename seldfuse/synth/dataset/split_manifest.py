@@ -18,6 +18,7 @@ from seldfuse.storage.json_lines import append_json_line, cut_torn_line, format_
 from seldfuse.storage.walk import list_files
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.draw import SceneIngredients
+from seldfuse.synth.scene import ScenePlan
 
 Line = Mapping[str, Any]
 
@@ -32,6 +33,7 @@ class SplitManifest:
     def __init__(self, split: DatasetSplit, recipe: Line, overwrite: bool = False) -> None:
         self._split = split
         self._finished: dict[int, tuple[tuple[Path, ...], Mapping[str, float]]] = {}
+        self._plans: dict[int, tuple[str, Line]] = {}
         try:
             begun = split.manifest.exists() and cut_torn_line(split.manifest)
             if begun and not overwrite:
@@ -50,6 +52,13 @@ class SplitManifest:
     def is_finished(self, number: int) -> bool:
         """Test whether a clip has its line, and its files are there."""
         return number in self._finished and all(path.is_file() for path in self._finished[number][0])
+
+    def find_plan(self, number: int) -> tuple[str, ScenePlan] | None:
+        """Find the name and the plan of a clip that was made once, so that it can be made again as it was."""
+        if number not in self._plans:
+            return None
+        name, plan = self._plans[number]
+        return name, ScenePlan.from_json(json.dumps(plan))
 
     @property
     def clips(self) -> int:
@@ -101,6 +110,8 @@ class SplitManifest:
 
     def _remember(self, line: Line) -> None:
         self._finished[line["number"]] = self._files(line), line["seconds"]
+        if "plan" in line:
+            self._plans[line["number"]] = line["name"], line["plan"]
 
     def _files(self, line: Line) -> tuple[Path, ...]:
         return tuple(self._split.out / name for name in line["files"])
