@@ -10,8 +10,8 @@ late reverberation, has a Y' that is independent of W, with a third of its power
 and its smaller eigenvalue is d, wherever the plane wave comes from. That leaves p, and sin θ without the pull to the
 middle that reverberation has on level differences.
 
-After an onset the direct sound is there, and its reflections are not yet (precedence effect). So covariances are also
-averaged with weights that are near 0 where a band is not much louder than what has just been in it.
+After an onset the direct sound is there, and its reflections are not yet. So covariances are also averaged with the
+weights of `onsets`.
 """
 
 import math
@@ -22,17 +22,12 @@ from torch import Tensor
 
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.features.logmel import FLOOR_POWER
+from seldfuse.features.onsets import weigh_onsets
 from seldfuse.features.power_shares import PowerShares
-from seldfuse.features.smoothing import average_past, smooth
+from seldfuse.features.smoothing import smooth
 
 SHORT_STEPS, LONG_STEPS = 4, 50
 """Half widths of the Hann windows, in steps of 20 ms: averages over about 80 ms and 1 s."""
-
-PAST_STEPS = 3
-"""In so many steps, 60 ms, the past fades by a factor of e."""
-
-ONSET_RISE = 4.0
-"""Where the power is less than so many times that of the past, there is no onset."""
 
 LEAST_WEIGHT = 1e-4
 """Of cells without an onset: where there is none far and wide, the average is that of all cells."""
@@ -40,8 +35,12 @@ LEAST_WEIGHT = 1e-4
 LARGEST_SINE = 1.5
 """More than 1 is possible where two sources sound at once."""
 
-LEAST_SHARE = 0.02
-"""Directions of a direct path that is not much more than this are drawn to the middle."""
+LEAST_SHARE = 0.1
+"""Directions of a direct path of no more than this are drawn to the middle: nothing is known where it is lost in
+reverberation, or where two sources of different sides are as loud.
+"""
+
+_TINY = 1e-3
 
 Covariance = Float[Tensor, "batch 3 scale time mel"]
 """|W|², |Y'|² and Re(W·Y'*), averaged over the short window, the long one, and the onsets of the long one."""
@@ -81,8 +80,7 @@ def _average(
     cells: Float[Tensor, "batch part time mel"], power: Float[Tensor, "batch 1 time mel"]
 ) -> Float[Tensor, "batch part scale time mel"]:
     """Average over the short window, the long one, and the onsets of the long one, which `power` has."""
-    past = average_past(power, PAST_STEPS)
-    onset = (1.0 - ONSET_RISE * past / (power + FLOOR_POWER)).clamp_min(LEAST_WEIGHT)
+    onset = weigh_onsets(power).clamp_min(LEAST_WEIGHT)
     at_onsets = smooth(onset * cells, LONG_STEPS) / smooth(onset, LONG_STEPS)
     return torch.stack([smooth(cells, SHORT_STEPS), smooth(cells, LONG_STEPS), at_onsets], dim=2)
 
@@ -92,13 +90,14 @@ def _describe(covariance: Covariance) -> Float[Tensor, "batch 6 time mel"]:
     mid, side = mid + FLOOR_POWER, 3.0 * side + FLOOR_POWER
     diffuse = (mid + side) / 2.0 - ((mid - side).square() / 4.0 + 3.0 * cross.square()).sqrt()
     share = (1.0 - diffuse / mid).clamp(0.0, 1.0)
-    sine = cross / (mid * (share + LEAST_SHARE))
+    sine = cross / mid * share / (share.square() + LEAST_SHARE**2)
     return torch.cat([sine.clamp(-LARGEST_SINE, LARGEST_SINE), share], dim=1)
 
 
 def _recover(features: Float[Tensor, "batch 6 time mel"], total: Float[Tensor, "batch 1 scale time mel"]) -> Covariance:
     """Find the covariances that `_describe` describes, whose |W|² and |Y'|² add up to `total`."""
     sine, share = features.chunk(2, dim=1)
-    cross = sine * (share + LEAST_SHARE)
-    side = (1.0 - share) / 3.0 + cross.square() / share.clamp_min(LEAST_SHARE)
+    share = share.clamp_min(_TINY)
+    cross = sine * (share.square() + LEAST_SHARE**2) / share
+    side = (1.0 - share) / 3.0 + cross.square() / share
     return torch.stack([torch.ones_like(side), side, cross], dim=1) * (total / (1.0 + side.unsqueeze(1)))
