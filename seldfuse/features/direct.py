@@ -14,8 +14,6 @@ After an onset the direct sound is there, and its reflections are not yet. So co
 weights of `onsets`.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
