@@ -32,6 +32,7 @@ LAW_SCENES = 300
 STATISTICS_SCENES = 2000
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
+CHECKPOINTS = DOCS.parent / "checkpoints"
 ABOUT_VISION = "Fitted on scenes of their own with MoveNet and YOLOX; `python -m benchmarks post-fit` writes this file."
 ABOUT_TUNED = "Fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes this file."
 IMAGES = DOCS / "images"
@@ -179,25 +180,39 @@ def results(
     sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
     backends: Annotated[str, typer.Option(help="Backends to score, as for seldfuse run.")] = "baseline,doa,sde,sce",
+    sets: Annotated[str | None, typer.Option(help="Names of frozen sets, with commas; all.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
-    """Render the frozen scenes, score backends and ensembles on them, and renew docs/results.md.
+    """Render the frozen scenes, score backends and ensembles on them, and renew docs/results.md and its pictures.
 
     Scenes that are there are not rendered again.
     """
     from rich.markdown import Markdown
 
     from benchmarks.pages import results as pages_results
+    from benchmarks.pages import skill as pages_skill
     from benchmarks.sets import results as sets_results
     from benchmarks.sets import yardstick
     from benchmarks.studies import results as studies_results
 
-    requests = studies_results.select_backends(backends)
-    splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1)
+    requests, names = studies_results.select_backends(backends), sets_results.select_sets(sets)
+    splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1, names)
     print(f"inferring {', '.join(splits)}; takes minutes")
-    result = studies_results.measure(splits, requests, yardstick.frozen_sounds(sounds))
+    plans = {name: sets_results.read_set_plans(name) for name in names}
+    result = studies_results.measure(splits, plans, requests, yardstick.frozen_sounds(sounds))
+    pages_skill.write_pictures(result, pages_results.list_shown(result), IMAGES)
     _save(result, "results.json", Markdown(pages_results.tables(result)))
     _renew(DOCS / "results.md", pages_results.tables(result))
+
+
+@app.command()
+def cards() -> None:
+    """Write the skill that `results` measured into the cards of the bundled checkpoints."""
+    from benchmarks.pages import cards as pages_cards
+
+    document = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    for card in pages_cards.renew_cards(document, CHECKPOINTS):
+        print(f"written: {card}")
 
 
 @app.command()

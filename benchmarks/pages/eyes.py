@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.pages.results import ABOVE, Row, checkpoints, table
+from benchmarks.pages.results import checkpoints
 from benchmarks.pages.scores import list_columns, spread, title
+from benchmarks.pages.tables import ABOVE, Row, table
 from benchmarks.studies.eyes import ASKED, POOLED
 from benchmarks.studies.two_sources import APART_DEG, AZIMUTH_LIMIT_DEG
 from seldfuse.catalogue.values import Score

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.pages.results import Row, table
 from benchmarks.pages.scores import spread, title
+from benchmarks.pages.tables import Row, table
 from benchmarks.studies.post import AUDIO, OURS, POSTS, PUBLISHED, REAL
 from seldfuse.metrics.registered import UNKNOWN
 

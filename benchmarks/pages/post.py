@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.pages.eyes import headings
-from benchmarks.pages.results import ABOVE, Row, measured_scores, table
+from benchmarks.pages.results import measured_scores
 from benchmarks.pages.scores import spread, title
+from benchmarks.pages.tables import ABOVE, Row, table
 from benchmarks.studies.eyes import ASKED
 from seldfuse.catalogue.values import Score
 from seldfuse.metrics.registered import UNKNOWN

@@ -1,21 +1,18 @@
 """What was measured as the tables of `docs/results.md`; what people write around them stays."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from benchmarks.pages import conditions, skill
 from benchmarks.pages.scores import list_columns, number, spread, title
+from benchmarks.pages.tables import ABOVE, Document, Row, table
 from seldfuse.catalogue.values import Score
 
 BEGIN, END = "<!-- made by make results -->", "<!-- end -->"
 
 MODES = ("strict", "official")
-ABOVE = "✓"
 FEW = "\\*"
 WEIGHTS = "model.safetensors"
 DIGEST_DIGITS = 12
-
-Row = Sequence[str]
-Document = Mapping[str, Any]
 
 
 def renew(page: str, tables: str, mark: str = BEGIN) -> str:
@@ -38,23 +35,27 @@ def _blocks(document: Document) -> Iterator[str]:
         f"seldfuse {document['seldfuse']}; all numbers are in [results.json](../benchmarks/results/results.json)."
     )
     yield table(("backend", "checkpoint", "BLAKE2b of the weights"), checkpoints(document))
+    best = find_best_ensemble(document)
     for name, measured in document["sets"].items():
         for mode in MODES:
             yield f"### {name}: {mode} counting"
             scores = measured_scores(measured[mode]["scores"])
             heads = [title(score.name) for score in scores]
-            yield table(("system", *heads), _score_rows(document, measured[mode], scores))
+            yield table(("system", *heads), _score_rows(document, measured, mode, scores))
+        yield from skill.list_blocks(name, measured)
         yield f"### {name}: ensembles less one backend"
         yield f"{ABOVE} where the whole interval lies above 0."
         yield table(
             ("ensemble", "less", "score", *(head for mode in MODES for head in (mode, ""))), _difference_rows(measured)
         )
+        yield from skill.list_differences(measured)
         yield f"### {name}: by class"
-        yield _about_classes(document)
+        yield _about_classes(document, measured)
         columns = _class_columns(document)
-        best = _best_ensemble(document)
         heads = [f"{title(score)}, {'ensemble' if system == best else system}" for system, score in columns]
-        yield table(("class", "groups", "frames", *heads), _class_rows(document, measured["strict"], columns))
+        yield table(("class", "groups", "sound (s)", "frames", *heads), _class_rows(document, measured, columns))
+        shown = best or document["systems"][0]["name"]
+        yield from conditions.list_blocks(name, shown, measured)
 
 
 def checkpoints(document: Document) -> Iterator[Row]:
@@ -70,13 +71,14 @@ def measured_scores(systems: Document) -> list[Score]:
     return list_columns(next(iter(systems.values()), ()))
 
 
-def _score_rows(document: Document, measured: Document, scores: Sequence[Score]) -> Iterator[Row]:
-    for name, values in measured["scores"].items():
+def _score_rows(document: Document, measured: Document, mode: str, scores: Sequence[Score]) -> Iterator[Row]:
+    for name, values in measured[mode]["scores"].items():
         yield name, *(spread(score.name, values[score.name]) for score in scores)
-    marked = _marked(document)
-    if marked:
-        yield (f"**without {', '.join(marked)}**", *[""] * len(scores))
-        for name, values in measured["scores_of_many_groups"].items():
+    few = measured["classes"]["few"]
+    if any(few) and not all(few):
+        names = [name for name, short in zip(document["labels"], few, strict=True) if not short]
+        yield (f"**only {', '.join(names)}**", *[""] * len(scores))
+        for name, values in measured[mode]["scores_of_many_groups"].items():
             yield name, *(spread(score.name, values[score.name]) for score in scores)
 
 
@@ -91,51 +93,48 @@ def _difference(score: str, bounds: Document) -> tuple[str, str]:
     return spread(score, bounds, sign="+"), ABOVE if (bounds["low"] or 0) > 0 else ""
 
 
-def _about_classes(document: Document) -> str:
+def _about_classes(document: Document, measured: Document) -> str:
     lines = [
-        "Strict counting. *Groups* are held-out speakers or recordings, *frames* those in which a source of the class",
-        "is active, counted once for each source.",
+        "Strict counting. *Groups* are the speakers, things or recordings that sound in this set, *sound* is what there",
+        "is of them, *frames* are those in which a source of the class is active, counted once for each source.",
     ]
-    best, marked = _best_ensemble(document), _marked(document)
+    best = find_best_ensemble(document)
     if best:
         lines.append(f"*Ensemble* is {best}, of all the one with the highest F20/1 on {next(iter(document['sets']))}.")
-    if marked:
-        few = f"{FEW} fewer than {document['fewest_groups']} groups"
-        lines.append(f"{few}: the scores describe these more than the class.")
+    if any(measured["classes"]["few"]):
+        least = f"fewer than {document['fewest_groups']} groups or less than {document['shortest_s']:g} s of sound"
+        lines.append(f"{FEW} {least}: the scores describe these sounds more than the class.")
     return "\n".join(lines)
 
 
 def _class_columns(document: Document) -> list[tuple[str, str]]:
     """Which score of which system, of those that there are."""
-    best = _best_ensemble(document)
+    best = find_best_ensemble(document)
     expected = [("baseline", "f20_1"), ("sce", "f20_1"), (best, "f20_1"), ("doa", "f20"), ("sde", "f1")]
     expected += [(best, "doae_deg"), (best, "rde")]
     measured = {system["name"] for system in document["systems"]}
     return [(system, score) for system, score in expected if system in measured]
 
 
-def _best_ensemble(document: Document) -> str:
-    """The one of highest F20/1 on the first set, strictly counted; no name where there is none."""
+def find_best_ensemble(document: Document) -> str:
+    """Find the one of highest F20/1 on the first set, strictly counted; no name where there is none."""
     scores = next(iter(document["sets"].values()))["strict"]["scores"]
     names = [system["name"] for system in document["systems"] if len(system["members"]) > 1]
     return max(names, key=lambda name: scores[name]["f20_1"]["value"] or 0.0, default="")
 
 
+def list_shown(document: Document) -> dict[str, str]:
+    """List the systems in the pictures with their names there: each backend alone, and the best ensemble."""
+    alone = {system["name"]: system["name"] for system in document["systems"] if len(system["members"]) == 1}
+    best = find_best_ensemble(document)
+    return alone | ({best: best} if best else {})
+
+
 def _class_rows(document: Document, measured: Document, columns: Sequence[tuple[str, str]]) -> Iterator[Row]:
-    marked = _marked(document)
-    for position, (name, groups) in enumerate(document["groups"].items()):
-        frames = measured["frames"][position]
-        values = [measured["classes"][system][score][position] if frames else None for system, score in columns]
+    sounds, strict = measured["classes"], measured["strict"]
+    for position, name in enumerate(document["labels"]):
+        frames = strict["frames"][position]
+        values = [strict["classes"][system][score][position] if frames else None for system, score in columns]
         cells = [number(score, value) for (_, score), value in zip(columns, values, strict=True)]
-        yield name + (f" {FEW}" if name in marked else ""), str(groups), f"{frames:,}", *cells
-
-
-def _marked(document: Document) -> list[str]:
-    """Classes of few groups."""
-    return [name for name, groups in document["groups"].items() if groups < document["fewest_groups"]]
-
-
-def table(heads: Sequence[str], rows: Iterator[Row] | Sequence[Row]) -> str:
-    """Format a table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        marked = f"{name} {FEW}" if sounds["few"][position] else name
+        yield marked, str(sounds["groups"][position]), f"{sounds['sound_s'][position]:.0f}", f"{frames:,}", *cells

@@ -5,8 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.pages.results import ABOVE, Row, measured_scores, table
+from benchmarks.pages.results import measured_scores
 from benchmarks.pages.scores import spread, title
+from benchmarks.pages.tables import ABOVE, Row, table
 from seldfuse.catalogue.values import Score
 from seldfuse.tune import report
 from seldfuse.tune.explain import EnsembleReport

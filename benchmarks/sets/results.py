@@ -1,6 +1,6 @@
 """The frozen sets as sound and labels, on disk: rendered once, for all that is measured on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +8,9 @@ from benchmarks.sets import yardstick
 from benchmarks.sets.pra_scenes import write_scenes
 from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.core.labels import DCASE2025
+from seldfuse.errors import UsageError
 from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.synth.scene import ScenePlan
 from seldfuse.synth.sounds.soundbank import load_bank
 
 
@@ -52,15 +54,30 @@ def render_audio_visual(out: Path, sounds: Path, cutouts: Path, jobs: int) -> Da
     return DatasetSplit(out, AUDIO_VISUAL)
 
 
-def render_sets(out: Path, sounds: Path, jobs: int) -> dict[str, DatasetSplit]:
-    """Render what is missing of each set into a data set in `out`; return the splits by the names of the sets.
+def select_sets(names: str | None) -> tuple[str, ...]:
+    """Select some of `SETS` by their names, with commas between them; all of them by None. Raises UsageError."""
+    chosen = tuple(SETS) if names is None else tuple(name.strip() for name in names.split(","))
+    for name in chosen:
+        if name not in SETS:
+            raise UsageError(f"there is no frozen set {name!r}; --sets takes {', '.join(SETS)}")
+    return chosen
+
+
+def read_set_plans(name: str) -> dict[str, ScenePlan]:
+    """Read the plans of one of `SETS` by the names of its clips. Raises ValueError where they are not the frozen ones."""
+    return yardstick.read_plans(SETS[name].plans)
+
+
+def render_sets(out: Path, sounds: Path, jobs: int, names: Sequence[str] = tuple(SETS)) -> dict[str, DatasetSplit]:
+    """Render what is missing of some of `SETS` into a data set in `out`; return the splits by the names of the sets.
 
     Raises ValueError where plans or sounds are not the frozen ones, or a split holds other clips; and what `seldfuse
     synth` and `write_scenes` raise.
     """
     yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"))
     splits = {}
-    for title, frozen in SETS.items():
+    for title in names:
+        frozen = SETS[title]
         splits[title] = DatasetSplit(out, frozen.split)
         expected = set(yardstick.read_plans(frozen.plans))
         frozen.render(yardstick.FOLDER / f"{frozen.plans}.jsonl.gz", splits[title], sounds, jobs)

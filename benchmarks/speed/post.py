@@ -11,9 +11,9 @@ import torch
 from rich.table import Table
 
 from benchmarks.speed.timing import Case, interleaved
+from benchmarks.studies.json_values import bound
 from benchmarks.studies.post import fill_onscreen, one_by_one
 from benchmarks.studies.posteriors import infer_posteriors
-from benchmarks.studies.results import bound
 from seldfuse.core.clip import Clip
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats

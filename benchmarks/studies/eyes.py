@@ -11,8 +11,8 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from benchmarks.studies.json_values import bound
 from benchmarks.studies.posteriors import infer_posteriors
-from benchmarks.studies.results import bound
 from benchmarks.studies.two_sources import both_found, two_at_once
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.models import BackendModel

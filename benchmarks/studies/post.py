@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from benchmarks.studies.json_values import bound
 from benchmarks.studies.posteriors import SplitPosteriors, infer_split
-from benchmarks.studies.results import bound
 from seldfuse.catalogue.host import load_registry
 from seldfuse.core.clip import Clip
 from seldfuse.core.detections import KEYPOINTS, PERSON, UNTRACKED, Detections

@@ -19,10 +19,11 @@ from seldfuse.synth.dataset.folder import DatasetSplit
 
 
 class SplitPosteriors(NamedTuple):
-    """References of the clips of a split, and each backend's posterior by its name: a batch of all clips."""
+    """References and names of the clips of a split, and each backend's posterior by its name: a batch of all clips."""
 
     references: Sequence[Scene]
     posteriors: Mapping[str, Posterior]
+    names: Sequence[str] = ()
 
 
 def infer_split(split: DatasetSplit, backends: str | Sequence[BackendRequest]) -> SplitPosteriors:
@@ -32,7 +33,8 @@ def infer_split(split: DatasetSplit, backends: str | Sequence[BackendRequest]) -
     loaded = load_backends(backends, "auto")
     sounds = sorted(split.get_folder("wav").glob("*.wav"))
     posteriors = infer_posteriors(find_clips(sounds), loaded)
-    return SplitPosteriors(dcase.read_many([split.get_path(sound.stem, "csv") for sound in sounds]), posteriors)
+    names = [sound.stem for sound in sounds]
+    return SplitPosteriors(dcase.read_many([split.get_path(name, "csv") for name in names]), posteriors, names)
 
 
 def infer_posteriors(clips: Sequence[Clip], loaded: LoadedBackends) -> dict[str, Posterior]:
@@ -43,8 +45,12 @@ def infer_posteriors(clips: Sequence[Clip], loaded: LoadedBackends) -> dict[str,
 
 def decode_members(posteriors: Mapping[str, Posterior], members: Sequence[str], preset: str = "mean") -> list[Events]:
     """Decode events of each clip from some members together, fused as `seldfuse run --fusion` does."""
-    settings = FusionSettings.resolve(preset)
-    return decode_events(fuse_posteriors({member: posteriors[member] for member in members}, settings), settings.decode)
+    return decode_events(fuse_members(posteriors, members, preset), FusionSettings.resolve(preset).decode)
+
+
+def fuse_members(posteriors: Mapping[str, Posterior], members: Sequence[str], preset: str) -> Posterior:
+    """Fuse the posteriors of some members, as `seldfuse run --fusion` does."""
+    return fuse_posteriors({member: posteriors[member] for member in members}, FusionSettings.resolve(preset))
 
 
 def _fail(_clip: Clip, error: SeldfuseError) -> None:

@@ -1,23 +1,31 @@
-"""What the shipped checkpoints score on the frozen sets: each backend alone, ensembles, and ensembles less members."""
+"""What the shipped checkpoints score on the frozen sets: each backend alone, ensembles, and ensembles less members.
+
+Intervals leave out the groups of sounds that the sets are made of (`benchmarks.studies.sound_groups`).
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
-import numpy as np
-from jaxtyping import Bool
-
-from benchmarks.studies.posteriors import SplitPosteriors, decode_members, infer_split
+from benchmarks.studies.conditions import measure_conditions
+from benchmarks.studies.doubt import build_target, measure_doubt
+from benchmarks.studies.heard import measure_guesses, measure_heard
+from benchmarks.studies.json_values import bound, plain
+from benchmarks.studies.posteriors import SplitPosteriors, fuse_members, infer_split
+from benchmarks.studies.sound_groups import FEWEST_GROUPS, SHORTEST_S, SetSounds, find_set_sounds
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
-from seldfuse.metrics.counts import Counts, count_matches
-from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
-from seldfuse.metrics.matches import Mode
+from seldfuse.fusion import FusionSettings, decode_events
+from seldfuse.metrics.counts import Counts, count_pairs
+from seldfuse.metrics.jackknife import Interval, SoundGroups, compare_systems, compute_intervals
+from seldfuse.metrics.matches import Matches, Mode, find_matches
 from seldfuse.metrics.registered import list_scores
 from seldfuse.metrics.scores import score_classes
+from seldfuse.metrics.skill import Skill, compare_skill, compute_skill
 from seldfuse.run_manifest import describe_run
 from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.synth.scene import ScenePlan
 from seldfuse.synth.sounds.soundbank import SoundBank
 
 PAPERS = ("doa", "sde", "sce")
@@ -32,9 +40,8 @@ QUESTIONS = (
     (BASELINE, "f1"),
 )
 """What an ensemble of the three should have more of than one backend alone."""
-FEWEST_GROUPS = 5
-"""The scores of a class of fewer held-out speakers or recordings describe these more than the class."""
-DIGITS = 5
+SKILL_QUESTIONS = {"doa": ("doae_deg",), "sde": ("rde", "distance_rank"), "sce": ("doae_deg", "rde", "distance_rank")}
+"""In what an ensemble of the three should be better than one of them."""
 
 
 @dataclass(frozen=True)
@@ -67,54 +74,83 @@ def select_backends(backends: str) -> tuple[BackendRequest, ...]:
     return requests
 
 
-def measure(splits: Mapping[str, DatasetSplit], requests: Sequence[BackendRequest], bank: SoundBank) -> dict[str, Any]:
-    """Measure everything, as JSON values; `bank` holds the sounds of the sets. Raises what `infer_split` raises."""
+def measure(
+    splits: Mapping[str, DatasetSplit],
+    plans: Mapping[str, Mapping[str, ScenePlan]],
+    requests: Sequence[BackendRequest],
+    bank: SoundBank,
+) -> dict[str, Any]:
+    """Measure everything, as JSON values: sets by their names, `plans` by those of set and clip; `bank` holds their
+    sounds. Raises what `infer_split` raises.
+    """
     # Each under the bare name of its backend, by which its results are found.
     named = [replace(request, instance=request.value.name) for request in requests]
-    tried, groups = systems([request.instance for request in named]), groups_of(bank)
+    tried = systems([request.instance for request in named])
     recipe = describe_run(requests, (), load_registry())
     return {
         "seldfuse": recipe["seldfuse"],
         "backends": {request.instance: entry for request, entry in zip(named, recipe["backends"], strict=True)},
         "systems": [{"name": system.name, **asdict(system)} for system in tried],
-        "groups": groups,
+        "labels": list(bank.labels.names),
         "fewest_groups": FEWEST_GROUPS,
-        "sets": {name: score_systems(infer_split(split, named), tried, groups) for name, split in splits.items()},
+        "shortest_s": SHORTEST_S,
+        "sets": {
+            name: score_systems(infer_split(split, named), tried, plans[name], bank) for name, split in splits.items()
+        },
     }
 
 
-def groups_of(bank: SoundBank) -> dict[str, int]:
-    """Count the groups of sounds, which are speakers or recordings, of each class."""
-    return {name: len(groups) for name, groups in zip(bank.labels.names, bank.classes, strict=True)}
-
-
-def score_systems(inferred: SplitPosteriors, tried: Sequence[System], groups: Mapping[str, int]) -> dict[str, Any]:
-    """Compute all scores of some systems on one set, and in how many frames each class is active."""
-    predictions = {system: decode_members(inferred.posteriors, system.members, system.fusion) for system in tried}
-    many = np.array([number >= FEWEST_GROUPS for number in groups.values()])
-    result: dict[str, Any] = {"clips": len(inferred.references)}
-    for mode in get_args(Mode):
-        counts = {
-            system: count_matches(inferred.references, events, mode=mode) for system, events in predictions.items()
+def score_systems(
+    inferred: SplitPosteriors, tried: Sequence[System], plans: Mapping[str, ScenePlan], bank: SoundBank
+) -> dict[str, Any]:
+    """Compute all scores of some systems on one set, their skill, where they err, and whether their doubts hold."""
+    drawn = [plans[name] for name in inferred.names]
+    sounds = find_set_sounds(drawn, bank)
+    target = build_target(inferred.references, inferred.names, next(iter(inferred.posteriors.values())))
+    result: dict[str, Any] = {"clips": len(drawn), "classes": sounds.to_json()}
+    predictions, doubts = {}, {}
+    for system in tried:
+        fused = fuse_members(inferred.posteriors, system.members, system.fusion)
+        decode = FusionSettings.resolve(system.fusion).decode
+        predictions[system] = decode_events(fused, decode)
+        doubts[system.name] = measure_doubt(fused, target, decode)
+    matches: dict[System, Matches] = {}
+    for mode in reversed(get_args(Mode)):
+        matched = {
+            system: find_matches(inferred.references, events, mode=mode) for system, events in predictions.items()
         }
-        result[mode] = mode_scores(counts, many)
-    return result
+        result[mode] = mode_scores({system: count_pairs(found) for system, found in matched.items()}, sounds)
+        matches = matched if mode == "strict" else matches
+    return result | {
+        "skill": {system.name: skill_values(found, sounds.cells) for system, found in matches.items()},
+        "skill_differences": list(skill_answers(matches, sounds.cells)),
+        "guesses": measure_guesses(next(iter(matches.values()))),
+        "heard": {system.name: measure_heard(found) for system, found in matches.items()},
+        "conditions": {
+            system.name: measure_conditions(inferred.references, predictions[system], found, drawn, sounds.cells)
+            for system, found in matches.items()
+        },
+        "doubt": doubts,
+    }
 
 
-def mode_scores(counts: Mapping[System, Counts], many: Bool[np.ndarray, "cls"]) -> dict[str, Any]:
-    """Score counts of shape `clip cls`: macro over all classes, over those of `many` groups, by class, compared."""
-    some = next(iter(counts.values()))
-    without = {system: found.map(lambda count: count[:, many]) for system, found in counts.items()}
+def mode_scores(counts: Mapping[System, Counts], sounds: SetSounds) -> dict[str, Any]:
+    """Score counts of shape `clip cls`: macro over all classes, over those of enough sounds, by class, compared."""
+    some, enough, groups = next(iter(counts.values())), sounds.enough, sounds.cells
+    without = {system: found.map(lambda count: count[:, enough]) for system, found in counts.items() if enough.any()}
     return {
         "frames": (some.pairs + some.misses).sum(axis=0).astype(int).tolist(),
-        "scores": {system.name: _bounds(compute_intervals(found)) for system, found in counts.items()},
-        "scores_of_many_groups": {system.name: _bounds(compute_intervals(found)) for system, found in without.items()},
+        "scores": {system.name: _bounds(compute_intervals(found, groups=groups)) for system, found in counts.items()},
+        "scores_of_many_groups": {
+            system.name: _bounds(compute_intervals(found, groups=groups[:, enough]))
+            for system, found in without.items()
+        },
         "classes": {system.name: _class_scores(found) for system, found in counts.items()},
-        "differences": list(answers(counts)),
+        "differences": list(answers(counts, groups)),
     }
 
 
-def answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
+def answers(counts: Mapping[System, Counts], groups: SoundGroups | None = None) -> Iterator[dict[str, Any]]:
     """Compare ensembles of the papers' three with one backend, where both are there."""
     alone = {system.members[0]: found for system, found in counts.items() if len(system.members) == 1}
     for system, found in counts.items():
@@ -122,8 +158,36 @@ def answers(counts: Mapping[System, Counts]) -> Iterator[dict[str, Any]]:
             continue
         for minus, score in QUESTIONS:
             if minus in alone:
-                bounds = bound(compare_systems(found, alone[minus])[score])
+                bounds = bound(compare_systems(found, alone[minus], groups=groups)[score])
                 yield {"system": system.name, "minus": minus, "score": score, "difference": bounds}
+
+
+def skill_values(matches: Matches, groups: SoundGroups) -> dict[str, Any]:
+    """Compute the skill of a system, as JSON values, named as `seldfuse eval --json` does."""
+    skill: Skill = compute_skill(matches, groups=groups)
+    bins = [
+        {
+            "low_deg": part.low_deg,
+            "high_deg": part.high_deg,
+            "pairs": part.pairs,
+            "true_deg": plain(part.true_deg),
+            "predicted_deg": bound(part.predicted_deg),
+        }
+        for part in skill.azimuth_bins
+    ]
+    return {name: bound(value) for name, value in skill.values.items()} | {"azimuth_bins": bins}
+
+
+def skill_answers(matches: Mapping[System, Matches], groups: SoundGroups) -> Iterator[dict[str, Any]]:
+    """Compare the skill of ensembles of the papers' three with that of one of them, where it is there."""
+    alone = {system.members[0]: found for system, found in matches.items() if len(system.members) == 1}
+    for system, found in matches.items():
+        if system.members != PAPERS:
+            continue
+        for minus, names in SKILL_QUESTIONS.items():
+            difference = compare_skill(found, alone[minus], groups=groups)
+            for name in names:
+                yield {"system": system.name, "minus": minus, "skill": name, "difference": bound(difference[name])}
 
 
 def audio_scores() -> list[str]:
@@ -133,17 +197,8 @@ def audio_scores() -> list[str]:
 
 def _class_scores(counts: Counts) -> dict[str, list[float | None]]:
     found = score_classes(counts.sum_clips())
-    return {name: [_plain(value) for value in found[name]] for name in audio_scores()}
+    return {name: [plain(value) for value in found[name]] for name in audio_scores()}
 
 
 def _bounds(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
     return {name: bound(found[name]) for name in audio_scores()}
-
-
-def bound(interval: Interval) -> dict[str, float | None]:
-    """Convert an interval to JSON values."""
-    return {"value": _plain(interval.value), "low": _plain(interval.low), "high": _plain(interval.high)}
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), DIGITS)

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.studies.json_values import bound
 from benchmarks.studies.posteriors import decode_members, infer_split
-from benchmarks.studies.results import answers, audio_scores, bound, systems
+from benchmarks.studies.results import answers, audio_scores, systems
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.core.posterior import Posterior

@@ -8,8 +8,8 @@ four doors say little about doors. Where it is known which group (a speaker, an 
 class in each clip, the groups are left out in turn: with one go its cells, which are the classes of the clips in which
 it sounds (the delete-a-group jackknife; Kott, The delete-a-group jackknife, Journal of Official Statistics 17, 2001).
 Groups differ in size, and a class of one group goes as a whole, so that the mean of what is left is no estimate of a
-bias: these intervals lie around the score itself. They cover the choice of sounds and what comes with it (places, rooms,
-noise of these cells), not what all cells of a clip have in common.
+bias: these intervals lie around the score itself. They cover the choice of sounds and what comes with it (places,
+rooms, noise of these cells), not what all cells of a clip have in common.
 """
 
 from dataclasses import dataclass

@@ -184,9 +184,7 @@ def _group_clips(clips: int, classes: int) -> SoundGroups:
     return np.repeat(group[:, None], classes, axis=1)
 
 
-def _leave_out(
-    measure: _Measure, group: Int64[np.ndarray, "pair"], groups: int
-) -> Float64[np.ndarray, "part value"]:
+def _leave_out(measure: _Measure, group: Int64[np.ndarray, "pair"], groups: int) -> Float64[np.ndarray, "part value"]:
     """Each value over all pairs, then without each group."""
     return np.array([measure(group != left_out) for left_out in range(-1, groups)])
 

@@ -131,7 +131,11 @@ def test_the_best_checkpoint_is_the_one_with_the_best_score(sounds: Path, tmp_pa
 
 def test_a_training_ends_when_nothing_gets_better(sounds: Path, tmp_path: Path, monkeypatch) -> None:
     real, given = loop.score_network, iter([0.5, 0.4, 0.3, 0.9])
-    monkeypatch.setattr(loop, "score_network", lambda *arguments: with_score(real(*arguments), SceTask.criterion, next(given)))
+
+    def score(*arguments):
+        return with_score(real(*arguments), SceTask.criterion, next(given))
+
+    monkeypatch.setattr(loop, "score_network", score)
     seen = taught(SceTask(), tiny(SceTask(), sounds, steps=9, validate_every=1, patience=2), tmp_path)
     assert [progress.step for progress in seen] == [1, 2, 3]
 
