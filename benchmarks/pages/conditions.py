@@ -24,7 +24,7 @@ def list_blocks(name: str, system: str, measured: Document) -> Iterator[str]:
     yield f"### {name}: by condition"
     yield (
         f"Of {system}, strict counting, all classes pooled. *Found* is the share of the true sources that have a\n"
-        "partner within the limits of F20/1; a false alarm has no true distance or azimuth, so that there is no F by these."
+        "partner within the limits of F20/1; false alarms have no true distance or azimuth: there is no F by these."
     )
     scores = (title("doae_deg"), title("rde"), "rank correlation of distance")
     yield table(
@@ -33,8 +33,8 @@ def list_blocks(name: str, system: str, measured: Document) -> Iterator[str]:
     yield f"### {name}: doubts"
     yield (
         "How many errors of events are within the standard deviation that a system states, of azimuth and of the\n"
-        f"logarithm of the distance ({NORMAL_SHARE:.0%} where errors are normal), and how often happens what it says with\n"
-        "some probability; what it says with less than 0.05 is left out:"
+        f"logarithm of the distance ({NORMAL_SHARE:.0%} where errors are normal), and how often happens what it says\n"
+        "with some probability; what it says with less than 0.05 is left out:"
     )
     yield table(("system", "azimuth", "distance", "said → happens"), _doubt_rows(measured["doubt"]))
 

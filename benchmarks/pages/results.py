@@ -95,8 +95,8 @@ def _difference(score: str, bounds: Document) -> tuple[str, str]:
 
 def _about_classes(document: Document, measured: Document) -> str:
     lines = [
-        "Strict counting. *Groups* are the speakers, things or recordings that sound in this set, *sound* is what there",
-        "is of them, *frames* are those in which a source of the class is active, counted once for each source.",
+        "Strict counting. *Groups* are the speakers, things or recordings that sound in this set, *sound* is what",
+        "there is of them, *frames* are those in which a source of the class is active, counted once for each source.",
     ]
     best = find_best_ensemble(document)
     if best:

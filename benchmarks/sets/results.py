@@ -64,7 +64,7 @@ def select_sets(names: str | None) -> tuple[str, ...]:
 
 
 def read_set_plans(name: str) -> dict[str, ScenePlan]:
-    """Read the plans of one of `SETS` by the names of its clips. Raises ValueError where they are not the frozen ones."""
+    """Read the plans of one of `SETS` by the names of its clips. Raises ValueError where they are other ones."""
     return yardstick.read_plans(SETS[name].plans)
 
 

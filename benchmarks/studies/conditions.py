@@ -105,7 +105,7 @@ def _directions() -> Float64[np.ndarray, "direction 3"]:
 
 
 def _side(azimuth_deg: Float64[np.ndarray, "row"]) -> Float64[np.ndarray, "row"]:
-    return np.abs(fold_azimuth(azimuth_deg))
+    return np.asarray(np.abs(fold_azimuth(azimuth_deg)))
 
 
 def _clip_bins(
