@@ -199,7 +199,8 @@ def results(
     splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1, names)
     print(f"inferring {', '.join(splits)}; takes minutes")
     plans = {name: sets_results.read_set_plans(name) for name in names}
-    result = studies_results.measure(splits, plans, requests, yardstick.frozen_sounds(sounds))
+    bank = yardstick.frozen_sounds(sounds, [sets_results.SETS[name].version for name in names])
+    result = studies_results.measure(splits, plans, requests, bank)
     pages_skill.write_pictures(result, pages_results.list_shown(result), IMAGES)
     _save(result, "results.json", Markdown(pages_results.tables(result)))
     _renew(DOCS / "results.md", pages_results.tables(result))

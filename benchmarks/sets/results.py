@@ -15,8 +15,11 @@ from seldfuse.synth.sounds.soundbank import load_bank
 
 
 class FrozenSet(NamedTuple):
-    """The name of a set's plans, that of its split on disk, and what renders it from plans, sounds and jobs."""
+    """The version and the name of a set's plans, the name of its split on disk, and what renders it from plans, sounds
+    and jobs.
+    """
 
+    version: str
     plans: str
     split: str
     render: Callable[[Path, DatasetSplit, Path, int], None]
@@ -32,10 +35,11 @@ def _in_their_rooms(plans: Path, split: DatasetSplit, sounds: Path, jobs: int) -
 
 
 SETS = {
-    "validation-v1": FrozenSet("audio", "dev-test-v1", _in_our_rooms),
-    "validation-v1-pra": FrozenSet("pra", "dev-test-pra", _in_their_rooms),
+    "validation-v1": FrozenSet(yardstick.V1, "audio", "dev-test-v1", _in_our_rooms),
+    "validation-v1-pra": FrozenSet(yardstick.V1, "pra", "dev-test-pra", _in_their_rooms),
+    "validation-v2": FrozenSet(yardstick.V2, "audio", "dev-test-v2", _in_our_rooms),
+    "validation-v2-pra": FrozenSet(yardstick.V2, "pra", "dev-test-v2-pra", _in_their_rooms),
 }
-
 
 AUDIO_VISUAL = "dev-test-v1-av"
 
@@ -47,7 +51,7 @@ def render_audio_visual(out: Path, sounds: Path, cutouts: Path, jobs: int) -> Da
     """
     yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"))
     yardstick.read_plans("audio-visual")
-    plans = yardstick.FOLDER / "audio-visual.jsonl.gz"
+    plans = yardstick.find_plans("audio-visual")
     make_scenes(
         out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=cutouts, held_out=True, plans=plans, jobs=jobs
     )
@@ -65,7 +69,7 @@ def select_sets(names: str | None) -> tuple[str, ...]:
 
 def read_set_plans(name: str) -> dict[str, ScenePlan]:
     """Read the plans of one of `SETS` by the names of its clips. Raises ValueError where they are other ones."""
-    return yardstick.read_plans(SETS[name].plans)
+    return yardstick.read_plans(SETS[name].plans, SETS[name].version)
 
 
 def render_sets(out: Path, sounds: Path, jobs: int, names: Sequence[str] = tuple(SETS)) -> dict[str, DatasetSplit]:
@@ -74,13 +78,15 @@ def render_sets(out: Path, sounds: Path, jobs: int, names: Sequence[str] = tuple
     Raises ValueError where plans or sounds are not the frozen ones, or a split holds other clips; and what `seldfuse
     synth` and `write_scenes` raise.
     """
-    yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"))
+    bank = load_bank(sounds, DCASE2025, "held")
+    for version in {SETS[name].version for name in names}:
+        yardstick.check_sounds(bank, version)
     splits = {}
     for title in names:
         frozen = SETS[title]
         splits[title] = DatasetSplit(out, frozen.split)
-        expected = set(yardstick.read_plans(frozen.plans))
-        frozen.render(yardstick.FOLDER / f"{frozen.plans}.jsonl.gz", splits[title], sounds, jobs)
+        expected = set(yardstick.read_plans(frozen.plans, frozen.version))
+        frozen.render(yardstick.find_plans(frozen.plans, frozen.version), splits[title], sounds, jobs)
         found = {path.stem for path in splits[title].get_folder("wav").glob("*.wav")}
         if found != expected:
             example = min(found ^ expected)

@@ -1,5 +1,6 @@
 """How far and how strong sources are in drawn scenes: what distance, room and directivity do to the direct sound."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def describe_plans(drawn: list[ScenePlan]) -> dict[str, Any]:
         "ratio_db": _percentiles(ratio_db),
         "volume_m3": _percentiles(volume_m3),
         "by_distance": [
-            {"from_m": low, "to_m": high, "sources": int((bins == number).sum()), **_percentiles(ratio_db[bins == number])}
-            for number, (low, high) in enumerate(zip(EDGES_M, EDGES_M[1:], strict=False), start=1)
+            {"from_m": low, "to_m": high, "sources": len(own), **_percentiles(own)}
+            for number, (low, high) in enumerate(itertools.pairwise(EDGES_M), start=1)
+            for own in [ratio_db[bins == number]]
         ],
     }  # fmt: skip
 

@@ -1,12 +1,13 @@
 """Rooms, places and source directivities drawn wide, so that what a network learns holds in rooms of others.
 
-Distances are even in log, and the critical distance of the room is drawn, not its reverberation time: near and far
-sources stand in dry and in wet rooms, and the direct-to-reverberant ratio says how far a source is only together with
-how the room sounds. `python -m benchmarks acoustics` measures what comes out.
+Distances are even in log whatever the room, which is chosen so that they fit. The critical distance, too, is even in
+log, between those of the driest and the wettest room of that size: near and far sources stand in dry and in wet rooms,
+and the direct-to-reverberant ratio says how far a source is only together with how the room sounds. `python -m benchmarks acoustics` measures what comes out.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +16,13 @@ from jaxtyping import Float
 from seldfuse.synth.rooms.bands import BANDS_HZ
 from seldfuse.synth.rooms.noise import TABLE_SAMPLES
 from seldfuse.synth.rooms.shoebox import SCATTER_ROWS, find_absorption
-from seldfuse.synth.scene import Point, Room, ScenePlanSource, SoundTake, SourcePath
+from seldfuse.synth.scene import Point, Room, ScenePlan, ScenePlanSource, SoundTake, SourcePath
 from seldfuse.synth.timelines.statistics import Distances
 from seldfuse.synth.timelines.timeline import SourceTimeline
 
 LENGTH_M, WIDTH_M, HEIGHT_M = (2.8, 13.0), (2.5, 10.0), (2.3, 4.5)
 MICROPHONE_HEIGHT_M = (0.6, 1.8)
 RT60_S = (0.15, 1.2)
-CRITICAL_M = (0.4, 3.5)
-"""Where the direct sound of an omnidirectional source is as strong as the reverberation: 0.057 m · √(V / RT60)."""
-
 DISTANCE_M = (0.5, 6.0)
 NEAREST_M = 0.5
 FROM_WALL_M = 0.15
@@ -42,6 +40,7 @@ LATE_SIDE_DB = 3.0
 TABLE_SHARE, TABLE_M, TABLE_GAIN = 0.3, (0.05, 0.5), (0.3, 0.9)
 
 _CRITICAL = 0.057
+"""An omnidirectional source is as strong as its reverberation at this times √(volume / RT60), in metres."""
 
 
 class Destination(NamedTuple):
@@ -79,12 +78,21 @@ def draw_source(cls: int, takes: Sequence[SoundTake], path: SourcePath, rng: np.
     directed, limited, nearby = rng.random(3) < (DIRECTED_SHARE, LIMITED_SHARE, NEARBY_SHARE)
     return ScenePlanSource(
         cls, tuple(takes), path, round(rng.uniform(-GAIN_DB, GAIN_DB), 2), int(rng.integers(TABLE_SAMPLES)),
-        directivity=round(rng.uniform(*DIRECTIVITY), 3) if directed else 0.0,
-        facing_deg=round(rng.uniform(-180.0, 180.0), 1) if directed else 0.0,
+        **(_draw_directivity(rng) if directed else {}),
         bandwidth_hz=round(rng.uniform(*BANDWIDTH_HZ)) * 1.0 if limited else None,
         nearby_delay_s=round(draw_log_uniform(rng, *NEARBY_S), 6) if nearby else 0.0,
         nearby_gain=round(rng.uniform(*NEARBY_GAIN), 3) if nearby else 0.0,
     )  # fmt: skip
+
+
+def direct_sources(scene: ScenePlan, rng: np.random.Generator) -> ScenePlan:
+    """Make the omnidirectional ones among the sources of a scene directive."""
+    sources = [source if source.directivity else replace(source, **_draw_directivity(rng)) for source in scene.sources]
+    return replace(scene, sources=tuple(sources))
+
+
+def _draw_directivity(rng: np.random.Generator) -> dict[str, float]:
+    return {"directivity": round(rng.uniform(*DIRECTIVITY), 3), "facing_deg": round(rng.uniform(-180.0, 180.0), 1)}
 
 
 def _draw_way(part: SourceTimeline, distances: Distances, rng: np.random.Generator) -> list[Destination]:
@@ -152,8 +160,9 @@ def _path(part: SourceTimeline, way: Sequence[Destination], site: _Site) -> Sour
 
 
 def _draw_room(site: _Site, rng: np.random.Generator) -> Room:
-    critical_m = draw_log_uniform(rng, *CRITICAL_M)
-    rt60_s = float(np.clip(site.size_m.prod() * (_CRITICAL / critical_m) ** 2, *RT60_S))
+    nearest_m, farthest_m = (_CRITICAL * math.sqrt(site.size_m.prod() / rt60_s) for rt60_s in reversed(RT60_S))
+    critical_m = draw_log_uniform(rng, nearest_m, farthest_m)
+    rt60_s = site.size_m.prod() * (_CRITICAL / critical_m) ** 2
     # Rooms ring longer in the bass than in the treble; walls differ in how much they absorb, and where.
     octave = np.linspace(-1.0, 1.0, len(BANDS_HZ))
     decay_s = rt60_s * np.exp(-rng.uniform(0.0, 0.4) * octave)

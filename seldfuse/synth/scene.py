@@ -74,8 +74,8 @@ class ScenePlanSource:
 
     `directivity` goes from 0 (omnidirectional) to 1 (a cardioid in the treble, see `rooms.directivity`). `facing_deg`
     turns the source to its left, 0 faces the microphone; one that moves keeps that angle. `bandwidth_hz` ends the band
-    of the dry sound, as many recordings' is. A surface beside the source sends its sound a second time, `nearby_delay_s`
-    later and `nearby_gain` times as strong.
+    of the dry sound, as that of many recordings ends. A surface beside the source sends its sound a second time,
+    `nearby_delay_s` later and `nearby_gain` times as strong.
     """
 
     cls: int
@@ -208,8 +208,8 @@ class ScenePlan:
         return (*(take for source in self.sources for take in source.takes), *babble)
 
     def to_json(self) -> str:
-        """Convert to one line of JSON, the same for the same plan; what plans once had no field for is left out where it
-        is the default.
+        """Convert to one line of JSON, the same for the same plan. What the first plans had no field for is left out
+        where it is the default.
         """
         return json.dumps(asdict(self, dict_factory=_without_defaults), sort_keys=True, separators=(",", ":"))
 
