@@ -2,7 +2,8 @@
 
 Distances are even in log whatever the room, which is chosen so that they fit. The critical distance, too, is even in
 log, between those of the driest and the wettest room of that size: near and far sources stand in dry and in wet rooms,
-and the direct-to-reverberant ratio says how far a source is only together with how the room sounds. `python -m benchmarks acoustics` measures what comes out.
+and the direct-to-reverberant ratio says how far a source is only together with how the room sounds.
+`python -m benchmarks acoustics` measures what comes out.
 """
 
 import math

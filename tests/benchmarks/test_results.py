@@ -269,6 +269,9 @@ def test_a_backend_is_chosen_once() -> None:
 # What is rendered
 
 
+V1_SETS = ("validation-v1", "validation-v1-pra")
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> Path:
     """Two groups of one class, of which one is held out."""
@@ -281,9 +284,9 @@ def sounds(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def frozen(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two scenes in each of the frozen sets."""
-    folder = tmp_path / "validation"
-    folder.mkdir()
+    """Two scenes in each of the frozen sets of the first version."""
+    folder = tmp_path / "validation" / yardstick.V1
+    folder.mkdir(parents=True)
     bank = load_bank(sounds, DCASE2025, "held")
     (held_out,) = bank.keys
     scene = ScenePlan(
@@ -299,7 +302,7 @@ def frozen(tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         sums[f"{name}.jsonl.gz"] = hashlib.sha256(packed).hexdigest()
     (folder / yardstick.SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sums.items()))
     (folder / yardstick.SOUND_SUMS).write_text(f"{bank.hash_sound(held_out)}  {held_out}\n")
-    monkeypatch.setattr(yardstick, "FOLDER", folder)
+    monkeypatch.setattr(yardstick, "ROOT", folder.parent)
 
 
 @pytest.fixture
@@ -333,7 +336,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_the_frozen_sets_are_rendered_once(tmp_path: Path, sounds: Path, alone: list[str]) -> None:
     from benchmarks.sets.results import render_sets
 
-    splits = render_sets(tmp_path / "out", sounds, jobs=1)
+    splits = render_sets(tmp_path / "out", sounds, 1, V1_SETS)
     assert {name: split.name for name, split in splits.items()} == {
         "validation-v1": "dev-test-v1",
         "validation-v1-pra": "dev-test-pra",
@@ -361,14 +364,14 @@ def test_sets_are_chosen_by_name() -> None:
 def test_what_is_not_the_frozen_set_is_refused(tmp_path: Path, sounds: Path, alone: list[str]) -> None:
     from benchmarks.sets.results import render_sets
 
-    splits = render_sets(tmp_path / "out", sounds, jobs=1)
+    splits = render_sets(tmp_path / "out", sounds, 1, V1_SETS)
     write_wav(splits["validation-v1-pra"].get_path("stranger", "wav"), noise(0.1))
     with pytest.raises(ValueError, match=r"expected the 2 clips of validation-v1-pra and no other \(stranger\)"):
-        render_sets(tmp_path / "out", sounds, jobs=1)
+        render_sets(tmp_path / "out", sounds, 1, V1_SETS)
     (held_out,) = load_bank(sounds, DCASE2025, "held").keys
     write_wav(sounds / held_out, noise(0.1)[:1])
     with pytest.raises(ValueError, match="expected the sound with SHA-256"):
-        render_sets(tmp_path / "out", sounds, jobs=1)
+        render_sets(tmp_path / "out", sounds, 1, V1_SETS)
 
 
 # The page
