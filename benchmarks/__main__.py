@@ -30,6 +30,7 @@ FOA_SOUND_S, FOA_VIDEO_S = 400, 60
 FUSED_CLIPS, SLOW_CLIPS = 10_000, 10
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
+CUE_SCENES = 1000
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
 CHECKPOINTS = DOCS.parent / "checkpoints"
@@ -157,6 +158,20 @@ def acoustics(
 
     result = studies_acoustics.measure(sounds, scenes)
     _save(result, "acoustics.json", studies_acoustics.tables(result))
+
+
+@app.command()
+def distance_cues(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
+    scenes: Annotated[
+        int, typer.Option(min=10, help="How many scenes are fitted on, and how many tried.")
+    ] = CUE_SCENES,
+) -> None:
+    """Measure what each feature knows of distance and azimuth."""
+    from benchmarks.studies import distance_cues
+
+    result = distance_cues.measure(sounds, scenes)
+    _save(result, "distance-cues.json", distance_cues.tables(result))
 
 
 @app.command()

@@ -12,6 +12,9 @@ middle that reverberation has on level differences.
 
 After an onset the direct sound is there, and its reflections are not yet. So covariances are also averaged with the
 weights of `onsets`.
+
+Diffuseness from the eigenvalues of a covariance: N. Epain, C. T. Jin, "Spherical harmonic signal covariance and sound
+field diffuseness", IEEE/ACM TASLP 24, 2016. What it is worth is measured in `docs/training.md`.
 """
 
 import torch

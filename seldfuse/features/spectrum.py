@@ -41,7 +41,7 @@ def compute_mel_power(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
 
 def compute_mel_cross_power(batch: ClipBatch) -> Float[Tensor, "batch 1 time mel"]:
     """Compute the real part of the cross-power of left and right in each mel band."""
-    left, right = batch["spectrum"].split(1, dim=1)
+    left, right = batch["spectrum"].chunk(2, dim=1)
     cross = (left.real * right.real + left.imag * right.imag).transpose(-1, -2)
     return cross @ _mel_filters().to(batch.device)
 
