@@ -222,6 +222,29 @@ def results(
 
 
 @app.command()
+def successors(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
+    before: Annotated[str, typer.Option(help="The checkpoints before: doa@FOLDER,sde@FOLDER,…")],
+    data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
+    backends: Annotated[str, typer.Option(help="Backends to compare, as for seldfuse run.")] = "baseline,doa,sde,sce",
+    sets: Annotated[str | None, typer.Option(help="Names of frozen sets, with commas; all.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Compare checkpoints with those before them on the frozen scenes, pair by pair."""
+    from benchmarks.sets import results as sets_results
+    from benchmarks.sets import yardstick
+    from benchmarks.studies import results as studies_results
+    from benchmarks.studies import successors as studies_successors
+
+    new, old = (studies_results.select_backends(text) for text in (backends, before))
+    names = sets_results.select_sets(sets)
+    splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1, names)
+    plans = {name: sets_results.read_set_plans(name) for name in names}
+    result = studies_successors.measure(splits, plans, new, old, yardstick.frozen_sounds(sounds))
+    _save(result, "successors.json", studies_successors.table(result))
+
+
+@app.command()
 def cards() -> None:
     """Write the skill that `results` measured into the cards of the bundled checkpoints."""
     from benchmarks.pages import cards as pages_cards

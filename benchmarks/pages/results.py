@@ -44,7 +44,7 @@ def _blocks(document: Document) -> Iterator[str]:
             yield table(("system", *heads), _score_rows(document, measured, mode, scores))
         yield from skill.list_blocks(name, measured)
         yield f"### {name}: ensembles less one backend"
-        yield f"{ABOVE} where the whole interval lies above 0."
+        yield f"{ABOVE} where the whole interval lies above 0, that of an error below."
         yield table(
             ("ensemble", "less", "score", *(head for mode in MODES for head in (mode, ""))), _difference_rows(measured)
         )

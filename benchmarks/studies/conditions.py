@@ -25,7 +25,8 @@ from seldfuse.metrics.matches import Matches, find_matches
 from seldfuse.metrics.registered import find_score
 from seldfuse.metrics.rows import Scene, stack_rows, to_rows
 from seldfuse.metrics.skill import BIN_EDGES_DEG
-from seldfuse.synth.rooms.shoebox import BANDS_HZ, compute_decay_s
+from seldfuse.synth.rooms.bands import BANDS_HZ
+from seldfuse.synth.rooms.shoebox import compute_decay_s
 from seldfuse.synth.scene import Room, ScenePlan
 from seldfuse.synth.sounds.soundbank import REFERENCE_RMS
 

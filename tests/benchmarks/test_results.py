@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from torch.nn import functional as F
 from worlds import THREE, noise, plain_room, save_random, standing
 
 from benchmarks.__main__ import DOCS, RESULTS
 from benchmarks.pages import cards, results, skill
 from benchmarks.sets import yardstick
+from benchmarks.studies import successors
 from benchmarks.studies.posteriors import SplitPosteriors, decode_members, infer_split
 from benchmarks.studies.results import (
     PAPERS,
@@ -259,6 +261,25 @@ def test_a_short_measurement_holds_what_is_promised_and_makes_a_page(
         "results-noise-azimuth.svg",
         "results-noise-distance.svg",
     ]
+
+
+def test_checkpoints_are_compared_with_those_before_them(split: DatasetSplit, checkpoints: Path) -> None:
+    new = select_backends(f"doa@{checkpoints}/doa,sde@{checkpoints}/sde")
+    plans, splits = {"noise": PLANS}, {"noise": split}
+    same = successors.measure(splits, plans, new, new, BANK)["noise"]
+    assert list(same) == ["doa", "sde"]
+    assert same["sde"]["f1"] == same["doa"]["f20"] == spread(0, 0, 0)
+    assert same["doa"]["distance_rank"] == spread(None, None, None)
+    with pytest.raises(UsageError, match="--before expects checkpoints of doa, sde, in this order, got sde, doa"):
+        successors.measure(splits, plans, new, new[::-1], BANK)
+
+
+def test_better_is_more_of_a_score_and_less_of_an_error() -> None:
+    values = {"f20": spread(0.1, 0.05, 0.2), "doae_deg": spread(1.0, 0.5, 1.5), "rde": spread(-0.1, -0.2, -0.01)}
+    console = Console(width=120, record=True)
+    console.print(successors.table({"noise": {"sce": values | {"distance_rank": spread(0.1, -0.1, 0.3)}}}))
+    rows = [line for line in console.export_text().splitlines() if "sce" in line]
+    assert ["✓" in row for row in rows] == [True, False, True, False]
 
 
 def test_a_backend_is_chosen_once() -> None:
@@ -508,7 +529,7 @@ true azimuth; here and in the pictures of frames with one source of the class:
 
 ### tiny: ensembles less one backend
 
-✓ where the whole interval lies above 0.
+✓ where the whole interval lies above 0, that of an error below.
 
 | ensemble | less | score | strict |  | official |  |
 | --- | --- | --- | --- | --- | --- | --- |

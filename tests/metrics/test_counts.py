@@ -87,6 +87,8 @@ def slow_cell(here: list[tuple[float, float, float]], there: list[tuple[float, f
         add("f20_1_on", near and close and right)
         add("f20", near)
         add("f1", close)
+        add("f20_03", near and not relative > 0.3)
+        add("f03", not relative > 0.3)
         add("f_class", True)
         add("azimuth_error_deg", error_deg)
         add("distance_error_m", error_m)
@@ -272,7 +274,7 @@ def test_a_system_without_distances_and_on_screen_is_scored_on_the_rest() -> Non
     nan = math.nan
     got = score(rows((0, 0, 0, 50, 2, 1)), rows((0, 0, 0, 40, nan, nan)))
     unknown = {name for name, value in got.items() if math.isnan(value)}
-    assert unknown == {"f20_1", "f20_1_on", "f1", "rde", "distance_error_m", "osa"}
+    assert unknown == {"f20_1", "f20_1_on", "f1", "f20_03", "f03", "rde", "distance_error_m", "osa"}
     assert (got.f20, got.doae_deg) == (pytest.approx(1), 10)
 
 

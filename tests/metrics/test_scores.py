@@ -19,7 +19,7 @@ from seldfuse.metrics.jackknife import compare_systems, compute_intervals
 from seldfuse.metrics.registered import find_score, format_score, is_better, list_scores, make_heading
 from seldfuse.metrics.scores import Scores, compute_scores, score_classes
 
-BUNDLED = ["f20_1", "f20_1_on", "f20", "f1", "f_class", "doae_deg", "rde", "distance_error_m", "osa"]
+BUNDLED = ["f20_1", "f20_1_on", "f20", "f1", "f20_03", "f03", "f_class", "doae_deg", "rde", "distance_error_m", "osa"]
 TRUTH = np.array([[0, 0, 0, 10, 2, 1], [1, 0, 0, 10, 2, 1], [2, 3, 0, -40, 1, 0], [3, 3, 0, -40, 1, 0]], float)
 PREDICTION = np.array([[0, 0, 0, 13, 2, 1], [1, 0, 0, 6, 2, 1], [2, 3, 0, -70, 3, 1]], float)
 
@@ -49,7 +49,7 @@ def test_the_bundled_scores_come_from_the_catalogue_in_their_order() -> None:
     assert [score.name for score in list_scores()][: len(BUNDLED)] == BUNDLED
     lower = {score.name for score in list_scores() if not score.higher_is_better}
     assert lower >= {"doae_deg", "rde", "distance_error_m"}
-    assert not lower & {"f20_1", "f20_1_on", "f20", "f1", "f_class", "osa"}
+    assert not lower & {"f20_1", "f20_1_on", "f20", "f1", "f20_03", "f03", "f_class", "osa"}
     assert (make_heading(find_score("doae_deg")), make_heading(find_score("F20-1"))) == ("DOAE (°)", "F20/1")
 
 
