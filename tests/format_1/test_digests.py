@@ -19,7 +19,7 @@ from seldfuse.formats.dcase import read_events
 from seldfuse.media.encode import write_wav
 from seldfuse.media.sound import FileAudio
 from seldfuse.storage.digest import hash_file, hash_input
-from seldfuse.synth.bank import SceneSupply
+from seldfuse.synth.bank import STANDARD_FEATURES, SceneSupply
 from seldfuse.synth.dataset.folder import DatasetSplit, describe_clip
 from seldfuse.synth.dataset.split_manifest import describe_dataset
 from seldfuse.synth.draw import SceneIngredients
@@ -91,7 +91,7 @@ def of_sounds(root: Path) -> dict[str, Any]:
     told = describe_dataset(
         stage, {"sounds": root / "sounds", "plans": root / "listed" / "manifest.csv", "srir": None}, seed=1
     )
-    SceneSupply(stage, ("logmel",), 1, root / "bank")
+    SceneSupply(stage, STANDARD_FEATURES, 1, root / "bank")
     card = json.loads((root / "bank" / "bank.json").read_text())
     return {
         "folders": {name: list(bank.keys) for name, bank in banks.items()},

@@ -158,7 +158,7 @@ class HereAndNow:
         future.set_result(function(*arguments))
         return future
 
-    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
+    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
         pass
 
 

@@ -191,7 +191,7 @@ def test_a_folder_of_scenes_stores_the_feature_and_says_whose_it_is(world: Path,
     table["synth"] |= {"scene_bank": str(scenes)}
     assert train("panner", table, tmp_path) == 0
     card = json.loads((scenes / CARD).read_text())
-    assert card["features"] == ["logmel", "ild", "intensity", "stpacc", "pan"]
+    assert card["features"] == ["logmel", "ild", "pan"]
     assert card["plugins"] == {"pan": "acme-full 1.0"}
     # Whoever needs less takes less, and a folder without the feature is told apart.
     stage = SceneIngredients(load_bank(world / "sounds", DCASE2025, "train"), SceneStatistics.load(), 0.8)
@@ -199,7 +199,7 @@ def test_a_folder_of_scenes_stores_the_feature_and_says_whose_it_is(world: Path,
     chunk = SceneSupply(stage, ("ild", "pan"), seed, scenes).load_chunk(1)
     assert chunk.features.shape == (8, 3, 250, 64)
     SceneSupply(stage, ("logmel",), seed, tmp_path / "plain")
-    with pytest.raises(UsageError, match=r"holds scenes with logmel, ild, intensity, stpacc, not with pan; name a new"):
+    with pytest.raises(UsageError, match=r"holds scenes with logmel, not with pan; name a new"):
         SceneSupply(stage, ("logmel", "pan"), seed, tmp_path / "plain")
     assert "plugins" not in json.loads((tmp_path / "plain" / CARD).read_text())
 

@@ -60,6 +60,7 @@ def fill_scene_bank(
         "synth": {"sounds": str(sounds.resolve()), "scene_bank": str(out.resolve()), "class_balance": CLASS_BALANCE},
     }
     recipe = parse_recipe(apply_assignments(table, assign or []))
+    # Before a card names them.
     check_features(recipe.features, load_registry())
     supplies = [open_supply(recipe, DCASE2025, torch.device("cpu"), held_out) for held_out in (False, True)]
     due = list_missing(supplies, [list_chunks(scenes), range(-(-validation_scenes // CHUNK))])
