@@ -204,6 +204,12 @@ class SceneSupply:
         return {**card, "encoders": versions, "sprites": names}
 
 
+def read_seed(folder: Path, default: int) -> int:
+    """Read the seed of the scenes in a folder; `default` where it stores none yet."""
+    path = folder / CARD
+    return int(json.loads(path.read_text(encoding="utf-8"))["seed"]) if path.exists() else default
+
+
 @lru_cache
 def _read_features(card: Path) -> tuple[str, ...]:
     """Read the list of features on a card, which never changes, once for all scenes."""

@@ -27,21 +27,21 @@ class _Ahead(NamedTuple):
 class StoredScenes:
     """The first `count` scenes of a folder, all of them in each pass, in another order each time.
 
-    What is drawn depends on the seed and the place alone. Of several processes that train together, the one numbered
+    The order depends on `seed` alone, which need not be that of the scenes. Of several processes that train together, the one numbered
     `rank` has chunks of its own. Files are mapped into memory and read by a thread, a draw ahead of the training.
 
     Raises UsageError where the supply has no folder, where there are fewer scenes than processes need, or where the
     folder lacks some of them.
     """
 
-    def __init__(self, supply: SceneSupply, count: int, rank: int = 0, processes: int = 1) -> None:
+    def __init__(self, supply: SceneSupply, count: int, seed: int, rank: int = 0, processes: int = 1) -> None:
         if supply.folder is None:
             raise UsageError("synth.scenes counts scenes in a folder; name it: --bank DIR")
         self.supply = supply
         self.scenes = list_scenes(count, rank, processes)
         self.place = 0
         _check_stored(supply, count)
-        self._order = lru_cache(maxsize=2)(partial(_shuffle_pass, supply.seed, rank, len(self.scenes)))
+        self._order = lru_cache(maxsize=2)(partial(_shuffle_pass, seed, rank, len(self.scenes)))
         self._reader = ThreadPoolExecutor(1, "stored-scenes")
         self._ahead: _Ahead | None = None
 

@@ -36,7 +36,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> SceneSupply:
 
 @contextmanager
 def opened(supply: SceneSupply, count: int = SCENES, rank: int = 0, processes: int = 1) -> Iterator[StoredScenes]:
-    with closing(StoredScenes(supply, count, rank, processes)) as scenes:
+    with closing(StoredScenes(supply, count, 5, rank, processes)) as scenes:
         yield scenes
 
 
@@ -79,7 +79,7 @@ def test_processes_share_the_scenes(stored: SceneSupply) -> None:
     with opened(stored, SCENES, 0, 2) as first, opened(stored, SCENES, 1, 2) as second:
         assert not set(keys(first.draw(11).features)) & set(keys(second.draw(8).features))
     with pytest.raises(UsageError, match=r"synth.scenes must be 32 at least for 4 processes, .* got 19"):
-        StoredScenes(stored, SCENES, 3, 4)
+        StoredScenes(stored, SCENES, 5, 3, 4)
 
 
 def test_a_folder_that_a_bank_filled_serves_too(stored: SceneSupply, here_and_now: None, monkeypatch) -> None:
@@ -90,10 +90,12 @@ def test_a_folder_that_a_bank_filled_serves_too(stored: SceneSupply, here_and_no
 
 
 def test_scenes_that_are_not_there_are_named(stored: SceneSupply) -> None:
-    with pytest.raises(UsageError, match=r"asks for 40 scenes, and 2 of their 5 files are missing; render them with `se"):
-        StoredScenes(stored, 40)
+    with pytest.raises(
+        UsageError, match=r"asks for 40 scenes, and 2 of their 5 files are missing; render them with `se"
+    ):
+        StoredScenes(stored, 40, 5)
     with pytest.raises(UsageError, match="synth.scenes counts scenes in a folder; name it: --bank DIR"):
-        StoredScenes(SceneSupply(stored.stage, ("logmel",), 3), 8)
+        StoredScenes(SceneSupply(stored.stage, ("logmel",), 3), 8, 5)
 
 
 @pytest.fixture
@@ -127,10 +129,13 @@ def test_a_filled_bank_is_what_a_training_reads(
 
     monkeypatch.setattr(bank_module, "render_scenes", None)
     changes = ["run.validate_every=2", "synth.procedural_sounds=0", "synth.validation_scenes=3", "synth.scenes=10"]
+    changes.append("run.seed=7")
     train = ["train", "sce", "--data", "synth", "--sounds", sounds, "--bank", str(bank), "--steps", "2", "--batch", "4"]
     assert call(*train, *(word for change in changes for word in ("--set", change)), "-o", str(tmp_path / "run")) == 0
     capsys.readouterr()
-    assert call(*train, "--set", "synth.scenes=10", "--seed", "5", "-o", str(tmp_path / "other")) == 2
+    # A training that renders has the seed of its scenes.
+    alone = ["--seed", "5", "--set", "synth.procedural_sounds=0"]
+    assert call(*train, *alone, "-o", str(tmp_path / "other")) == 2
     assert "seed: 12332 there, 5 here" in capsys.readouterr().err
 
 

@@ -9,7 +9,7 @@ import torch
 from seldfuse.core.labels import LabelSet
 from seldfuse.encoders.load import LoadedEncoder, load_encoder_cached
 from seldfuse.errors import UsageError
-from seldfuse.synth.bank import SceneSupply
+from seldfuse.synth.bank import SceneSupply, read_seed
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.pictures.background import load_backgrounds
 from seldfuse.synth.pictures.cutout_set import load_cutouts
@@ -76,7 +76,7 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     for part in recipe.data:
         if part.source == SYNTH:
             supply = open_supply(recipe, labels, device, "train")
-            opened.append(RandomSource(supply, recipe.synth, recipe.run.batch_size, share, device))
+            opened.append(RandomSource(supply, recipe, share, device))
         else:
             opened.append(_folder(Path(part.source), clips, recipe, labels, share, device))
     validation = _validation(clips, recipe, labels, device) if share.rank == 0 else None
@@ -133,7 +133,8 @@ def _make_window_tokens(recipe: Recipe, device: torch.device) -> WindowTokens:
 def open_supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Side) -> SceneSupply:
     """Open what random scenes to learn from are made of, or, from the sounds held out, those to be judged by.
 
-    Raises UsageError where the recipe names no sounds, or a folder that stores other scenes.
+    Scenes that were rendered ahead (`synth.scenes`) serve trainings of any seed. Raises UsageError where the recipe
+    names no sounds, or a folder that stores other scenes.
     """
     if not recipe.synth.sounds:
         raise UsageError("random scenes are made of isolated sounds; name their folder: --sounds FOLDER")
@@ -146,7 +147,10 @@ def open_supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Si
     if recipe.encoders:
         cutouts = load_cutouts(_path(recipe.synth.cutouts), labels, held_out)
         stage = replace(stage, cutouts=cutouts, backgrounds=load_backgrounds(_path(recipe.synth.backgrounds)))
-    return SceneSupply(stage, recipe.features, recipe.run.seed + held_out, folder, recipe.encoders, str(device))
+    seed = recipe.run.seed + held_out
+    if folder is not None and recipe.synth.scenes:
+        seed = read_seed(folder, seed)
+    return SceneSupply(stage, recipe.features, seed, folder, recipe.encoders, str(device))
 
 
 def _path(text: str) -> Path | None:

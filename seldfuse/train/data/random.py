@@ -6,7 +6,7 @@ from seldfuse.synth.bank import SceneBank, SceneStream, SceneSupply
 from seldfuse.synth.stored_scenes import StoredScenes
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.source import ProcessShare
-from seldfuse.train.recipe import SynthSettings
+from seldfuse.train.recipe import Recipe
 
 
 class RandomSource:
@@ -16,11 +16,9 @@ class RandomSource:
     do those that a folder stores.
     """
 
-    def __init__(
-        self, supply: SceneSupply, settings: SynthSettings, batch_size: int, share: ProcessShare, device: torch.device
-    ) -> None:
+    def __init__(self, supply: SceneSupply, recipe: Recipe, share: ProcessShare, device: torch.device) -> None:
         self.names = supply.features
-        self.scenes = _open_scenes(supply, settings, batch_size, share, device)
+        self.scenes = _open_scenes(supply, recipe, share, device)
 
     def draw(self, count: int) -> TrainingBatch:
         """Draw the next `count` scenes. Raises MediaError where no sound of a class can be read."""
@@ -35,10 +33,11 @@ class RandomSource:
 
 
 def _open_scenes(
-    supply: SceneSupply, settings: SynthSettings, batch_size: int, share: ProcessShare, device: torch.device
+    supply: SceneSupply, recipe: Recipe, share: ProcessShare, device: torch.device
 ) -> StoredScenes | SceneStream | SceneBank:
+    settings = recipe.synth
     if settings.scenes:
-        return StoredScenes(supply, settings.scenes, *share)
+        return StoredScenes(supply, settings.scenes, recipe.run.seed, *share)
     if device.type == "cuda" and not supply.encoders and supply.folder is None:
         return SceneStream(supply, str(device), *share)
-    return SceneBank(supply, max(settings.pool_size, batch_size), settings.uses_per_scene, *share)
+    return SceneBank(supply, max(settings.pool_size, recipe.run.batch_size), settings.uses_per_scene, *share)
