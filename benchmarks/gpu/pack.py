@@ -29,7 +29,7 @@ class PackedSounds(NamedTuple):
 
 
 def pack_sounds(folder: Path, out: Path, most_mb: float, without: Sequence[str] = ()) -> PackedSounds:
-    """Pack sounds of the sides train and held of a table, as they are, into a ZIP file of at most `most_mb` · 10⁶ bytes.
+    """Pack sounds of the sides train and held of a table, as they are, into a ZIP file of up to `most_mb` megabytes.
 
     Where there are too many, groups keep their first ones, all groups equally many as far as they go: scenes draw by
     groups. Sources that are named in `without` are left out. Raises UsageError where the folder has no such table.

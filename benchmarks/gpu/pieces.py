@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seldfuse.errors import UsageError
-from seldfuse.storage.digest import hash_bytes
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.digest import hash_bytes
 
 PIECE_BYTES = 15 * 2**20
 LIST = "pieces.json"
@@ -38,7 +38,7 @@ def join_pieces(folder: Path, out: Path) -> list[Path]:
         parts = [(folder / entry["name"]).read_bytes() for entry in listed["pieces"]]
     except OSError as error:
         raise UsageError(
-            f"expected {LIST} and all pieces that it lists ({error.strerror}): {error.filename}"
+            f"expected {LIST} and the pieces that it lists ({error.strerror}): {error.filename}"
         ) from error
     for entry, part in zip(listed["pieces"], parts, strict=True):
         if hash_bytes(part, "sha256") != entry["sha256"]:

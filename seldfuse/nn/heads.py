@@ -11,7 +11,7 @@ class Head(nn.Sequential):
     its cross-entropy without a gradient.
     """
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name of nn.Sequential)
+    def forward(self, input: Tensor) -> Tensor:
         with torch.autocast(input.device.type, enabled=False):
             return super().forward(input.float())
 

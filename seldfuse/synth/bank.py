@@ -29,7 +29,7 @@ from seldfuse.encoders.models import AudioEncoderModel, ImageEncoderModel
 from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_tokens, map_tokens
 from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
-from seldfuse.features.stack import find_channel_slices, find_feature, stack_features
+from seldfuse.features.stack import find_channel_slices, stack_features
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.digest import hash_text
 from seldfuse.synth.draw import SceneIngredients, draw_scene
@@ -141,7 +141,8 @@ class SceneSupply:
     def read_scenes(self, number: int, rows: slice) -> SceneChunk:
         """Read some scenes of a stored chunk, in half precision; of the file only these are read."""
         with safetensors.safe_open(self.find_file(number), framework="pt") as file:
-            chunk = _unflat({name: file.get_slice(name)[rows] for name in file.keys()}, self.stage.bank.labels)
+            names = file.keys()
+            chunk = _unflat({name: file.get_slice(name)[rows] for name in names}, self.stage.bank.labels)
         stored = self._read_stored_features()
         if stored == self.features:
             return chunk

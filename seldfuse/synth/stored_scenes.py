@@ -27,8 +27,9 @@ class _Ahead(NamedTuple):
 class StoredScenes:
     """The first `count` scenes of a folder, all of them in each pass, in another order each time.
 
-    The order depends on `seed` alone, which need not be that of the scenes. Of several processes that train together, the one numbered
-    `rank` has chunks of its own. Files are mapped into memory and read by a thread, a draw ahead of the training.
+    The order depends on `seed` alone, which need not be that of the scenes. Of several processes that train together,
+    the one numbered `rank` has chunks of its own. Files are mapped into memory and read by a thread, a draw ahead of
+    the training.
 
     Raises UsageError where the supply has no folder, where there are fewer scenes than processes need, or where the
     folder lacks some of them.
@@ -102,8 +103,9 @@ def _check_stored(supply: SceneSupply, count: int) -> None:
     missing = sum(not supply.find_file(number).exists() for number in chunks)
     if missing:
         raise UsageError(
-            f"synth.scenes asks for {count} scenes, and {missing} of their {len(chunks)} files are missing; render them "
-            f"with `seldfuse synth bank`, or set synth.scenes=0 to render while the network learns: {supply.folder}"
+            f"synth.scenes asks for {count} scenes, and {missing} of their {len(chunks)} files are missing; render "
+            f"them with `seldfuse synth bank`, or set synth.scenes=0 to render while the network learns: "
+            f"{supply.folder}"
         )
 
 

@@ -308,9 +308,7 @@ def test_a_folder_keeps_scenes_for_others(
         again = bank.draw(8)
     assert torch.equal(again[0], drawn[0][:, 1:])
     assert all(torch.equal(tensor, again[1].tensors()[name]) for name, tensor in drawn[1].tensors().items())
-    with pytest.raises(
-        UsageError, match=r"from other sounds, another seed, .* \(seed: 3 there, 4 here\); name a new one"
-    ):
+    with pytest.raises(UsageError, match=r"from other sounds, another seed, .* \(seed: 3 there, 4 here\); name a new"):
         SceneSupply(stage, ("logmel",), 4, tmp_path)
     with pytest.raises(UsageError, match="scenes with intensity, logmel, not with spectrum; name a new one"):
         SceneSupply(stage, ("logmel", "spectrum"), 3, tmp_path)

@@ -21,7 +21,7 @@ def fill_scene_bank(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the scenes.", show_default=False)],
     sounds: Annotated[
         Path,
-        typer.Option(help="Isolated sounds: sub-folders named after classes, or manifest.csv.", show_default=False),
+        typer.Option(help="Isolated sounds: sub-folders named after classes, or manifest.csv."),
     ],
     scenes: Annotated[int, typer.Option(min=1, help="Number of scenes of 5 s to learn from.", show_default=False)],
     features: Annotated[
