@@ -152,7 +152,7 @@ def fill_bank(settings: SessionSettings, recipes: Mapping[str, Recipe], tell: Te
     first = next(iter(recipes.values()))
     features = tuple(dict.fromkeys(name for recipe in recipes.values() for name in recipe.features))
     whole = replace(first, features=features)
-    supplies = [open_supply(whole, DCASE2025, torch.device("cpu"), held_out) for held_out in (True, False)]
+    supplies = [open_supply(whole, DCASE2025, torch.device("cpu"), side) for side in ("held", "train")]
     chunks = list_chunks(settings.scenes)
     # Those that validate come first: training does not begin without them.
     due = list_missing(supplies, [range(-(-first.synth.validation_scenes // CHUNK)), chunks])

@@ -62,7 +62,7 @@ def fill_scene_bank(
     recipe = parse_recipe(apply_assignments(table, assign or []))
     # Before a card names them.
     check_features(recipe.features, load_registry())
-    supplies = [open_supply(recipe, DCASE2025, torch.device("cpu"), held_out) for held_out in (False, True)]
+    supplies = [open_supply(recipe, DCASE2025, torch.device("cpu"), side) for side in ("train", "held")]
     due = list_missing(supplies, [list_chunks(scenes), range(-(-validation_scenes // CHUNK))])
     counter = ClipCounter(len(due) * CHUNK, fail_fast=True)
     stored = store_chunks(supplies, due, min(jobs or os.cpu_count() or 1, len(due) or 1))

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from seldfuse.core.labels import LabelSet
-from seldfuse.encoders.load import LoadedEncoder, load_encoder_cached
+from seldfuse.encoders.load import LoadedEncoder, find_encoder, load_encoder_cached
 from seldfuse.errors import UsageError
 from seldfuse.synth.bank import SceneSupply, read_seed
 from seldfuse.synth.draw import SceneIngredients
@@ -144,7 +144,7 @@ def open_supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Si
         sounds = add_procedural(sounds, recipe.synth.procedural_sounds)
     folder = Path(recipe.synth.scene_bank) / ("validation" if held_out else "") if recipe.synth.scene_bank else None
     stage = SceneIngredients(sounds, SceneStatistics.load(), recipe.synth.class_balance)
-    if recipe.encoders:
+    if any(find_encoder(encoder).input == "pictures" for encoder in recipe.encoders):
         cutouts = load_cutouts(_path(recipe.synth.cutouts), labels, held_out)
         stage = replace(stage, cutouts=cutouts, backgrounds=load_backgrounds(_path(recipe.synth.backgrounds)))
     seed = recipe.run.seed + held_out
