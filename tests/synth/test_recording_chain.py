@@ -11,7 +11,7 @@ from seldfuse.features.load import make_batch
 from seldfuse.features.spectrum import _mel_filters
 from seldfuse.synth import recording_chain
 from seldfuse.synth.codec import HOP, RATES, apply_codec, inverse_mdct, mdct
-from seldfuse.synth.recording_chain import apply_chain, encode_aac
+from seldfuse.synth.recording_chain import apply_chain, compute_agc, encode_aac
 from seldfuse.synth.scene import RecordingChain
 from seldfuse.synth.sounds.soundbank import read_sound
 
@@ -110,6 +110,46 @@ def test_the_same_chain_has_had_the_same_chance_since_the_first_version(monkeypa
     monkeypatch.setattr(recording_chain, "apply_codec", lambda audio, _kbps, starts: (asked.extend(starts), audio)[1])
     apply_chain(noise(rows=2), [RecordingChain(codec_kbps=64), RecordingChain(1.5, None, 9000.0, 48)])
     assert asked == [769789905, 2088263805]
+
+
+def test_the_left_microphone_can_be_more_sensitive() -> None:
+    left, right = apply_chain(noise(), [RecordingChain(gain_db=-3.0, mismatch_db=0.8)])[0] / noise()[0]
+    assert 20 * torch.log10(left.median()).item() == pytest.approx(-2.6, abs=1e-3)
+    assert 20 * torch.log10(right.median()).item() == pytest.approx(-3.4, abs=1e-3)
+
+
+def levels_db(audio: torch.Tensor) -> torch.Tensor:
+    """Of every 100 ms of a pair."""
+    return 10 * torch.log10(audio.reshape(2, -1, 2_400).square().mean(dim=(0, 2)))
+
+
+def test_automatic_gain_brings_scenes_to_a_level_and_keeps_left_to_right() -> None:
+    soft = noise(level=0.01)
+    soft[:, 1] *= 0.5
+    audio = apply_chain(soft, [RecordingChain(agc_db=-26.0)])[0]
+    assert levels_db(audio)[5:].median().item() == pytest.approx(-26.0, abs=1.0)
+    assert level_difference_db(audio.numpy()) == pytest.approx(level_difference_db(soft[0].numpy()), abs=0.01)
+    # 20 dB is the most that it does.
+    faint = apply_chain(noise(level=1e-4), [RecordingChain(agc_db=-26.0)])[0]
+    assert levels_db(faint).median().item() == pytest.approx(-60.0, abs=0.5)
+
+
+def test_automatic_gain_falls_at_once_and_rises_by_10_db_in_its_time() -> None:
+    audio = noise(level=0.01)
+    audio[..., 24_000:26_400] *= 10.0  # 20 dB louder for 100 ms
+    gain_db = 20 * torch.log10(compute_agc(audio[0], -30.0, release_s=0.5))
+    before, during = gain_db[20_000], gain_db[25_800]
+    assert (before - during).item() == pytest.approx(20.0, abs=1.0)
+    assert (gain_db[26_400 + 12_000] - during).item() == pytest.approx(10.0, abs=1.0)
+
+
+def test_a_limiter_holds_peaks_and_leaves_the_rest_alone() -> None:
+    audio = noise(level=0.02)
+    audio[..., 36_000] = 0.9
+    out = apply_chain(audio, [RecordingChain(limiter_db=-12.0)])[0]
+    assert out.abs().max().item() <= 10 ** (-12 / 20) * 1.001
+    assert torch.equal(out[:, :30_000], audio[0, :, :30_000])
+    assert torch.equal(out[:, -10_000:], audio[0, :, -10_000:])
 
 
 def test_an_unknown_bit_rate_is_refused() -> None:

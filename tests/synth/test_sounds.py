@@ -339,6 +339,20 @@ def test_groups_are_drawn_evenly_whatever_their_size() -> None:
     assert bank.is_same_group("b3") == tuple(f"b{turn}" for turn in range(9))
 
 
+def test_sources_are_drawn_by_the_square_root_of_their_groups(tmp_path: Path) -> None:
+    """Nine notes of one soundfont, of which each is a group, and one lone recording: three to one."""
+    rows = [*(f"tone,fonts,note{number},notes/{number}.wav" for number in range(9)), "tone,lone,it,lone.wav"]
+    (tmp_path / "manifest.csv").write_text(
+        "\n".join(["class,source,group,path,side", *(f"{row},train" for row in rows)])
+    )
+    for name in [*(f"notes/{number}" for number in range(9)), "lone"]:
+        write(tmp_path / f"{name}.wav")
+    bank, rng = load_bank(tmp_path, TWO, "train"), np.random.default_rng(0)
+    drawn = [bank.draw(1, rng) for _ in range(1000)]
+    assert 210 < drawn.count("lone.wav") < 290
+    assert all(50 < drawn.count(f"notes/{number}.wav") < 120 for number in range(9))
+
+
 def test_the_same_seed_draws_the_same_whatever_was_drawn_before(tmp_path: Path) -> None:
     write(tmp_path / "hiss" / "silent.wav", np.zeros(4800, np.float32))
     bank = load_bank(folder_of(tmp_path), TWO, "train", on_problem=lambda _: None)
