@@ -77,9 +77,11 @@ def draw_places(
 def draw_source(cls: int, takes: Sequence[SoundTake], path: SourcePath, rng: np.random.Generator) -> ScenePlanSource:
     """Draw how strong a source is and how it sends its sound, whatever its class and place."""
     directed, limited, nearby = rng.random(3) < (DIRECTED_SHARE, LIMITED_SHARE, NEARBY_SHARE)
+    gain_db, tail_start = round(rng.uniform(-GAIN_DB, GAIN_DB), 2), int(rng.integers(TABLE_SAMPLES))
+    strength, facing_deg = _draw_directivity(rng) if directed else (0.0, 0.0)
     return ScenePlanSource(
-        cls, tuple(takes), path, round(rng.uniform(-GAIN_DB, GAIN_DB), 2), int(rng.integers(TABLE_SAMPLES)),
-        **(_draw_directivity(rng) if directed else {}),
+        cls, tuple(takes), path, gain_db, tail_start,
+        directivity=strength, facing_deg=facing_deg,
         bandwidth_hz=round(rng.uniform(*BANDWIDTH_HZ)) * 1.0 if limited else None,
         nearby_delay_s=round(draw_log_uniform(rng, *NEARBY_S), 6) if nearby else 0.0,
         nearby_gain=round(rng.uniform(*NEARBY_GAIN), 3) if nearby else 0.0,
@@ -88,12 +90,16 @@ def draw_source(cls: int, takes: Sequence[SoundTake], path: SourcePath, rng: np.
 
 def direct_sources(scene: ScenePlan, rng: np.random.Generator) -> ScenePlan:
     """Make the omnidirectional ones among the sources of a scene directive."""
-    sources = [source if source.directivity else replace(source, **_draw_directivity(rng)) for source in scene.sources]
+    sources = []
+    for source in scene.sources:
+        strength, facing_deg = (source.directivity, source.facing_deg) if source.directivity else _draw_directivity(rng)
+        sources.append(replace(source, directivity=strength, facing_deg=facing_deg))
     return replace(scene, sources=tuple(sources))
 
 
-def _draw_directivity(rng: np.random.Generator) -> dict[str, float]:
-    return {"directivity": round(rng.uniform(*DIRECTIVITY), 3), "facing_deg": round(rng.uniform(-180.0, 180.0), 1)}
+def _draw_directivity(rng: np.random.Generator) -> tuple[float, float]:
+    """How directive a source is, and how it is turned."""
+    return round(rng.uniform(*DIRECTIVITY), 3), round(rng.uniform(-180.0, 180.0), 1)
 
 
 def _draw_way(part: SourceTimeline, distances: Distances, rng: np.random.Generator) -> list[Destination]:
