@@ -103,7 +103,7 @@ def train_speed() -> None:
     from benchmarks.speed import train
 
     result = train.measure(ROUNDS)
-    _save(result, "train-speed.json", train.table(result))
+    _save(result, "train-speed.json", train.tables(result))
 
 
 @app.command()

@@ -91,9 +91,9 @@ def set_up_training(
         state = TrainingState()
         if not resume:
             state.typical_distances_m = _measure(network, data, labels, recipe.standardize and not standardized)
-        _place_network(network, device)
+        place_network(network, device)
         average = WeightAverage(network, recipe.run.ema_decay)
-        optimizer = _make_optimizer(network, recipe, device)
+        optimizer = make_optimizer(network, recipe, device)
         if resume:
             state = TrainingState(**load_state(out, network, average, optimizer))
         model, prepared = accelerator.prepare(torch.compile(network) if recipe.run.compile else network, optimizer)
@@ -175,14 +175,15 @@ def _measure(network: Any, data: TrainingData, labels: LabelSet, standardize: bo
     return found
 
 
-def _place_network(network: nn.Module, device: torch.device) -> None:
+def place_network(network: nn.Module, device: torch.device) -> None:
     """Move a network to the device, ready to learn, with the weights of its convolutions in the order that is fast."""
     network.to(device).train()
     if device.type in FUSED_DEVICES:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _make_optimizer(network: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
+    """Make the optimizer of a recipe, which takes all weights in one go where the device can."""
     kind = torch.optim.AdamW if recipe.optimizer.name == "adamw" else torch.optim.Adam
     settings = recipe.optimizer
     return kind(

@@ -66,8 +66,8 @@ def test_a_pack_keeps_its_size_and_every_group(sounds: Path, tmp_path: Path) -> 
         shutil.copy(sounds / "0_hiss" / "0.wav", sounds / f"{number}.wav")
         with (sounds / "manifest.csv").open("a") as file:
             file.write(f"clapping,here,g0,{number}.wav,train\n")
-    result = pack_sounds(sounds, tmp_path / "pack.zip", most_mb=0.3)
-    assert (tmp_path / "pack.zip").stat().st_size < 300_000
+    result = pack_sounds(sounds, tmp_path / "pack.zip", most_mb=0.28)
+    assert (tmp_path / "pack.zip").stat().st_size < 280_000
     assert result.packed["train"] < result.known["train"] == 12
     unpacked = read_table(unpack_sounds(tmp_path / "pack.zip", tmp_path / "unpacked"))
     kept = [(row["class"], row["source"], row["group"]) for row in unpacked if row["side"] == "train"]

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.baseline.decoding import decode_cells
 from benchmarks.baseline.sounding import build_constant_network
-from benchmarks.speed import timing
+from benchmarks.speed import timing, train
 from benchmarks.speed.report import RATIOS, Ratio
 from benchmarks.speed.timing import Case, interleaved
 from seldfuse.features.load import make_batch
@@ -196,3 +196,15 @@ def test_a_sounding_source_has_a_position_every_tenth_of_a_second() -> None:
         2.0,
         2.0,
     ]
+
+
+def test_a_training_step_is_the_same_one_whichever_way_it_is_taken() -> None:
+    losses = {}
+    for name, settings in train.STEPS.items():
+        step = train.TrainingStep(*settings)
+        torch.manual_seed(1)
+        losses[name] = [step(), step()]
+        assert sum(step.shares.values()) == pytest.approx(1.0)
+    plain, fast, half = losses.values()
+    assert fast == pytest.approx(plain, rel=1e-3)
+    assert half == pytest.approx(plain, rel=0.02)
