@@ -1,11 +1,10 @@
 """What each feature knows of distance and azimuth: `python -m benchmarks distance-cues --sounds DIR`.
 
-Scenes of one source at rest, from 0.5 to 6 m evenly in log, at any level and in any room, so that neither the level nor
-the room gives the distance away. Each channel of a feature is pooled over the source's active frames, and a regression
-(a Gaussian process with its noise fitted) is made on one side of the sounds and tried on the other.
+Drawn scenes, of which one source is left, at rest: at any level and in any room, so that neither gives the distance
+away. Each channel of a feature is pooled over the source's active frames, and a regression by kernels is fitted on one
+side of the sounds and tried on the other.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from jaxtyping import Bool, Float
 from rich.console import Group
 from torch import Tensor
 
-from benchmarks.sets.plans import draw_room
 from benchmarks.speed.report import table
 from seldfuse.core.labels import DCASE2025
 from seldfuse.features.load import make_batch
@@ -27,22 +25,19 @@ from seldfuse.features.spectrum import MELS, SPECTRA_PER_FRAME
 from seldfuse.features.stack import find_feature
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.render import render_scenes
-from seldfuse.synth.scene import Point, RecordingChain, Room, ScenePlan, SourcePath
-from seldfuse.synth.sounds.soundbank import REFERENCE_RMS, load_bank
+from seldfuse.synth.scene import ScenePlan, SourcePath
+from seldfuse.synth.sounds.layouts import Side
+from seldfuse.synth.sounds.soundbank import load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 
 EXISTING = ("logmel", "ild", "intensity", "stpacc")
 FEATURES = (*EXISTING, "direct")
 DIRECT = ("sine, 80 ms", "sine, 1 s", "sine, onsets", "share, 80 ms", "share, 1 s", "share, onsets")
 
-DISTANCE_M, RT60_S, LEVEL_DB, SNR_DB = (0.5, 6.0), (0.15, 1.2), (-10.0, 10.0), (5.0, 40.0)
-HIGHEST_DEG = 20.0
-FROM_WALL_M = 0.2
-TRIES = 30
-
 GROUPS = [slice(0, 8), slice(8, 16), slice(16, 26), slice(26, 38), slice(38, 50), slice(50, MELS)]
 """Bands that are pooled together."""
 
+SIDES: tuple[Side, Side] = ("train", "held")
 CHUNK = 16
 NOISE = np.geomspace(0.01, 3.0, 12)
 """Of the regression, relative to what is regressed."""
@@ -58,21 +53,21 @@ class Cues(NamedTuple):
 
 def measure(sounds: Path, scenes: int) -> dict[str, Any]:
     """Fit on scenes of one side of the sounds, try on those of the other, as the document that is written."""
-    fit, test = (draw_cues(sounds, held_out, scenes) for held_out in (False, True))
+    fit, test = (draw_cues(sounds, side, scenes) for side in SIDES)
     channels = {name: [key for key in fit.channels if key.partition(":")[0] == name] for name in FEATURES}
     existing = [key for name in EXISTING for key in channels[name]]
     sets = channels | dict(
         zip((f"direct: {name}" for name in DIRECT), ([key] for key in channels["direct"]), strict=True)
     )
     sets |= {"the four": existing, "the four and direct": existing + channels["direct"]}
-    return {"scenes": scenes, "sets": {name: score(fit, test, keys) for name, keys in sets.items()}}
+    return {"scenes": scenes, "sets": {name: evaluate_cues(fit, test, keys) for name, keys in sets.items()}}
 
 
-def draw_cues(sounds: Path, held_out: bool, count: int) -> Cues:
+def draw_cues(sounds: Path, side: Side, count: int) -> Cues:
     """Draw scenes, and pool the features of each."""
-    bank = load_bank(sounds, DCASE2025, held_out, on_problem=lambda _: None)
+    bank = load_bank(sounds, DCASE2025, side, on_problem=lambda _: None)
     stage = SceneIngredients(bank, SceneStatistics.load(), evenness=1.0)
-    rng = np.random.default_rng(int(held_out))
+    rng = np.random.default_rng(SIDES.index(side))
     places, pooled = [], []
     for first in range(0, count, CHUNK):
         scenes = [draw_lone_source(stage, rng) for _ in range(min(CHUNK, count - first))]
@@ -85,33 +80,12 @@ def draw_cues(sounds: Path, held_out: bool, count: int) -> Cues:
 
 
 def draw_lone_source(stage: SceneIngredients, rng: np.random.Generator) -> ScenePlan:
-    """Plan a scene of one source at rest in a room with noise."""
+    """Draw a scene, and leave its first source alone, at rest."""
     scene = draw_scene(stage, rng)
     while not scene.sources:
         scene = draw_scene(stage, rng)
-    distance_m, gain_db = _draw_log(DISTANCE_M, rng), rng.uniform(*LEVEL_DB)
-    room, position_m = _draw_place(distance_m, rng)
-    source = replace(scene.sources[0], path=SourcePath(position_m, position_m), gain_db=gain_db)
-    noise_db = 20.0 * math.log10(REFERENCE_RMS / distance_m) + gain_db - rng.uniform(*SNR_DB)
-    ambience = scene.ambience and replace(scene.ambience, noise_db=noise_db, babble=())
-    return replace(scene, room=room, sources=(source,), ambience=ambience, wear=RecordingChain(rng.uniform(-12.0, 0.0)))
-
-
-def _draw_place(distance_m: float, rng: np.random.Generator) -> tuple[Room, Point]:
-    """Draw a room, and a position in it at a distance, all azimuths alike."""
-    while True:
-        room = draw_room(_draw_log(RT60_S, rng), rng)
-        for _ in range(TRIES):
-            azimuth, elevation = rng.uniform(-math.pi, math.pi), math.radians(rng.uniform(-HIGHEST_DEG, HIGHEST_DEG))
-            flat = distance_m * math.cos(elevation)
-            point = (flat * math.cos(azimuth), flat * math.sin(azimuth), distance_m * math.sin(elevation))
-            inside = room.locate(np.array(point))
-            if (inside > FROM_WALL_M).all() and (inside < np.array(room.size_m) - FROM_WALL_M).all():
-                return room, point
-
-
-def _draw_log(ends: tuple[float, float], rng: np.random.Generator) -> float:
-    return math.exp(rng.uniform(*np.log(ends)))
+    start_m = scene.sources[0].path.start_m
+    return replace(scene, sources=(replace(scene.sources[0], path=SourcePath(start_m, start_m)),))
 
 
 def pool_features(
@@ -145,7 +119,7 @@ def _pool(cells: Tensor, sounding: Tensor, power: Tensor) -> Float[Tensor, "batc
     return torch.stack([mean, weighted, square.sqrt()], dim=1)
 
 
-def score(fit: Cues, test: Cues, keys: Sequence[str]) -> dict[str, float]:
+def evaluate_cues(fit: Cues, test: Cues, keys: Sequence[str]) -> dict[str, float]:
     """Fit a regression of some channels, and score what it says of other scenes."""
     known, asked = (np.concatenate([cues.channels[key] for key in keys], axis=1) for cues in (fit, test))
     distance, sine = _regress(known, np.stack([fit.log_distance, fit.sine], axis=1), asked).T
