@@ -13,7 +13,10 @@ class Head(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         with torch.autocast(input.device.type, enabled=False):
-            return super().forward(input.float())
+            x = input.float()
+            for layer in self:
+                x = layer(x)
+            return x
 
 
 def build_mlp_head(dim: int, outputs: int) -> Head:

@@ -17,10 +17,10 @@ FIRST_CHUNK = 1
 
 
 class _Ahead(NamedTuple):
-    """Scenes on their way: those of `count` places from `place` on."""
+    """Scenes on their way: those of `size` places from `place` on."""
 
     place: int
-    count: int
+    size: int
     scenes: Future[list[SceneChunk]]
 
 
@@ -84,7 +84,7 @@ class StoredScenes:
 def list_scenes(count: int, rank: int = 0, processes: int = 1) -> Int[np.ndarray, " scene"]:
     """List which of `count` scenes a process draws: whole chunks in turn. Raises UsageError where there is none."""
     numbers = np.arange(count)
-    own = numbers[numbers // CHUNK % processes == rank]
+    own: Int[np.ndarray, " scene"] = numbers[numbers // CHUNK % processes == rank]
     if not len(own):
         raise UsageError(
             f"synth.scenes must be {processes * CHUNK} at least for {processes} processes, each of which takes chunks "
@@ -111,4 +111,5 @@ def _check_stored(supply: SceneSupply, count: int) -> None:
 
 def _shuffle_pass(seed: int, rank: int, count: int, turn: int) -> Int[np.ndarray, " scene"]:
     """Draw the order of the scenes in a pass."""
-    return np.random.default_rng([seed, rank, turn]).permutation(count)
+    order: Int[np.ndarray, " scene"] = np.random.default_rng([seed, rank, turn]).permutation(count)
+    return order

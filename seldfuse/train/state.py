@@ -59,12 +59,13 @@ def load_state(
         tensors = safetensors.torch.load_file(path)
         network.load_state_dict(_part(NETWORK, tensors))
         average.network.load_state_dict(_part(AVERAGE, tensors))
+        weights = [weight for group in optimiser.param_groups for weight in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _part(OPTIMISER, tensors).items():
             number, _, key = name.partition(".")
-            moments.setdefault(int(number), {})[key] = tensor
+            moments.setdefault(int(number), {})[key] = _lay_out(tensor, weights[int(number)])
         optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    except (safetensors.SafetensorError, OSError, RuntimeError, ValueError) as error:
+    except (safetensors.SafetensorError, OSError, RuntimeError, ValueError, IndexError) as error:
         raise CheckpointError(f"the state of the training cannot be taken up again ({error}): {path}") from error
     return header
 
@@ -79,6 +80,11 @@ def _header(folder: Path) -> Mapping[str, Any]:
             return header
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"the state of the training is damaged ({error}): {path}") from error
+
+
+def _lay_out(tensor: Tensor, weight: Tensor) -> Tensor:
+    """Return a moment with its numbers in the order of its weight's, which the optimizer's fused step goes by."""
+    return torch.empty_like(weight, device="cpu").copy_(tensor) if tensor.shape == weight.shape else tensor
 
 
 def _prefix_names(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
