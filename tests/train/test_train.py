@@ -148,9 +148,16 @@ def test_typical_distances_are_those_of_the_training_scenes(sounds: Path, tmp_pa
 
 
 def test_the_loss_falls(sounds: Path, tmp_path: Path) -> None:
+    """On few scenes that come again and again, for single ones differ by more than a short training gains."""
     recipe = tiny(SceTask(), sounds, steps=60, batch_size=8, validate_every=60)
+    recipe = replace(
+        recipe,
+        optimizer=replace(recipe.optimizer, peak_learning_rate=1e-2),
+        synth=replace(recipe.synth, pool_size=16, uses_per_scene=10),
+        augment=dict.fromkeys(recipe.augment, 0.0),
+    )
     losses = [progress.loss for progress in taught(SceTask(), recipe, tmp_path)]
-    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    assert sum(losses[-20:]) / 20 < 0.9 * sum(losses[:5]) / 5
 
 
 def test_a_training_can_start_from_another_backends_checkpoint(sounds: Path, tmp_path: Path) -> None:
