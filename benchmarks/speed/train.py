@@ -74,10 +74,12 @@ def tables(result: dict[str, Any]) -> Group:
 
 
 def _steps_table(result: dict[str, Any]) -> Table:
-    view = Table(f"a whole step of {STEP_BACKEND}, batch {STEP_BATCH}", "seconds", "of the first", *STAGES)
-    for name, found in result["whole"].items():
-        shares = (f"{found['shares'][stage]:.0%}" for stage in STAGES)
-        view.add_row(name, f"{found['seconds']:.2f}", f"{found['of_before']:.2f}", *shares)
+    whole = result["whole"]
+    view = Table(f"a whole step of {STEP_BACKEND}, batch {STEP_BATCH}", *whole)
+    view.add_row("seconds", *(f"{found['seconds']:.2f}" for found in whole.values()))
+    view.add_row("of the first", *(f"{found['of_before']:.2f}" for found in whole.values()))
+    for stage in STAGES:
+        view.add_row(stage, *(f"{found['shares'][stage]:.0%}" for found in whole.values()))
     return view
 
 

@@ -191,7 +191,7 @@ def test_a_folder_of_scenes_stores_the_feature_and_says_whose_it_is(world: Path,
     table["synth"] |= {"scene_bank": str(scenes)}
     assert train("panner", table, tmp_path) == 0
     card = json.loads((scenes / CARD).read_text())
-    assert card["features"] == ["logmel", "ild", "pan"]
+    assert card["features"] == ["pan", "logmel", "ild"]
     assert card["plugins"] == {"pan": "acme-full 1.0"}
     # Whoever needs less takes less, and a folder without the feature is told apart.
     stage = SceneIngredients(load_bank(world / "sounds", DCASE2025, "train"), SceneStatistics.load(), 0.8)
