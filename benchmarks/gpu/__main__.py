@@ -43,6 +43,9 @@ def session(
     assign: Annotated[list[str] | None, typer.Option("--set", help="Any setting of all recipes.")] = None,
 ) -> None:
     """Check parity, render, train and write checkpoints in pieces, within the time given."""
+    from benchmarks.gpu.checkout import use_checkout
+
+    use_checkout(work / "site")
     from benchmarks.gpu.session import SessionSettings, run_session
 
     console = Console()

@@ -1,6 +1,7 @@
 """What trains on a borrowed machine: tried here, on the processor, with next to nothing."""
 
 import csv
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 import torch
 from worlds import HereAndNow, call, write_sounds
 
+import seldfuse
 from benchmarks.gpu import parity, session
+from benchmarks.gpu.checkout import write_metadata
 from benchmarks.gpu.pack import pack_sounds, unpack_sounds
 from benchmarks.gpu.parity import list_failures, measure_differences
 from benchmarks.gpu.pieces import LIST, join_pieces, write_pieces
@@ -111,6 +114,15 @@ def test_differences_are_measured_where_something_sounds() -> None:
     ]
 
 
+def test_a_checkout_has_the_entry_points_of_an_installation(tmp_path: Path) -> None:
+    write_metadata(tmp_path)
+    (made,) = importlib.metadata.distributions(path=[str(tmp_path)])
+    assert (made.name, made.version) == ("seldfuse", seldfuse.__version__)
+    found = {point.name: point.value for point in made.entry_points if point.group == "seldfuse"}
+    assert found["builtin"] == "seldfuse.catalogue.bundled"
+    assert found["sed_sce"] == "seldfuse_sed_sce"
+
+
 class _Now:
     """Stands in for a process that trains."""
 
@@ -149,7 +161,7 @@ def test_a_sitting_trains_goes_on_and_sends_checkpoints_back(
     assert json.loads((tmp_path / "out" / "parity.json").read_text())["steps"] == {"baseline": 0.0}
     join_pieces(tmp_path / "out", tmp_path / "first")
     first = open_checkpoint(str(tmp_path / "first" / "baseline"), "baseline").config["training"]
-    assert (first["step"], first["recipe"]["init"]) == (2, "")
+    assert (first["recipe"]["run"]["steps"], first["recipe"]["init"]) == (2, "")
 
     # The next sitting begins a leg from what the last one left, with as many steps as there is time for.
     monkeypatch.setattr(session, "TRAINED_SHARE", 1e-4)

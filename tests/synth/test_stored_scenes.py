@@ -1,6 +1,5 @@
 """Scenes that were rendered ahead and are drawn again and again."""
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,8 +8,6 @@ import pytest
 import torch
 from worlds import THREE, HereAndNow, call, write_sounds
 
-import seldfuse_sed_sce
-from seldfuse.cli.commands.synth_bank import CLASS_BALANCE
 from seldfuse.errors import UsageError
 from seldfuse.synth import bank as bank_module
 from seldfuse.synth.bank import CHUNK, SceneBank, SceneSupply
@@ -27,7 +24,7 @@ SCENES = 19
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> SceneSupply:
     folder = tmp_path_factory.mktemp("scenes")
-    sounds = load_bank(write_sounds(folder / "sounds"), THREE, held_out=False)
+    sounds = load_bank(write_sounds(folder / "sounds"), THREE, "train")
     supply = SceneSupply(SceneIngredients(sounds, SceneStatistics.load()), ("logmel",), 3, folder / "bank")
     for number in (1, 2, 3):
         supply.store_chunk(number)
@@ -112,7 +109,7 @@ def test_a_filled_bank_is_what_a_training_reads(
         (tmp_path / "sounds").mkdir(exist_ok=True)
         old.rename(tmp_path / "sounds" / new)
     sounds, bank = str(tmp_path / "sounds"), tmp_path / "bank"
-    scenes = ["--scenes", "10", "--validation-scenes", "3", "--features", "logmel,intensity,ild"]
+    scenes = ["--scenes", "10", "--validation-scenes", "3", "--features", "logmel,direct,ild"]
     fill = ["synth", "bank", str(bank), "--sounds", sounds, *scenes, "--set", "synth.procedural_sounds=0"]
     assert call(*fill) == 0
     assert "made 24 scenes" in capsys.readouterr().err
@@ -135,11 +132,6 @@ def test_a_filled_bank_is_what_a_training_reads(
     alone = ["--seed", "5", "--set", "synth.procedural_sounds=0"]
     assert call(*train, *alone, "-o", str(tmp_path / "other")) == 2
     assert "seed: 12332 there, 5 here" in capsys.readouterr().err
-
-
-def test_the_command_draws_classes_as_the_bundled_recipes_do() -> None:
-    recipe = Path(seldfuse_sed_sce.__file__).parent / "recipes" / "small.toml"
-    assert tomllib.loads(recipe.read_text())["synth"]["class_balance"] == CLASS_BALANCE
 
 
 def test_features_that_no_network_takes_are_refused(tmp_path: Path, capsys) -> None:

@@ -13,9 +13,6 @@ from seldfuse.cli.console import print_note, show_progress
 from seldfuse.core.labels import DCASE2025
 from seldfuse.storage.text import format_count
 
-CLASS_BALANCE = 0.5
-"""That of the bundled recipes."""
-
 
 def fill_scene_bank(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the scenes.", show_default=False)],
@@ -25,8 +22,8 @@ def fill_scene_bank(
     ],
     scenes: Annotated[int, typer.Option(min=1, help="Number of scenes of 5 s to learn from.", show_default=False)],
     features: Annotated[
-        str, typer.Option(help="Features to store, such as logmel,intensity; a training may take some of them.")
-    ] = "logmel,intensity",
+        str, typer.Option(help="Features to store, such as logmel,direct; a training may take some of them.")
+    ] = "logmel,direct",
     seed: Annotated[int, typer.Option(min=0, help="Makes the scenes repeatable; that of the training.")] = 12332,
     validation_scenes: Annotated[
         int, typer.Option(min=1, help="Number of scenes that validate, from sounds that are held out.")
@@ -57,7 +54,7 @@ def fill_scene_bank(
         "features": names,
         "network": {},
         "run": {"seed": seed},
-        "synth": {"sounds": str(sounds.resolve()), "scene_bank": str(out.resolve()), "class_balance": CLASS_BALANCE},
+        "synth": {"sounds": str(sounds.resolve()), "scene_bank": str(out.resolve())},
     }
     recipe = parse_recipe(apply_assignments(table, assign or []))
     # Before a card names them.
