@@ -18,10 +18,11 @@ from seldfuse.catalogue.load import load_reference
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
+from seldfuse.features.stack import find_feature
 from seldfuse.synth.worker_process import keep_freed_memory
 from seldfuse.train.augment.apply import augment_batch
 from seldfuse.train.batch import TrainingBatch
-from seldfuse.train.recipe import parse_recipe, read_preset
+from seldfuse.train.recipe import Recipe, parse_recipe, read_preset
 from seldfuse.train.setup import make_optimizer, place_network
 from seldfuse.train.task import TrainingTask
 from seldfuse.train.weight_average import WeightAverage
@@ -115,7 +116,7 @@ class TrainingStep:
         else:
             self.optimizer = torch.optim.Adam(self.network.parameters(), self.recipe.optimizer.peak_learning_rate)
         self.average = WeightAverage(self.network, 0.998) if fast else _SlowAverage(self.network, 0.998)
-        features = torch.randn(STEP_BATCH, len(self.recipe.features) + 1, 250, 64) * 10.0 - 50.0
+        features = torch.randn(STEP_BATCH, _count_channels(self.recipe), 250, 64) * 10.0 - 50.0
         self.batch = TrainingBatch(features, self.recipe.features, _build_target(STEP_BATCH))
         self.rng = np.random.default_rng(0)
         self.spent_s = dict.fromkeys(STAGES, 0.0)
@@ -194,8 +195,11 @@ def _infer(task: TrainingTask, network: torch.nn.Module, features: torch.Tensor)
 def _network(task: TrainingTask, batch: int) -> tuple[torch.nn.Module, Any, torch.Tensor]:
     torch.manual_seed(0)
     recipe = parse_recipe(read_preset(task.recipes, "small"))
-    channels = len(recipe.features) + 1  # log-mel has two
-    return task.build(recipe.network, DCASE2025), recipe, torch.randn(batch, channels, 250, 64)
+    return task.build(recipe.network, DCASE2025), recipe, torch.randn(batch, _count_channels(recipe), 250, 64)
+
+
+def _count_channels(recipe: Recipe) -> int:
+    return sum(find_feature(name).channels for name in recipe.features)
 
 
 def _build_target(batch: int) -> Posterior:
