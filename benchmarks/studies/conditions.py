@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float64, Int64
 from scipy.stats import spearmanr
 
 from benchmarks.studies.heard import DISTANCE_EDGES_M
-from benchmarks.studies.json_values import bound, plain
+from benchmarks.studies.json_values import bound, to_json_value
 from seldfuse.core.geometry import fold_azimuth
 from seldfuse.metrics.counts import count_pairs
 from seldfuse.metrics.jackknife import Interval, SoundGroups, compute_intervals
@@ -179,9 +179,9 @@ def _score(part: ConditionBin, groups: SoundGroups) -> dict[str, Any]:
         "high": None if np.isinf(part.high) else part.high,
         "sources": part.sources,
         "f20_1": bound(found["f20_1"] if part.has_false_alarms else UNKNOWN),
-        "found": plain(hits),
-        "doae_deg": plain(found["doae_deg"].value),
-        "rde": plain(found["rde"].value),
+        "found": to_json_value(hits),
+        "doae_deg": to_json_value(found["doae_deg"].value),
+        "rde": to_json_value(found["rde"].value),
         # Within a few decimetres there is no order to speak of.
         "distance_rank": None if part.condition == "distance_m" else _rank(part.matches),
     }
@@ -193,4 +193,4 @@ def _rank(matches: Matches) -> float | None:
     known = ~np.isnan(true + heard)
     if known.sum() < 3 or np.ptp(true[known]) == 0 or np.ptp(heard[known]) == 0:
         return None
-    return plain(float(spearmanr(true[known], heard[known]).statistic))
+    return to_json_value(float(spearmanr(true[known], heard[known]).statistic))

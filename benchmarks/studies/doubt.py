@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32
 
-from benchmarks.studies.json_values import plain
+from benchmarks.studies.json_values import to_json_value
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings
@@ -58,7 +58,7 @@ def _share_within(decoded: Posterior, target: Posterior, field: str) -> float | 
         return None
     error = compute_errors(decoded, target, field)
     known = ~(error + spread).isnan()
-    return plain(float((error.abs() <= spread)[known].double().mean()))
+    return to_json_value(float((error.abs() <= spread)[known].double().mean()))
 
 
 def _reliability(said: Float32[np.ndarray, "cell"], happens: Bool[np.ndarray, "cell"]) -> Iterator[dict[str, Any]]:
@@ -69,8 +69,8 @@ def _reliability(said: Float32[np.ndarray, "cell"], happens: Bool[np.ndarray, "c
         if here.any():
             yield {
                 "cells": int(here.sum()),
-                "said": plain(float(said[here].mean())),
-                "happens": plain(float(happens[here].mean())),
+                "said": to_json_value(float(said[here].mean())),
+                "happens": to_json_value(float(happens[here].mean())),
             }
 
 

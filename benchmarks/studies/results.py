@@ -10,7 +10,7 @@ from typing import Any, get_args
 from benchmarks.studies.conditions import measure_conditions
 from benchmarks.studies.doubt import build_target, measure_doubt
 from benchmarks.studies.heard import measure_guesses, measure_heard
-from benchmarks.studies.json_values import bound, plain
+from benchmarks.studies.json_values import bound, to_json_value
 from benchmarks.studies.posteriors import SplitPosteriors, fuse_members, infer_split
 from benchmarks.studies.sound_groups import FEWEST_GROUPS, SHORTEST_S, SetSounds, find_set_sounds
 from seldfuse.catalogue.host import load_registry
@@ -170,7 +170,7 @@ def skill_values(matches: Matches, groups: SoundGroups) -> dict[str, Any]:
             "low_deg": part.low_deg,
             "high_deg": part.high_deg,
             "pairs": part.pairs,
-            "true_deg": plain(part.true_deg),
+            "true_deg": to_json_value(part.true_deg),
             "predicted_deg": bound(part.predicted_deg),
         }
         for part in skill.azimuth_bins
@@ -197,7 +197,7 @@ def audio_scores() -> list[str]:
 
 def _class_scores(counts: Counts) -> dict[str, list[float | None]]:
     found = score_classes(counts.sum_clips())
-    return {name: [plain(value) for value in found[name]] for name in audio_scores()}
+    return {name: [to_json_value(value) for value in found[name]] for name in audio_scores()}
 
 
 def _bounds(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:

@@ -41,7 +41,7 @@ COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
     "eval": evaluate,
     "tune": _group("Fit settings to labelled clips not trained on.", fusion=tune_fusion, vision=tune_vision),
     "synth": _group(
-        "Make data sets in the challenge's layout, and scenes to train on.",
+        "Make data sets, and scenes to train on.",
         scenes=make_scenes,
         from_foa=from_foa,
         bank=fill_scene_bank,

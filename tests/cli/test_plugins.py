@@ -179,7 +179,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--help") == 0
     out, err = capsys.readouterr()
     assert "plugins      List what plugins bring.\n" in out
-    assert "synth        Make data sets in the challenge's layout.\n" in out
+    assert "synth        Make data sets, and scenes to train on.\n" in out
     assert "doctor       Check this machine.\n" in out
     assert "completion" not in out
     assert err == ""
