@@ -143,3 +143,18 @@ def test_an_unfinished_save_leaves_the_old_checkpoint(folder: Path, monkeypatch:
     assert (folder / "model.safetensors").read_bytes() == before
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
     shutil.rmtree(folder)
+
+
+MOST_MB = {"audio": 30, "audio-visual": 30, "detectors": 14}
+"""What all bundled weights of a kind may weigh together."""
+
+KINDS = {"baseline": "audio", "doa": "audio", "sde": "audio", "sce": "audio", "yamnet": "audio"}
+KINDS |= {"cmc": "audio-visual", "mvanet": "audio-visual", "compact": "audio-visual"}
+
+
+def test_bundled_weights_of_each_kind_stay_small() -> None:
+    weights_mb = dict.fromkeys(MOST_MB, 0.0)
+    for path in (Path(__file__).parents[1] / "checkpoints").rglob("*.safetensors"):
+        weights_mb[KINDS[path.parent.name.partition("-")[0]]] += path.stat().st_size / 1e6
+    assert {kind: size_mb for kind, size_mb in weights_mb.items() if size_mb > MOST_MB[kind]} == {}
+    assert weights_mb["audio"] > 0
