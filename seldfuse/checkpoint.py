@@ -67,6 +67,7 @@ def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         labels = LabelSet.from_json(config["labels"])
+        _check_types(config)
         config["network"] = rename_old_keys(config.get("network", {}), NETWORK)
         version, owner = int(config["version"]), str(config["backend"])
     except FileNotFoundError as error:
@@ -104,6 +105,13 @@ def check_network_settings(data: Mapping[str, Any], kind: type[Any]) -> None:
     unknown = sorted(set(data) - {entry.name for entry in fields(kind)})
     if unknown:
         raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
+
+
+def _check_types(config: Mapping[str, Any]) -> None:
+    """Check what networks are built from. Raises TypeError."""
+    for name, kind in (("network", dict), ("features", list), ("encoders", dict)):
+        if not isinstance(config.get(name, kind()), kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {config[name]!r}")
 
 
 def _find(reference: str | None, backend: str) -> Path:

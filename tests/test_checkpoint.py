@@ -111,6 +111,13 @@ def test_broken_settings_are_refused(folder: Path, text: str) -> None:
     assert reason(folder).startswith("the checkpoint's settings cannot be read")
 
 
+@pytest.mark.parametrize(("name", "value"), [("encoders", []), ("network", 3), ("features", "logmel")])
+def test_settings_of_another_kind_are_refused(folder: Path, name: str, value: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, name: value}))
+    assert f"{name} must be a" in reason(folder)
+
+
 def test_a_newer_version_asks_for_an_update(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "version": 9}))

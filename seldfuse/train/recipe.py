@@ -242,21 +242,19 @@ def read_preset(folder: Path, name: str) -> dict[str, Any]:
 def apply_assignments(table: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Return a table after `section.key=value` assignments, values as in TOML; a bare word is a text.
 
-    Raises UsageError for what is no assignment.
+    A key may lie deeper, as in `network.trunk.channels`. Raises UsageError for what is no assignment.
     """
     given: dict[str, Any] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         *sections, last = key.strip().split(".")
-        if not (equals and last and len(sections) <= 1):
+        place: Any = given
+        for section in sections:
+            place = place.setdefault(section, {}) if isinstance(place, dict) else None
+        if not (equals and last and all(sections) and isinstance(place, dict)):
             raise UsageError(f"--set expects section.key=value, such as run.batch_size=16, got {text!r}")
-        place = given.setdefault(sections[0], {}) if sections else given
         place[last] = _value(value.strip())
-    result = rename_typed_keys(table, RECIPE)
-    for name, value in rename_typed_keys(given, RECIPE).items():
-        both = isinstance(value, Mapping) and isinstance(result.get(name), Mapping)
-        result[name] = {**result[name], **value} if both else value
-    return result
+    return _merge_tables(rename_typed_keys(table, RECIPE), rename_typed_keys(given, RECIPE))
 
 
 def _value(text: str) -> Any:

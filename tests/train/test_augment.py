@@ -13,7 +13,7 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.tokens import EncoderTokens
-from seldfuse.errors import UsageError
+from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
 from seldfuse.synth.codec import RATES
@@ -548,3 +548,13 @@ def test_a_band_limit_raises_nothing_and_keeps_the_range() -> None:
     assert (limited.minimum(before) >= (loudest - 80.0).minimum(before) - 1e-3).all()
     assert ((before - limited)[..., -1].amax(dim=(1, 2)) > 3.0).all()
     assert ((before - limited)[..., 0].amax(dim=(1, 2)) < 0.1).all()
+
+
+def test_an_augmentation_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> TrainingBatch:
+        raise ZeroDivisionError("no clip is that long")
+
+    monkeypatch.setattr("seldfuse.train.augment.mixup.mix_clips", fail)
+    amounts = complete_amounts({"channel_swap": 0.0, "mixup": 1.0})
+    with pytest.raises(PluginError, match=r"'mixup' failed in .*mix_clips: .*no clip is that long.*augment.mixup=0"):
+        augment_batch(made_up(2), amounts, np.random.default_rng(0))

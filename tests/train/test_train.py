@@ -25,7 +25,7 @@ from seldfuse.train import loop, setup
 from seldfuse.train.initialize import copy_weights
 from seldfuse.train.loop import LAST, TrainingError, train_network
 from seldfuse.train.progress import LOG, StepReport, TrainingLog
-from seldfuse.train.recipe import DataPart, Recipe, parse_recipe, read_preset, read_table
+from seldfuse.train.recipe import DataPart, Recipe, apply_assignments, parse_recipe, read_preset, read_table
 from seldfuse.train.schedule import cosine_lr, tri_stage_lr
 from seldfuse.train.state import STATE
 from seldfuse_sed_doa.train import DoaTask
@@ -163,7 +163,7 @@ def test_the_loss_falls(sounds: Path, tmp_path: Path) -> None:
 def test_a_training_can_start_from_another_backends_checkpoint(sounds: Path, tmp_path: Path) -> None:
     taught(DoaTask(), tiny(DoaTask(), sounds), tmp_path / "doa")
     network = SceTask().build(tiny(SceTask(), sounds).network, THREE)
-    before = network.point[0].weight.clone()
+    before = network.log_distance[0].weight.clone()
     heard = tiny(SceTask(), sounds).features
     assert copy_weights(network, open_checkpoint(str(tmp_path / "doa"), "sce", of_any=True), heard)
     given = safetensors.torch.load_file(tmp_path / "doa" / "model.safetensors")
@@ -171,7 +171,7 @@ def test_a_training_can_start_from_another_backends_checkpoint(sounds: Path, tmp
     copied = {name for name in given if name in own and torch.equal(own[name], given[name].float())}
     assert copied >= {name for name in given if name.startswith(("trunk", "activity"))}
     assert torch.equal(network.trunk.into[0].weight, given["trunk.into.0.weight"].float())
-    assert torch.equal(network.point[0].weight, before)
+    assert torch.equal(network.log_distance[0].weight, before)
 
 
 def test_an_own_checkpoint_brings_its_size_and_its_features_statistics(sounds: Path, tmp_path: Path) -> None:
@@ -325,6 +325,11 @@ def test_without_data_a_training_says_how_to_name_some(sounds: Path, tmp_path: P
         taught(SceTask(), recipe, tmp_path)
 
 
+def test_settings_may_lie_deep() -> None:
+    table = apply_assignments({"network": {"trunk": {"channels": 3, "dim": 8}}}, ["network.trunk.channels=5"])
+    assert table == {"network": {"trunk": {"channels": 5, "dim": 8}}}
+
+
 def test_the_learning_rate_warms_up_holds_and_decays() -> None:
     assert tri_stage_lr(0.0) == pytest.approx(0.01)
     assert [tri_stage_lr(progress) for progress in (0.1, 0.4, 0.7)] == pytest.approx([1.0, 1.0, 1.0])
@@ -342,6 +347,7 @@ def test_the_learning_rate_warms_up_holds_and_decays() -> None:
         (["doa", "--set", "run.stepps=3"], 2, "'stepps' is no setting of run (steps, epochs"),
         (["doa", "--set", "augment.mixupp=0"], 2, "there is no augmentation 'mixupp'; did you mean 'mixup'?"),
         (["doa", "--set", "augment.channel_swap=2"], 2, "augmentation channel_swap must be a share of the clips"),
+        (["doa", "--set", "run.steps=1", "--set", "run.steps.more=2"], 2, "--set expects section.key=value"),
         (["doa", "--set", "batch"], 2, "--set expects section.key=value, such as run.batch_size=16, got 'batch'"),
         (["doa", "--recipe", "nowhere.toml"], 2, "expected a recipe, a TOML file that can be read"),
         (["doa", "--resume"], 2, "expected a recipe, a TOML file that can be read"),

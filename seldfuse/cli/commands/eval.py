@@ -9,6 +9,7 @@ import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
 from seldfuse.core.labels import DCASE2025
+from seldfuse.storage.text import format_count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,7 +75,7 @@ def evaluate(
         print_json(document | {"skill": _skill_document(skill, skill_compared)})
     else:
         print_result(
-            f"{len(truth.files)} clips, {mode} counting, {average} average",
+            f"{format_count(len(truth.files), 'clip')}, {mode} counting, {average} average",
             _score_table(counts.scores, bounds, compared),
             "",
             _class_table(result, counts),

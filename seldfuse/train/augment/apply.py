@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import load_reference
+from seldfuse.catalogue.load import describe_cause, load_reference
 from seldfuse.catalogue.values import Augmentation
-from seldfuse.errors import PluginError
+from seldfuse.errors import PluginError, SeldfuseError
 from seldfuse.train.batch import TrainingBatch
 
 
@@ -20,7 +21,7 @@ def augment_batch(batch: TrainingBatch, amounts: Mapping[str, float], rng: np.ra
     One whose amount is 0 draws no random number. Raises PluginError where one returns no batch of the same size.
     """
     for value in _list_due("batch", amounts):
-        changed = load_reference(value.apply)(batch, amounts[value.name], rng)
+        changed = _apply(value, batch, amounts[value.name], rng)
         if not isinstance(changed, TrainingBatch) or changed.features.shape != batch.features.shape:
             raise _make_refusal(value, f"a TrainingBatch with features {tuple(batch.features.shape)}", changed)
         batch = changed
@@ -32,11 +33,25 @@ def augment_audio(
 ) -> Float[Tensor, "batch 2 sample"]:
     """Apply the augmentations of sound at 24 kHz, of which features are made afterwards, in the same way."""
     for value in _list_due("audio", amounts):
-        changed = load_reference(value.apply)(audio, amounts[value.name], rng)
+        changed = _apply(value, audio, amounts[value.name], rng)
         if not isinstance(changed, Tensor) or changed.shape != audio.shape:
             raise _make_refusal(value, f"a tensor {tuple(audio.shape)}", changed)
         audio = changed
     return audio
+
+
+def _apply(value: Augmentation, subject: Any, amount: float, rng: np.random.Generator) -> Any:
+    """Apply an augmentation. Raises PluginError, which names it, whatever goes wrong but memory that ran out."""
+    try:
+        return load_reference(value.apply)(subject, amount, rng)
+    except Exception as error:
+        # Training tells of memory that ran out by the error itself.
+        if isinstance(error, SeldfuseError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise
+        raise PluginError(
+            f"the augmentation {value.name!r} failed in {value.apply}: {describe_cause(error)}; "
+            f"train without it: --set augment.{value.name}=0"
+        ) from error
 
 
 def _list_due(stage: Literal["audio", "batch"], amounts: Mapping[str, float]) -> Iterator[Augmentation]:
