@@ -50,11 +50,11 @@ if TYPE_CHECKING:
     from seldfuse.metrics.rows import EventRows
     from seldfuse.nn.accddoa import posterior_from_accddoa
     from seldfuse.nn.audio_guided import AudioGuidedAttention
-    from seldfuse.nn.azimuth_bins import AZIMUTH_BINS, compute_azimuth_loss, read_azimuth
+    from seldfuse.nn.azimuth_bins import AzimuthHead, compute_azimuth_loss, read_azimuth
     from seldfuse.nn.conformer import ConformerBlock
     from seldfuse.nn.cross_attention import GatedCrossAttention
     from seldfuse.nn.heads import build_linear_head, build_mlp_head
-    from seldfuse.nn.log_distance import compute_distance_loss, read_distance
+    from seldfuse.nn.log_distance import DistanceHead, compute_distance_loss, read_distance
     from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
     from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
     from seldfuse.storage.atomic import write_atomically
@@ -150,7 +150,7 @@ _NAMES = {
     "seldfuse.nn.accddoa": ("posterior_from_accddoa",),
     "seldfuse.nn.audio_guided": ("AudioGuidedAttention",),
     "seldfuse.nn.azimuth_bins": (
-        "AZIMUTH_BINS",
+        "AzimuthHead",
         "compute_azimuth_loss",
         "read_azimuth",
     ),
@@ -161,6 +161,7 @@ _NAMES = {
         "build_mlp_head",
     ),
     "seldfuse.nn.log_distance": (
+        "DistanceHead",
         "compute_distance_loss",
         "read_distance",
     ),
@@ -222,7 +223,6 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "API_VERSION",
-    "AZIMUTH_BINS",
     "CONFIG",
     "DCASE2025",
     "DETECTION_COLUMNS",
@@ -239,6 +239,7 @@ __all__ = [
     "AudioGuidedAttention",
     "AudioTokens",
     "Augmentation",
+    "AzimuthHead",
     "Backend",
     "BackendModel",
     "Camera",
@@ -251,6 +252,7 @@ __all__ = [
     "Detections",
     "Detector",
     "DetectorModel",
+    "DistanceHead",
     "Encoder",
     "EngineCatalogue",
     "EngineEntry",

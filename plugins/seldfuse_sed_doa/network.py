@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seldfuse.sdk import (
-    AZIMUTH_BINS,
+    AzimuthHead,
     LabelSet,
     Posterior,
     Trunk,
@@ -45,7 +45,7 @@ class SedDoa(nn.Module):
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
         if axes is None:
-            self.azimuth = build_mlp_head(trunk.dim, classes * AZIMUTH_BINS)
+            self.azimuth = AzimuthHead(trunk.dim, classes)
         else:
             self.direction = build_mlp_head(trunk.dim, classes * axes)
 
@@ -55,7 +55,7 @@ class SedDoa(nn.Module):
         x = self.trunk(features, tokens)  # (batch, frame, dim)
         activity = self.activity(x).sigmoid()
         if self.axes is None:
-            return SedDoaOutput(activity, azimuth=self.azimuth(x).unflatten(-1, (-1, AZIMUTH_BINS)))
+            return SedDoaOutput(activity, azimuth=self.azimuth(x))
         return SedDoaOutput(activity, self.direction(x).tanh().unflatten(-1, (self.axes, -1)).transpose(-1, -2))
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seldfuse.sdk import (
-    AZIMUTH_BINS,
+    AzimuthHead,
+    DistanceHead,
     LabelSet,
     Posterior,
     Trunk,
@@ -51,8 +52,8 @@ class SedSce(nn.Module):
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
         if axes is None:
-            self.azimuth = build_mlp_head(trunk.dim, classes * AZIMUTH_BINS)
-            self.log_distance = build_mlp_head(trunk.dim, 2 * classes)
+            self.azimuth = AzimuthHead(trunk.dim, classes)
+            self.log_distance = DistanceHead(trunk.dim, classes)
         else:
             self.point = build_linear_head(trunk.dim, classes * axes)
 
@@ -62,8 +63,7 @@ class SedSce(nn.Module):
         x = self.trunk(features, tokens)  # (batch, frame, dim)
         activity = self.activity(x).sigmoid()
         if self.axes is None:
-            azimuth = self.azimuth(x).unflatten(-1, (-1, AZIMUTH_BINS))
-            return SedSceOutput(activity, azimuth=azimuth, log_distance=self.log_distance(x))
+            return SedSceOutput(activity, azimuth=self.azimuth(x), log_distance=self.log_distance(x))
         return SedSceOutput(activity, self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2))
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:

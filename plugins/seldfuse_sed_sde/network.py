@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.sdk import LabelSet, Posterior, Trunk, TrunkConfig, build_mlp_head, read_distance
+from seldfuse.sdk import DistanceHead, LabelSet, Posterior, Trunk, TrunkConfig, build_mlp_head, read_distance
 
 NEAREST_M = 0.05
 
@@ -30,7 +30,7 @@ class SedSde(nn.Module):
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
         if log_distance:
-            self.log_distance = build_mlp_head(trunk.dim, 2 * classes)
+            self.log_distance = DistanceHead(trunk.dim, classes)
         else:
             self.distance = build_mlp_head(trunk.dim, classes)
 

@@ -7,13 +7,17 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth, fold_to_front
+from seldfuse.nn.heads import build_mlp_head
 
 AZIMUTH_BINS = 36
 BIN_DEG = 180.0 / AZIMUTH_BINS
+HARMONICS = 16
+"""Cosines that make up the logits over azimuth: a network learns a smooth curve, not each bin for itself."""
+
 TARGET_STD_DEG = 4.0
 """Width of a true azimuth's soft label."""
 
@@ -24,6 +28,26 @@ MODE_DEG = 20.0
 def get_bin_centers_deg(device: torch.device | str = "cpu") -> Float[Tensor, "bin"]:
     """Return the azimuth in the middle of each bin, from right to left."""
     return (torch.arange(AZIMUTH_BINS, device=device) + 0.5) * BIN_DEG - 90.0
+
+
+class AzimuthHead(nn.Module):
+    """Logits over the bins for each class, as sums of cosines over azimuth.
+
+    A part of them is common to all classes: where sound comes from is learned from whatever sounds.
+    """
+
+    cosines: Tensor
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        self.layers = build_mlp_head(dim, (1 + classes) * HARMONICS)
+        place = (torch.arange(AZIMUTH_BINS) + 0.5) / AZIMUTH_BINS
+        order = torch.arange(1, HARMONICS + 1)
+        self.register_buffer("cosines", torch.cos(math.pi * order.unsqueeze(1) * place), persistent=False)
+
+    def forward(self, x: Float[Tensor, "batch frame dim"]) -> Float[Tensor, "batch frame cls bin"]:
+        values = self.layers(x).unflatten(-1, (-1, HARMONICS))
+        return (values[..., :1, :] + values[..., 1:, :]) @ self.cosines  # type: ignore[no-any-return]
 
 
 def make_soft_labels(direction: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape bin"]:

@@ -4,11 +4,28 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+
+from seldfuse.nn.heads import build_mlp_head
 
 NEAREST_M, FARTHEST_M = 0.05, 50.0
 NARROWEST, WIDEST = 0.03, 0.6
 """Bounds of the scale of the distribution. Distances even in the logarithm from 0.5 to 6 m have the wider one."""
+
+
+class DistanceHead(nn.Module):
+    """Two values for each class, first those of the median, then those of the scale.
+
+    A part of them is common to all classes: how far a sound comes is learned from whatever sounds.
+    """
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        self.layers = build_mlp_head(dim, 2 * (1 + classes))
+
+    def forward(self, x: Float[Tensor, "batch frame dim"]) -> Float[Tensor, "batch frame twice"]:
+        values = self.layers(x).unflatten(-1, (2, -1))
+        return (values[..., :1] + values[..., 1:]).flatten(-2)  # type: ignore[no-any-return]
 
 
 def split_distance(values: Float[Tensor, "*shape twice"]) -> tuple[Tensor, Tensor]:
