@@ -1,1 +1,1 @@
-"""Training on a borrowed GPU within minutes: sounds packed small, one script there, checkpoints back in pieces."""
+"""Training on a rented GPU within minutes: sounds packed small, one script there, checkpoints back in pieces."""

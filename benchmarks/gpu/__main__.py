@@ -1,4 +1,4 @@
-"""`python -m benchmarks.gpu`: what is prepared at home, what runs on a borrowed machine, and what is done with it."""
+"""`python -m benchmarks.gpu`: what is prepared at home, what runs on a rented machine, and what is done with it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +25,7 @@ def pack_sounds(
 
 
 @app.command()
-def session(
+def train(
     sounds: Annotated[Path, typer.Argument(help="The file of pack-sounds.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder of what travels back.", show_default=False)],
     work: Annotated[Path, typer.Option(help="Folder of the machine, from which a second call goes on.")] = Path(
@@ -46,14 +46,14 @@ def session(
     from benchmarks.gpu.checkout import use_checkout
 
     use_checkout(work / "site")
-    from benchmarks.gpu.session import SessionSettings, run_session
+    from benchmarks.gpu.remote_training import RemoteTrainingSettings, train_remotely
 
     console = Console()
     names = tuple(name for name in networks.split(",") if name)
-    settings = SessionSettings(
+    settings = RemoteTrainingSettings(
         sounds, work, out, names, device, minutes, render_s, scenes, steps, parity, init, recipes, tuple(assign or ())
     )
-    for path in run_session(settings, console.print):
+    for path in train_remotely(settings, console.print):
         console.print(f"written: {path}")
 
 

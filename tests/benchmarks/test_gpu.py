@@ -1,4 +1,4 @@
-"""What trains on a borrowed machine: tried here, on the processor, with next to nothing."""
+"""What trains on a rented machine: tried here, on the processor, with next to nothing."""
 
 import csv
 import importlib.metadata
@@ -16,12 +16,12 @@ import torch
 from worlds import HereAndNow, call, write_sounds
 
 import seldfuse
-from benchmarks.gpu import parity, session
+from benchmarks.gpu import parity, remote_training
 from benchmarks.gpu.checkout import write_metadata
 from benchmarks.gpu.pack import pack_sounds, unpack_sounds
 from benchmarks.gpu.parity import list_failures, measure_differences
 from benchmarks.gpu.pieces import LIST, join_pieces, write_pieces
-from benchmarks.gpu.session import Leg, SessionSettings, prepare_leg, run_session
+from benchmarks.gpu.remote_training import Leg, RemoteTrainingSettings, prepare_leg, train_remotely
 from seldfuse.checkpoint import WEIGHTS, open_checkpoint
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
@@ -133,20 +133,20 @@ class _Now:
         return self.code
 
 
-def test_a_sitting_trains_goes_on_and_sends_checkpoints_back(
+def test_a_call_trains_goes_on_and_sends_checkpoints_back(
     sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "ProcessPoolExecutor", HereAndNow)
     monkeypatch.setattr(workers, "prepare_worker", lambda: None)
     monkeypatch.setattr(subprocess, "Popen", _Now)
     monkeypatch.setattr(setup, "SAMPLE", 16)
-    monkeypatch.setattr(session, "TRIAL_STEPS", 4)
-    monkeypatch.setattr(session, "SKIPPED_STEPS", 1)
+    monkeypatch.setattr(remote_training, "TRIAL_STEPS", 4)
+    monkeypatch.setattr(remote_training, "SKIPPED_STEPS", 1)
     monkeypatch.setattr(parity, "TOLERANCES", {"activity": 0.0})
-    monkeypatch.setattr(session, "list_backends", lambda _entries: ["baseline"])
+    monkeypatch.setattr(remote_training, "list_backends", lambda _entries: ["baseline"])
     pack_sounds(sounds, tmp_path / "pack.zip", 10.0)
     tiny = ("run.batch_size=2", "synth.validation_scenes=2", "synth.procedural_sounds=0", "network.channels=4")
-    settings = SessionSettings(
+    settings = RemoteTrainingSettings(
         *(tmp_path / name for name in ("pack.zip", "work", "out")),
         networks=("baseline",),
         device="cpu",
@@ -155,7 +155,7 @@ def test_a_sitting_trains_goes_on_and_sends_checkpoints_back(
         assign=tiny,
     )
     told: list[str] = []
-    assert [path.name for path in run_session(settings, told.append)] == [LIST, "piece-00"]
+    assert [path.name for path in train_remotely(settings, told.append)] == [LIST, "piece-00"]
     assert told[0] == "cpu computes what the processor does, in baseline"
     assert told[-1] == "training baseline for 2 steps"
     assert json.loads((tmp_path / "out" / "parity.json").read_text())["steps"] == {"baseline": 0.0}
@@ -163,9 +163,9 @@ def test_a_sitting_trains_goes_on_and_sends_checkpoints_back(
     first = open_checkpoint(str(tmp_path / "first" / "baseline"), "baseline").config["training"]
     assert (first["recipe"]["run"]["steps"], first["recipe"]["init"]) == (2, "")
 
-    # The next sitting begins a leg from what the last one left, with as many steps as there is time for.
-    monkeypatch.setattr(session, "TRAINED_SHARE", 1e-4)
-    run_session(replace(settings, steps=0, parity=False), told.append)
+    # The next call begins a leg from what the last one left, with as many steps as there is time for.
+    monkeypatch.setattr(remote_training, "TRAINED_SHARE", 1e-4)
+    train_remotely(replace(settings, steps=0, parity=False), told.append)
     join_pieces(tmp_path / "out", tmp_path / "second")
     second = open_checkpoint(str(tmp_path / "second" / "baseline"), "baseline").config["training"]
     assert second["recipe"]["init"] == "baseline/leg-01"
@@ -175,7 +175,9 @@ def test_a_sitting_trains_goes_on_and_sends_checkpoints_back(
 
 
 def test_a_training_that_was_broken_off_is_gone_on_with(tmp_path: Path) -> None:
-    settings = SessionSettings(tmp_path / "pack.zip", tmp_path, tmp_path / "out", device="cpu", init=tmp_path / "init")
+    settings = RemoteTrainingSettings(
+        tmp_path / "pack.zip", tmp_path, tmp_path / "out", device="cpu", init=tmp_path / "init"
+    )
     recipe = parse_recipe({"features": ["logmel"], "network": {}})
     (tmp_path / "init" / "sce").mkdir(parents=True)
     assert prepare_leg(settings, "sce", recipe, 9).folder.name == "leg-01"

@@ -1,4 +1,4 @@
-"""One sitting on a borrowed machine: parity, scenes, training of several networks at once, checkpoints in pieces."""
+"""A training on a rented machine: parity, scenes, training of several networks at once, checkpoints in pieces."""
 
 import json
 import os
@@ -56,10 +56,10 @@ SENT = (WEIGHTS, CONFIG, CARD, LOG, RECIPE)
 
 
 @dataclass(frozen=True)
-class SessionSettings:
-    """What is to be done in one sitting.
+class RemoteTrainingSettings:
+    """What is to be done in one call.
 
-    `work` is a folder of the machine, from which a second sitting there goes on; `out` takes what travels back. Scenes
+    `work` is a folder of the machine, from which a second call there goes on; `out` takes what travels back. Scenes
     are rendered for `render_s` seconds, `scenes` of them at most. `steps` 0 takes as many as the time allows. A network
     starts from the folder of its name in `init`, where there is one. `recipes` may hold NAME.toml for a network, in
     place of its preset `small`; `assign` are settings as for `seldfuse train --set`.
@@ -88,7 +88,7 @@ class Leg(NamedTuple):
     command: list[str]
 
 
-def run_session(settings: SessionSettings, tell: Tell) -> list[Path]:
+def train_remotely(settings: RemoteTrainingSettings, tell: Tell) -> list[Path]:
     """Do everything in order; return what is to travel back, which stands in `out`.
 
     Raises UsageError where the device differs from the processor, where the pack is none, or nothing was trained.
@@ -106,7 +106,7 @@ def run_session(settings: SessionSettings, tell: Tell) -> list[Path]:
     return send_back(settings, legs, tell)
 
 
-def check_parity(settings: SessionSettings, tell: Tell) -> None:
+def check_parity(settings: RemoteTrainingSettings, tell: Tell) -> None:
     """Compare the device with the processor, and write what differs. Raises UsageError where it is too much."""
     backends = list_backends(load_registry().backends)
     posteriors = compare_posteriors(backends, settings.device)
@@ -126,12 +126,12 @@ def list_backends(entries: Mapping[str, CatalogueEntry[Backend]]) -> list[str]:
     return [name for name, entry in entries.items() if entry.value.default_checkpoint in there]
 
 
-def make_recipes(settings: SessionSettings) -> dict[str, Recipe]:
+def make_recipes(settings: RemoteTrainingSettings) -> dict[str, Recipe]:
     """Make the recipe of each network, on the sounds and scenes of this machine. Raises UsageError."""
     return {name: _make_recipe(settings, name) for name in settings.networks}
 
 
-def _make_recipe(settings: SessionSettings, name: str) -> Recipe:
+def _make_recipe(settings: RemoteTrainingSettings, name: str) -> Recipe:
     own = settings.recipes / f"{name}.toml" if settings.recipes else None
     if own is not None and own.exists():
         table = read_table(own)
@@ -147,7 +147,7 @@ def _make_recipe(settings: SessionSettings, name: str) -> Recipe:
     return parse_recipe({**table, "data": [{"source": SYNTH}]})
 
 
-def fill_bank(settings: SessionSettings, recipes: Mapping[str, Recipe], tell: Tell) -> int:
+def fill_bank(settings: RemoteTrainingSettings, recipes: Mapping[str, Recipe], tell: Tell) -> int:
     """Render scenes with all features that some network takes; return how many there are, in whole chunks."""
     first = next(iter(recipes.values()))
     features = tuple(dict.fromkeys(name for recipe in recipes.values() for name in recipe.features))
@@ -167,7 +167,7 @@ def fill_bank(settings: SessionSettings, recipes: Mapping[str, Recipe], tell: Te
     return scenes
 
 
-def count_steps(settings: SessionSettings, recipes: Mapping[str, Recipe], deadline_s: float) -> dict[str, int]:
+def count_steps(settings: RemoteTrainingSettings, recipes: Mapping[str, Recipe], deadline_s: float) -> dict[str, int]:
     """Count the steps that each network can take until the deadline, all of them at once."""
     if settings.steps:
         return dict.fromkeys(recipes, settings.steps)
@@ -181,7 +181,7 @@ def count_steps(settings: SessionSettings, recipes: Mapping[str, Recipe], deadli
     return {name: max(1, int(left_s / step_s[name])) for name in recipes}
 
 
-def _time_steps(settings: SessionSettings, recipes: Mapping[str, Recipe], deadline_s: float) -> dict[str, float]:
+def _time_steps(settings: RemoteTrainingSettings, recipes: Mapping[str, Recipe], deadline_s: float) -> dict[str, float]:
     """Measure the seconds of a step of each network by a short training of all of them."""
     folders = {name: settings.work / "trial" / name for name in recipes}
     commands = {}
@@ -203,7 +203,7 @@ def _read_step_s(log: Path, said: Path) -> float:
     return float(elapsed_s[-2] - elapsed_s[SKIPPED_STEPS]) / (TRIAL_STEPS - 2 - SKIPPED_STEPS)
 
 
-def prepare_leg(settings: SessionSettings, name: str, recipe: Recipe, steps: int) -> Leg:
+def prepare_leg(settings: RemoteTrainingSettings, name: str, recipe: Recipe, steps: int) -> Leg:
     """Prepare the next leg of a network, or the rest of one that was broken off.
 
     A new leg starts from the best weights of the one before; the first one from `init`, or as its recipe has it.
@@ -229,7 +229,7 @@ def _is_finished(folder: Path) -> bool:
     return bool(lines) and lines[-1]["step"] == lines[-1]["steps"]
 
 
-def _start_command(settings: SessionSettings, name: str, recipe: Recipe, folder: Path) -> list[str]:
+def _start_command(settings: RemoteTrainingSettings, name: str, recipe: Recipe, folder: Path) -> list[str]:
     path = settings.work / "recipes" / f"{name}.toml"
     with write_atomically(path) as draft:
         draft.write_text(recipe.to_toml(), encoding="utf-8")
@@ -240,11 +240,11 @@ def _make_command(name: str, *more: str) -> list[str]:
     return [sys.executable, "-m", "seldfuse", "train", name, *more]
 
 
-def _device(settings: SessionSettings) -> list[str]:
+def _device(settings: RemoteTrainingSettings) -> list[str]:
     return ["--device", settings.device]
 
 
-def run_together(commands: Mapping[str, Sequence[str]], settings: SessionSettings, deadline_s: float) -> None:
+def run_together(commands: Mapping[str, Sequence[str]], settings: RemoteTrainingSettings, deadline_s: float) -> None:
     """Run commands at once, and end those that are not over at the deadline; what they say goes to NAME.txt."""
     threads = str(max(1, settings.jobs // len(commands)))
     started = {}
@@ -261,7 +261,7 @@ def run_together(commands: Mapping[str, Sequence[str]], settings: SessionSetting
             process.wait()
 
 
-def send_back(settings: SessionSettings, legs: Mapping[str, Leg], tell: Tell) -> list[Path]:
+def send_back(settings: RemoteTrainingSettings, legs: Mapping[str, Leg], tell: Tell) -> list[Path]:
     """Write the best checkpoints in pieces. Raises UsageError where there is none."""
     found = {name: leg.folder for name, leg in legs.items() if (leg.folder / WEIGHTS).exists()}
     for name in legs.keys() - found.keys():
