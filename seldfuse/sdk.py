@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from seldfuse.nn.accddoa import posterior_from_accddoa
     from seldfuse.nn.audio_guided import AudioGuidedAttention
     from seldfuse.nn.azimuth_bins import AzimuthHead, compute_azimuth_loss, read_azimuth
+    from seldfuse.nn.band_attention import BandAttention
     from seldfuse.nn.conformer import ConformerBlock
     from seldfuse.nn.cross_attention import GatedCrossAttention
     from seldfuse.nn.heads import build_linear_head, build_mlp_head
@@ -154,6 +155,7 @@ _NAMES = {
         "compute_azimuth_loss",
         "read_azimuth",
     ),
+    "seldfuse.nn.band_attention": ("BandAttention",),
     "seldfuse.nn.conformer": ("ConformerBlock",),
     "seldfuse.nn.cross_attention": ("GatedCrossAttention",),
     "seldfuse.nn.heads": (
@@ -242,6 +244,7 @@ __all__ = [
     "AzimuthHead",
     "Backend",
     "BackendModel",
+    "BandAttention",
     "Camera",
     "CheckpointError",
     "Clip",

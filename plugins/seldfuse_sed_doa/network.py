@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from seldfuse.sdk import (
     AzimuthHead,
+    BandAttention,
     LabelSet,
     Posterior,
     Trunk,
@@ -45,7 +46,8 @@ class SedDoa(nn.Module):
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
         if axes is None:
-            self.azimuth = AzimuthHead(trunk.dim, classes)
+            self.bands = BandAttention(trunk.dim, classes, trunk.channels)
+            self.azimuth = AzimuthHead()
         else:
             self.direction = build_mlp_head(trunk.dim, classes * axes)
 
@@ -55,7 +57,8 @@ class SedDoa(nn.Module):
         x = self.trunk(features, tokens)  # (batch, frame, dim)
         activity = self.activity(x).sigmoid()
         if self.axes is None:
-            return SedDoaOutput(activity, azimuth=self.azimuth(x))
+            hidden = self.bands(x, self.trunk.standardize(features))
+            return SedDoaOutput(activity, azimuth=self.azimuth(hidden))
         return SedDoaOutput(activity, self.direction(x).tanh().unflatten(-1, (self.axes, -1)).transpose(-1, -2))
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:

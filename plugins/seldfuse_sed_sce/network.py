@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from seldfuse.sdk import (
     AzimuthHead,
+    BandAttention,
     DistanceHead,
     LabelSet,
     Posterior,
@@ -36,7 +37,7 @@ class SedSceOutput(NamedTuple):
     activity: Float[Tensor, "batch frame cls"]
     point: Float[Tensor, "batch frame cls axis"] | None = None
     azimuth: Float[Tensor, "batch frame cls bin"] | None = None
-    log_distance: Float[Tensor, "batch frame twice"] | None = None
+    log_distance: Float[Tensor, "batch frame cls 2"] | None = None
 
 
 class SedSce(nn.Module):
@@ -52,8 +53,8 @@ class SedSce(nn.Module):
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
         if axes is None:
-            self.azimuth = AzimuthHead(trunk.dim, classes)
-            self.log_distance = DistanceHead(trunk.dim, classes)
+            self.bands = BandAttention(trunk.dim, classes, trunk.channels)
+            self.azimuth, self.log_distance = AzimuthHead(), DistanceHead()
         else:
             self.point = build_linear_head(trunk.dim, classes * axes)
 
@@ -63,7 +64,8 @@ class SedSce(nn.Module):
         x = self.trunk(features, tokens)  # (batch, frame, dim)
         activity = self.activity(x).sigmoid()
         if self.axes is None:
-            return SedSceOutput(activity, azimuth=self.azimuth(x), log_distance=self.log_distance(x))
+            hidden = self.bands(x, self.trunk.standardize(features))
+            return SedSceOutput(activity, azimuth=self.azimuth(hidden), log_distance=self.log_distance(hidden))
         return SedSceOutput(activity, self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2))
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:

@@ -6,7 +6,16 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.sdk import DistanceHead, LabelSet, Posterior, Trunk, TrunkConfig, build_mlp_head, read_distance
+from seldfuse.sdk import (
+    BandAttention,
+    DistanceHead,
+    LabelSet,
+    Posterior,
+    Trunk,
+    TrunkConfig,
+    build_mlp_head,
+    read_distance,
+)
 
 NEAREST_M = 0.05
 
@@ -18,7 +27,7 @@ class SedSdeOutput(NamedTuple):
 
     activity: Float[Tensor, "batch frame cls"]
     distance: Float[Tensor, "batch frame cls"] | None = None
-    log_distance: Float[Tensor, "batch frame twice"] | None = None
+    log_distance: Float[Tensor, "batch frame cls 2"] | None = None
 
 
 class SedSde(nn.Module):
@@ -30,7 +39,8 @@ class SedSde(nn.Module):
         self.trunk = Trunk(trunk)
         self.activity = build_mlp_head(trunk.dim, classes)
         if log_distance:
-            self.log_distance = DistanceHead(trunk.dim, classes)
+            self.bands = BandAttention(trunk.dim, classes, trunk.channels)
+            self.log_distance = DistanceHead()
         else:
             self.distance = build_mlp_head(trunk.dim, classes)
 
@@ -40,7 +50,8 @@ class SedSde(nn.Module):
         x = self.trunk(features, tokens)  # (batch, frame, dim)
         activity = self.activity(x).sigmoid()
         if self.is_log:
-            return SedSdeOutput(activity, log_distance=self.log_distance(x))
+            hidden = self.bands(x, self.trunk.standardize(features))
+            return SedSdeOutput(activity, log_distance=self.log_distance(hidden))
         return SedSdeOutput(activity, self.distance(x).relu())
 
     def set_statistics(self, mean: Float[Tensor, "channel mel"], deviation: Float[Tensor, "channel mel"]) -> None:

@@ -374,6 +374,14 @@ ENCODERS = (
         input="audio",
     ),
     Encoder(
+        name="yamnet-seld",
+        api_version=2,
+        summary="log-mel spectrograms: YAMNet's embedding of every 100 ms, taught on scenes, ships with seldfuse",
+        license=LICENSE,
+        load="seldfuse.encoders.yamnet_seld:load_yamnet_seld",
+        input="logmel",
+    ),
+    Encoder(
         name="resnet50",
         api_version=2,
         summary="pictures: 7 columns of 7 rows of ResNet-50's mean map, 10 times a second",

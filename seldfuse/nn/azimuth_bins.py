@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth, fold_to_front
-from seldfuse.nn.heads import build_mlp_head
+from seldfuse.nn.band_attention import HIDDEN
 
 AZIMUTH_BINS = 36
 BIN_DEG = 180.0 / AZIMUTH_BINS
@@ -31,23 +31,20 @@ def get_bin_centers_deg(device: torch.device | str = "cpu") -> Float[Tensor, "bi
 
 
 class AzimuthHead(nn.Module):
-    """Logits over the bins for each class, as sums of cosines over azimuth.
-
-    A part of them is common to all classes: where sound comes from is learned from whatever sounds.
-    """
+    """Logits over the bins for each class and frame, sums of cosines over azimuth, of what `BandAttention` gives."""
 
     cosines: Tensor
 
-    def __init__(self, dim: int, classes: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.layers = build_mlp_head(dim, (1 + classes) * HARMONICS)
+        self.layer = nn.Linear(HIDDEN, HARMONICS)
         place = (torch.arange(AZIMUTH_BINS) + 0.5) / AZIMUTH_BINS
         order = torch.arange(1, HARMONICS + 1)
         self.register_buffer("cosines", torch.cos(math.pi * order.unsqueeze(1) * place), persistent=False)
 
-    def forward(self, x: Float[Tensor, "batch frame dim"]) -> Float[Tensor, "batch frame cls bin"]:
-        values = self.layers(x).unflatten(-1, (-1, HARMONICS))
-        return (values[..., :1, :] + values[..., 1:, :]) @ self.cosines  # type: ignore[no-any-return]
+    def forward(self, hidden: Float[Tensor, "batch frame cls 64"]) -> Float[Tensor, "batch frame cls bin"]:
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.layer(hidden) @ self.cosines  # type: ignore[no-any-return]
 
 
 def make_soft_labels(direction: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*shape bin"]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.nn.heads import build_mlp_head
+from seldfuse.nn.band_attention import HIDDEN
 
 NEAREST_M, FARTHEST_M = 0.05, 50.0
 NARROWEST, WIDEST = 0.03, 0.6
@@ -14,30 +14,27 @@ NARROWEST, WIDEST = 0.03, 0.6
 
 
 class DistanceHead(nn.Module):
-    """Two values for each class, first those of the median, then those of the scale.
+    """Median and scale, before they are bounded, for each class and frame, of what `BandAttention` gives."""
 
-    A part of them is common to all classes: how far a sound comes is learned from whatever sounds.
-    """
-
-    def __init__(self, dim: int, classes: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.layers = build_mlp_head(dim, 2 * (1 + classes))
+        self.layer = nn.Linear(HIDDEN, 2)
 
-    def forward(self, x: Float[Tensor, "batch frame dim"]) -> Float[Tensor, "batch frame twice"]:
-        values = self.layers(x).unflatten(-1, (2, -1))
-        return (values[..., :1] + values[..., 1:]).flatten(-2)  # type: ignore[no-any-return]
+    def forward(self, hidden: Float[Tensor, "batch frame cls 64"]) -> Float[Tensor, "batch frame cls 2"]:
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.layer(hidden)  # type: ignore[no-any-return]
 
 
-def split_distance(values: Float[Tensor, "*shape twice"]) -> tuple[Tensor, Tensor]:
+def split_distance(values: Float[Tensor, "*shape 2"]) -> tuple[Tensor, Tensor]:
     """Split a head's output into the median of the logarithm of the distance in metres and the scale around it."""
-    median, raw = values.float().chunk(2, dim=-1)
+    median, raw = values.float().unbind(dim=-1)
     scale = NARROWEST + (WIDEST - NARROWEST) * raw.sigmoid()
     return median.clamp(math.log(NEAREST_M), math.log(FARTHEST_M)), scale
 
 
 def read_distance(
-    values: Float[Tensor, "*shape twice"],
-) -> tuple[Float[Tensor, "*shape cls"], Float[Tensor, "*shape cls"]]:
+    values: Float[Tensor, "*shape 2"],
+) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
     """Read the distance in metres, and the standard deviation of its logarithm.
 
     The distance is the one whose relative error is least to be expected: the median of the distribution weighted by
@@ -49,7 +46,7 @@ def read_distance(
 
 
 def compute_distance_loss(
-    values: Float[Tensor, "batch frame twice"],
+    values: Float[Tensor, "batch frame cls 2"],
     activity: Float[Tensor, "batch frame cls track"],
     distance_m: Float[Tensor, "batch frame cls track"],
 ) -> Float[Tensor, ""]:

@@ -29,9 +29,10 @@ class TrunkConfig:
     `pools` are (time, mel) after the stem and after the first three ResNet stages. Pooling time in the stem, and not at
     the end, makes a network eight times cheaper.
 
-    Beside the features a trunk can take the tokens of one `encoder`, `token_channels` values for each 100 ms frame; or,
-    with `class_branch`, it has a network of its own for what kind of sound it is (`seldfuse.nn.class_branch`), which
-    takes the first two features, the log-mel spectrograms of left and right. Both need time to be pooled in the stem.
+    Beside the features a trunk can take the tokens of one `encoder`, `token_channels` values for each 100 ms frame. Or
+    it has a network of its own for what kind of sound it is (`seldfuse.nn.class_branch`), which takes the first two
+    channels of the features, the log-mel spectrograms of left and right; `class_branch` names the encoder whose weights
+    it begins with. Both need time to be pooled in the stem.
     """
 
     channels: int = 2
@@ -45,7 +46,7 @@ class TrunkConfig:
     dropout: float = 0.1
     encoder: str = ""
     token_channels: int = 0
-    class_branch: bool = False
+    class_branch: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -95,13 +96,16 @@ class Trunk(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channel time mel"], tokens: Mapping[str, Tensor] | None = None
     ) -> Float[Tensor, "batch frame dim"]:
-        x = (features - self.mean) / self.deviation
-        x = self.resnet(x)  # (batch, projection, short, low)
+        x = self.resnet(self.standardize(features))  # (batch, projection, short, low)
         x = self.into(x.transpose(1, 2).flatten(2))  # (batch, short, dim)
         if self.join is not None:
             x = x + self.join(self._describe_frames(features, tokens))
         x = self.blocks(x)
         return self.to_frames(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+
+    def standardize(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch channel time mel"]:
+        """Bring each channel and mel band to mean 0 and deviation 1."""
+        return (features - self.mean) / self.deviation
 
     def _describe_frames(
         self, features: Float[Tensor, "batch channel time mel"], tokens: Mapping[str, Tensor] | None

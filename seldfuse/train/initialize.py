@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seldfuse.checkpoint import Checkpoint
-from seldfuse.encoders import yamnet
+from seldfuse.encoders import yamnet, yamnet_seld
 from seldfuse.encoders.shipped_weights import load_bundled_weights
-from seldfuse.errors import CheckpointError
+from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.features.spectrum import get_mel_centers_hz
 from seldfuse.features.stack import find_channel_slices, find_feature
-from seldfuse.nn.class_branch import ClassBranch
+from seldfuse.nn.resnet_conformer import Trunk
 
 
 def copy_weights(network: nn.Module, opened: Checkpoint, features: Sequence[str]) -> bool:
@@ -63,20 +63,24 @@ def _fit(weight: Tensor, own: Tensor, sources: Sequence[int | None]) -> Tensor |
     return torch.stack([nothing if n is None else weight.select(axis, n) for n in sources], dim=axis)
 
 
-def teach_class_branches(network: nn.Module) -> None:
-    """Give the class branches of a fresh network YAMNet's weights, and the matrix that makes its bands of ours.
+def start_class_branch(trunk: Trunk) -> None:
+    """Give the class branch of a fresh trunk the weights of its encoder, `yamnet` or `yamnet-seld`, if it has one.
 
-    Raises CheckpointError where YAMNet's weights are missing.
+    Raises UsageError for another encoder, and CheckpointError where the weights are missing.
     """
-    branches = [module for module in network.modules() if isinstance(module, ClassBranch)]
-    if not branches:
+    branch, name = trunk.class_branch, trunk.config.class_branch
+    if branch is None:
         return
-    weights, _ = load_bundled_weights("model", yamnet.NAME)
+    if name not in (yamnet.NAME, yamnet_seld.NAME):
+        raise UsageError(f"trunk.class_branch takes {yamnet.NAME} or {yamnet_seld.NAME}, got {name!r}")
+    weights, _ = load_bundled_weights("model", name)
+    if name == yamnet_seld.NAME:
+        branch.load_state_dict(weights)
+        return
+    branch.body.load_state_dict({key: weights[key] for key in branch.body.state_dict()})
     bands, offset = make_yamnet_bands()
-    for branch in branches:
-        branch.body.load_state_dict({name: weights[name] for name in branch.body.state_dict()})
-        branch.bands.copy_(bands)
-        branch.offset.copy_(offset)
+    branch.bands.copy_(bands)
+    branch.offset.copy_(offset)
 
 
 def make_yamnet_bands() -> tuple[Float[Tensor, "mel band"], Float[Tensor, "band"]]:

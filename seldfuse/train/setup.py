@@ -14,12 +14,13 @@ from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.features.stack import find_feature
 from seldfuse.nn.class_branch import ClassBranch
+from seldfuse.nn.resnet_conformer import Trunk
 from seldfuse.synth.worker_process import keep_freed_memory
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.check import check_trainable
 from seldfuse.train.data.open import TrainingData, open_data
 from seldfuse.train.data.source import ProcessShare
-from seldfuse.train.initialize import copy_weights, teach_class_branches
+from seldfuse.train.initialize import copy_weights, start_class_branch
 from seldfuse.train.recipe import OptimizerSettings, Recipe
 from seldfuse.train.state import load_state
 from seldfuse.train.task import TrainingTask
@@ -115,7 +116,8 @@ def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume:
     """
     if resume or not recipe.init:
         network = _build_for_features(task, labels, recipe)
-        teach_class_branches(network)
+        for trunk in (module for module in network.modules() if isinstance(module, Trunk)):
+            start_class_branch(trunk)
         return network, recipe, False
     opened = open_checkpoint(recipe.init, task.backend, of_any=True)
     if opened.config["backend"] == task.backend:

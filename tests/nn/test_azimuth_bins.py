@@ -7,11 +7,13 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.nn.azimuth_bins import (
     AZIMUTH_BINS,
     BIN_DEG,
+    AzimuthHead,
     compute_azimuth_loss,
     get_bin_centers_deg,
     make_soft_labels,
     read_azimuth,
 )
+from seldfuse.nn.band_attention import HIDDEN
 
 
 def test_bins_cover_the_front() -> None:
@@ -63,3 +65,11 @@ def test_silence_teaches_nothing() -> None:
     compute_azimuth_loss(logits, torch.zeros(2, 5, 3, 1), torch.zeros(2, 5, 3, 1, 3)).backward()
     assert logits.grad is not None
     assert logits.grad.abs().max() == 0.0
+
+
+def test_a_head_gives_smooth_curves() -> None:
+    torch.manual_seed(0)
+    logits = AzimuthHead()(torch.randn(2, 5, 3, HIDDEN))
+    assert logits.shape == (2, 5, 3, AZIMUTH_BINS)
+    # A cosine of the order n has no higher frequency: what 16 of them make up cannot turn from bin to bin.
+    assert torch.fft.rfft(torch.cat([logits, logits.flip(-1)], dim=-1))[..., 17:].abs().max() < 1e-4

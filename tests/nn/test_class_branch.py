@@ -2,13 +2,15 @@
 
 import math
 
+import pytest
 import torch
 
 from seldfuse.encoders import yamnet
+from seldfuse.errors import UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.nn.class_branch import LOG_OFFSET, ClassBranch, _to_frames
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
-from seldfuse.train.initialize import make_yamnet_bands, teach_class_branches
+from seldfuse.train.initialize import make_yamnet_bands, start_class_branch
 
 
 def small(**changes: object) -> TrunkConfig:
@@ -32,8 +34,8 @@ def test_white_noise_has_the_level_that_yamnet_gives_it() -> None:
 
 
 def test_a_branch_begins_with_the_weights_of_yamnet() -> None:
-    trunk = Trunk(small(class_branch=True))
-    teach_class_branches(trunk)
+    trunk = Trunk(small(class_branch="yamnet"))
+    start_class_branch(trunk)
     assert trunk.class_branch is not None
     model = yamnet.Yamnet(torch.device("cpu")).network
     assert torch.equal(trunk.class_branch.body.stem.weight, model.stem.weight)
@@ -75,3 +77,19 @@ def test_a_trunk_takes_the_tokens_of_its_encoder() -> None:
     assert torch.allclose(one, other, atol=1e-5)
     assert not torch.allclose(one, varied, atol=1e-3)
     assert math.isfinite(varied.sum().item())
+
+
+def test_tokens_of_the_branch_take_its_place() -> None:
+    torch.manual_seed(0)
+    whole = Trunk(small(class_branch="yamnet")).eval()
+    assert whole.class_branch is not None
+    rest = Trunk(small(encoder="yamnet-seld", token_channels=1024)).eval()
+    rest.load_state_dict({k: v for k, v in whole.state_dict().items() if not k.startswith("class_branch.")})
+    features = torch.randn(2, 2, 250, 64) * 10 - 50
+    tokens = {"yamnet-seld": whole.class_branch(features[:, :2]).unsqueeze(2)}
+    assert torch.allclose(whole(features), rest(features, tokens), atol=1e-5)
+
+
+def test_a_branch_of_another_encoder_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"trunk\.class_branch takes yamnet or yamnet-seld, got 'clap'"):
+        start_class_branch(Trunk(small(class_branch="clap")))

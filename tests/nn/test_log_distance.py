@@ -40,21 +40,21 @@ def test_the_spread_is_that_of_the_logarithm() -> None:
 def test_the_loss_is_least_at_the_true_distance() -> None:
     activity, distance_m = torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 3.0)
     losses = [
-        compute_distance_loss(output_of(median_m, 0.2).reshape(1, 1, 2), activity, distance_m).item()
+        compute_distance_loss(output_of(median_m, 0.2).reshape(1, 1, 1, 2), activity, distance_m).item()
         for median_m in (1.0, 2.0, 3.0, 4.0, 6.0)
     ]
     assert losses.index(min(losses)) == 2
 
 
 def test_wild_outputs_stay_within_bounds() -> None:
-    median, scale = split_distance(torch.tensor([1e4, -1e4, 1e4, -1e4]))
+    median, scale = split_distance(torch.tensor([[1e4, 1e4], [-1e4, -1e4]]))
     assert median.exp().tolist() == pytest.approx([FARTHEST_M, NEAREST_M])
     assert scale.tolist() == pytest.approx([WIDEST, NARROWEST])
-    assert read_distance(torch.tensor([1e4, -1e4, 1e4, -1e4]))[0].isfinite().all()
+    assert read_distance(torch.tensor([[1e4, 1e4], [-1e4, -1e4]]))[0].isfinite().all()
 
 
 def test_silence_teaches_nothing() -> None:
-    values = torch.randn(1, 4, 6, requires_grad=True)
+    values = torch.randn(1, 4, 3, 2, requires_grad=True)
     compute_distance_loss(values, torch.zeros(1, 4, 3, 2), torch.zeros(1, 4, 3, 2)).backward()
     assert values.grad is not None
     assert values.grad.abs().max() == 0.0

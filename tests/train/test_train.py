@@ -163,7 +163,7 @@ def test_the_loss_falls(sounds: Path, tmp_path: Path) -> None:
 def test_a_training_can_start_from_another_backends_checkpoint(sounds: Path, tmp_path: Path) -> None:
     taught(DoaTask(), tiny(DoaTask(), sounds), tmp_path / "doa")
     network = SceTask().build(tiny(SceTask(), sounds).network, THREE)
-    before = network.log_distance[0].weight.clone()
+    before = network.log_distance.layer.weight.clone()
     heard = tiny(SceTask(), sounds).features
     assert copy_weights(network, open_checkpoint(str(tmp_path / "doa"), "sce", of_any=True), heard)
     given = safetensors.torch.load_file(tmp_path / "doa" / "model.safetensors")
@@ -171,7 +171,7 @@ def test_a_training_can_start_from_another_backends_checkpoint(sounds: Path, tmp
     copied = {name for name in given if name in own and torch.equal(own[name], given[name].float())}
     assert copied >= {name for name in given if name.startswith(("trunk", "activity"))}
     assert torch.equal(network.trunk.into[0].weight, given["trunk.into.0.weight"].float())
-    assert torch.equal(network.log_distance[0].weight, before)
+    assert torch.equal(network.log_distance.layer.weight, before)
 
 
 def test_an_own_checkpoint_brings_its_size_and_its_features_statistics(sounds: Path, tmp_path: Path) -> None:
