@@ -44,6 +44,9 @@ TRIAL_STEPS = 200
 SKIPPED_STEPS = 50
 """The first steps choose kernels and fill caches, and say nothing about the speed."""
 
+LOG_S = 0.1
+"""Resolution of a training's log."""
+
 TRAINED_SHARE = 0.8
 """Of the time that is left: the rest goes to starting, validating and saving."""
 
@@ -199,8 +202,8 @@ def _read_step_s(log: Path, said: Path) -> float:
     elapsed_s = [line.value["elapsed_s"] for line in read_json_lines(log, torn="skip")]
     if len(elapsed_s) < TRIAL_STEPS:
         raise UsageError(f"expected {TRIAL_STEPS} steps, got {len(elapsed_s)}; see what the training said: {said}")
-    # The last step is validated, too.
-    return float(elapsed_s[-2] - elapsed_s[SKIPPED_STEPS]) / (TRIAL_STEPS - 2 - SKIPPED_STEPS)
+    # The last step is validated, too. The log counts tenths of a second, which a few quick steps do not fill.
+    return max(LOG_S, float(elapsed_s[-2] - elapsed_s[SKIPPED_STEPS])) / (TRIAL_STEPS - 2 - SKIPPED_STEPS)
 
 
 def prepare_leg(settings: RemoteTrainingSettings, name: str, recipe: Recipe, steps: int) -> Leg:

@@ -14,6 +14,9 @@ from worlds import call
 RECIPES = sorted((FOLDER / "recipes").glob("*.toml"))
 OPTION = re.compile(r"^ {2}(?:(-\w), )?(--[a-z][\w-]*)")
 
+NEW_PRESETS = ("doa-small", "sde-small", "sce-small")
+"""What these names stand for is another network now; recipes that were written down keep the old one."""
+
 RECIPE_KEYS = (
     *("optimiser", "standardise", "batch", "accumulate", "change", "scenes", "data", "teacher", "teacher_weight"),
     *("evenness", "on_hand", "uses", "made_up", "sprites", "backdrops", "bank", "validation_scenes"),
@@ -75,6 +78,8 @@ def test_every_recipe_is_taken_and_means_the_same(path: Path, capsys: Any, tmp_p
     told = printed(capsys, backend, "--recipe", str(path))
     # Values may come, under whatever keys, but none may go.
     assert not Counter(leaves(tomllib.loads(path.read_text()))) - Counter(leaves(told))
+    if path.stem in NEW_PRESETS:
+        return
     preset = printed(capsys, backend, "--preset", path.stem.partition("-")[2])
     # Presets once had procedural sounds, and who wrote that down keeps them.
     assert (told["synth"].pop("procedural_sounds"), preset["synth"].pop("procedural_sounds")) == (4, 0)

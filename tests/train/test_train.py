@@ -342,7 +342,7 @@ def test_the_learning_rate_warms_up_holds_and_decays() -> None:
     ("arguments", "code", "message"),
     [
         (["doa", "--data", "nowhere"], 2, "expected a folder of sounds and label files, there is none"),
-        (["doa", "--preset", "huge"], 2, "--preset knows base, small, got 'huge'"),
+        (["doa", "--preset", "huge"], 2, "--preset knows base, medium, small, got 'huge'"),
         (["doa", "--steps", "0"], 2, "run.steps: input should be greater than or equal to 1, got 0"),
         (["doa", "--set", "run.stepps=3"], 2, "'stepps' is no setting of run (steps, epochs"),
         (["doa", "--set", "augment.mixupp=0"], 2, "there is no augmentation 'mixupp'; did you mean 'mixup'?"),
