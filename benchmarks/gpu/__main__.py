@@ -24,8 +24,8 @@ def pack_sounds(
     Console().print(f"written: {out} ({out.stat().st_size / 1e6:.1f} MB): {sides}")
 
 
-@app.command()
-def train(
+@app.command("train")
+def train_there(
     sounds: Annotated[Path, typer.Argument(help="The file of pack-sounds.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="Folder of what travels back.", show_default=False)],
     work: Annotated[Path, typer.Option(help="Folder of the machine, from which a second call goes on.")] = Path(
