@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seldfuse.catalogue.values import Score
-from seldfuse.encoders.load import parse_name
+from seldfuse.encoders.load import find_encoder, parse_name
 from seldfuse.metrics.jackknife import Interval
 from seldfuse.metrics.registered import format_score, list_scores, make_heading
 from seldfuse.metrics.skill import MEANINGS, Skill, format_degrees, format_value
@@ -119,4 +119,5 @@ def _data(source: str, recipe: Mapping[str, Any]) -> str:
         return f"labelled clips of the folder `{source}`"
     excluded = recipe["synth"].get("exclude_sources")
     without = f"; without the sounds of {', '.join(excluded)}" if excluded else ""
-    return f"{RANDOM_SCENES}; {PICTURES}{without}" if recipe["encoders"] else f"{RANDOM_SCENES}{without}"
+    has_pictures = any(find_encoder(encoder).input == "pictures" for encoder in recipe["encoders"])
+    return f"{RANDOM_SCENES}; {PICTURES}{without}" if has_pictures else f"{RANDOM_SCENES}{without}"

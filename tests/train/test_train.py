@@ -91,6 +91,7 @@ def test_a_training_leaves_checkpoints_a_card_a_recipe_and_a_log(name: str, soun
     assert f"A checkpoint of the backend `{name}`" in card
     assert f"{sum(weights.numel() for weights in network.parameters()):,} parameters" in card
     assert "What it knows beyond the side of a source" in card
+    assert ("cut-outs of people" in card) == (name in ("mvanet", "cmc"))
     assert [json.loads(line)["step"] for line in (tmp_path / LOG).read_text().splitlines()] == [1, 2, 3]
     assert parse_recipe(read_table(tmp_path / loop.RECIPE)) == tiny(task, sounds)
 
