@@ -240,7 +240,8 @@ def successors(
     names = sets_results.select_sets(sets)
     splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1, names)
     plans = {name: sets_results.read_set_plans(name) for name in names}
-    result = studies_successors.measure(splits, plans, new, old, yardstick.frozen_sounds(sounds))
+    bank = yardstick.frozen_sounds(sounds, [sets_results.SETS[name].version for name in names])
+    result = studies_successors.measure(splits, plans, new, old, bank)
     _save(result, "successors.json", studies_successors.table(result))
 
 
