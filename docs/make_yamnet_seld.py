@@ -11,13 +11,13 @@ from pathlib import Path
 import safetensors.torch
 
 from seldfuse.checkpoint import CONFIG, WEIGHTS, open_checkpoint
+from seldfuse.encoders.shipped_weights import HASH_DIGITS
 from seldfuse.encoders.yamnet_seld import NAME
 from seldfuse.nn.mobilenet import EMBEDDING
 from seldfuse.storage.digest import hash_file
 
 FOLDER = Path(__file__).resolve().parent.parent / "checkpoints" / NAME
 BRANCH = "trunk.class_branch."
-HASH_DIGITS = 16
 
 
 def main() -> None:

@@ -23,3 +23,8 @@ def resolve_device(name: str = "auto") -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: no Metal device here; use --device cpu")
     return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error of torch says that memory ran out, on a GPU or on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

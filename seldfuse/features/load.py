@@ -13,6 +13,7 @@ from seldfuse.catalogue.load import describe_cause, load_reference
 from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.values import Encoder, Feature
 from seldfuse.core.clip_batch import ClipBatch, FeatureFunction
+from seldfuse.core.device import is_out_of_memory
 from seldfuse.errors import PluginError, SeldfuseError
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
 
@@ -55,7 +56,7 @@ def _compute(value: Feature, batch: ClipBatch) -> Tensor:
         return load_reference(value.compute)(batch)  # type: ignore[no-any-return]
     except Exception as error:
         # Training tells of memory that ran out by the error itself.
-        if isinstance(error, SeldfuseError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+        if isinstance(error, SeldfuseError) or is_out_of_memory(error):
             raise
         raise PluginError(f"feature {value.name!r} failed in {value.compute}: {describe_cause(error)}") from error
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from seldfuse import __version__
 from seldfuse.catalogue.values import Score
 from seldfuse.checkpoint import save_checkpoint
+from seldfuse.core.device import is_out_of_memory
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.metrics.evaluated import EvaluatedScores
@@ -179,7 +180,7 @@ def _catch_out_of_memory() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise TrainingError(
                 "memory ran out; take a smaller --batch, and --set run.accumulate_steps=2 to make up for it. "
                 "The best checkpoint so far is kept"

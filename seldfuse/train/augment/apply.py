@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.load import describe_cause, load_reference
 from seldfuse.catalogue.values import Augmentation
+from seldfuse.core.device import is_out_of_memory
 from seldfuse.errors import PluginError, SeldfuseError
 from seldfuse.train.batch import TrainingBatch
 
@@ -46,7 +46,7 @@ def _apply(value: Augmentation, subject: Any, amount: float, rng: np.random.Gene
         return load_reference(value.apply)(subject, amount, rng)
     except Exception as error:
         # Training tells of memory that ran out by the error itself.
-        if isinstance(error, SeldfuseError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+        if isinstance(error, SeldfuseError) or is_out_of_memory(error):
             raise
         raise PluginError(
             f"the augmentation {value.name!r} failed in {value.apply}: {describe_cause(error)}; "
