@@ -21,8 +21,11 @@ HARMONICS = 16
 TARGET_STD_DEG = 4.0
 """Width of a true azimuth's soft label."""
 
-MODE_DEG = 20.0
-"""The mode is where most probability lies within this of it: what F20 asks for."""
+SMOOTHING_DEG = 25.0
+"""Half width of the triangular window that smooths a distribution before its highest place is looked for."""
+
+NEAR_DEG = 20.0
+"""What lies within this of the highest place belongs to it: what F20 asks for."""
 
 
 def get_bin_centers_deg(device: torch.device | str = "cpu") -> Float[Tensor, "bin"]:
@@ -57,16 +60,27 @@ def make_soft_labels(direction: Float[Tensor, "*shape 3"]) -> Float[Tensor, "*sh
 def read_azimuth(logits: Float[Tensor, "*shape bin"]) -> tuple[Float[Tensor, "*shape 3"], Float[Tensor, "*shape"]]:
     """Read the direction at the mode of the distribution, and its standard deviation around the mode in degrees.
 
-    The mode is the mean of what lies within `MODE_DEG` of the best place, with triangular weights.
+    The best place is where the distribution, smoothed, is highest, and the mode the median of what lies within
+    `NEAR_DEG` of it. Smoothing divides by how much of its window there is at a place, as beyond ±90° there is nothing;
+    else whatever sounds at the edge would be heard at 73°.
     """
     probability = logits.float().softmax(dim=-1)
     centers_deg = get_bin_centers_deg(logits.device)
-    weights = (1.0 - (centers_deg - centers_deg.unsqueeze(1)).abs() / MODE_DEG).clamp_min(0.0)  # (bin, place)
-    best = (probability @ weights).argmax(dim=-1)
-    near = probability * weights[best]
-    mode_deg = (near * centers_deg).sum(dim=-1) / near.sum(dim=-1)
+    apart_deg = (centers_deg - centers_deg.unsqueeze(1)).abs()
+    window = (1.0 - apart_deg / SMOOTHING_DEG).clamp_min(0.0)  # (bin, place)
+    best = (probability @ (window / window.sum(dim=0))).argmax(dim=-1)
+    mode_deg = _find_median_deg(probability * (apart_deg <= NEAR_DEG)[best])
     variance = (probability * (centers_deg - mode_deg.unsqueeze(-1)).square()).sum(dim=-1)
     return direction_from_azimuth(mode_deg), variance.sqrt().clamp_min(BIN_DEG / math.sqrt(12.0))
+
+
+def _find_median_deg(weights: Float[Tensor, "*shape bin"]) -> Float[Tensor, "*shape"]:
+    """Find where half of the weights lie on either side, those of a bin being spread evenly over it."""
+    below = weights.cumsum(dim=-1)
+    half = below[..., -1:] / 2.0
+    middle = (below >= half).int().argmax(dim=-1, keepdim=True)
+    share_above = (below.gather(-1, middle) - half) / weights.gather(-1, middle)
+    return ((middle + 1.0 - share_above) * BIN_DEG - 90.0).squeeze(-1)
 
 
 def compute_azimuth_loss(

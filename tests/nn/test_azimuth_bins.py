@@ -48,6 +48,14 @@ def test_of_two_places_the_likelier_one_is_read_and_not_their_mean() -> None:
     assert spread_deg > 60.0
 
 
+def test_what_may_be_anywhere_at_the_edge_is_heard_near_its_middle() -> None:
+    centers_deg = get_bin_centers_deg()
+    for side in (-1.0, 1.0):
+        spread_out = (side * centers_deg > 65.0).float() + 1e-4
+        direction, _ = read_azimuth(spread_out.log())
+        assert side * azimuth_from_direction(direction).item() == pytest.approx(77.5, abs=1.5)
+
+
 def test_two_sources_of_one_class_share_the_distribution() -> None:
     direction = direction_from_azimuth(torch.tensor([-40.0, 40.0])).reshape(1, 1, 1, 2, 3)
     activity = torch.ones(1, 1, 1, 2)
