@@ -28,6 +28,9 @@ _PACKAGE = Path(__file__).resolve().parent
 # A wheel carries the bundled checkpoints inside the package; in a checkout they stand in the repository root.
 BUNDLED = (_PACKAGE / "_checkpoints", _PACKAGE.parent / "checkpoints")
 
+RETIRED = {"doa-small": "doa-medium", "sde-small": "sde-medium", "sce-small": "sce-medium"}
+"""Checkpoints that came with version 0.1.0, and those that took their place."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -121,6 +124,10 @@ def _find(reference: str | None, backend: str) -> Path:
     for folder in folders:
         if folder.is_dir():
             return folder
+    if reference in RETIRED:
+        raise CheckpointError(
+            f"the checkpoint {reference!r} no longer ships; type {RETIRED[reference]}, which took its place"
+        )
     bundled = ", ".join(list_bundled()) or "none"
     raise CheckpointError(
         f"there is no checkpoint {reference!r}: neither a bundled one ({bundled}) nor a folder; "

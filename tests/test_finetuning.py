@@ -79,10 +79,11 @@ def test_four_clips_are_learned_by_heart(
     backend: str, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
-    task = load_reference(load_registry().find_backend(backend).value.task)()
+    value = load_registry().find_backend(backend).value
+    task = load_reference(value.task)()
     recipe = replace(parse_recipe(read_preset(task.recipes, "small")), teacher="")
     steps = STEPS.get(task.backend, 120)
     run = replace(recipe.run, steps=steps, batch_size=4, validate_every=steps, ema_decay=0.9)
-    recipe = replace(recipe, run=run, augment={}, init=f"{task.backend}-small", data=(DataPart(str(recording)),))
+    recipe = replace(recipe, run=run, augment={}, init=value.default_checkpoint or "", data=(DataPart(str(recording)),))
     best = train_network(task, DCASE2025, recipe, tmp_path / "out", torch.device("cpu"), lambda _: None, lambda _: None)
     assert best[task.criterion] / PRESENT > 0.9

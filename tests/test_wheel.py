@@ -31,7 +31,7 @@ def pip(*arguments: str) -> None:
 
 def test_the_wheel_carries_checkpoints_plugins_and_the_clip_and_nothing_of_the_workshop(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert "seldfuse/_checkpoints/sce-small/model.safetensors" in names
+    assert "seldfuse/_checkpoints/sce-medium/model.safetensors" in names
     assert "seldfuse/_demo/demo.mp4" in names
     assert "seldfuse_sed_doa/network.py" in names
     assert "seldfuse/py.typed" in names

@@ -16,7 +16,7 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
             load="seldfuse_sed_doa.infer:load",
             task="seldfuse_sed_doa.train:DoaTask",
             provides=("activity", "direction"),
-            default_checkpoint="doa-small",
+            default_checkpoint="doa-medium",
             license="Apache-2.0",
         )
     )

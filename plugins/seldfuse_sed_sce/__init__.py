@@ -16,7 +16,7 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
             load="seldfuse_sed_sce.infer:load",
             task="seldfuse_sed_sce.train:SceTask",
             provides=("activity", "direction", "distance"),
-            default_checkpoint="sce-small",
+            default_checkpoint="sce-medium",
             license="Apache-2.0",
         )
     )

@@ -16,7 +16,7 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
             load="seldfuse_sed_sde.infer:load",
             task="seldfuse_sed_sde.train:SdeTask",
             provides=("activity", "distance"),
-            default_checkpoint="sde-small",
+            default_checkpoint="sde-medium",
             license="Apache-2.0",
         )
     )

@@ -11,7 +11,7 @@ from seldfuse.catalogue.load import describe_cause, load_reference
 from seldfuse.catalogue.registry import CatalogueEntry, Registry
 from seldfuse.catalogue.values import Encoder
 from seldfuse.encoders.models import AudioEncoderModel, EncoderModel, ImageEncoderModel, LogmelEncoderModel
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.errors import CheckpointError, PluginError, SeldfuseError
 
 PROTOCOLS: dict[str, Any] = {"pictures": ImageEncoderModel, "audio": AudioEncoderModel, "logmel": LogmelEncoderModel}
 """What an encoder's model must be, by its input."""
@@ -81,6 +81,15 @@ def load_encoder(reference: str, device: torch.device, registry: Registry | None
 def load_encoder_cached(reference: str, device: str) -> LoadedEncoder:
     """Load an encoder once in each process. Raises as `load_encoder` does."""
     return load_encoder(reference, torch.device(device))
+
+
+def check_version(encoder: LoadedEncoder, version: str, network: str) -> None:
+    """Check that an encoder is the one that a network was trained with. Raises CheckpointError."""
+    if encoder.version != version:
+        raise CheckpointError(
+            f"{network} was trained with {encoder.name} of version {version}, here is {encoder.version}; "
+            "get the weights, or the seldfuse, that the checkpoint came with, or train anew"
+        )
 
 
 def _find(reference: str, registry: Registry | None) -> CatalogueEntry[Encoder]:

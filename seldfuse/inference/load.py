@@ -9,9 +9,8 @@ from seldfuse.catalogue.models import BackendModel
 from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.device import resolve_device
-from seldfuse.encoders.load import LoadedEncoder, load_encoder
+from seldfuse.encoders.load import LoadedEncoder, check_version, load_encoder
 from seldfuse.encoders.token_cache import EMBEDDINGS, TokenCache
-from seldfuse.errors import CheckpointError
 from seldfuse.inference.clips import LoadedBackends
 from seldfuse.storage.cache import cache_folder
 
@@ -63,9 +62,5 @@ def load_encoders(
         for name, version in backend.encoders.items():
             if name not in encoders:
                 encoders[name] = load_encoder(name, device, registry)
-            if encoders[name].version != version:
-                raise CheckpointError(
-                    f"{instance} was trained with {name} of version {version}, here is {encoders[name].version}; "
-                    "get the weights, or the seldfuse, that the checkpoint came with, or train anew"
-                )
+            check_version(encoders[name], version, instance)
     return encoders

@@ -35,8 +35,13 @@ class TrainingBatch:
         """Return what a network is called with: features and, where there are encoders, their tokens for each frame."""
         tokens = {name: embedding.repeat_to_frames(self.target.frames) for name, embedding in self.embeddings.items()}
         if self.logmel_encoders:
-            tokens |= encode_logmels(self.features[:, find_channel_slices(self.names)["logmel"]], self.logmel_encoders)
+            tokens |= encode_logmels(self.logmel, self.logmel_encoders)
         return (self.features, tokens) if tokens else (self.features,)
+
+    @property
+    def logmel(self) -> Float[Tensor, "batch 2 time mel"]:
+        """Return the log-mel spectrograms of left and right among the features, where they are."""
+        return self.features[:, find_channel_slices(self.names)["logmel"]]
 
     def __len__(self) -> int:
         return len(self.features)

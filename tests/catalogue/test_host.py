@@ -276,8 +276,8 @@ def entry(
 BROKEN = PluginFailure("acme-sounds", "2.0", "boom_box", "import", ImportError("no luck"))
 PLAIN = Registry(
     (
-        entry("sce", ("sed-sce",), checkpoint="sce-small"),
-        entry("doa", ("sed-doa",), checkpoint="doa-small"),
+        entry("sce", ("sed-sce",), checkpoint="sce-medium"),
+        entry("doa", ("sed-doa",), checkpoint="doa-medium"),
         entry("panning"),
         entry("cmc", load=None),
     ),
@@ -288,7 +288,7 @@ PLAIN = Registry(
 @pytest.mark.parametrize("typed", ["sce", "SCE", "sed-sce", "Sed_SCE", " sce "])
 def test_case_and_aliases_do_not_matter(typed: str) -> None:
     found = PLAIN.find_backend(typed)
-    assert (found.value.name, found.instance, found.checkpoint) == ("sce", typed.strip(), "sce-small")
+    assert (found.value.name, found.instance, found.checkpoint) == ("sce", typed.strip(), "sce-medium")
 
 
 def test_a_checkpoint_stands_after_the_at_and_is_kept_as_typed() -> None:
@@ -313,7 +313,7 @@ def test_a_list_keeps_its_order() -> None:
     assert [request.instance for request in found] == ["sce", "doa", "sce@runs/best"]
 
 
-@pytest.mark.parametrize("text", ["sce,sce", "sce,sed-sce", "sce,SCE", "sce@sce-small,sce", "doa,sce@a,sed-sce@a"])
+@pytest.mark.parametrize("text", ["sce,sce", "sce,sed-sce", "sce,SCE", "sce@sce-medium,sce", "doa,sce@a,sed-sce@a"])
 def test_the_same_model_and_checkpoint_twice_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         PLAIN.find_backends(text)

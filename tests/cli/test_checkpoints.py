@@ -86,9 +86,9 @@ def target(cache: Path) -> Path:
 def test_the_list_says_what_ships_and_what_can_be_fetched(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
     assert run("--json") == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["checkpoints"]}
-    assert rows["doa-small"]["state"] == "bundled"
-    assert rows["doa-small"]["for"] == ["doa"]
-    assert 1 < rows["doa-small"]["size_mb"] < 100
+    assert rows["doa-medium"]["state"] == "bundled"
+    assert rows["doa-medium"]["for"] == ["doa"]
+    assert 1 < rows["doa-medium"]["size_mb"] < 100
     assert rows["compact-encoders"]["for"] == ["encoders"]
     assert rows["microsoft/resnet-50"] == {
         "name": "microsoft/resnet-50",

@@ -1,4 +1,7 @@
-"""What version 0.1.0 wrote of the demo: heard again to the same, passed over where it is finished, fused and scored."""
+"""What version 0.1.0 wrote of the demo: heard again to the same, passed over where it is finished, fused and scored.
+
+By tiny networks that never learned anything, in checkpoints that version 0.1.0 wrote: those that ship may change.
+"""
 
 import json
 import shutil
@@ -20,25 +23,30 @@ from format1 import (
 from worlds import call
 
 DEMO, SETTINGS = FOLDER / "demo", FOLDER / "settings"
-EYES = ("--backends", "cmc,sce", "--post", "keypoint,gdino", "--explain", "--save-posteriors")
-TUNED = ("--backends", "doa,sde,sce", "--save-posteriors", "--fusion", "tuned")
 RULES = ("keypoint", "gdino")
-OWN = (
-    *("--backends", "cmc,sce", "--post", "keypoint,gdino", "--explain"),
-    *("--fusion", str(SETTINGS / "fusion.toml"), "--vision", str(SETTINGS / "vision.toml")),
-    *(word for name in RULES for word in ("--rules", f"{name}={SETTINGS / f'rules-{name}-mine.toml'}")),
+TUNED = (
+    *("--backends", "doa@doa,sde@sde,sce@sce", "--save-posteriors"),
+    *("--fusion", str(SETTINGS / "fusion-tuned.toml")),
 )
-FITTED = (
+# Vision and rules as they shipped: what ships today may be fitted anew.
+EYES = (
+    *("--backends", "cmc@cmc,sce@sce", "--post", "keypoint,gdino", "--explain", "--save-posteriors"),
     *("--vision", str(SETTINGS / "vision-fitted.toml")),
     *(word for name in RULES for word in ("--rules", f"{name}={SETTINGS / f'rules-{name}.toml'}")),
+)
+OWN = (
+    *("--backends", "cmc@cmc,sce@sce", "--post", "keypoint,gdino", "--explain"),
+    *("--fusion", str(SETTINGS / "fusion.toml"), "--vision", str(SETTINGS / "vision.toml")),
+    *(word for name in RULES for word in ("--rules", f"{name}={SETTINGS / f'rules-{name}-mine.toml'}")),
 )
 COMMANDS = {"eyes": EYES, "tuned": TUNED, "settings": OWN}
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What the encoder saw in the demo."""
+    """What the encoder saw in the demo. The folder in which commands are typed holds the checkpoints."""
     unpacked("demo/cache.tar.xz", tmp_path)
+    monkeypatch.chdir(copied("demo/checkpoints", tmp_path))
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     with one_thread():
         yield tmp_path / "cache"
@@ -63,29 +71,19 @@ def test_the_demo_sounds_as_ever(name: str, tmp_path: Path, cache: Path) -> None
     assert files_of(cache) == seen
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("eyes", EYES),
-        ("eyes", (*EYES, *FITTED)),
-        ("tuned", TUNED),
-        ("tuned", (*TUNED[:-1], str(SETTINGS / "fusion-tuned.toml"))),
-        ("settings", OWN),
-    ],
-)
-def test_a_finished_clip_is_not_heard_again(name: str, options: tuple[str, ...], tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_finished_clip_is_not_heard_again(name: str, tmp_path: Path, capsys: Any) -> None:
     out = copied(f"demo/{name}", tmp_path)
     bring_manifest_up(out / "manifest.jsonl")
     before = (out / "manifest.jsonl").read_bytes()
-    assert call("run", "@demo", *options, "--device", "cpu", "-o", str(out)) == 0
+    assert call("run", "@demo", *COMMANDS[name], "--device", "cpu", "-o", str(out)) == 0
     assert "of sound in" not in capsys.readouterr().err
     assert (out / "manifest.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("fusion", ["tuned", str(SETTINGS / "fusion-tuned.toml")])
-def test_posteriors_are_fused(fusion: str, tmp_path: Path) -> None:
-    members = [str(DEMO / "tuned" / "posteriors" / name) for name in ("doa", "sde", "sce")]
-    assert call("fuse", *members, "--fusion", fusion, "-o", str(tmp_path / "fused")) == 0
+def test_posteriors_are_fused(tmp_path: Path) -> None:
+    members = [str(DEMO / "tuned" / "posteriors" / f"{name}@{name}") for name in ("doa", "sde", "sce")]
+    assert call("fuse", *members, *TUNED[-2:], "-o", str(tmp_path / "fused")) == 0
     assert_same_rows(tmp_path / "fused" / "demo.csv", DEMO / "tuned" / "demo.csv", "frame", "class", "source")
 
 

@@ -14,8 +14,11 @@ from worlds import call
 RECIPES = sorted((FOLDER / "recipes").glob("*.toml"))
 OPTION = re.compile(r"^ {2}(?:(-\w), )?(--[a-z][\w-]*)")
 
-NEW_PRESETS = ("doa-small", "sde-small", "sce-small")
+NEW_PRESETS = ("doa-small", "sde-small", "sce-small", "mvanet-small")
 """What these names stand for is another network now; recipes that were written down keep the old one."""
+
+CHANGED = {("synth", "procedural_sounds"): 0, ("synth", "class_balance"): 0.8, ("init",): "sce-medium"}
+"""What presets say today; who wrote down what they said before keeps it."""
 
 RECIPE_KEYS = (
     *("optimiser", "standardise", "batch", "accumulate", "change", "scenes", "data", "teacher", "teacher_weight"),
@@ -63,6 +66,14 @@ def printed(capsys: Any, *arguments: str) -> dict[str, Any]:
     return tomllib.loads(capsys.readouterr().out)
 
 
+def find_leaves(table: Mapping[str, Any], *above: str) -> dict[tuple[str, ...], Any]:
+    """All values but tables, by the keys on the way to them."""
+    found: dict[tuple[str, ...], Any] = {}
+    for key, value in table.items():
+        found |= find_leaves(value, *above, key) if isinstance(value, Mapping) else {(*above, key): value}
+    return found
+
+
 def leaves(value: Any) -> Iterator[str]:
     """All values but tables and lists, whatever their keys are called."""
     if isinstance(value, Mapping | list):
@@ -81,9 +92,10 @@ def test_every_recipe_is_taken_and_means_the_same(path: Path, capsys: Any, tmp_p
     if path.stem in NEW_PRESETS:
         return
     preset = printed(capsys, backend, "--preset", path.stem.partition("-")[2])
-    # Presets once had procedural sounds, and who wrote that down keeps them.
-    assert (told["synth"].pop("procedural_sounds"), preset["synth"].pop("procedural_sounds")) == (4, 0)
-    assert preset == told
+    before, today = find_leaves(told), find_leaves(preset)
+    assert before.keys() == today.keys()
+    changed = {path: value for path, value in today.items() if before[path] != value}
+    assert changed.items() <= CHANGED.items()
 
 
 @pytest.mark.parametrize("key", ASSIGNMENTS)

@@ -76,10 +76,10 @@ def test_a_stage_begins_where_the_last_one_ended_and_a_broken_off_training_goes_
     with pytest.raises(KeyboardInterrupt):
         go()
     first, then = tmp_path / "1-first", tmp_path / "2-then"
-    assert told == [(first, "sce-small", False), (then, str(first / "last"), False)]
+    assert told == [(first, "sce-medium", False), (then, str(first / "last"), False)]
     assert parse_recipe(read_table(tmp_path / "recipe.toml")) == recipe(SYNTH, "mine")
     with pytest.raises(UsageError, match="go on with --resume"):
         go()
     assert go(resume=True) == {"f20_1_on": 0.4}
-    assert told[2:] == [(first, "sce-small", True), (then, str(first / "last"), False)]
+    assert told[2:] == [(first, "sce-medium", True), (then, str(first / "last"), False)]
     assert (tmp_path / "model.safetensors").read_text() == "2-then"

@@ -26,7 +26,7 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for checkpoint, card, log and state.")] = None,
     preset: Annotated[str, typer.Option(help="The backend's recipe: small, or base as published.")] = "small",
     recipe: Annotated[Path | None, typer.Option(help="A recipe of your own, TOML, in place of a preset.")] = None,
-    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: its name, its folder or none.")] = None,
+    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: its name, its backend's, its folder, or none.")] = None,
     teacher: Annotated[
         str | None, typer.Option(help="Audio checkpoint that teaches beside the labels; none takes the recipe's away.")
     ] = None,
@@ -85,9 +85,9 @@ def train(
         for section, values in given.items():
             table.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
         if init is not None:
-            table["init"] = _prefix_names(init)
+            table["init"] = _name_checkpoint(init)
         if teacher is not None:
-            table["teacher"] = _prefix_names(teacher)
+            table["teacher"] = _name_checkpoint(teacher)
         if data:
             table["data"] = [_part(text) for text in data]
     resolved = parse_recipe(table)
@@ -101,9 +101,18 @@ def train(
     print_note(f"best by {_format(criterion, best)} ({criterion.meaning}); wrote {out}")
 
 
-def _prefix_names(checkpoint: str) -> str:
-    """`none` stands for no checkpoint."""
-    return "" if checkpoint == "none" else checkpoint
+def _name_checkpoint(text: str) -> str:
+    """Name the checkpoint that is meant: `none` is no checkpoint, a backend is the one that ships with it.
+
+    Recipes state the checkpoint itself, for that of a backend may change. A folder of the same name goes first.
+    """
+    from seldfuse.catalogue.host import load_registry
+
+    if text == "none":
+        return ""
+    backends = load_registry().backends.values()
+    shipped = next((entry.value.default_checkpoint for entry in backends if entry.matches(text)), None)
+    return text if shipped is None or Path(text).is_dir() else shipped
 
 
 def _part(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """MVANet: its size, its gates, where it looks, and its teacher."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.compact_image import CompactImage
 from seldfuse.encoders.tokens import EncoderTokens
-from seldfuse.errors import UsageError
+from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.nn.audio_guided import AudioGuidedAttention
 from seldfuse.nn.onscreen_attention import OnscreenAttention
 from seldfuse.train.augment.channel_swap import swap_channels
@@ -26,8 +27,10 @@ from seldfuse.train.recipe import parse_recipe, read_preset
 from seldfuse.train.teacher import open_teacher
 from seldfuse_mvanet_ts.network import from_settings, to_posterior
 from seldfuse_mvanet_ts.train import MvaTask, onscreen_loss
+from seldfuse_sed_sce.train import SceTask
 
-NAMES = ("logmel", "intensity")
+NAMES = ("logmel", "direct")
+CHANNELS = 8
 ENCODER = "compact-image"
 CPU = torch.device("cpu")
 
@@ -38,7 +41,7 @@ def settings(name: str):
 
 def batch(scenes: int = 4) -> TrainingBatch:
     generator = torch.Generator().manual_seed(0)
-    features = torch.randn(scenes, 3, 250, 64, generator=generator)
+    features = torch.randn(scenes, CHANNELS, 250, 64, generator=generator)
     shape = (scenes, 50, 13, 3)
     activity = (torch.rand(shape, generator=generator) > 0.8).float().sort(dim=-1, descending=True).values
     azimuth = torch.rand(shape, generator=generator) * 3 - 1.5
@@ -65,11 +68,12 @@ def test_base_takes_what_resnet_gives() -> None:
 
 def test_a_trained_sce_is_a_beginning() -> None:
     network = from_settings(settings("small"), DCASE2025)
-    opened = open_checkpoint("sce-small", "mvanet", of_any=True)
-    assert copy_weights(network, opened, ("logmel", "intensity"))
+    opened = open_checkpoint("sce-medium", "mvanet", of_any=True)
+    assert copy_weights(network, opened, NAMES)
     given, own = opened.read_weights(), network.state_dict()
-    shared = {name for name in own if name.startswith(("trunk.", "activity.", "point."))}
-    assert {name for name in given if torch.equal(own[name], given[name].to(own[name]))} == shared
+    shared = {name for name in own if name.startswith(("trunk.", "activity."))}
+    common = given.keys() & own.keys()
+    assert {name for name in common if torch.equal(own[name], given[name].to(own[name]))} == shared
 
 
 @pytest.mark.parametrize("multiplies", [False, True])
@@ -83,7 +87,7 @@ def test_the_gate_weighs_the_picture_or_takes_its_place(multiplies: bool) -> Non
 
 def test_without_a_picture_the_rest_of_the_clip_is_as_if_there_never_was_one() -> None:
     network = from_settings(settings("small"), DCASE2025).eval()
-    features = torch.randn(1, 3, 250, 64)
+    features = torch.randn(1, CHANNELS, 250, 64)
     nothing = torch.full((1, 50, 14, 64), torch.nan)
     with torch.inference_mode():
         said = to_posterior(network(features, {ENCODER: nothing}), DCASE2025)
@@ -169,6 +173,7 @@ def test_a_teacher_says_what_it_doubts_and_leaves_onscreen_to_the_labels() -> No
     given = batch()
     taught = teacher.predict_target(given)
     assert taught.tracks == 1
+    assert taught.activity.std() > 0.01
     assert not torch.isin(taught.activity, torch.tensor([0.0, 1.0])).any()
     silent = given.target.activity[..., :1] == 0
     assert taught.onscreen.isnan().equal(silent)
@@ -188,14 +193,37 @@ def test_a_teacher_of_several_tracks_says_its_loudest() -> None:
     assert teacher.predict_target(replace(given, features=given.features[:, :2], names=("logmel",))).tracks == 1
 
 
+def test_a_teacher_gets_the_tokens_of_what_its_student_hears() -> None:
+    """Of the augmented log-mel spectrograms, which the student, who takes no such tokens, gets alone."""
+    recipe = parse_recipe(read_preset(MvaTask.recipes, "small"))
+    teacher = open_teacher(recipe, DCASE2025, CPU)
+    assert teacher is not None
+    (encoder,) = teacher.logmel_encoders
+    given = batch(scenes=2)
+    heard = SceTask().posterior(
+        teacher.network(given.features, {encoder.name: encoder.model.encode(given.features[:, :2])}), DCASE2025
+    )
+    assert torch.equal(teacher.predict_target(given).activity, heard.activity)
+    assert set(given.inputs[1]) == {ENCODER}
+
+
+def test_a_teacher_with_another_encoder_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(open_checkpoint("sce-medium", "sce").folder, tmp_path / "other")
+    config = json.loads((tmp_path / "other" / "config.json").read_text())
+    (tmp_path / "other" / "config.json").write_text(json.dumps({**config, "encoders": {"yamnet-seld": "0123"}}))
+    recipe = parse_recipe(read_preset(MvaTask.recipes, "small"))
+    with pytest.raises(CheckpointError, match="was trained with yamnet-seld of version 0123, here is"):
+        open_teacher(replace(recipe, teacher=str(tmp_path / "other")), DCASE2025, CPU)
+
+
 def test_teachers_that_cannot_teach_are_refused(tmp_path: Path) -> None:
     recipe = parse_recipe(read_preset(MvaTask.recipes, "small"))
-    with pytest.raises(UsageError, match="takes the features of its student"):
-        open_teacher(replace(recipe, teacher="sde-small"), DCASE2025, CPU)
+    with pytest.raises(UsageError, match=r"features of its student \(logmel\).*`--teacher none` to learn from"):
+        open_teacher(replace(recipe, features=("logmel",)), DCASE2025, CPU)
     network = from_settings(recipe.network, DCASE2025)
     config = {"features": list(NAMES), "encoders": {ENCODER: "x"}, "network": network.settings()}
     save_checkpoint(tmp_path, network, "mvanet", DCASE2025, config)
-    with pytest.raises(UsageError, match="and no pictures"):
+    with pytest.raises(UsageError, match="and tokens of log-mel spectrograms alone; this one wants .*compact-image"):
         open_teacher(replace(recipe, teacher=str(tmp_path)), DCASE2025, CPU)
 
 
