@@ -23,8 +23,8 @@ from seldfuse.synth.sounds.soundbank import BankSound
 SPEECH = [DCASE2025.index("female_speech"), DCASE2025.index("male_speech")]
 DIRECTION_GIVERS = ("doa", "sce", "ensemble")
 DISTANCE_GIVERS = ("sde", "sce", "ensemble")
-# In a dry room SED-SCE and what it takes part in lean to the side; 20° is the challenge's limit.
-TOLERANCE_DEG = {"doa": 10.0, "sce": 20.0, "ensemble": 12.0}
+TOLERANCE_DEG = 10.0
+"""Half of what the challenge accepts."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_voices_not_trained_on_come_out_near_where_they_are(
     said = hear(ears, [one_source(voice, true_deg, labels=DCASE2025) for voice in voices])
     for name in DIRECTION_GIVERS:
         found_deg = np.median([azimuth_deg(one[name]) for one in said])
-        assert found_deg == pytest.approx(true_deg, abs=TOLERANCE_DEG[name]), name
+        assert found_deg == pytest.approx(true_deg, abs=TOLERANCE_DEG), name
 
 
 def test_left_is_left_and_becomes_right_when_the_channels_are_swapped(
@@ -102,13 +102,13 @@ def test_three_metres_are_farther_than_one(ears: LoadedBackends, voices: list[Ba
     )
     for name in DISTANCE_GIVERS:
         ratios = [distance_m(away[name]) / distance_m(close[name]) for close, away in zip(near, far, strict=True)]
-        assert np.median(ratios) > 1.08, name
+        assert np.median(ratios) > 1.25, name
 
 
 def test_someone_speaks_through_most_of_the_nasa_recording(shared: Path) -> None:
     (result,) = seldfuse.run(shared / "media" / "video" / "nasa_13013.mp4")
     frames = result.events.table.query("cls in @SPEECH")["frame"].nunique()
-    assert frames / (result.duration_s * 10) > 0.5
+    assert frames / (result.duration_s * 10) > 0.8
 
 
 @pytest.mark.cuda

@@ -394,3 +394,24 @@ def test_a_dry_run_prints_the_whole_recipe_and_writes_nothing(
     assert table["data"] == [{"source": "real", "weight": 3.0}, {"source": "synth", "weight": 1.0}]
     assert tomllib.loads(parse_recipe(table).to_toml()) == table
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("sce", "sce-medium"), ("SED-SCE", "sce-medium"), ("none", ""), ("runs/sce", "runs/sce")]
+)
+def test_a_backends_name_stands_for_its_checkpoint(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["train", "mvanet", "--init", typed, "--teacher", typed, "--data", "mine", "--dry-run"])
+    assert left.value.code == 0
+    table = tomllib.loads(capsys.readouterr().out)
+    assert (table["init"], table["teacher"]) == (meant, meant)
+
+
+def test_a_folder_goes_before_the_checkpoint_of_a_backend_of_its_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sce").mkdir()
+    with pytest.raises(SystemExit):
+        main(["train", "sce", "--init", "sce", "--data", "mine", "--dry-run"])
+    assert tomllib.loads(capsys.readouterr().out)["init"] == "sce"
