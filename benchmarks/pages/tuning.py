@@ -32,7 +32,7 @@ def _blocks(result: Mapping[str, Any]) -> Iterator[str]:
     members = ", ".join(result["members"])
     yield (
         "`python -m benchmarks tuning --sounds DIR`, the last step of `make results`, made what follows: the bundled\n"
-        f"{members}, fitted on {result['clips']} scenes in seldfuse's own rooms, of sounds for fitting alone, classes half\n"
+        f"{members}, fitted on {result['clips']} scenes of sounds for fitting, in seldfuse's own rooms, classes half\n"
         "balanced, and evaluated on the [frozen scenes](synthesis.md#frozen-scenes). Strict counting; all numbers are\n"
         "in [tuning.json](../benchmarks/results/tuning.json)."
     )

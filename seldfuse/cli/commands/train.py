@@ -26,7 +26,9 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for checkpoint, card, log and state.")] = None,
     preset: Annotated[str, typer.Option(help="The backend's recipe: small, or base as published.")] = "small",
     recipe: Annotated[Path | None, typer.Option(help="A recipe of your own, TOML, in place of a preset.")] = None,
-    init: Annotated[str | None, typer.Option(help="Checkpoint to start from: its name, its backend's, its folder, or none.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Checkpoint to start from: its name, its backend's, its folder, or none.")
+    ] = None,
     teacher: Annotated[
         str | None, typer.Option(help="Audio checkpoint that teaches beside the labels; none takes the recipe's away.")
     ] = None,

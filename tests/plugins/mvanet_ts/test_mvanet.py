@@ -223,7 +223,7 @@ def test_teachers_that_cannot_teach_are_refused(tmp_path: Path) -> None:
     network = from_settings(recipe.network, DCASE2025)
     config = {"features": list(NAMES), "encoders": {ENCODER: "x"}, "network": network.settings()}
     save_checkpoint(tmp_path, network, "mvanet", DCASE2025, config)
-    with pytest.raises(UsageError, match="and tokens of log-mel spectrograms alone; this one wants .*compact-image"):
+    with pytest.raises(UsageError, match=r"and tokens of log-mel spectrograms alone; this one wants .*compact-image"):
         open_teacher(replace(recipe, teacher=str(tmp_path)), DCASE2025, CPU)
 
 
