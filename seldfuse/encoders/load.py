@@ -83,11 +83,11 @@ def load_encoder_cached(reference: str, device: str) -> LoadedEncoder:
     return load_encoder(reference, torch.device(device))
 
 
-def check_version(encoder: LoadedEncoder, version: str, network: str) -> None:
-    """Check that an encoder is the one that a network was trained with. Raises CheckpointError."""
+def check_version(encoder: LoadedEncoder, reference: str, version: str, network: str) -> None:
+    """Check that the encoder behind a reference is the one that a network was trained with. Raises CheckpointError."""
     if encoder.version != version:
         raise CheckpointError(
-            f"{network} was trained with {encoder.name} of version {version}, here is {encoder.version}; "
+            f"{network} was trained with {reference} of version {version}, here is {encoder.version}; "
             "get the weights, or the seldfuse, that the checkpoint came with, or train anew"
         )
 

@@ -62,5 +62,5 @@ def load_encoders(
         for name, version in backend.encoders.items():
             if name not in encoders:
                 encoders[name] = load_encoder(name, device, registry)
-            check_version(encoders[name], version, instance)
+            check_version(encoders[name], name, version, instance)
     return encoders

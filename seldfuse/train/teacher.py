@@ -72,8 +72,8 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
         return None
     opened = open_checkpoint(recipe.teacher, "teacher", of_any=True)
     features, versions = tuple(opened.config["features"]), opened.config.get("encoders", {})
-    heard = all(find_encoder(reference).input == "logmel" for reference in versions)
-    if not heard or not set(features) <= set(recipe.features):
+    follows_sound = all(find_encoder(reference).input == "logmel" for reference in versions)
+    if not follows_sound or not set(features) <= set(recipe.features):
         raise UsageError(
             f"a teacher takes the features of its student ({', '.join(recipe.features)}), and tokens of log-mel "
             f"spectrograms alone; this one wants {', '.join([*features, *versions])}: {recipe.teacher}; name another "
@@ -96,7 +96,7 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
 def _load_encoders(versions: Mapping[str, str], teacher: str, device: torch.device) -> tuple[LoadedEncoder, ...]:
     encoders = {reference: load_encoder_cached(reference, str(device)) for reference in versions}
     for reference, encoder in encoders.items():
-        check_version(encoder, versions[reference], teacher)
+        check_version(encoder, reference, versions[reference], teacher)
     return tuple(encoders.values())
 
 
