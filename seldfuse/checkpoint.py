@@ -1,7 +1,7 @@
 """Checkpoints: folders of weights and settings that are safe to open.
 
-A folder holds `model.safetensors` (half precision), `config.json` and `README.md`, the model card. Nothing is ever
-unpickled.
+A folder holds `model.safetensors` (half precision; single where weights were imported), `config.json` and `README.md`,
+the model card. Nothing is ever unpickled.
 """
 
 import json
@@ -91,10 +91,15 @@ def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -
 
 
 def save_checkpoint(
-    folder: Path, network: nn.Module, backend: str, labels: LabelSet, settings: Mapping[str, Any]
+    folder: Path,
+    network: nn.Module,
+    backend: str,
+    labels: LabelSet,
+    settings: Mapping[str, Any],
+    precision: torch.dtype = torch.float16,
 ) -> None:
-    """Write weights (in half precision) and settings; each file is whole or not there. Raises UsageError."""
-    state = {name: _half(tensor) for name, tensor in network.state_dict().items()}
+    """Write weights (in half precision, or another) and settings; each file is whole or not there. Raises UsageError."""
+    state = {name: _convert(tensor, precision) for name, tensor in network.state_dict().items()}
     config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
     # safetensors' own writing does not tell a full disk as an OSError.
     with write_atomically(folder / WEIGHTS) as draft:
@@ -155,9 +160,9 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def _half(tensor: torch.Tensor) -> torch.Tensor:
-    half = tensor.half() if tensor.is_floating_point() else tensor
-    return half.detach().cpu().contiguous()
+def _convert(tensor: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
+    converted = tensor.to(precision) if tensor.is_floating_point() else tensor
+    return converted.detach().cpu().contiguous()
 
 
 def _first_lines(error: Exception) -> str:

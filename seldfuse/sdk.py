@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from seldfuse.encoders.compact_audio import encode_logmel
     from seldfuse.encoders.models import AudioEncoderModel, AudioTokens, ImageEncoderModel, LogmelEncoderModel
     from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
-    from seldfuse.features.logmel import compute_logmel
+    from seldfuse.features.logmel import compute_logmel, compute_logmel_at
     from seldfuse.features.power_shares import PowerShares
     from seldfuse.features.stack import stack_features
     from seldfuse.fusion.unify import merge_duplicate_tracks
@@ -66,7 +66,9 @@ if TYPE_CHECKING:
     from seldfuse.train.task import TrainingTask
     from seldfuse.vision.engines import EngineCatalogue, EngineEntry
     from seldfuse.vision.recorded import read_recorded
+    from seldfuse.weights.conversion import ConvertedNetwork, ForeignWeights
     from seldfuse.weights.find import CONFIG, FRONT_END, VOCABULARY, WeightFiles, find_weights, is_downloaded
+    from seldfuse.weights.training_file import find_tensors
 
 _NAMES = {
     # What a plugin registers
@@ -145,7 +147,10 @@ _NAMES = {
     "seldfuse.checkpoint": ("check_network_settings",),
     "seldfuse.features.power_shares": ("PowerShares",),
     "seldfuse.features.stack": ("stack_features",),
-    "seldfuse.features.logmel": ("compute_logmel",),
+    "seldfuse.features.logmel": (
+        "compute_logmel",
+        "compute_logmel_at",
+    ),
     "seldfuse.fusion.unify": ("merge_duplicate_tracks",),
     "seldfuse.encoders.compact_audio": ("encode_logmel",),
     "seldfuse.nn.accddoa": ("posterior_from_accddoa",),
@@ -197,6 +202,12 @@ _NAMES = {
         "find_weights",
         "is_downloaded",
     ),
+    # Weights of others
+    "seldfuse.weights.conversion": (
+        "ConvertedNetwork",
+        "ForeignWeights",
+    ),
+    "seldfuse.weights.training_file": ("find_tensors",),
     "seldfuse.compat.onnx": (
         "get_device_name",
         "open_session",
@@ -251,6 +262,7 @@ __all__ = [
     "ClipBatch",
     "ColumnEmbedding",
     "ConformerBlock",
+    "ConvertedNetwork",
     "Counts",
     "Detections",
     "Detector",
@@ -262,6 +274,7 @@ __all__ = [
     "EventRows",
     "Events",
     "Feature",
+    "ForeignWeights",
     "Frame",
     "GatedCrossAttention",
     "ImageEncoderModel",
@@ -300,9 +313,11 @@ __all__ = [
     "compute_azimuth_loss",
     "compute_distance_loss",
     "compute_logmel",
+    "compute_logmel_at",
     "direction_from_azimuth",
     "drop_overlaps",
     "encode_logmel",
+    "find_tensors",
     "find_weights",
     "fold_azimuth",
     "fold_to_front",

@@ -14,20 +14,36 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seldfuse.sdk import TRACKS, LabelSet, Posterior, check_network_settings, fold_to_front, posterior_from_accddoa
+from seldfuse.sdk import (
+    FRAMES_PER_S,
+    SAMPLE_RATE_HZ,
+    TRACKS,
+    LabelSet,
+    Posterior,
+    check_network_settings,
+    fold_to_front,
+    posterior_from_accddoa,
+)
 
 AUDIO_CHANNELS = 2
 MELS = 64
 ELEMENTS = 3
 """x, y and metres."""
 
-POOLS = ((5, 4), (1, 4), (1, 2))
-"""Max-pools (time, mel) of the three convolutions."""
+COLUMNS_PER_FRAME = 5
+"""Hops of 20 ms in a frame."""
+
+MEL_POOLS = (4, 4, 2)
+"""Max-pools of the three convolutions along mel bands; the first pools the columns of a frame too."""
 
 
 @dataclass(frozen=True)
 class BaselineConfig:
-    """Sizes of the network; the published ones by default. `channels` are those of each convolution."""
+    """Sizes of the network; the published ones by default. `channels` are those of each convolution.
+
+    The last two are of imported weights alone: how many hops make a frame of 100 ms, and whether the network takes the
+    surplus column that stands behind the last frame. Training here gives 5 columns a frame and none behind them.
+    """
 
     channels: int = 64
     dim: int = 128
@@ -35,6 +51,8 @@ class BaselineConfig:
     recurrent_layers: int = 2
     attention_layers: int = 2
     dropout: float = 0.05
+    columns_per_frame: int = COLUMNS_PER_FRAME
+    last_column: bool = False
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "BaselineConfig":
@@ -60,17 +78,19 @@ class BaselineNetwork(nn.Module):
         self.register_buffer("mean", torch.zeros(AUDIO_CHANNELS, 1, MELS))
         self.register_buffer("deviation", torch.ones(AUDIO_CHANNELS, 1, MELS))
         dim, dropout = config.dim, config.dropout
-        widths = pairwise((AUDIO_CHANNELS, *[config.channels] * len(POOLS)))
+        widths = pairwise((AUDIO_CHANNELS, *[config.channels] * len(MEL_POOLS)))
+        pools = zip((config.columns_per_frame, 1, 1), MEL_POOLS, strict=True)
         self.convolutions = nn.Sequential(
-            *[_convolution(*width, pool, dropout) for width, pool in zip(widths, POOLS, strict=True)]
+            *[_convolution(*width, pool, dropout) for width, pool in zip(widths, pools, strict=True)]
         )
-        mels_left = MELS // math.prod(pool[1] for pool in POOLS)
+        mels_left = MELS // math.prod(MEL_POOLS)
         self.recurrent = nn.GRU(
             config.channels * mels_left,
             dim,
             config.recurrent_layers,
             batch_first=True,
-            dropout=dropout,
+            # torch has it between layers only, and warns where there is nothing between.
+            dropout=dropout if config.recurrent_layers > 1 else 0.0,
             bidirectional=True,
         )
         self.attentions = nn.ModuleList(
@@ -89,7 +109,8 @@ class BaselineNetwork(nn.Module):
         self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 
     def forward(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame out"]:
-        """Compute the activated head, flattened over track, element and class; a frame for every five columns."""
+        """Compute the activated head, flattened over track, element and class; a frame for every five columns, or as many as
+        the settings say."""
         x = self.convolutions((logmel - self.mean) / self.deviation)  # (batch, channels, frame, 2)
         x = x.transpose(1, 2).flatten(2)  # (batch, frame, 2 × channels)
         value, gate = self.recurrent(x)[0].tanh().chunk(2, dim=-1)
@@ -108,6 +129,11 @@ class BaselineNetwork(nn.Module):
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> BaselineNetwork:
     """Build a fresh network. Raises CheckpointError for a setting that this version does not know."""
     return BaselineNetwork(BaselineConfig.from_json(settings), len(labels))
+
+
+def get_hop_samples(columns_per_frame: int) -> int:
+    """Return the hop that gives so many columns in a frame."""
+    return SAMPLE_RATE_HZ // FRAMES_PER_S // columns_per_frame
 
 
 def to_posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:

@@ -22,10 +22,12 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """Weights on a model hub that an encoder or a detector asks for where nobody names others.
+    """Weights that others published: those that an encoder or a detector asks for where nobody names others, and those
+    that a backend can import.
 
     `users` are the names under which they are asked for, `size_mb` is approximate. `settings` are the files that belong
-    to them, `weights` the names that their own file can have.
+    to them, `weights` the names that their own file can have. `address` is that of the file itself, for weights that no
+    hub has, and `git_blob` the name by which git knows its content.
     """
 
     reference: str
@@ -34,6 +36,8 @@ class PublishedWeights:
     license: str
     settings: tuple[str, ...] = SETTINGS_FILES
     weights: tuple[str, ...] = WEIGHT_FILES
+    address: str | None = None
+    git_blob: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +260,9 @@ class Backend(CatalogueValue):
     posteriors. `needs_video`: without pictures it is worth less. `default_checkpoint` is the checkpoint that a bare
     name stands for.
 
+    `convert` names `(ForeignWeights) -> ConvertedNetwork`, which makes the backend's network of weights that other
+    people's training scripts saved; `published` are such weights.
+
     >>> from seldfuse.sdk import Backend
     >>> Backend(name="panning", api_version=2, summary="music", load="acme:load", provides=("activity",)).needs_video
     False
@@ -268,3 +275,5 @@ class Backend(CatalogueValue):
     task: Ref | None = None
     needs_video: bool = False
     default_checkpoint: str | None = None
+    convert: Ref | None = None
+    published: tuple[PublishedWeights, ...] = ()

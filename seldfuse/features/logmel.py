@@ -5,6 +5,7 @@ from torch import Tensor
 
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.features.power_shares import PowerShares
+from seldfuse.features.spectrum import sum_mel_bands, transform_sound
 
 FLOOR_POWER = 1e-10
 RANGE_DB = 80.0
@@ -16,8 +17,12 @@ def compute_logmel(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
     Silence is −100 dB throughout. Time counts 20 ms hops, one more than the window has. Source: the DCASE 2025 Task 3
     baseline (`power_to_db`, `top_db` over the whole array).
     """
-    level_db = 10.0 * batch["mel_power"].clamp_min(FLOOR_POWER).log10()
-    return level_db.maximum(level_db.amax(dim=(1, 2, 3), keepdim=True) - RANGE_DB)
+    return _measure_level(batch["mel_power"])
+
+
+def compute_logmel_at(audio: Float[Tensor, "batch 2 sample"], hop_samples: int) -> Float[Tensor, "batch 2 time mel"]:
+    """Compute the log-mel spectrogram at any hop, in windows of two hops, as the baseline's settings can ask for."""
+    return _measure_level(sum_mel_bands(transform_sound(audio, hop_samples)))
 
 
 def add_logmel(
@@ -27,3 +32,8 @@ def add_logmel(
 ) -> Float[Tensor, "batch 2 time mel"]:
     """Compute the log-mel spectrogram of two sounds at once from their powers."""
     return 10.0 * (shares.first + shares.second).log10()
+
+
+def _measure_level(power: Float[Tensor, "batch 2 time mel"]) -> Float[Tensor, "batch 2 time mel"]:
+    level_db = 10.0 * power.clamp_min(FLOOR_POWER).log10()
+    return level_db.maximum(level_db.amax(dim=(1, 2, 3), keepdim=True) - RANGE_DB)

@@ -15,7 +15,6 @@ from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.grid import SAMPLE_RATE_HZ
 
 FFT_SAMPLES = 1024
-WINDOW_SAMPLES = 960
 HOP_SAMPLES = 480
 MELS = 64
 SPECTRA_PER_FRAME = 5
@@ -24,26 +23,42 @@ SPECTRA_PER_FRAME = 5
 
 def compute_spectrum(batch: ClipBatch) -> Complex[Tensor, "batch 2 frequency time"]:
     """Compute the short-time Fourier transform: 513 frequencies, one more column than hops in the window."""
-    window = torch.hann_window(WINDOW_SAMPLES, device=batch.device)
-    flat = batch.audio.reshape(-1, batch.audio.shape[-1])
+    return transform_sound(batch.audio, HOP_SAMPLES)
+
+
+def transform_sound(
+    audio: Float[Tensor, "batch 2 sample"], hop_samples: int
+) -> Complex[Tensor, "batch 2 frequency time"]:
+    """Compute the short-time Fourier transform at any hop: windows of two hops, zero-padded to a power of two.
+
+    There is one more column than hops in the window, and a frequency more than half of that power.
+    """
+    window_samples = 2 * hop_samples
+    fft_samples = 1 << (window_samples - 1).bit_length()
+    window = torch.hann_window(window_samples, device=audio.device)
+    flat = audio.reshape(-1, audio.shape[-1])
     columns = torch.stft(
-        flat, FFT_SAMPLES, HOP_SAMPLES, WINDOW_SAMPLES, window, center=True, pad_mode="constant", return_complex=True
+        flat, fft_samples, hop_samples, window_samples, window, center=True, pad_mode="constant", return_complex=True
     )
-    return columns.reshape(len(batch), 2, *columns.shape[1:])
+    return columns.reshape(len(audio), 2, *columns.shape[1:])
 
 
 def compute_mel_power(batch: ClipBatch) -> Float[Tensor, "batch 2 time mel"]:
     """Compute the power in each mel band."""
-    columns = batch["spectrum"]
+    return sum_mel_bands(batch["spectrum"])
+
+
+def sum_mel_bands(columns: Complex[Tensor, "batch 2 frequency time"]) -> Float[Tensor, "batch 2 time mel"]:
+    """Sum the power of a short-time spectrum in each mel band."""
     power = (columns.real.square() + columns.imag.square()).transpose(-1, -2)
-    return power @ _mel_filters().to(batch.device)
+    return power @ _mel_filters(columns.shape[-2]).to(columns.device)
 
 
 def compute_mel_cross_power(batch: ClipBatch) -> Float[Tensor, "batch 1 time mel"]:
     """Compute the real part of the cross-power of left and right in each mel band."""
     left, right = batch["spectrum"].chunk(2, dim=1)
     cross = (left.real * right.real + left.imag * right.imag).transpose(-1, -2)
-    return cross @ _mel_filters().to(batch.device)
+    return cross @ _mel_filters(left.shape[-2]).to(batch.device)
 
 
 def get_mel_centers_hz(bands: int = MELS) -> np.ndarray:
@@ -55,10 +70,10 @@ def _edges_hz(bands: int) -> np.ndarray:
     return _hz_from_mel(np.linspace(0.0, _mel_from_hz(SAMPLE_RATE_HZ / 2), bands + 2))
 
 
-@lru_cache(maxsize=1)
-def _mel_filters() -> Float[Tensor, "frequency mel"]:
+@lru_cache
+def _mel_filters(frequencies: int = FFT_SAMPLES // 2 + 1) -> Float[Tensor, "frequency mel"]:
     """Triangles of unit area (Slaney, Auditory Toolbox, 1998)."""
-    frequency_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
+    frequency_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, frequencies)
     edge_hz = _edges_hz(MELS)
     rising = (frequency_hz[:, None] - edge_hz[:-2]) / (edge_hz[1:-1] - edge_hz[:-2])
     falling = (edge_hz[2:] - frequency_hz[:, None]) / (edge_hz[2:] - edge_hz[1:-1])

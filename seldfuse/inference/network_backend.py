@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 import seldfuse
 from seldfuse.checkpoint import WEIGHTS, open_checkpoint
@@ -53,10 +54,14 @@ class NetworkBackend:
         }
         self._token_names = {reference: parse_name(reference) for reference in self.encoders}
 
+    def compute_features(self, batch: ClipBatch) -> Float[Tensor, "batch channel time bin"]:
+        """Compute what the network takes: the stacked features; a subclass may know better."""
+        return stack_features(batch, self.features)
+
     @torch.inference_mode()
     def infer(self, batch: ClipBatch) -> Posterior:
         """Infer a posterior with one row for each window of `batch`."""
-        features = stack_features(batch, self.features)
+        features = self.compute_features(batch)
         tokens = {name: batch[reference] for reference, name in self._token_names.items()}
         output = self.network(features, tokens) if tokens else self.network(features)
         return replace(self.posterior(output, self.labels), provenance=self.provenance)

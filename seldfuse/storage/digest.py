@@ -37,6 +37,12 @@ def hash_file(path: Path, algorithm: Algorithm, digits: int | None = None) -> st
         return hashlib.file_digest(file, _START[algorithm]).hexdigest()[:digits]
 
 
+def hash_git_blob(path: Path) -> str:
+    """Return the name by which git knows a file's content: a SHA-1 of its length and bytes. Raises OSError."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
 def hash_input(path: Path | None) -> str | None:
     """Return the BLAKE2b-128 of a clip's file; None where there is no such file.
 

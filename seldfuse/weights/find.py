@@ -6,6 +6,7 @@ Nothing here downloads: `seldfuse checkpoints fetch` does, and a message about m
 import json
 import pickle
 import re
+import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.values import WEIGHT_FILES, PublishedWeights
 from seldfuse.errors import CheckpointError
 from seldfuse.storage.cache import cache_folder
-from seldfuse.storage.digest import hash_file
+from seldfuse.storage.digest import hash_file, hash_text
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
@@ -114,13 +115,20 @@ def find_weights_folder(reference: str) -> Path:
     return cache_folder() / "weights" / reference.replace("/", "--")
 
 
+def choose_address_path(address: str) -> Path:
+    """Choose where in the cache the file of an address on the web is kept."""
+    name = Path(urllib.parse.urlsplit(address).path).name or "weights.pth"
+    return cache_folder() / "weights" / "addresses" / hash_text(address, "sha256", HASH_DIGITS) / name
+
+
 def list_published() -> list[PublishedWeights]:
-    """List the published weights that encoders and detectors state, each reference once, with all of its users."""
+    """List the published weights that encoders, detectors and backends state, each reference once, with its users."""
     registry = load_registry()
     found: dict[str, PublishedWeights] = {}
     stated = [
         *(weights for encoder in registry.encoders.values() for weights in encoder.value.published),
         *(weights for detector in registry.detectors.values() for weights in detector.value.published),
+        *(weights for backend in registry.backends.values() for weights in backend.value.published),
     ]
     for weights in stated:
         first = found.setdefault(weights.reference, weights)

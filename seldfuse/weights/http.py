@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from seldfuse.catalogue.values import SETTINGS_FILES, WEIGHT_FILES
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.cache import CACHE_VARIABLE
-from seldfuse.storage.digest import hash_file
+from seldfuse.storage.digest import hash_file, hash_git_blob
 from seldfuse.weights.find import CONFIG, EXAMPLE, HUB_NAME, VOCABULARY, find_published, find_weights_folder
 
 HUB = "https://huggingface.co"
@@ -48,15 +49,46 @@ def download(reference: str, on_bytes: Listener) -> Iterator[DownloadedFile]:
         raise UsageError(
             f"expected a hub's name such as {EXAMPLE}; `seldfuse checkpoints` lists more; got {reference!r}"
         )
-    folder = find_weights_folder(reference)
+    entry, folder = find_published(reference), find_weights_folder(reference)
+    if entry and entry.address:
+        yield download_address(entry.address, folder / entry.weights[0], on_bytes, entry.git_blob)
+        return
     _make(folder)
     settings, weights = _names(reference)
     for name in settings:
         yield _file(reference, name, folder, on_bytes)
-    if find_published(reference) is None and _reads_words(folder):
+    if entry is None and _reads_words(folder):
         yield from _vocabulary(reference, folder, on_bytes)
     there = [folder / name for name in weights if (folder / name).is_file()]
     yield _describe(there[0]) if there else _weights(reference, folder, on_bytes)
+
+
+def download_address(address: str, path: Path, on_bytes: Listener, git_blob: str | None = None) -> DownloadedFile:
+    """Bring the file of an address to a path, in place of one that is there.
+
+    With `git_blob` it must be the one that git so names, and stays if it is there.
+
+    Raises UsageError for what is no address on the web, CheckpointError where it cannot be reached or sends something
+    else.
+    """
+    if not address.startswith(("https://", "http://")):
+        raise UsageError(f"expected an address that begins with https://, got {address!r}")
+    if git_blob and path.is_file() and hash_git_blob(path) == git_blob:
+        return _describe(path)
+    _make(path.parent)
+
+    def advise(cause: str) -> str:
+        return f"{address} cannot be fetched ({cause}); try again, or put the file there by hand: {path}"
+
+    with write_atomically(path) as draft:
+        with draft.open("wb") as file:
+            file.writelines(_pieces(address, path.name, advise, on_bytes))
+        if git_blob and hash_git_blob(draft) != git_blob:
+            raise CheckpointError(
+                f"what came is not the file that was published, which git names {git_blob}; is a proxy in between? "
+                f"{address}"
+            )
+    return _describe(path)
 
 
 class _AbsentError(CheckpointError):
@@ -100,13 +132,14 @@ def _file(reference: str, name: str, folder: Path, on_bytes: Listener) -> Downlo
         return _describe(path)
     with write_atomically(path) as draft:
         with draft.open("wb") as file:
-            file.writelines(_pieces(reference, name, folder, on_bytes))
+            url = f"{_hub()}/{reference}/resolve/main/{name}"
+            file.writelines(_pieces(url, name, partial(_failure, url, reference, folder), on_bytes))
         _check(draft, name, reference)
     return _describe(path)
 
 
-def _pieces(reference: str, name: str, folder: Path, on_bytes: Listener) -> Iterator[bytes]:
-    url = f"{_hub()}/{reference}/resolve/main/{name}"
+def _pieces(url: str, name: str, advise: Callable[[str], str], on_bytes: Listener) -> Iterator[bytes]:
+    """What comes from an address; `advise` says what to do about a cause of failure."""
     come = 0
     try:
         request = urllib.request.Request(url, headers={"User-Agent": f"seldfuse/{seldfuse.__version__}"})
@@ -121,16 +154,16 @@ def _pieces(reference: str, name: str, folder: Path, on_bytes: Listener) -> Iter
         # It holds the connection.
         error.close()
         kind = _AbsentError if error.code == http.HTTPStatus.NOT_FOUND else CheckpointError
-        raise kind(_failure(url, f"{error.code} {error.reason}", reference, folder)) from error
+        raise kind(advise(f"{error.code} {error.reason}")) from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", None) or error
-        raise CheckpointError(_failure(url, str(cause), reference, folder)) from error
+        raise CheckpointError(advise(str(cause))) from error
     # A connection that ends early looks like the end of the file.
     if size is not None and come < size:
-        raise CheckpointError(_failure(url, f"it ended after {come} of {size} bytes", reference, folder))
+        raise CheckpointError(advise(f"it ended after {come} of {size} bytes"))
 
 
-def _failure(url: str, cause: str, reference: str, folder: Path) -> str:
+def _failure(url: str, reference: str, folder: Path, cause: str) -> str:
     settings, weights = _names(reference)
     *others, last = [*settings, weights[0]]
     files = f"{', '.join(others)} and {last}" if others else last

@@ -1,4 +1,4 @@
-"""`seldfuse checkpoints`: weights that ship, weights that can be fetched, and the fetching."""
+"""`seldfuse checkpoints`: weights that ship, weights that can be fetched, the fetching, and the import of others'."""
 
 import json
 from collections.abc import Iterator
@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from seldfuse.catalogue.values import Backend
+
 COLUMNS = ("name", "for", "licence", "MB", "state")
 MB = 1_000_000
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder for the checkpoint; else named after the file's digest.", metavar="DIR"),
+]
 
 checkpoints = typer.Typer(cls=CallableGroup, rich_markup_mode=None)
 
@@ -27,7 +33,8 @@ def list_unless_asked_otherwise(context: typer.Context, as_json: AsJson = False)
     """List weights, and fetch what is missing.
 
     Checkpoints that come with seldfuse, and weights of large encoders; sizes of what is not there are approximate.
-    `seldfuse checkpoints fetch REFERENCE` downloads the weights of an encoder or a detector.
+    `seldfuse checkpoints fetch REFERENCE` downloads the weights of an encoder or a detector, and `seldfuse checkpoints
+    import FILE` makes a checkpoint of the file that the DCASE 2025 baseline's training saved.
     """
     if context.invoked_subcommand is None:
         list_checkpoints(as_json)
@@ -47,20 +54,111 @@ def list_checkpoints(as_json: AsJson = False) -> None:
 def fetch(
     reference: Annotated[
         str,
-        typer.Argument(metavar="REFERENCE", help="Name on the hub, such as microsoft/resnet-50.", show_default=False),
+        typer.Argument(
+            metavar="REFERENCE",
+            help="Name on the hub, such as microsoft/resnet-50; with --as an address or a file, too.",
+            show_default=False,
+        ),
     ],
+    backend: Annotated[
+        str | None, typer.Option("--as", help="Make a checkpoint of this backend of what comes, such as baseline.")
+    ] = None,
+    out: Out = None,
 ) -> None:
     """Download weights of an encoder or a detector into the cache.
 
     Prints the SHA-256 and the path of each file; files that are there are left alone. SELDFUSE_CACHE names the cache
-    folder, SELDFUSE_HUB another address than https://huggingface.co. Nothing else in seldfuse downloads.
+    folder, SELDFUSE_HUB another address than https://huggingface.co. Nothing else in seldfuse downloads. With --as it
+    then does what `seldfuse checkpoints import` does, by the challenge's own settings.
     """
+    from seldfuse.errors import UsageError
+
+    if backend is None and out is not None:
+        raise UsageError("-o is for the checkpoint that --as makes; SELDFUSE_CACHE names the folder of what is fetched")
+    if backend is None:
+        _download(reference)
+    else:
+        from seldfuse.inference.imported import find_importing_backend
+
+        value = find_importing_backend(backend)
+        _import(_find_file(reference, value), value.name, out)
+
+
+@checkpoints.command("import")
+def import_file(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What the training saved, best_model.pth.", show_default=False)
+    ],
+    out: Out = None,
+    backend: Annotated[str, typer.Option("--as", help="Backend whose network it is.")] = "baseline",
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Classes in the order of the network's outputs, comma-separated; else the challenge's."),
+    ] = None,
+    heads: Annotated[int, typer.Option(help="Heads of attention, which the weights cannot tell.")] = 8,
+    hop_ms: Annotated[float, typer.Option(help="Hop of the log-mel spectrogram, in ms.")] = 20.0,
+    scaler: Annotated[
+        Path | None,
+        typer.Option(help="What standardized the features: an .npz with mean and std; else nothing did."),
+    ] = None,
+) -> None:
+    """Make a checkpoint of the file that other people's training saved.
+
+    FILE is what the DCASE 2025 baseline's code saves of its audio model. Of it only tensors, types of Python, and
+    numpy's scalars are read; the config.pkl beside it, which could run any code, is not opened, and sizes are those
+    of the weights. The checkpoint's card names the file's digest.
+    """
+    from seldfuse.weights.conversion import parse_labels, read_scaler
+
+    options = {
+        "heads": heads,
+        "hop_ms": hop_ms,
+        "labels": labels and parse_labels(labels),
+        "scaler": scaler and read_scaler(scaler),
+    }
+    _import(file, backend, out, **{name: value for name, value in options.items() if value is not None})
+
+
+def _download(reference: str) -> None:
     from seldfuse.weights.http import download
 
     line = _DownloadLine()
     with show_progress(line.view):
         for file in download(reference, line):
             typer.echo(f"{file.sha256}  {file.path}")
+
+
+def _find_file(reference: str, backend: "Backend") -> Path:
+    """A file that is there, that of an address, or that of a name which the backend knows; fetched where need be."""
+    from seldfuse.errors import UsageError
+    from seldfuse.weights.find import choose_address_path, find_weights_folder
+    from seldfuse.weights.http import download_address
+
+    known = {entry.reference: entry for entry in backend.published}
+    if Path(reference).is_file():
+        return Path(reference)
+    if reference in known:
+        _download(reference)
+        return find_weights_folder(reference) / known[reference].weights[0]
+    if "://" in reference:
+        path, line = choose_address_path(reference), _DownloadLine()
+        with show_progress(line.view):
+            file = download_address(reference, path, line)
+        typer.echo(f"{file.sha256}  {file.path}")
+        return path
+    raise UsageError(
+        f"expected a file, an address that begins with https://, or one of {', '.join(known) or 'no names'}; "
+        f"got {reference!r}"
+    )
+
+
+def _import(file: Path, backend: str, out: Path | None, **options: Any) -> None:
+    from seldfuse.inference.imported import import_weights
+    from seldfuse.weights.conversion import ForeignWeights
+    from seldfuse.weights.training_file import read_training_file
+
+    folder = import_weights(backend, ForeignWeights(read_training_file(file), **options), out)
+    typer.echo(f"{folder}: `seldfuse run talk.mp4 --backends {backend}@{folder}`")
 
 
 class _DownloadLine:
