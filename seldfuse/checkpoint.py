@@ -98,7 +98,7 @@ def save_checkpoint(
     settings: Mapping[str, Any],
     precision: torch.dtype = torch.float16,
 ) -> None:
-    """Write weights (in half precision, or another) and settings; each file is whole or not there. Raises UsageError."""
+    """Write weights (in half precision by default) and settings; each file is whole or absent. Raises UsageError."""
     state = {name: _convert(tensor, precision) for name, tensor in network.state_dict().items()}
     config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
     # safetensors' own writing does not tell a full disk as an OSError.

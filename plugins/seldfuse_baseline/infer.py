@@ -17,7 +17,8 @@ class BaselineBackend(NetworkBackend):
 
     def compute_features(self, batch: ClipBatch) -> Float[Tensor, "batch channel time bin"]:
         """Compute the log-mel spectrogram, at the hop and with the columns of the checkpoint."""
-        config: BaselineConfig = self.network.config
+        config = self.network.config
+        assert isinstance(config, BaselineConfig)
         if not config.last_column:
             return super().compute_features(batch)
         if config.columns_per_frame == COLUMNS_PER_FRAME:

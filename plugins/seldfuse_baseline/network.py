@@ -109,8 +109,10 @@ class BaselineNetwork(nn.Module):
         self.deviation.copy_(deviation.clamp_min(1e-3).view_as(self.deviation))
 
     def forward(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame out"]:
-        """Compute the activated head, flattened over track, element and class; a frame for every five columns, or as many as
-        the settings say."""
+        """Compute the activated head, flattened over track, element and class; a frame for every five columns.
+
+        Where the settings say so, it is a frame for another number of columns.
+        """
         x = self.convolutions((logmel - self.mean) / self.deviation)  # (batch, channels, frame, 2)
         x = x.transpose(1, 2).flatten(2)  # (batch, frame, 2 × channels)
         value, gate = self.recurrent(x)[0].tanh().chunk(2, dim=-1)

@@ -8,8 +8,16 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from seldfuse.sdk import FRAMES_PER_S, SAMPLE_RATE_HZ, TRACKS, CheckpointError, ConvertedNetwork, ForeignWeights
-from seldfuse.sdk import UsageError, find_tensors
+from seldfuse.sdk import (
+    FRAMES_PER_S,
+    SAMPLE_RATE_HZ,
+    TRACKS,
+    CheckpointError,
+    ConvertedNetwork,
+    ForeignWeights,
+    UsageError,
+    find_tensors,
+)
 from seldfuse_baseline.network import AUDIO_CHANNELS, ELEMENTS, MEL_POOLS, MELS, BaselineConfig, BaselineNetwork
 
 SOURCE = "the audio model of the DCASE 2025 Task 3 baseline (`DCASE2025_seld_baseline`)"

@@ -13,7 +13,7 @@ import torch
 from seldfuse.errors import CheckpointError
 from seldfuse.storage.digest import hash_file
 
-_SCALAR = np.float64(0.0).__reduce__()[0]
+_SCALAR: Any = np.float64(0.0).__reduce__()[0]
 """The function by which numpy's scalars are unpickled; it takes a dtype and bytes."""
 
 _DTYPES = [type(np.dtype(code)) for code in "?bBhHiIlLqQefdg"]
@@ -41,7 +41,7 @@ class TrainingFile:
 def read_training_file(path: Path) -> TrainingFile:
     """Read tensors, types of Python, and numpy's scalars and dtypes. Raises CheckpointError for anything else."""
     try:
-        with torch.serialization.safe_globals(SAFE):  # type: ignore[no-untyped-call]
+        with torch.serialization.safe_globals(SAFE):
             content = torch.load(path, map_location="cpu", weights_only=True)
         digest = hash_file(path, "sha256")
     except FileNotFoundError as error:
@@ -51,7 +51,9 @@ def read_training_file(path: Path) -> TrainingFile:
     except pickle.UnpicklingError as error:
         raise CheckpointError(_explain(error, path)) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"the file is damaged, or torch did not save it ({_first_line(error)}): {path}") from error
+        raise CheckpointError(
+            f"the file is damaged, or torch did not save it ({_first_line(error)}): {path}"
+        ) from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f"expected a dictionary of weights, got {type(content).__name__}: {path}")
     return TrainingFile(path, digest, content)

@@ -1,5 +1,6 @@
 """`seldfuse checkpoints` and its fetching, from a hub on this machine."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -13,9 +14,14 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from challenge_twin import make_twin, save
 
+from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.values import PublishedWeights
+from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli import main
-from seldfuse.weights.find import find_weights, list_published
+from seldfuse.storage.digest import hash_git_blob
+from seldfuse.weights.find import find_published, find_weights, list_published
 
 REFERENCE = "acme/tiny"
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
@@ -253,3 +259,104 @@ def test_a_cache_that_cannot_be_written_is_told(
         "error: the cache cannot be written (Not a directory); "
         f"name another folder in SELDFUSE_CACHE: {target(cache)}\n"
     )
+
+
+# Weights of others
+
+
+def address(name: str) -> str:
+    return f"{os.environ['SELDFUSE_HUB']}{REFERENCE}/resolve/main/{name}"
+
+
+def put_best_model(tmp_path: Path) -> Path:
+    """What the challenge's training saves, on the hub's machine."""
+    return save(make_twin(filters=8, width=16, heads=8, attentions=1), source(tmp_path) / "best_model.pth")
+
+
+def test_an_address_becomes_a_checkpoint(
+    hub: type[Hub], tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = put_best_model(tmp_path), tmp_path / "new"
+    for _ in range(2):
+        assert run("fetch", address("best_model.pth"), "--as", "baseline", "-o", str(out)) == 0
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    fetched, told = capsys.readouterr().out.splitlines()[:2]
+    assert fetched.startswith(f"{digest}  {cache / 'weights' / 'addresses'}")
+    assert told == f"{out}: `seldfuse run talk.mp4 --backends baseline@{out}`"
+    assert open_checkpoint(str(out), "baseline").config["imported"]["sha256"] == digest
+    # What an address sends may have become another.
+    assert hub.asked.count(f"/{REFERENCE}/resolve/main/best_model.pth") == 2
+
+
+def test_a_file_that_is_there_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hub" / REFERENCE / "resolve" / "main").mkdir(parents=True)
+    file = put_best_model(tmp_path)
+    monkeypatch.setattr("urllib.request.urlopen", None)
+    assert run("fetch", str(file), "--as", "baseline", "-o", str(tmp_path / "new")) == 0
+    assert open_checkpoint(str(tmp_path / "new"), "baseline").config["imported"]["file"] == "best_model.pth"
+
+
+def test_a_published_file_is_fetched_once_and_known_by_its_content(
+    hub: type[Hub], tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, kept = put_best_model(tmp_path), cache / "weights" / "partha2409--DCASE2025_seld_baseline" / "best_model.pth"
+    (stated,) = load_registry().backends["baseline"].value.published
+    stated = dataclasses.replace(stated, address=address("best_model.pth"))
+    monkeypatch.setattr("seldfuse.weights.http.find_published", lambda _: stated)
+    arguments = ("fetch", stated.reference, "--as", "baseline", "-o", str(tmp_path / "new"))
+    assert run(*arguments) == 5
+    assert "what came is not the file that was published, which git names 9246d268" in capsys.readouterr().err
+    assert not kept.exists()
+    stated = dataclasses.replace(stated, git_blob=hash_git_blob(file))
+    assert run(*arguments) == run(*arguments) == 0
+    assert kept.read_bytes() == file.read_bytes()
+    assert len(hub.asked) == 2
+
+
+def test_the_challenges_model_is_listed_with_its_address(capsys: pytest.CaptureFixture[str]) -> None:
+    stated = find_published("partha2409/DCASE2025_seld_baseline")
+    assert isinstance(stated, PublishedWeights)
+    assert (stated.users, stated.license, stated.settings) == (("baseline",), "MIT", ())
+    assert str(stated.address).startswith("https://raw.githubusercontent.com/partha2409/DCASE2025_seld_baseline/")
+    assert run() == 0
+    assert "partha2409/DCASE2025_seld_baseline" in capsys.readouterr().out
+
+
+def test_git_names_a_file_by_length_and_content(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert hash_git_blob(tmp_path / "empty") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ("nowhere.pth", "--as", "baseline"),
+            2,
+            "expected a file, an address that begins with https://, or one of part",
+        ),
+        (
+            ("ftp://a/b.pth", "--as", "baseline"),
+            2,
+            "expected an address that begins with https://, got 'ftp://a/b.pth'",
+        ),
+        (("a.pth", "--as", "doa"), 2, "the backend doa imports no weights of others; those that do: baseline"),
+        (("a.pth", "--as", "nobody"), 3, "nobody"),
+        (("acme/tiny", "-o", "new"), 2, "-o is for the checkpoint that --as makes"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused(
+    arguments: tuple[str, ...], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("fetch", *arguments) == code
+    assert message in capsys.readouterr().err
+
+
+def test_an_address_without_weights_is_refused(
+    hub: type[Hub], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "new")
+    assert run("fetch", address("nothing.pth"), "--as", "baseline", "-o", out) == 5
+    assert "cannot be fetched (404" in capsys.readouterr().err
+    assert run("fetch", address("config.json"), "--as", "baseline", "-o", out) == 5
+    assert "damaged" in capsys.readouterr().err

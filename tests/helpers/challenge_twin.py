@@ -8,7 +8,6 @@ seldfuse is in here.
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import torch
 from torch import nn
@@ -35,7 +34,9 @@ class Twin(nn.Module):
             blocks.append(Block(inputs, filters, pool))
         self.conv_blocks = nn.ModuleList(blocks)
         self.gru = nn.GRU(2 * filters, width, other.get("recurrent", 2), batch_first=True, bidirectional=True)
-        self.mhsa_layers = nn.ModuleList(nn.MultiheadAttention(width, heads, batch_first=True) for _ in range(attentions))
+        self.mhsa_layers = nn.ModuleList(
+            nn.MultiheadAttention(width, heads, batch_first=True) for _ in range(attentions)
+        )
         self.layer_norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(attentions))
         outputs = other.get("tracks", 3) * 3 * self.classes
         self.fnn_list = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, outputs)])
@@ -90,6 +91,8 @@ def save(twin: nn.Module, path: Path, **beside: Any) -> Path:
 
 def compute_logmel(audio: np.ndarray, hop_s: float = 0.02) -> torch.Tensor:
     """Compute the challenge's features of 24 kHz stereo `(2, sample)`: librosa's, both channels below one maximum."""
+    import librosa  # takes seconds
+
     hop = int(24_000 * hop_s)
     spectrum = librosa.stft(audio, n_fft=2 ** (2 * hop - 1).bit_length(), hop_length=hop, win_length=2 * hop)
     mel = librosa.feature.melspectrogram(S=np.abs(spectrum) ** 2, sr=24_000, n_mels=64)
