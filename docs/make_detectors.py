@@ -16,7 +16,6 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
-FILE = "model.onnx"
 
 HEADS = {
     "Sigmoid:0": "centers",
@@ -212,8 +211,8 @@ def main() -> None:
     parser.add_argument("--movenet", type=Path, required=True)
     parser.add_argument("--yolox", type=Path, required=True)
     settings = parser.parse_args()
-    _save(convert_movenet(onnx.load(settings.movenet)), "movenet")
-    _save(convert_yolox(onnx.load(settings.yolox)), "yolox")
+    _save(convert_movenet(onnx.load(settings.movenet)), CHECKPOINTS / "movenet" / "multipose.onnx")
+    _save(convert_yolox(onnx.load(settings.yolox)), CHECKPOINTS / "yolox" / "nano.onnx")
 
 
 def convert_movenet(model: ModelProto) -> ModelProto:
@@ -270,9 +269,8 @@ def convert_yolox(model: ModelProto) -> ModelProto:
     return model
 
 
-def _save(model: ModelProto, name: str) -> None:
+def _save(model: ModelProto, path: Path) -> None:
     onnx.checker.check_model(model, full_check=True)
-    path = CHECKPOINTS / name / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(model.SerializeToString())
     print(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.stat().st_size / 1e6:.2f} MB  {path}")

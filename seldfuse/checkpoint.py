@@ -60,6 +60,15 @@ def list_bundled() -> list[str]:
     return sorted({config.parent.name for root in BUNDLED for config in root.glob(f"*/{CONFIG}")})
 
 
+def find_bundled_file(folder: str, file: str) -> Path:
+    """Find a file of a checkpoint that comes with seldfuse. Raises CheckpointError where it is missing."""
+    places = [root / folder / file for root in BUNDLED]
+    for path in places:
+        if path.is_file():
+            return path
+    raise CheckpointError(f"weights that come with seldfuse are missing; install it anew: {places[-1]}")
+
+
 def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -> Checkpoint:
     """Open the checkpoint that a bundled name or a path stands for; with `of_any` another backend's will do.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Score,
         Writer,
     )
-    from seldfuse.checkpoint import check_network_settings
+    from seldfuse.checkpoint import check_network_settings, find_bundled_file
     from seldfuse.compat.onnx import get_device_name, open_session
     from seldfuse.compat.packages import require_packages
     from seldfuse.compat.torchvision import drop_overlaps, load_torchvision
@@ -144,7 +144,10 @@ _NAMES = {
     ),
     # Networks
     "seldfuse.inference.network_backend": ("NetworkBackend",),
-    "seldfuse.checkpoint": ("check_network_settings",),
+    "seldfuse.checkpoint": (
+        "check_network_settings",
+        "find_bundled_file",
+    ),
     "seldfuse.features.power_shares": ("PowerShares",),
     "seldfuse.features.stack": ("stack_features",),
     "seldfuse.features.logmel": (
@@ -317,6 +320,7 @@ __all__ = [
     "direction_from_azimuth",
     "drop_overlaps",
     "encode_logmel",
+    "find_bundled_file",
     "find_tensors",
     "find_weights",
     "fold_azimuth",

@@ -1,4 +1,4 @@
-"""gdino: an open-vocabulary detector finds the things that sound."""
+"""gdino: the things that sound, found by their names: by Grounding DINO, or by YOLOX, which knows fewer."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def seldfuse_register_detectors(register: Callable[[Detector], None]) -> None:
         Detector(
             name="gdino",
             api_version=2,
-            summary="an open-vocabulary detector finds the things that sound",
+            summary="things that sound, detected by their names, correct direction and on-screen",
             load="seldfuse_gdino.detector:load",
             engines=("hf", "groundingdino", "yolox", "recorded"),
             published=(*HF_WEIGHTS, AUTHORS_WEIGHTS, AUTHORS_VOCABULARY),

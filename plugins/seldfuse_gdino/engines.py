@@ -13,7 +13,7 @@ from seldfuse_gdino.vocabulary import Vocabulary
 
 def open_engine(reference: str | None, vocabulary: Vocabulary, device: torch.device) -> PhraseEngine:
     """Open the engine that a user named, or the first that is ready. Raises as `EngineCatalogue.open` does."""
-    # An open vocabulary before a closed one.
+    # An open vocabulary, where its weights are here, before a closed one, whose weights always are.
     engines: dict[str, EngineEntry[PhraseEngine]] = {
         "hf": EngineEntry(hf.find, partial(hf.load, vocabulary=vocabulary, device=device)),
         "groundingdino": EngineEntry(

@@ -5,24 +5,21 @@ from pathlib import Path
 
 import numpy as np
 
-from seldfuse.sdk import KEYPOINTS, CheckpointError, Clip, Detections, Frame, read_recorded
+from seldfuse.sdk import KEYPOINTS, Clip, Detections, Frame, read_recorded
 from seldfuse_gdino.vocabulary import Vocabulary
 
 
 class RecordedBoxes:
-    """Recorded things, whatever they were called. `otherwise` is why no engine is ready."""
+    """Recorded things, whatever they were called."""
 
-    def __init__(self, vocabulary: Vocabulary, folder: Path | None, otherwise: str = "") -> None:
-        self.folder, self.vocabulary, self.otherwise = folder, vocabulary, otherwise
+    def __init__(self, vocabulary: Vocabulary, folder: Path | None) -> None:
+        self.folder, self.vocabulary = folder, vocabulary
         self.engine_id = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:
         """Read the recording, without keypoints, which have no use here. Raises CheckpointError for a clip without a
         recording."""
-        try:
-            found = read_recorded(clip, frames, folder=self.folder)
-        except CheckpointError as error:
-            raise CheckpointError("; ".join(filter(None, (str(error), self.otherwise)))) from error
+        found = read_recorded(clip, frames, folder=self.folder)
         meant = {words: self.vocabulary.match(words) for words in found.table["phrase"].unique()}
         found = found.select(found.table["phrase"].map(meant).notna().to_numpy())
         phrases = found.table["phrase"].map(meant)

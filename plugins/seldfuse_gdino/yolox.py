@@ -1,6 +1,7 @@
 """`yolox`: YOLOX (Ge et al. 2021), an ONNX file that finds COCO's 80 things, quickly on a CPU.
 
-Its vocabulary is closed: things whose names no phrase of the rules matches are passed over.
+Its vocabulary is closed: things whose names no phrase of the rules matches are passed over. The nano that comes with
+seldfuse takes several pictures at once, exports by the authors one.
 """
 
 import os
@@ -14,14 +15,31 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.sdk import CheckpointError, Clip, Detections, Frame, WeightFiles, get_device_name, open_session
+from seldfuse.sdk import (
+    CheckpointError,
+    Clip,
+    Detections,
+    Frame,
+    WeightFiles,
+    find_bundled_file,
+    get_device_name,
+    open_session,
+)
 from seldfuse_gdino.coco import THINGS
 from seldfuse_gdino.engine import PhraseBoxes, to_corners, to_detections
-from seldfuse_gdino.needs import require
 from seldfuse_gdino.vocabulary import Vocabulary
 
 VARIABLE = "SELDFUSE_YOLOX"
+BUNDLED = ("yolox", "nano.onnx")
+"""Checkpoint and file that come with seldfuse."""
+
 STRIDES = (8, 16, 32)
+SIDE_PX = 416
+"""Of the square that a file is shown that takes any, as it was trained."""
+
+AT_ONCE = 8
+"""Pictures in one pass, where the file takes several."""
+
 GREY = 114.0
 """What a picture is filled up with below or at the right."""
 
@@ -30,13 +48,11 @@ VALUES = 5 + len(THINGS)
 
 
 def find(reference: str | None) -> WeightFiles:
-    """Find the file that is named, or that the variable names. Raises CheckpointError where something is missing."""
-    require("yolox", "onnxruntime")
+    """Find the file that is named, or that the variable names, else the bundled one. Raises CheckpointError where it is
+    missing."""
     named = reference or os.environ.get(VARIABLE)
     if not named:
-        raise CheckpointError(
-            f"yolox needs a file of YOLOX in ONNX; name it as in `gdino@yolox:FILE`, or in {VARIABLE}"
-        )
+        return WeightFiles(find_bundled_file(*BUNDLED), None)
     if not Path(named).is_file():
         raise CheckpointError(f"there is no such file of YOLOX: {named}")
     return WeightFiles(Path(named), None)
@@ -47,7 +63,9 @@ class YoloX:
 
     def __init__(self, weights: WeightFiles, vocabulary: Vocabulary, device: torch.device) -> None:
         self.session, self.vocabulary = _session(weights.file, device), vocabulary
-        self.side_px = self.session.get_inputs()[0].shape[-1]
+        self.input, self.output = self.session.get_inputs()[0], self.session.get_outputs()[0].name
+        self.at_once = 1 if isinstance(self.input.shape[0], int) else AT_ONCE
+        self.side_px = self.input.shape[-1] if isinstance(self.input.shape[-1], int) else SIDE_PX
         known = [(thing, vocabulary.match(name)) for thing, name in enumerate(THINGS)]
         self.things = torch.tensor([thing for thing, phrase in known if phrase is not None], dtype=torch.long)
         self.phrases = torch.tensor([vocabulary.phrases.index(phrase) for _, phrase in known if phrase is not None])
@@ -55,19 +73,22 @@ class YoloX:
         self.engine_id = f"{network} at {threshold} on {get_device_name(self.session)}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
-        found = torch.cat([self._candidates(frame.rgb) for frame in frames])  # (picture, candidate, value)
+        batches = [frames[first : first + self.at_once] for first in range(0, len(frames), self.at_once)]
+        found = torch.cat([self._candidates([frame.rgb for frame in batch]) for batch in batches])
         scores = found[..., 4:5] * found[..., 5:][..., self.things]
         pictures, candidates, things = (scores > self.vocabulary.rules.box_threshold).nonzero(as_tuple=True)
         ltrb_px = to_corners(found[pictures, candidates, :4])
         boxes = PhraseBoxes(ltrb_px, scores[pictures, candidates, things], pictures, self.phrases[things])
         return to_detections(boxes, frames, self.vocabulary)
 
-    def _candidates(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[Tensor, "1 candidate value"]:
-        """Decoded, in pixels of the picture. Files take one picture at a time."""
-        shown, scale = letterbox(rgb, self.side_px)
-        raw = self.session.run(None, {self.session.get_inputs()[0].name: shown.numpy()})[0]
+    def _candidates(
+        self, pictures: Sequence[UInt8[np.ndarray, "height width 3"]]
+    ) -> Float32[Tensor, "picture candidate value"]:
+        """Decoded, in pixels of each picture."""
+        shown, scales = zip(*(letterbox(picture, self.side_px) for picture in pictures), strict=True)
+        raw = self.session.run([self.output], {self.input.name: torch.cat(shown).numpy()})[0]
         found = decode(torch.from_numpy(raw), self.side_px)
-        return torch.cat([found[..., :4] / scale, found[..., 4:]], dim=2)
+        return torch.cat([found[..., :4] / torch.tensor(scales)[:, None, None], found[..., 4:]], dim=2)
 
 
 def letterbox(rgb: UInt8[np.ndarray, "height width 3"], side_px: int) -> tuple[Float32[Tensor, "1 3 side side"], float]:
@@ -102,9 +123,11 @@ def decode(raw: Float32[Tensor, "picture candidate value"], side_px: int) -> Flo
 def _session(path: Path, device: torch.device) -> Any:
     session = open_session(path, device, "YOLOX")
     takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-    side = takes[-1] if takes and isinstance(takes[-1], int) else 0
-    candidates = sum((side // stride) ** 2 for stride in STRIDES)
-    if takes[1:] != [3, side, side] or gives[1:] != [candidates, VALUES]:
+    fixed = bool(takes) and isinstance(takes[-1], int)
+    candidates = sum((takes[-1] // stride) ** 2 for stride in STRIDES) if fixed else None
+    is_square = len(takes) == 4 and takes[1] == 3 and (not fixed or takes[2] == takes[3])
+    is_decodable = len(gives) == 3 and gives[2] == VALUES and (not fixed or gives[1] == candidates)
+    if not (is_square and is_decodable):
         raise CheckpointError(
             f"expected YOLOX, which takes square pictures [1, 3, side, side] and gives {VALUES} values for each cell; "
             f"this takes {takes} and gives {gives}: {path}"

@@ -16,7 +16,7 @@ def seldfuse_register_detectors(register: Callable[[Detector], None]) -> None:
             api_version=2,
             summary="people and their keypoints correct direction and on-screen",
             load="seldfuse_keypoint.detector:load",
-            engines=("mmpose", "movenet", "vitpose", "recorded"),
+            engines=("mmpose", "vitpose", "movenet", "recorded"),
             published=(VITPOSE_WEIGHTS,),
             extra="keypoint",
             license=LICENSE,

@@ -1,7 +1,11 @@
-"""`movenet`: MoveNet MultiPose (Google, 2021), which finds up to six people in one pass, as an ONNX file."""
+"""`movenet`: MoveNet MultiPose (Google, 2021), which finds up to six people in one pass, as an ONNX file.
+
+The one that comes with seldfuse takes several pictures at once, others one.
+"""
 
 import os
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,23 @@ import torch
 from jaxtyping import Float, Int32, UInt8
 from torch.nn import functional as F
 
-from seldfuse.sdk import KEYPOINTS, CheckpointError, Clip, Detections, Frame, WeightFiles, get_device_name, open_session
-from seldfuse_keypoint.needs import require
+from seldfuse.sdk import (
+    KEYPOINTS,
+    CheckpointError,
+    Clip,
+    Detections,
+    Frame,
+    WeightFiles,
+    find_bundled_file,
+    get_device_name,
+    open_session,
+)
 from seldfuse_keypoint.people import select_people
 
 VARIABLE = "SELDFUSE_MOVENET"
+BUNDLED = ("movenet", "multipose.onnx")
+"""Checkpoint and file that come with seldfuse."""
+
 LONGEST_PX, STEP_PX = 512, 32
 """Of what the network is shown: the longer side, and what both sides are multiples of."""
 
@@ -25,6 +41,8 @@ FLOOR = 0.1
 """The network always gives six candidates; below this score there is mostly nobody (docs/keypoint.md)."""
 
 HASH_DIGITS = 8
+AT_ONCE = 8
+"""Pictures in one pass, where the file takes several."""
 
 
 class MoveNet:
@@ -32,12 +50,13 @@ class MoveNet:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.session = _session(path, device)
+        self.input, self.output = self.session.get_inputs()[0], self.session.get_outputs()[0].name
+        self.at_once = 1 if isinstance(self.input.shape[0], int) else AT_ONCE
         version = WeightFiles(path, None).hash_version()[:HASH_DIGITS]
         self.engine_id = f"movenet {version} on {get_device_name(self.session)}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
-        # The network takes one picture at a time.
-        found = np.stack([self._candidates(frame.rgb) for frame in frames])  # (frame, candidate, value)
+        found = self._candidates([frame.rgb for frame in frames])
         points = found[..., :-5].reshape(*found.shape[:2], len(KEYPOINTS), 3)[..., [1, 0, 2]]
         boxes, scores = found[..., [-4, -5, -2, -3]], found[..., -1]
         frame_indices, candidates = np.nonzero(~(scores < FLOOR))
@@ -49,24 +68,30 @@ class MoveNet:
             points[frame_indices, candidates],
         )
 
-    def _candidates(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float[np.ndarray, "candidate value"]:
-        """As the network gives them, but in pixels."""
-        shown, px_per_px = fit_to_square(rgb)
-        name = self.session.get_inputs()[0].name
-        found = self.session.run(None, {name: shown[None]})[0][0].astype(float)
-        high, wide = np.array(shown.shape[:2]) * px_per_px
-        sides = np.array([high, wide, 1.0] * len(KEYPOINTS) + [high, wide, high, wide, 1.0])
-        return np.asarray(found * sides)
+    def _candidates(
+        self, pictures: Sequence[UInt8[np.ndarray, "height width 3"]]
+    ) -> Float[np.ndarray, "picture candidate value"]:
+        """As the network gives them, but in pixels. Neighbors of one size go through it together."""
+        shown, px_per_px = zip(*map(fit_to_square, pictures), strict=True)
+        alike = (list(group) for _, group in groupby(shown, lambda picture: picture.shape))
+        batches = [group[first : first + self.at_once] for group in alike for first in range(0, len(group), self.at_once)]
+        found = np.concatenate([self._run(np.stack(batch)) for batch in batches])
+        sides = np.array([picture.shape[:2] for picture in shown]) * np.array(px_per_px)[:, None]  # (picture, 2)
+        ones = np.ones((len(pictures), 1))
+        scale = np.hstack([np.tile(np.hstack([sides, ones]), len(KEYPOINTS)), sides, sides, ones])
+        return np.asarray(found.astype(float) * scale[:, None])
+
+    def _run(self, pictures: Int32[np.ndarray, "picture high wide 3"]) -> Float[np.ndarray, "picture candidate value"]:
+        found: np.ndarray = self.session.run([self.output], {self.input.name: pictures})[0]
+        return found
 
 
 def find(weights: str | None) -> Path:
-    """Find the file that is named, or that the variable names. Raises CheckpointError where something is missing."""
-    require("movenet", "onnxruntime")
+    """Find the file that is named, or that the variable names, else the bundled one. Raises CheckpointError where it is
+    missing."""
     named = weights or os.environ.get(VARIABLE)
     if not named:
-        raise CheckpointError(
-            f"movenet needs a file of MoveNet MultiPose in ONNX; name it, `keypoint@movenet:FILE`, or set {VARIABLE}"
-        )
+        return find_bundled_file(*BUNDLED)
     if not Path(named).is_file():
         raise CheckpointError(f"there is no such file of MoveNet: {named}")
     return Path(named)

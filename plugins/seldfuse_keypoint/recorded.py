@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seldfuse.sdk import PERSON, CheckpointError, Clip, Detections, Frame, read_recorded
+from seldfuse.sdk import PERSON, Clip, Detections, Frame, read_recorded
 
 
 class RecordedPoses:
-    """Recorded people. `otherwise` is why no engine is ready."""
+    """Recorded people."""
 
-    def __init__(self, folder: Path | None, otherwise: str = "") -> None:
-        self.folder, self.otherwise = folder, otherwise
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
         self.engine_id = f"recorded detections {f'in {folder}' if folder else 'beside the clip'}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
         """Read the recording. Raises CheckpointError for a clip without one."""
-        try:
-            return read_recorded(clip, frames, (PERSON,), self.folder)
-        except CheckpointError as error:
-            raise CheckpointError("; ".join(filter(None, (str(error), self.otherwise)))) from error
+        return read_recorded(clip, frames, (PERSON,), self.folder)

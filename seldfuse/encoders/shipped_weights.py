@@ -1,11 +1,9 @@
 """The weights of the encoders that ship, once for all checkpoints that stand on them."""
 
-from pathlib import Path
-
 import safetensors.torch
 from torch import Tensor
 
-from seldfuse.checkpoint import BUNDLED
+from seldfuse.checkpoint import find_bundled_file
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.digest import hash_bytes
 
@@ -15,7 +13,7 @@ HASH_DIGITS = 16
 
 def load_bundled_weights(name: str, folder: str = COMPACT) -> tuple[dict[str, Tensor], str]:
     """Load weights in single precision, and the beginning of their file's SHA-256. Raises CheckpointError."""
-    path = _find(folder, f"{name}.safetensors")
+    path = find_bundled_file(folder, f"{name}.safetensors")
     data = path.read_bytes()
     try:
         weights = safetensors.torch.load(data)
@@ -29,11 +27,3 @@ def refuse_weights(name: str, weights: str | None) -> None:
     """Refuse weights of one's own for an encoder that brings its own. Raises UsageError."""
     if weights is not None:
         raise UsageError(f"{name} comes with its weights; leave @{weights} out")
-
-
-def _find(folder: str, file: str) -> Path:
-    places = [root / folder / file for root in BUNDLED]
-    for path in places:
-        if path.is_file():
-            return path
-    raise CheckpointError(f"the encoders that come with seldfuse are missing; install it anew: {places[-1]}")

@@ -25,18 +25,17 @@ class EngineEntry(Generic[EngineT]):
 class EngineCatalogue(Generic[EngineT]):
     """The engines of a detector, in the order in which `auto` tries them.
 
-    `recorded` makes the one that reads recorded detections, from a folder or None, and why no other is ready. `weights`
+    `recorded` makes the one that reads recorded detections, from a folder or None, which `auto` never takes. `weights`
     names what may stand after the colon.
     """
 
     detector: str
     engines: Mapping[str, EngineEntry[EngineT]]
-    recorded: Callable[[Path | None, str], EngineT]
+    recorded: Callable[[Path | None], EngineT]
     weights: str
 
     def open(self, reference: str | None) -> EngineT:
-        """Open the engine that a user named, or, for None and `auto`, the first that is ready, else recorded
-        detections.
+        """Open the engine that a user named, or, for None and `auto`, the first that is ready.
 
         Raises UsageError for an unknown name, CheckpointError where packages or weights are missing or broken.
         """
@@ -51,7 +50,7 @@ class EngineCatalogue(Generic[EngineT]):
                 f"expected {self.weights} after the colon, got {reference!r}; `{self.detector}@{name}` without one"
             )
         if name == RECORDED:
-            return self.recorded(find_recording_folder(weights or None), "")
+            return self.recorded(find_recording_folder(weights or None))
         return self.engines[name].load(self.engines[name].find(weights or None))
 
     def _first_ready(self) -> EngineT:
@@ -63,4 +62,4 @@ class EngineCatalogue(Generic[EngineT]):
                 missing.append(f"{name}: {error}")
                 continue
             return engine.load(weights)
-        return self.recorded(None, f"no engine is ready ({'; '.join(missing)})")
+        raise CheckpointError(f"no engine of {self.detector} is ready ({'; '.join(missing)})")

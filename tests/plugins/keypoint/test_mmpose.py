@@ -77,8 +77,9 @@ def inference(looker: Any, folder: Path) -> tuple[Any, Any]:
     assert spec.loader is not None
     theirs = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(theirs)
-    network = looker.engine.network
-    network.dataset_meta, network.cfg = looker.engine.about, Config.fromfile(next(folder.glob("*.py")))
+    engine = getattr(looker.engine, "poses", looker.engine)
+    network = engine.network
+    network.dataset_meta, network.cfg = engine.about, Config.fromfile(next(folder.glob("*.py")))
     return theirs, network
 
 
@@ -98,9 +99,10 @@ def test_rtmpose_finds_what_mmpose_finds(tmp_path: Path, config: str) -> None:
     np.testing.assert_allclose(found.keypoints[-2:, :, :2], places, atol=1e-2)
 
 
-def test_without_people_rtmpose_looks_at_whole_pictures(tmp_path: Path) -> None:
+def test_where_nobody_was_seen_rtmpose_looks_at_whole_pictures(tmp_path: Path) -> None:
     looker = load(f"mmpose:{pair(tmp_path, RTMPOSE)}", CPU, None)
-    assert set(looker.detect(CLIP, frames(), None).table["time_s"]) <= {0.0, 0.5}
+    for earlier in (None, Detections.from_rows([])):
+        assert set(looker.detect(CLIP, frames(), earlier).table["time_s"]) <= {0.0, 0.5}
 
 
 def test_rtmo_finds_everybody_at_once(tmp_path: Path) -> None:
