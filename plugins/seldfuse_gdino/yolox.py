@@ -74,18 +74,16 @@ class YoloX:
 
     def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
         batches = [frames[first : first + self.at_once] for first in range(0, len(frames), self.at_once)]
-        found = torch.cat([self._candidates([frame.rgb for frame in batch]) for batch in batches])
+        found = torch.cat([self._candidates(batch) for batch in batches])
         scores = found[..., 4:5] * found[..., 5:][..., self.things]
         pictures, candidates, things = (scores > self.vocabulary.rules.box_threshold).nonzero(as_tuple=True)
         ltrb_px = to_corners(found[pictures, candidates, :4])
         boxes = PhraseBoxes(ltrb_px, scores[pictures, candidates, things], pictures, self.phrases[things])
         return to_detections(boxes, frames, self.vocabulary)
 
-    def _candidates(
-        self, pictures: Sequence[UInt8[np.ndarray, "height width 3"]]
-    ) -> Float32[Tensor, "picture candidate value"]:
+    def _candidates(self, frames: Sequence[Frame]) -> Float32[Tensor, "picture candidate value"]:
         """Decoded, in pixels of each picture."""
-        shown, scales = zip(*(letterbox(picture, self.side_px) for picture in pictures), strict=True)
+        shown, scales = zip(*(letterbox(frame.rgb, self.side_px) for frame in frames), strict=True)
         raw = self.session.run([self.output], {self.input.name: torch.cat(shown).numpy()})[0]
         found = decode(torch.from_numpy(raw), self.side_px)
         return torch.cat([found[..., :4] / torch.tensor(scales)[:, None, None], found[..., 4:]], dim=2)

@@ -56,7 +56,7 @@ class MoveNet:
         self.engine_id = f"movenet {version} on {get_device_name(self.session)}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
-        found = self._candidates([frame.rgb for frame in frames])
+        found = self._candidates(frames)
         points = found[..., :-5].reshape(*found.shape[:2], len(KEYPOINTS), 3)[..., [1, 0, 2]]
         boxes, scores = found[..., [-4, -5, -2, -3]], found[..., -1]
         frame_indices, candidates = np.nonzero(~(scores < FLOOR))
@@ -68,16 +68,14 @@ class MoveNet:
             points[frame_indices, candidates],
         )
 
-    def _candidates(
-        self, pictures: Sequence[UInt8[np.ndarray, "height width 3"]]
-    ) -> Float[np.ndarray, "picture candidate value"]:
+    def _candidates(self, frames: Sequence[Frame]) -> Float[np.ndarray, "frame candidate value"]:
         """As the network gives them, but in pixels. Neighbors of one size go through it together."""
-        shown, px_per_px = zip(*map(fit_to_square, pictures), strict=True)
+        shown, px_per_px = zip(*(fit_to_square(frame.rgb) for frame in frames), strict=True)
         alike = (list(group) for _, group in groupby(shown, lambda picture: picture.shape))
         batches = [group[first : first + self.at_once] for group in alike for first in range(0, len(group), self.at_once)]
         found = np.concatenate([self._run(np.stack(batch)) for batch in batches])
-        sides = np.array([picture.shape[:2] for picture in shown]) * np.array(px_per_px)[:, None]  # (picture, 2)
-        ones = np.ones((len(pictures), 1))
+        sides = np.array([picture.shape[:2] for picture in shown]) * np.array(px_per_px)[:, None]  # (frame, 2)
+        ones = np.ones((len(frames), 1))
         scale = np.hstack([np.tile(np.hstack([sides, ones]), len(KEYPOINTS)), sides, sides, ones])
         return np.asarray(found.astype(float) * scale[:, None])
 

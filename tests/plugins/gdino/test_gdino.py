@@ -13,11 +13,13 @@ import torch
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.models import DetectorModel
+from seldfuse.checkpoint import find_bundled_file
 from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import KEYPOINTS, Detections
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
+from seldfuse.storage.digest import hash_file
 from seldfuse.synth.pictures.cutout_set import THINGS as DRAWN
 from seldfuse.synth.pictures.cutouts import PLACES
 from seldfuse.synth.pictures.objects import draw_object
@@ -211,7 +213,7 @@ class Session:
     def get_providers(self) -> list[str]:
         return ["CPUExecutionProvider"]
 
-    def run(self, _: None, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, _: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
         assert given["images"].shape == (1, 3, 64, 64)
         raw = np.zeros((1, 84, 85), dtype=np.float32)
         # In the cell of the second row and third column of the finest grid: its corner is at (16, 8).
@@ -226,7 +228,8 @@ class Session:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that the session above stands for."""
-    onnxruntime = pytest.importorskip("onnxruntime", reason="YOLOX needs onnxruntime")
+    import onnxruntime
+
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     (tmp_path / "tiny.onnx").write_bytes(b"weights")
     return tmp_path / "tiny.onnx"
@@ -250,17 +253,13 @@ def test_yolox_knows_eighty_things_and_shipped_rules_speak_for_some() -> None:
     assert known == {"person", "cell phone", "television", "microwave", "oven", "toaster", "sink", "hair dryer"}
 
 
-def test_a_missing_file_of_yolox_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("onnxruntime", reason="YOLOX needs onnxruntime")
-    monkeypatch.delenv("SELDFUSE_YOLOX", raising=False)
-    error = refused("yolox")
+def test_a_missing_file_of_yolox_is_named(tmp_path: Path) -> None:
+    error = refused(f"yolox:{tmp_path}/none.onnx")
     assert error.exit_code == 5
-    assert str(error) == ("yolox needs a file of YOLOX in ONNX; name it as in `gdino@yolox:FILE`, or in SELDFUSE_YOLOX")
-    assert str(refused(f"yolox:{tmp_path}/none.onnx")) == f"there is no such file of YOLOX: {tmp_path}/none.onnx"
+    assert str(error) == f"there is no such file of YOLOX: {tmp_path}/none.onnx"
 
 
 def test_another_network_is_not_taken_for_yolox(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="YOLOX needs onnxruntime")
     from onnxruntime.datasets import get_example
 
     other = Path(get_example("sigmoid.onnx"))
@@ -273,10 +272,9 @@ def test_another_network_is_not_taken_for_yolox(tmp_path: Path) -> None:
 
 
 def test_yolox_finds_the_people_of_real_photos(shared: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="YOLOX needs onnxruntime")
     import PIL.Image
 
-    looks = load(f"yolox:{shared}/models/yolox_nano.onnx", CPU, None)
+    looks = load("yolox", CPU, None)
     labels = json.loads((shared / "media/photos/coco_keypoints.json").read_text())
     names = {entry["id"]: entry["file_name"] for entry in labels["images"]}
     assert len(names) == 4
@@ -288,6 +286,25 @@ def test_yolox_finds_the_people_of_real_photos(shared: Path) -> None:
         left, top, width, height = largest["bbox"]
         wrong = np.abs(people - (left, top, left + width, top + height)).max(axis=1)
         assert wrong.min() < 0.2 * max(width, height)
+
+
+def test_what_ships_gives_what_the_original_gives(shared: Path) -> None:
+    import PIL.Image
+
+    original, ships = (load(name, CPU, None).engine for name in (f"yolox:{shared}/models/yolox_nano.onnx", "yolox"))
+    photos = sorted((shared / "media/photos").glob("*.jpg"))
+    pictures = [Frame(0.0, np.asarray(PIL.Image.open(photo).convert("RGB"))) for photo in photos]
+    assert (original.at_once, ships.at_once, ships.side_px) == (1, yolox.AT_ONCE, 416)
+    wanted = torch.cat([original._candidates([picture]) for picture in pictures])
+    torch.testing.assert_close(ships._candidates(pictures), wanted, atol=1e-3, rtol=0)
+
+
+def test_it_takes_other_sizes_and_gives_features_for_networks_that_look() -> None:
+    session = load("yolox", CPU, None).engine.session
+    names = ["candidates", "class_features_8", "class_features_16", "class_features_32"]
+    assert [output.name for output in session.get_outputs()] == names
+    found = session.run(names, {"pictures": np.zeros((2, 3, 192, 320), dtype=np.float32)})
+    assert [one.shape for one in found] == [(2, 1260, 85), (2, 64, 24, 40), (2, 64, 12, 20), (2, 64, 6, 10)]
 
 
 # Recorded
@@ -329,22 +346,24 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("engine", [None, "auto"])
-def test_by_itself_it_takes_recorded_detections_where_nothing_can_look(bare: Path, engine: str | None) -> None:
-    looks = load(engine, CPU, None)
-    assert looks.engine_id.startswith("recorded detections beside the clip")
-    with pytest.raises(CheckpointError) as error:
-        looks.detect(clip(bare), frames(), None)
-    assert error.value.exit_code == 5
+def test_by_itself_it_detects_with_the_yolox_that_ships(bare: Path, engine: str | None) -> None:
+    digest = hash_file(find_bundled_file("yolox", "nano.onnx"), "sha256", 16)
+    assert load(engine, CPU, None).engine_id.startswith(f"yolox:nano {digest} at 0.25 on cpu, asked for ")
+
+
+def test_an_installation_without_its_weights_says_so_before_anything_is_heard(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seldfuse.checkpoint.BUNDLED", (bare,))
+    error = refused(None)
+    assert error.exit_code == 5
     for told in (
-        "there are no recorded detections of clip",
-        "no engine is ready (hf: ",
+        "no engine of gdino is ready (hf: ",
         "`seldfuse checkpoints fetch IDEA-Research/grounding-dino-tiny`",
         "groundingdino: ",
-        "SELDFUSE_YOLOX",
+        f"yolox: weights that come with seldfuse are missing; install it anew: {bare}/yolox/nano.onnx)",
     ):
-        assert told in str(error.value)
-    record(bare / f"clip{SUFFIX}")
-    assert len(looks.detect(clip(bare), frames(), None)) == 2
+        assert told in str(error)
 
 
 def test_by_itself_it_takes_what_is_there(bare: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,12 +378,9 @@ def test_an_unknown_engine_is_told_the_known_ones() -> None:
     assert str(refused("hf:")) == "expected weights or a folder after the colon, got 'hf:'; `gdino@hf` without one"
 
 
-@pytest.mark.parametrize(("engine", "package"), [("hf", "transformers"), ("yolox", "onnxruntime")])
-def test_a_missing_package_says_what_to_install(
-    engine: str, package: str, bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else object())
-    assert str(refused(engine)) == f'{engine} needs {package}; `pip install "seldfuse[gdino]"`'
+def test_a_missing_package_says_what_to_install(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "transformers" else object())
+    assert str(refused("hf")) == 'hf needs transformers; `pip install "seldfuse[gdino]"`'
 
 
 # The post-processor

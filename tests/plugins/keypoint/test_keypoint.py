@@ -9,17 +9,21 @@ import torch
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.models import DetectorModel
+from seldfuse.checkpoint import find_bundled_file
 from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.rules import Rules
 from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
+from seldfuse.storage.digest import hash_file
 from seldfuse_keypoint.detector import RULES, load
+from seldfuse_keypoint.found_boxes import InFoundBoxes
 from seldfuse_keypoint.people import select_people
 from seldfuse_keypoint.places import PersonBoxes
 
 CPU = torch.device("cpu")
 SILENCE = ArrayAudio(np.zeros((2, 2400), dtype=np.float32))
+MOVENET_DIGEST = hash_file(find_bundled_file("movenet", "multipose.onnx"), "sha256", 8)
 FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 
 
@@ -81,7 +85,7 @@ def test_a_file_of_rules_takes_their_place(tmp_path: Path) -> None:
 
 def test_an_unknown_engine_is_told_the_known_ones() -> None:
     assert refused("openpose:weights", UsageError) == (
-        "no engine of keypoint is called 'openpose'; there is auto, mmpose, movenet, vitpose, recorded"
+        "no engine of keypoint is called 'openpose'; there is auto, mmpose, vitpose, movenet, recorded"
     )
     assert refused("movenet:", UsageError) == (
         "expected a file or folder after the colon, got 'movenet:'; `keypoint@movenet` without one"
@@ -90,7 +94,7 @@ def test_an_unknown_engine_is_told_the_known_ones() -> None:
 
 def test_a_package_that_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert refused("movenet", CheckpointError) == 'movenet needs onnxruntime; `pip install "seldfuse[keypoint]"`'
+    assert refused("vitpose", CheckpointError) == 'vitpose needs transformers; `pip install "seldfuse[keypoint]"`'
     assert refused("mmpose:folder", CheckpointError) == (
         'mmpose needs mmcv and mmengine and mmpose; `pip install "seldfuse[keypoint]"` and '
         "`pip install --no-deps mmpose==1.3.2`"
@@ -104,9 +108,6 @@ def all_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("all_packages")
 def test_weights_that_are_missing_say_where_they_belong(tmp_path: Path) -> None:
-    assert refused("movenet", CheckpointError) == (
-        "movenet needs a file of MoveNet MultiPose in ONNX; name it, `keypoint@movenet:FILE`, or set SELDFUSE_MOVENET"
-    )
     assert refused("movenet:none.onnx", CheckpointError) == "there is no such file of MoveNet: none.onnx"
     assert refused("mmpose", CheckpointError) == (
         "mmpose needs a folder with a config (.py) and its checkpoint (.pth); "
@@ -124,44 +125,78 @@ def test_weights_that_are_missing_say_where_they_belong(tmp_path: Path) -> None:
     assert refused("recorded:none", CheckpointError) == "there is no such folder of recorded detections: none"
 
 
-# Recorded people, and nothing at all
+# Recorded people
 
 
-def test_without_engines_recorded_people_speak(tmp_path: Path) -> None:
+def test_recorded_people_speak(tmp_path: Path) -> None:
     box = (1.0, 2.0, 30.0, 40.0)
     clip = clip_with(tmp_path, seen((0.0, "person", 0.9, box), (0.0, "bell", 0.9, box), (0.5, "person", 0.8, box)))
-    for engine in (None, "auto", "recorded"):
-        looker = load(engine, CPU, None)
-        assert isinstance(looker, DetectorModel)
-        assert looker.engine_id == "recorded detections beside the clip"
-        found = looker.detect(clip, frames(0.0, 0.5), None)
-        assert found.table[["time_s", "phrase", "score"]].values.tolist() == [
-            [0.0, "person", 0.9],
-            [0.5, "person", 0.8],
-        ]
-        assert (found.table["track"] == UNTRACKED).all()
+    looker = load("recorded", CPU, None)
+    assert isinstance(looker, DetectorModel)
+    assert looker.engine_id == "recorded detections beside the clip"
+    found = looker.detect(clip, frames(0.0, 0.5), None)
+    assert found.table[["time_s", "phrase", "score"]].values.tolist() == [[0.0, "person", 0.9], [0.5, "person", 0.8]]
+    assert (found.table["track"] == UNTRACKED).all()
     in_folder = load(f"recorded:{tmp_path}", CPU, None)
     assert in_folder.engine_id == f"recorded detections in {tmp_path}"
     assert len(in_folder.detect(clip, frames(0.0), None)) == 1
 
 
-def test_with_nothing_at_all_the_message_says_what_each_engine_needs(tmp_path: Path) -> None:
-    looker = load(None, CPU, None)
-    with pytest.raises(CheckpointError) as error:
-        looker.detect(clip_with(tmp_path, None), frames(0.0), None)
-    text = str(error.value)
-    assert text.startswith("there are no recorded detections of talk; expected ")
-    assert re.search(r"no engine is ready \(mmpose: .*; movenet: .*; vitpose: .*\)$", text)
+def test_a_clip_without_a_recording_is_told_where_one_belongs(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there are no recorded detections of talk; expected ") as error:
+        load("recorded", CPU, None).detect(clip_with(tmp_path, None), frames(0.0), None)
     assert error.value.exit_code == 5
 
 
-def test_the_first_engine_that_is_ready_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="movenet needs onnxruntime")
+# Which engine detects by itself
+
+
+@pytest.mark.parametrize("engine", [None, "auto"])
+def test_by_itself_it_detects_with_the_movenet_that_ships(engine: str | None) -> None:
+    assert load(engine, CPU, None).engine_id == f"movenet {MOVENET_DIGEST} on cpu"
+
+
+def test_what_a_user_names_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SELDFUSE_MOVENET", str(tmp_path / "movenet.onnx"))
-    assert load(None, CPU, None).engine_id.startswith("recorded")
+    with pytest.raises(CheckpointError, match=r"no engine of keypoint is ready \(.*no such file of MoveNet"):
+        load(None, CPU, None)
     (tmp_path / "movenet.onnx").write_text("no network")
     with pytest.raises(CheckpointError, match=r"expected MoveNet MultiPose in ONNX \(.*movenet\.onnx"):
         load(None, CPU, None)
+
+
+def test_an_installation_without_its_weights_says_so_before_anything_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seldfuse.checkpoint.BUNDLED", (Path("none"),))
+    with pytest.raises(CheckpointError) as error:
+        load(None, CPU, None)
+    assert re.fullmatch(
+        r"no engine of keypoint is ready \(mmpose: .*; vitpose: .*; movenet: weights that come with seldfuse are "
+        r"missing; install it anew: none/movenet/multipose\.onnx\)",
+        str(error.value),
+    )
+    assert error.value.exit_code == 5
+
+
+class Engine:
+    """Gives what it is told to, and remembers what it was given."""
+
+    def __init__(self, engine_id: str, found: Detections) -> None:
+        self.engine_id, self.found, self.given = engine_id, found, list[Detections | None]()
+
+    def detect(self, clip: Clip, frames: object, seen: Detections | None) -> Detections:
+        self.given.append(seen)
+        return self.found
+
+
+def test_a_top_down_engine_gets_boxes_by_movenet_where_no_detector_came_before() -> None:
+    poses, people = Engine("vitpose", seen()), Engine("movenet", seen((0.0, "person", 0.9, BOX)))
+    engine = InFoundBoxes(poses, people)
+    assert engine.engine_id == "vitpose in boxes by movenet"
+    earlier = seen()
+    for given in (None, earlier):
+        assert engine.detect(Clip("talk", SILENCE), frames(0.0), given) is poses.found
+    assert poses.given == [people.found, earlier]
+    assert people.given == [None]
 
 
 def test_no_frames_are_no_people() -> None:

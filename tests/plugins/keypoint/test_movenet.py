@@ -18,8 +18,6 @@ from seldfuse_keypoint import movenet
 from seldfuse_keypoint.detector import load
 from seldfuse_keypoint.movenet import fit_to_square
 
-pytest.importorskip("onnxruntime", reason="movenet needs onnxruntime")
-
 CPU = torch.device("cpu")
 CLIP = Clip("talk", ArrayAudio(np.zeros((2, 2400), dtype=np.float32)))
 SPREADS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
@@ -46,17 +44,22 @@ def test_a_picture_keeps_its_aspect_and_is_filled_up(
 
 
 @pytest.fixture
-def saying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[np.ndarray], Any]:
-    """MoveNet with a network that always says the same."""
+def saying(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
+    """MoveNet with a network that always says the same, of one picture at a time or of several."""
 
-    def of(said: np.ndarray) -> Any:
-        def run(_: None, shown: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def of(said: np.ndarray, pictures: int | str = 1) -> Any:
+        def run(names: list[str], shown: dict[str, np.ndarray]) -> list[np.ndarray]:
+            assert names == ["people"]
             assert shown["input"].dtype == np.int32
             assert shown["input"].ndim == 4
-            return [said[None].astype(np.float32)]
+            assert len(shown["input"]) <= (1 if pictures == 1 else movenet.AT_ONCE)
+            return [said[None].repeat(len(shown["input"]), 0).astype(np.float32)]
 
         session = SimpleNamespace(
-            run=run, get_inputs=lambda: [SimpleNamespace(name="input")], get_providers=lambda: ["CPUExecutionProvider"]
+            run=run,
+            get_inputs=lambda: [SimpleNamespace(name="input", shape=[pictures, "height", "width", 3])],
+            get_outputs=lambda: [SimpleNamespace(name="people")],
+            get_providers=lambda: ["CPUExecutionProvider"],
         )
         monkeypatch.setattr(movenet, "_session", lambda *_: session)
         (tmp_path / "movenet.onnx").write_bytes(b"weights")
@@ -70,8 +73,9 @@ def candidate(score: float) -> np.ndarray:
     return np.array([0.25, 0.5, 0.8] * 17 + [0.0, 0.25, 0.5, 0.75, score])
 
 
-def test_shares_of_what_was_shown_become_pixels(saying: Callable[[np.ndarray], Any]) -> None:
-    looker = saying(np.stack([candidate(0.9), candidate(0.05)]))
+@pytest.mark.parametrize("pictures", [1, "picture"])
+def test_shares_of_what_was_shown_become_pixels(saying: Callable[..., Any], pictures: int | str) -> None:
+    looker = saying(np.stack([candidate(0.9), candidate(0.05)]), pictures)
     assert looker.engine_id == f"movenet {sha256(b'weights').hexdigest()[:8]} on cpu"
     found = looker.detect(CLIP, [frame(360, 640), frame(425, 640, 0.5)], None)
     boxes = found.table[["time_s", "left_px", "top_px", "right_px", "bottom_px"]].values
@@ -79,9 +83,11 @@ def test_shares_of_what_was_shown_become_pixels(saying: Callable[[np.ndarray], A
     np.testing.assert_allclose(boxes, [[0.0, 160, 0, 480, 180], [0.5, 160, 0, 480, 220]])
     np.testing.assert_allclose(found.keypoints[:, 0], [[320, 90, 0.8], [320, 110, 0.8]], rtol=1e-6)
     assert found.table["score"].tolist() == pytest.approx([0.9, 0.9])
+    many = looker.detect(CLIP, [frame(360, 640, time_s / 2) for time_s in range(20)], None)
+    assert many.table["time_s"].tolist() == [time_s / 2 for time_s in range(20)]
 
 
-def test_a_network_that_says_nan_is_not_hushed_up(saying: Callable[[np.ndarray], Any]) -> None:
+def test_a_network_that_says_nan_is_not_hushed_up(saying: Callable[..., Any]) -> None:
     found = saying(np.stack([np.full(56, np.nan), candidate(0.05)])).detect(CLIP, [frame(360, 640)], None)
     assert len(found) == 1
     assert found.table[["score", "left_px"]].isna().all(axis=None)
@@ -110,8 +116,37 @@ def test_another_network_is_told_from_it(shared: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def eyes(shared: Path) -> Any:
-    return load(f"movenet:{shared / 'models' / 'movenet_multipose.onnx'}", CPU, None)
+def eyes() -> Any:
+    return load("movenet", CPU, None)
+
+
+def read_photos(shared: Path) -> list[np.ndarray]:
+    pillow = pytest.importorskip("PIL.Image", reason="reading photos needs pillow")
+    return [np.array(pillow.open(path).convert("RGB")) for path in sorted((shared / "media" / "photos").glob("*.jpg"))]
+
+
+def test_what_ships_gives_what_the_original_gives(shared: Path, eyes: Any) -> None:
+    """The same people in the same order, and nobody within 1 px of where they were: the same to 1e-3 of the picture."""
+    original = load(f"movenet:{shared / 'models' / 'movenet_multipose.onnx'}", CPU, None).engine
+    noise = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    pictures = [*read_photos(shared), noise, np.zeros_like(noise), noise]
+    assert (original.at_once, eyes.engine.at_once) == (1, movenet.AT_ONCE)
+    shown = [fit_to_square(picture)[0] for picture in pictures]
+    wanted = np.concatenate([original._run(one[None]) for one in shown])
+    found = np.concatenate([eyes.engine._run(one[None]) for one in shown])
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    # Pictures of one pass do not know each other.
+    together = eyes.engine._run(np.stack(shown[-3:]))
+    np.testing.assert_allclose(together, wanted[-3:], atol=1e-4)
+
+
+def test_it_gives_maps_and_features_for_networks_that_look(eyes: Any) -> None:
+    session = eyes.engine.session
+    shapes = {output.name: output.shape for output in session.get_outputs()}
+    assert shapes["heatmaps"] == ["picture", 17, "row", "column"]
+    assert shapes["features"] == ["picture", 24, "row", "column"]
+    found = session.run(["heatmaps", "features"], {"pictures": np.zeros((2, 64, 96, 3), dtype=np.int32)})
+    assert [one.shape for one in found] == [(2, 17, 16, 24), (2, 24, 16, 24)]
 
 
 def similarities(found: Detections, person: dict[str, Any]) -> np.ndarray:
