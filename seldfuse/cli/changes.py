@@ -1,9 +1,12 @@
 """What the visual correction changed, as a table: a line for each stretch of one source that one object changed."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from seldfuse.vision.settings import name_with_engine
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,13 +25,14 @@ def build_changes_table(result: "Result") -> "Table":
     for column in ("time (s)", "class", "azimuth", "on-screen", "by", "common cause"):
         view.add_column(column, justify="left" if column in ("class", "by") else "right")
     stretches = _stretches(result)
+    engines = {name: name_with_engine(name, engine_id) for name, engine_id in result.detectors.items()}
     for row in stretches.head(LINES_SHOWN).to_dict("records"):
         view.add_row(
             f"{row['start_s']:.1f} – {row['end_s']:.1f}",
             result.posterior.labels.names[row["cls"]],
             f"{row['azimuth_deg_before']:+.0f}° → {row['azimuth_deg']:+.0f}°",
             f"{_chance(row['onscreen_before'])} → {_chance(row['onscreen'])}",
-            f"{row['phrase']} {row['thing']} ({row['postprocessor']})" if row["thing"] >= 0 else "nothing seen there",
+            _describe_cause(row, engines),
             _chance(row["common_cause"]),
         )
     if len(stretches) > LINES_SHOWN:
@@ -56,6 +60,12 @@ def _stretches(result: "Result") -> pd.DataFrame:
     weight = (joined["onscreen"] - before).abs() + (joined["azimuth_deg"] - joined["azimuth_deg_before"]).abs() / 90
     order = np.argsort(-weight.to_numpy(), kind="stable")
     return joined.assign(start_s=joined["first"] * hop_s, end_s=(joined["last"] + 1) * hop_s).iloc[order]
+
+
+def _describe_cause(row: Mapping[Any, Any], engines: Mapping[str, str]) -> str:
+    if row["thing"] < 0:
+        return "nothing seen there"
+    return f"{row['phrase']} {row['thing']} ({engines.get(row['postprocessor'], row['postprocessor'])})"
 
 
 def _chance(value: float) -> str:

@@ -57,3 +57,8 @@ class Result:
     @property
     def backends(self) -> tuple[str, ...]:
         return tuple(self.members)
+
+    @property
+    def detectors(self) -> Mapping[str, str]:
+        """The engine of each detector that got pictures: network, weights and device, as it names itself."""
+        return dict(self.posterior.provenance.get("vision", {}).get("detectors", {}))

@@ -38,7 +38,8 @@ def to_document(result: Result) -> dict[str, Any]:
     `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the
     names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null. `intervals` maps `azimuth` and
     `distance`, where their uncertainty was fitted, to half-widths by percent, in standard deviations; those of distance
-    are of its logarithm, whose deviation is `distance_std_m` over `distance_m`.
+    are of its logarithm, whose deviation is `distance_std_m` over `distance_m`. `detectors` names the engine of each
+    detector that got pictures.
     """
     events = result.events
     return {
@@ -51,6 +52,7 @@ def to_document(result: Result) -> dict[str, Any]:
         "backends": list(result.backends),
         "fusion": result.fusion,
         "device": result.device,
+        "detectors": result.detectors,
         "intervals": {name: dict(widths) for name, widths in result.intervals.items()},
         "notes": list(result.notes),
         "labels": list(events.labels.names),

@@ -220,6 +220,11 @@ def _cut(value: Mapping[str, Number], labels: LabelSet) -> dict[str, Number]:
     return {name: number for name, number in value.items() if name in ("default", *labels.names)}
 
 
+def name_with_engine(detector: str, engine_id: str) -> str:
+    """Name a detector together with its engine, as in `gdino@yolox`, however it was asked for."""
+    return detector if "@" in detector else build_reliability_key(detector, engine_id)
+
+
 def build_reliability_key(detector: str, engine_id: str) -> str:
     """Build the name of a table: the detector's, and the first word of its engine's id, as in `gdino@yolox`."""
     return f"{detector.partition('@')[0]}@{WORD.match(engine_id)[0]}"  # type: ignore[index]

@@ -96,6 +96,7 @@ def test_the_list_says_what_ships_and_what_can_be_fetched(capsys: pytest.Capture
     assert rows["doa-medium"]["for"] == ["doa"]
     assert 1 < rows["doa-medium"]["size_mb"] < 100
     assert rows["compact-encoders"]["for"] == ["encoders"]
+    assert rows["movenet"]["for"] == rows["yolox"]["for"] == ["detectors"]
     assert rows["microsoft/resnet-50"] == {
         "name": "microsoft/resnet-50",
         "for": ["resnet50", "resnet50-map"],

@@ -104,7 +104,7 @@ def test_another_fusion_asks_no_detector(world: dict[str, str], tmp_path: Path, 
     other.write_text("[decode]\nthreshold = 0.06\n")
     assert run({**world, "fusion": str(other)}, tmp_path, "--post", "fake") == 0
     assert len(ASKED) == asked
-    assert "fake got" not in capsys.readouterr().err.partition("other.toml")[2]
+    assert "fake@engine got" not in capsys.readouterr().err.partition("other.toml")[2]
 
 
 def test_the_library_corrects_as_the_command_does(world: dict[str, str]) -> None:
@@ -231,7 +231,7 @@ def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict
         ["tone", "hiss"],
         ["+10° → +20°", "+10° → +10°"],
         ["0.40 → 0.90", "0.40 → 0.30"],
-        ["thing 2 (fake)", "nothing seen there"],
+        ["thing 2 (fake@engine)", "nothing seen there"],
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,12 +16,14 @@ from seldfuse.formats import json as json_format
 
 
 def take(events: Events) -> Result:
-    return result_of(
+    result = result_of(
         events,
         name="kitchen/take1",
         notes=("distance is typical, not estimated",),
         intervals={"azimuth": {"90": 1.6}},
     )
+    vision = {"mode": "bayes", "detectors": {"gdino": "yolox:nano on cpu"}}
+    return replace(result, posterior=replace(result.posterior, provenance={"vision": vision}))
 
 
 @pytest.fixture
@@ -52,6 +55,7 @@ def test_the_document_says_where_it_comes_from(result: Result) -> None:
         "backends": ["sed-sce", "cmc@best"],
         "fusion": "mean",
         "device": "cpu",
+        "detectors": {"gdino": "yolox:nano on cpu"},
         "intervals": {"azimuth": {"90": 1.6}},
         "notes": ["distance is typical, not estimated"],
     }

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "for", "licence", "MB", "state")
 MB = 1_000_000
+USERS = {"encoders": "*.safetensors", "detectors": "*.onnx"}
+"""Who takes the weights of a bundled folder without settings of a backend."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Out = Annotated[
@@ -182,10 +184,10 @@ class _DownloadLine:
 def _list_bundled() -> Iterator[dict[str, Any]]:
     from seldfuse.checkpoint import BUNDLED, CONFIG
 
-    folders = {file.parent for root in BUNDLED for file in root.glob("*/*.safetensors")}
-    for folder in sorted(folders, key=lambda folder: folder.name):
+    users = {file.parent: user for user, kind in USERS.items() for root in BUNDLED for file in root.glob(f"*/{kind}")}
+    for folder, user in sorted(users.items(), key=lambda item: item[0].name):
         config = folder / CONFIG
-        owner = json.loads(config.read_text(encoding="utf-8"))["backend"] if config.is_file() else "encoders"
+        owner = json.loads(config.read_text(encoding="utf-8"))["backend"] if config.is_file() else user
         yield _row(folder.name, [owner], "Apache-2.0", _size_mb(folder), "bundled", folder)
 
 

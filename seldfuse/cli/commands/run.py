@@ -1,6 +1,6 @@
 """`seldfuse run`: from recordings to events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,8 +96,9 @@ def run(
         requests, post, fusion, vision, device, detector_fps, _rules(rules or []), out / DETECTIONS, registry
     )
     corrector = pipeline.corrector
-    for name, detector in (corrector.detectors if corrector else {}).items():
-        print_note(f"{name} detects with {detector.engine_id}")
+    engines = {name: one.engine_id for name, one in (corrector.detectors if corrector else {}).items()}
+    for name, engine_id in engines.items():
+        print_note(f"{name} detects with {engine_id}")
     for request in requests:
         if request.value.needs_video and all(clip.video is None for clip in clips):
             print_note(f"{request.instance} uses pictures, and no input has any: it goes by sound alone")
@@ -125,7 +126,7 @@ def run(
         for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
             with stats.measure("writing"):
                 output.write_result(result, save_posteriors, manifest, explain)
-    output.finish(_timing(stats))
+    output.finish(_timing(stats, engines))
 
 
 def _rules(texts: list[str]) -> dict[str, Path]:
@@ -152,12 +153,17 @@ def _stages(stats: "RunStats") -> "RenderableType":
     return table
 
 
-def _timing(stats: "RunStats") -> str:
-    """Where the time went; nothing where no sound was read."""
+def _timing(stats: "RunStats", engines: Mapping[str, str]) -> str:
+    """Where the time went, and how many pictures each detector's engine got; nothing where no sound was read."""
+    from seldfuse.vision.settings import name_with_engine
+
     spent = sum(stats.stage_s.values())
     if stats.audio_s == 0:
         return ""
     stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in stats.stage_s.items())
-    detected = [f"; {name} got {pictures} pictures" for name, pictures in stats.frames_detected.items()]
+    detected = [
+        f"; {name_with_engine(name, engines[name])} got {pictures} pictures"
+        for name, pictures in stats.frames_detected.items()
+    ]
     speed = f"{stats.audio_s:.0f} s of sound in {spent:.1f} s, {stats.audio_s / spent:.0f} × real time"
     return f"{speed}: {stages}{''.join(detected)}"
