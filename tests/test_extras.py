@@ -34,8 +34,8 @@ def page() -> str:
 @pytest.mark.parametrize(
     ("extra", "test", "left_out"),
     [
-        ("[keypoint]", "test_keypoint_mmpose.py", "on_a_gpu"),
-        ("[gdino]", "test_gdino_networks.py", "on_a_gpu or without_the_package"),
+        ("[keypoint]", "keypoint/test_mmpose.py", "on_a_gpu"),
+        ("[gdino]", "gdino/test_networks.py", "on_a_gpu or without_the_package"),
     ],
 )
 def test_an_extra_installs_and_works(tmp_path: Path, extra: str, test: str, left_out: str) -> None:
@@ -44,7 +44,7 @@ def test_an_extra_installs_and_works(tmp_path: Path, extra: str, test: str, left
     for install in commands(extra):
         run(str(python), "-m", "pip", *install, "-c", "constraints.txt", TORCH)
     run(str(python), "-m", "pip", "install", "-c", "constraints.txt", "pytest", "beartype")
-    chosen = ("-k", f"not ({left_out})", str(ROOT / "tests" / test))
+    chosen = ("-k", f"not ({left_out})", str(ROOT / "tests" / "plugins" / test))
     report = run(str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen)
     assert re.search(r"\d passed", report)
     assert "skipped" not in report

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from detected_run import check_detected_run
 from torch import Tensor, nn
 
 import seldfuse_gdino.groundingdino
@@ -387,6 +388,11 @@ def test_the_authors_detector_finds_things_by_name(authors: Path, capfd: pytest.
     again = load(f"groundingdino:{authors / 'tiny.pth'}", CPU, None)
     assert again.detect(CLIP, frames(), None).table.equals(found.table)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("easily_pleased", "small_pictures", "offline")
+def test_a_run_is_corrected_and_remembers(authors: Path, tmp_path: Path, capsys: Any) -> None:
+    check_detected_run(tmp_path, f"gdino@groundingdino:{authors}", "groundingdino:tiny ", capsys)
 
 
 def test_the_network_is_the_authors(authors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

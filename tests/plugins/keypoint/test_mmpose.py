@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from detected_run import check_detected_run
 
 from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import KEYPOINTS, Detections
@@ -118,6 +119,13 @@ def test_rtmo_finds_everybody_at_once(tmp_path: Path) -> None:
     mine = found.keypoints[(found.table["time_s"] == 0.5).to_numpy()]
     assert np.isfinite(mine).all()
     np.testing.assert_allclose(mine[..., :2], instances.keypoints[inside], atol=0.1)
+
+
+@pytest.mark.parametrize("config", [RTMPOSE, RTMO])
+def test_a_run_is_corrected_and_remembers(tmp_path: Path, config: str, capsys: Any) -> None:
+    (tmp_path / "network").mkdir()
+    folder = pair(tmp_path / "network", config)
+    check_detected_run(tmp_path, f"keypoint@mmpose:{folder}", f"mmpose {Path(config).stem} ", capsys)
 
 
 def test_networks_that_know_other_points_are_refused(tmp_path: Path) -> None:
