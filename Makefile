@@ -40,8 +40,7 @@ results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks results --sounds $(SOUNDS)
 	$(VENV)/bin/python -m benchmarks cards
 	$(VENV)/bin/python -m benchmarks eyes --sounds $(SOUNDS) --sprites $(SPRITES)
-	$(VENV)/bin/python -m benchmarks post --sounds $(SOUNDS) --sprites $(SPRITES) \
-		$(addprefix --movenet ,$(SELDFUSE_MOVENET)) $(addprefix --yolox ,$(SELDFUSE_YOLOX))
+	$(VENV)/bin/python -m benchmarks post --sounds $(SOUNDS) --sprites $(SPRITES)
 	$(VENV)/bin/python -m benchmarks papers
 	$(VENV)/bin/python -m benchmarks tuning --sounds $(SOUNDS)
 

@@ -74,7 +74,6 @@ def eyes_speed() -> None:
 def post_speed(
     sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
     sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
-    movenet: Annotated[Path, typer.Option(help="MoveNet MultiPose, an ONNX file.")],
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
     clips: Annotated[int, typer.Option(min=POST_TIMED, help="Number of scenes to score.")] = 100,
 ) -> None:
@@ -83,7 +82,7 @@ def post_speed(
     from benchmarks.speed import post as speed_post
 
     split = sets_results.render_audio_visual(data, sounds, sprites, os.cpu_count() or 1)
-    result = speed_post.measure(split, movenet, clips, POST_TIMED, VIDEO_ROUNDS)
+    result = speed_post.measure(split, clips, POST_TIMED, VIDEO_ROUNDS)
     _save(result, "post-speed.json", speed_post.table(result))
 
 
@@ -285,15 +284,10 @@ def post(
     sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
     sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
-    movenet: Annotated[Path | None, typer.Option(help="MoveNet MultiPose, an ONNX file: a real engine.")] = None,
-    yolox: Annotated[Path | None, typer.Option(help="YOLOX, an ONNX file: the other real engine.")] = None,
     detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
-    """Correct the posteriors of the frozen audio-visual scenes by detections, and renew docs/results.md.
-
-    Real engines run where both files are given.
-    """
+    """Correct the posteriors of the frozen audio-visual scenes by detections, and renew docs/results.md."""
     from rich.markdown import Markdown
 
     from benchmarks.pages import post as pages_post
@@ -304,12 +298,11 @@ def post(
     from seldfuse.synth.pictures.cutout_set import load_cutouts
 
     split = sets_results.render_audio_visual(data, sounds, sprites, jobs or os.cpu_count() or 1)
-    engines = {"keypoint": f"movenet:{movenet}", "gdino": f"yolox:{yolox}"} if movenet and yolox else {}
     result = post.measure(
         split,
         yardstick.read_plans("audio-visual"),
         load_cutouts(sprites, DCASE2025, held_out=True),
-        engines,
+        {"keypoint": "movenet", "gdino": "yolox"},
         detections,
         print,
     )
@@ -331,8 +324,6 @@ def papers() -> None:
 def post_fit(
     sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
     sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
-    movenet: Annotated[Path, typer.Option(help="MoveNet MultiPose, an ONNX file.")],
-    yolox: Annotated[Path, typer.Option(help="YOLOX, an ONNX file.")],
     data: Annotated[Path, typer.Option(help="Folder of the scenes to fit on.")] = Path("out/fit-av"),
     backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "sce,mvanet",
     detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post-fit"),
@@ -347,9 +338,8 @@ def post_fit(
     from seldfuse.vision.settings import FITTED
 
     split = post_fit.render(data, sounds, sprites, jobs or os.cpu_count() or 1)
-    engines = f"keypoint@movenet:{movenet},gdino@yolox:{yolox}"
     requests = load_registry().find_backends(backends)
-    settings = post_fit.fit_reliability(split, requests, sprites, engines, detections, print)
+    settings = post_fit.fit_reliability(split, requests, sprites, "keypoint@movenet,gdino@yolox", detections, print)
     FITTED.write_text(f"# {ABOUT_VISION}\n{tomli_w.dumps(settings.to_json())}", encoding="utf-8")
     print(f"written: {FITTED}")
 

@@ -31,7 +31,9 @@ def pip(*arguments: str) -> None:
 
 def test_the_wheel_carries_checkpoints_plugins_and_the_clip_and_nothing_of_the_workshop(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
+    assert wheel.stat().st_size < 90_000_000
     assert "seldfuse/_checkpoints/sce-medium/model.safetensors" in names
+    assert {f"seldfuse/_checkpoints/yolox/{name}" for name in ("nano.onnx", "README.md", "LICENSE")} <= set(names)
     assert "seldfuse/_demo/demo.mp4" in names
     assert "seldfuse_sed_doa/network.py" in names
     assert "seldfuse/py.typed" in names
@@ -43,7 +45,7 @@ def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     pip("install", "--no-deps", "--no-index", "--target", str(site), str(wheel))
     code = "import seldfuse, sys; print(seldfuse.__file__, file=sys.stderr); from seldfuse.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "run", "@demo", "--json", "-o", "out"],
+        [sys.executable, "-c", code, "run", "@demo", "--post", "keypoint,gdino", "--json", "-o", "out"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,
@@ -53,5 +55,14 @@ def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     assert str(site) in done.stderr.splitlines()[0]
     (result,) = json.loads(done.stdout)["results"]
     assert result["name"] == "demo"
+    assert {name: engine.split()[0] for name, engine in result["detectors"].items()} == {
+        "keypoint": "movenet",
+        "gdino": "yolox:nano",
+    }
     assert {event["class"] for event in result["events"]} & {"female_speech", "musical_instrument", "bell"}
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["demo.csv", "demo.json", "manifest.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "demo.csv",
+        "demo.json",
+        "detections",
+        "manifest.jsonl",
+    ]

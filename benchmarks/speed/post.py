@@ -35,14 +35,14 @@ MOST_S, LEAST_RATIO, MOST_GAIN = 3.0, 4.0, 0.01
 AVERAGES: tuple[Average, ...] = ("macro", "micro")
 
 
-def measure(split: DatasetSplit, movenet: Path, clips: int, timed: int, rounds: int) -> dict[str, Any]:
+def measure(split: DatasetSplit, clips: int, timed: int, rounds: int) -> dict[str, Any]:
     """Measure so many clips of a split for the scores, of which the first are timed; nothing is cached between rounds.
 
     Raises what `load_backends` and `load_detectors` raise, and the first clip's error.
     """
     sounds = sorted(split.get_folder("wav").glob("*.wav"))[:clips]
     found, backends = find_clips(sounds), replace(load_backends(BACKENDS, "cpu"), token_cache=None)
-    correctors = {rate_hz: _load_corrector(movenet, rate_hz) for rate_hz in (RATE_HZ, EVERY_FRAME_HZ)}
+    correctors = {rate_hz: _load_corrector(rate_hz) for rate_hz in (RATE_HZ, EVERY_FRAME_HZ)}
     fused = fuse_posteriors(infer_posteriors(found, backends), FusionSettings())
     few = found[:timed]
     cases = [
@@ -88,10 +88,8 @@ def table(result: dict[str, Any]) -> Table:
     return view
 
 
-def _load_corrector(movenet: Path, rate_hz: float) -> VisualCorrector:
-    return load_detectors(
-        f"keypoint@movenet:{movenet}", "cpu", {}, VisionSettings.resolve("bayes"), rate_hz, None, True
-    )
+def _load_corrector(rate_hz: float) -> VisualCorrector:
+    return load_detectors("keypoint@movenet", "cpu", {}, VisionSettings.resolve("bayes"), rate_hz, None, True)
 
 
 def _corrected(clips: Sequence[Clip], posterior: Posterior, corrector: VisualCorrector) -> tuple[Posterior, int]:
