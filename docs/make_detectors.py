@@ -16,6 +16,8 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "checkpoints"
+CHANGED = "changed by docs/make_detectors.py of seldfuse"
+"""What the licence asks to be said in the files."""
 
 HEADS = {
     "Sigmoid:0": "centers",
@@ -244,7 +246,7 @@ def convert_movenet(model: ModelProto) -> ModelProto:
     )
     _drop_unused(merged.graph)
     _store_halves(merged.graph)
-    merged.doc_string = "MoveNet MultiPose Lightning (Google, Apache-2.0), changed by docs/make_detectors.py of seldfuse"
+    merged.doc_string = f"MoveNet MultiPose Lightning (Google, Apache-2.0), {CHANGED}"
     return merged
 
 
@@ -265,7 +267,7 @@ def convert_yolox(model: ModelProto) -> ModelProto:
         _value(name, TensorProto.FLOAT, ("picture", 64, f"row_{stride}", f"column_{stride}"))
         for name, stride in zip(CLASS_CONVOLUTIONS.values(), (8, 16, 32), strict=True)
     )
-    model.doc_string = "YOLOX-nano (Megvii, Apache-2.0), changed by docs/make_detectors.py of seldfuse"
+    model.doc_string = f"YOLOX-nano (Megvii, Apache-2.0), {CHANGED}"
     return model
 
 

@@ -7,16 +7,15 @@ from seldfuse.sdk import Clip, Detections, Frame
 from seldfuse_keypoint.engine import PoseEngine
 
 
-@dataclass(frozen=True)
+@dataclass
 class InFoundBoxes:
     """Poses by one engine, in the boxes of people by another where no earlier detector gave any."""
 
     poses: PoseEngine
     people: PoseEngine
 
-    @property
-    def engine_id(self) -> str:
-        return f"{self.poses.engine_id} in boxes by {self.people.engine_id}"
+    def __post_init__(self) -> None:
+        self.engine_id = f"{self.poses.engine_id} in boxes by {self.people.engine_id}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:
         if seen is None:

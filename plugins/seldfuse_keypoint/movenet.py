@@ -72,7 +72,9 @@ class MoveNet:
         """As the network gives them, but in pixels. Neighbors of one size go through it together."""
         shown, px_per_px = zip(*(fit_to_square(frame.rgb) for frame in frames), strict=True)
         alike = (list(group) for _, group in groupby(shown, lambda picture: picture.shape))
-        batches = [group[first : first + self.at_once] for group in alike for first in range(0, len(group), self.at_once)]
+        batches = [
+            group[first : first + self.at_once] for group in alike for first in range(0, len(group), self.at_once)
+        ]
         found = np.concatenate([self._run(np.stack(batch)) for batch in batches])
         sides = np.array([picture.shape[:2] for picture in shown]) * np.array(px_per_px)[:, None]  # (frame, 2)
         ones = np.ones((len(frames), 1))

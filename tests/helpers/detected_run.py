@@ -15,7 +15,8 @@ def check_detected_run(folder: Path, detector: str, engine: str, capsys: Any) ->
     sce = save_random(folder / "sce", "sce", DCASE2025)
     (folder / "eager.toml").write_text("[decode]\nthreshold = 0.05\n")
     video, out = film(folder / "a.mp4", 2.0), folder / "out"
-    command = ("run", str(video), "--backends", f"sce@{sce}", "--fusion", str(folder / "eager.toml"), "--post", detector)
+    fusion = str(folder / "eager.toml")
+    command = ("run", str(video), "--backends", f"sce@{sce}", "--fusion", fusion, "--post", detector)
     assert call(*command, "--explain", "-o", str(out)) == 0
     said = capsys.readouterr().err
     assert f"{detector} detects with {engine}" in said

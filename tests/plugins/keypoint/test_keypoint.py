@@ -183,7 +183,7 @@ class Engine:
     def __init__(self, engine_id: str, found: Detections) -> None:
         self.engine_id, self.found, self.given = engine_id, found, list[Detections | None]()
 
-    def detect(self, clip: Clip, frames: object, seen: Detections | None) -> Detections:
+    def detect(self, _clip: Clip, _frames: object, seen: Detections | None) -> Detections:
         self.given.append(seen)
         return self.found
 
