@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -33,9 +33,10 @@ from seldfuse.media.array import make_clip
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips, stands_for_one
 from seldfuse.storage.digest import hash_input
-from seldfuse.vision.corrector import VisualCorrector
-from seldfuse.vision.load import load_detectors
 from seldfuse.vision.settings import VisionSettings
+
+if TYPE_CHECKING:
+    from seldfuse.vision.corrector import VisualCorrector
 
 Samples = np.ndarray | Tensor
 
@@ -79,9 +80,12 @@ class Pipeline:
             )
         folder = None if detections is None else Path(detections)
         self.backends: LoadedBackends = load_backends(backends, device, registry)
-        self.corrector: VisualCorrector | None = (
-            load_detectors(detectors, device, files, self.vision, detector_fps, folder) if detectors else None
-        )
+        self.corrector: VisualCorrector | None = None
+        if detectors:
+            # Here, for a run without detectors needs nothing that they import.
+            from seldfuse.vision.load import load_detectors
+
+            self.corrector = load_detectors(detectors, device, files, self.vision, detector_fps, folder)
         self.postprocessors = load_postprocessors(others)
 
     def __call__(
@@ -170,7 +174,7 @@ def run_clips(
     settings: FusionSettings,
     stats: RunStats,
     on_failure: OnFailure,
-    corrector: VisualCorrector | None = None,
+    corrector: "VisualCorrector | None" = None,
     postprocessors: Sequence[LoadedPostProcessor] = (),
 ) -> Iterator[Result]:
     """Run what is loaded on clips, one result each, in order; `on_failure` is told of clips that cannot be read."""
@@ -210,7 +214,7 @@ def fuse_and_decode(
     settings: FusionSettings,
     device: str,
     stats: RunStats | None = None,
-    corrector: VisualCorrector | None = None,
+    corrector: "VisualCorrector | None" = None,
     postprocessors: Sequence[LoadedPostProcessor] = (),
 ) -> Result:
     """Fuse the posteriors of a clip, correct the result by what detectors find, and decode events.

@@ -9,7 +9,7 @@ import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -37,6 +37,9 @@ NAMESPACES: tuple[tuple[type[CatalogueValue], ...], ...] = ((Detector, PostProce
 
 MIRRORS = ("same", "negate", "swap")
 
+Origin = tuple[str, str]
+"""Name and version of a distribution."""
+
 TYPEABLE = re.compile(r"[A-Za-z0-9][\w.-]*")
 """Names stand in comma lists, before an `@`, and in file names."""
 
@@ -49,21 +52,29 @@ def load_registry() -> Registry:
     """
     entries: list[CatalogueEntry[Any]] = []
     failures: list[PluginFailure] = []
-    for point in sorted(entry_points(group=GROUP), key=_order):
-        _register_plugin(point, entries, failures)
+    # Every look at a distribution's name or version reads and parses its whole METADATA anew.
+    origins = functools.cache(_origin)
+    found = [(point, origins(point.dist)) for point in entry_points(group=GROUP)]
+    for point, origin in sorted(found, key=_order):
+        _register_plugin(point, origin, entries, failures)
     return Registry(tuple(entries), tuple(failures))
 
 
-def _order(point: EntryPoint) -> tuple[bool, str, str]:
-    distribution, _ = _origin(point)
+def _order(found: tuple[EntryPoint, Origin]) -> tuple[bool, str, str]:
+    point, (distribution, _) = found
     return (not is_same_name(distribution, "seldfuse"), point.name, distribution)
 
 
-def _origin(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+def _origin(distribution: Distribution | None) -> Origin:
+    if distribution is None:
+        return "unknown", "unknown"
+    metadata = distribution.metadata
+    return metadata["Name"], metadata["Version"]
 
 
-def _register_plugin(point: EntryPoint, entries: list[CatalogueEntry[Any]], failures: list[PluginFailure]) -> None:
+def _register_plugin(
+    point: EntryPoint, origin: Origin, entries: list[CatalogueEntry[Any]], failures: list[PluginFailure]
+) -> None:
     stage: Stage = "import"
     try:
         plugin = point.load()
@@ -71,14 +82,14 @@ def _register_plugin(point: EntryPoint, entries: list[CatalogueEntry[Any]], fail
         manager = _manager_of(plugin)
         stage = "call"
         for hook, kind in HOOKS.items():
-            getattr(manager.hook, hook)(register=_register(kind, point, entries, failures))
+            getattr(manager.hook, hook)(register=_register(kind, point, origin, entries, failures))
     # A module that is a script in truth may call sys.exit.
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "seldfuse.plugin":
             # Refused like a value, for the sentence says what to type.
             what = "the plugin imports seldfuse.plugin and"
-            stage, error = "register", PluginError(_describe_old(what, 1, _origin(point)[0]))
-        failures.append(PluginFailure(*_origin(point), point.name, stage, error))
+            stage, error = "register", PluginError(_describe_old(what, 1, origin[0]))
+        failures.append(PluginFailure(*origin, point.name, stage, error))
 
 
 def _manager_of(plugin: object) -> pluggy.PluginManager:
@@ -96,9 +107,13 @@ def _manager_of(plugin: object) -> pluggy.PluginManager:
 
 
 def _register(
-    kind: type[CatalogueValue], point: EntryPoint, entries: list[CatalogueEntry[Any]], failures: list[PluginFailure]
+    kind: type[CatalogueValue],
+    point: EntryPoint,
+    origin: Origin,
+    entries: list[CatalogueEntry[Any]],
+    failures: list[PluginFailure],
 ) -> Callable[[Any], None]:
-    distribution, version = _origin(point)
+    distribution, version = origin
 
     def register(value: Any) -> None:
         try:

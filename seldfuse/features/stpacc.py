@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 import numpy as np
-import scipy.signal
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -61,5 +60,8 @@ def _smooth(lags: Float[Tensor, "batch time lag"]) -> Float[Tensor, "batch time 
 
 @lru_cache(maxsize=1)
 def _resampling() -> Float[Tensor, "lag bin"]:
-    """Fourier resampling from 512 lags to 64 bins is linear: here as a matrix."""
-    return torch.from_numpy(scipy.signal.resample(np.eye(LAGS), BINS, axis=1).astype(np.float32))
+    """Fourier resampling from 512 lags to 64 bins is linear: here as a matrix, that of `scipy.signal.resample`."""
+    # To import scipy.signal would take as long as to hear ten seconds of sound.
+    spectrum = np.fft.rfft(np.eye(LAGS), axis=1)[:, : BINS // 2 + 1]
+    spectrum[:, -1] *= 2.0  # the new Nyquist frequency stands for its mirror image, too
+    return torch.from_numpy((np.fft.irfft(spectrum, BINS, axis=1) * (BINS / LAGS)).astype(np.float32))

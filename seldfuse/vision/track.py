@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
-from scipy.optimize import linear_sum_assignment
 
 from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
 
@@ -47,6 +46,9 @@ def track_objects(detections: Detections, interval_s: float) -> Detections:
     `interval_s` lies between two pictures. An object that is missed in a picture or two keeps its track. Raises
     ValueError where rows are not sorted by time.
     """
+    # Here, for it takes half a second, and most runs have no detector.
+    from scipy.optimize import linear_sum_assignment
+
     table = detections.table
     times_s, boxes = table["time_s"].to_numpy(), table[BOX].to_numpy()
     if (np.diff(times_s) < 0).any():
