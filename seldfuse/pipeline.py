@@ -20,7 +20,7 @@ from seldfuse.core.events import Events
 from seldfuse.core.geometry import Camera
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
-from seldfuse.core.result import Result, build_empty_changes
+from seldfuse.core.result import Result
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
 from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
@@ -227,13 +227,13 @@ def fuse_and_decode(
         grid = TargetGrid.from_members(list(members.posteriors.values()))
         posteriors, left_out = conform_members(members.posteriors, grid)
         uncorrected = posterior = fuse_posteriors(posteriors, settings)
-    changes = build_empty_changes()
+    changes: dict[str, Any] = {}
     detector_notes: tuple[str, ...] = ()
     if corrector is not None and members.clip is not None:
         # Only what is stored needs to know what the file holds.
         key = hash_input(members.clip.video_path) if corrector.folder else None
         corrected = corrector.correct(members.clip, key, posterior, stats)
-        posterior, changes = corrected.refinement.posterior, corrected.refinement.changes
+        posterior, changes = corrected.refinement.posterior, {"changes": corrected.refinement.changes}
         detector_notes = corrected.notes
     posterior = postprocess(posterior, postprocessors, members.clip)
     with stats.measure("decoding events"):
@@ -250,7 +250,7 @@ def fuse_and_decode(
         device=device,
         notes=(*members.notes, *left_out, *detector_notes, *notes),
         intervals=settings.uncertainty.intervals,
-        changes=changes,
+        **changes,
     )
 
 
@@ -275,7 +275,7 @@ def _find_several(
 
 def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events, tuple[str, ...]]:
     """Where backends give directions alone, each class gets the distance that is typical of it, and a note says so."""
-    if posterior.distance is not None or posterior.direction is None or events.table.empty:
+    if posterior.distance is not None or posterior.direction is None or not len(events):
         return events, ()
     typical_m = [label.typical_distance_m for label in posterior.labels.classes]
     table = events.table.assign(distance_m=[typical_m[cls] for cls in events.table["cls"]])

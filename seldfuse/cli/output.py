@@ -61,7 +61,7 @@ class OutputWriter:
         explain: bool = False,
     ) -> None:
         """Write a result's files, enter them in the manifest, and show the events and what detectors changed."""
-        from seldfuse.cli.changes import build_changes_table
+        from seldfuse.core.events import list_rows
         from seldfuse.formats.json import to_document
 
         try:
@@ -71,7 +71,7 @@ class OutputWriter:
             return
         self.clips += 1
         self.files += files
-        segments = result.events.segments()
+        segments = list_rows(result.events.list_segments())
         self.events += len(segments)
         self.notes.update(result.notes)
         if self.as_json:
@@ -79,6 +79,8 @@ class OutputWriter:
         elif self.clips <= TABLES_SHOWN:
             print_result(_table(result, segments))
             if explain:
+                from seldfuse.cli.changes import build_changes_table
+
                 print_result(build_changes_table(result))
 
     def fail_clip(self, clip: "Clip", error: SeldfuseError) -> None:
@@ -203,13 +205,13 @@ def _describe_lack(writers: "Sequence[CatalogueEntry[Writer]]", clips: Sequence[
     )
 
 
-def _table(result: "Result", segments: Any) -> "Table":
+def _table(result: "Result", segments: Sequence[dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title=f"{result.name} ({result.duration_s:.1f} s)", title_justify="left", title_style="bold")
     for column, justify in COLUMNS.items():
         table.add_column(column, justify=justify)
-    for row in segments.to_dict("records"):
+    for row in segments:
         table.add_row(*_cells(row, result.events.labels.classes[row["cls"]].name))
     if not len(segments):
         table.add_row("", "no events", *[""] * (len(COLUMNS) - 2))

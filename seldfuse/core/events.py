@@ -1,13 +1,17 @@
 """Sound events as a checked table, one row per active frame."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.core.table_field import TableField
 from seldfuse.storage.text import name_some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = {
     "frame": "int64",
@@ -32,7 +36,7 @@ class Events:
     """What was decided: which class sounds in which frame, where from, how far, in the picture or not.
 
     `table` has the columns of `COLUMNS`, sorted by frame, class and source; columns that are missing are filled as
-    unknown, others refused. Raises ValueError for negative frames, classes outside `labels`, negative distances,
+    unknown, others refused. `columns` are the same as arrays, without pandas. Raises ValueError for negative frames, classes outside `labels`, negative distances,
     an on-screen flag that is neither 0, 1 nor NaN, or two rows of one frame, class and source.
 
     >>> import pandas as pd
@@ -44,24 +48,35 @@ class Events:
     [['female_speech', 0.0, 0.3]]
     """
 
-    table: pd.DataFrame
+    if TYPE_CHECKING:
+        table: pd.DataFrame
+    else:
+        table: Any = TableField()
     labels: LabelSet = DCASE2025
     hop_s: float = 0.1
+    columns: Mapping[str, np.ndarray] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", _check_table(self.table, self.labels))
+        table = self.table
+        given = {name: table[name].to_numpy(dtype=COLUMNS.get(name)) for name in table.columns}
+        self._keep(_check_columns(given, self.labels))
+
+    def _keep(self, columns: Mapping[str, np.ndarray]) -> None:
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "table", lambda: make_table(columns))
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.columns["frame"])
 
     def __repr__(self) -> str:
-        present = [name for cls, name in enumerate(self.labels.names) if (self.table["cls"] == cls).any()]
+        present = [name for cls, name in enumerate(self.labels.names) if (self.columns["cls"] == cls).any()]
         listed = name_some(present, NAMED) or "none"
         return f"Events({len(self)} active frames of {len(present)} classes: {listed})"
 
     @classmethod
     def empty(cls, labels: LabelSet = DCASE2025, hop_s: float = 0.1) -> "Events":
-        return cls(pd.DataFrame({"frame": [], "cls": []}), labels, hop_s)
+        none = np.zeros(0, dtype=np.int64)
+        return cls.from_batch({"frame": none, "cls": none}, [0], labels, hop_s)[0]
 
     @classmethod
     def from_batch(
@@ -71,24 +86,31 @@ class Events:
 
         They are checked all at once: to check and to make each clip's table anew would cost ten times as much.
         """
-        table = _check_table(pd.DataFrame(columns), labels, np.repeat(np.arange(len(rows)), rows))
+        checked = _check_columns(columns, labels, np.repeat(np.arange(len(rows)), rows))
         ends = np.cumsum(rows).tolist()
-        tables = [table.iloc[begin:end].reset_index(drop=True) for begin, end in zip([0, *ends], ends, strict=False)]
-        return [cls._from_checked(clip, labels, hop_s) for clip in tables]
+        return [
+            cls._from_checked({name: values[begin:end] for name, values in checked.items()}, labels, hop_s)
+            for begin, end in zip([0, *ends], ends, strict=False)
+        ]
 
     @classmethod
-    def _from_checked(cls, table: pd.DataFrame, labels: LabelSet, hop_s: float) -> "Events":
+    def _from_checked(cls, columns: Mapping[str, np.ndarray], labels: LabelSet, hop_s: float) -> "Events":
         events = object.__new__(cls)
-        for name, value in {"table": table, "labels": labels, "hop_s": hop_s}.items():
+        for name, value in {"labels": labels, "hop_s": hop_s}.items():
             object.__setattr__(events, name, value)
+        events._keep(columns)
         return events
 
-    def segments(self) -> pd.DataFrame:
-        """Build a table of one row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s,
+    def segments(self) -> "pd.DataFrame":
+        """Build the table of `list_segments`."""
+        return make_table(self.list_segments())
+
+    def list_segments(self) -> dict[str, np.ndarray]:
+        """List, as columns, one row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s,
         azimuth_deg, distance_m, onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean
         direction (of vectors), distance the geometric mean, the rest plain means.
         """
-        column = {name: self.table[name].to_numpy() for name in COLUMNS}
+        column = self.columns
         order = np.lexsort((column["frame"], column["source"], column["cls"]))
         column = {name: values[order] for name, values in column.items()}
         new = np.ones(len(order), dtype=bool)
@@ -111,19 +133,31 @@ class Events:
             **{name: mean(column[name]) for name in ("onscreen", "score", "azimuth_std_deg", "distance_std_m")},
         }
         order = np.lexsort((found["source"], found["cls"], found["start_s"]))
-        return pd.DataFrame({name: values[order] for name, values in found.items()}, copy=False)
+        return {name: values[order] for name, values in found.items()}
 
 
-def _check_table(table: pd.DataFrame, labels: LabelSet, clip: np.ndarray | None = None) -> pd.DataFrame:
-    """The table sorted and filled up, of one clip, or with the number of each row's clip."""
-    unknown = [column for column in table.columns if column not in COLUMNS]
-    if unknown or not {"frame", "cls"} <= set(table.columns):
-        raise ValueError(
-            f"events need the columns frame and cls and may have {list(COLUMNS)}, got {list(table.columns)}"
-        )
-    # One frame is made at the end: pandas' own steps would cost ten times as much, for each of thousands of clips.
-    columns = {name: _column(table, name, kind) for name, kind in COLUMNS.items()}
-    clip = np.zeros(len(table), dtype="int64") if clip is None else clip
+def make_table(columns: Mapping[str, np.ndarray]) -> "pd.DataFrame":
+    """Make a table of columns, which are not copied."""
+    import pandas as pd
+
+    return pd.DataFrame(columns, copy=False)
+
+
+def list_rows(columns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """List the rows of columns as dictionaries of Python's own numbers."""
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _check_columns(
+    given: Mapping[str, np.ndarray], labels: LabelSet, clip: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """The columns sorted and filled up, of one clip, or with the number of each row's clip."""
+    if not {"frame", "cls"} <= set(given) <= set(COLUMNS):
+        raise ValueError(f"events need the columns frame and cls and may have {list(COLUMNS)}, got {list(given)}")
+    rows = len(given["frame"])
+    columns = {name: _fill(given.get(name), rows, kind) for name, kind in COLUMNS.items()}
+    clip = np.zeros(rows, dtype="int64") if clip is None else clip
     order = np.lexsort((columns["source"], columns["cls"], columns["frame"], clip))
     columns = {name: values[order] for name, values in columns.items()}
     keys = np.stack([clip[order], columns["frame"], columns["cls"], columns["source"]])
@@ -141,10 +175,10 @@ def _check_table(table: pd.DataFrame, labels: LabelSet, clip: np.ndarray | None 
         if rows.any():
             first = {name: values[rows.argmax()].item() for name, values in columns.items()}
             raise ValueError(f"events hold {problem}, first: {first}")
-    return pd.DataFrame(columns, copy=False)
+    return columns
 
 
-def _column(table: pd.DataFrame, name: str, kind: str) -> np.ndarray:
-    if name not in table.columns:
-        return np.full(len(table), 0 if kind == "int64" else np.nan, dtype=kind)
-    return table[name].to_numpy(dtype=kind)
+def _fill(values: np.ndarray | None, rows: int, kind: str) -> np.ndarray:
+    if values is None:
+        return np.full(rows, 0 if kind == "int64" else np.nan, dtype=kind)
+    return np.asarray(values, dtype=kind)

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
+from seldfuse.core.table_field import TableField
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHANGE_COLUMNS = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_deg_before": "float64",
            "azimuth_deg": "float64", "onscreen_before": "float64", "onscreen": "float64", "postprocessor": "object",
@@ -14,8 +17,10 @@ CHANGE_COLUMNS = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_d
 """What a visual correction changed: a row for each frame and track, with the types of its columns."""
 
 
-def build_empty_changes() -> pd.DataFrame:
+def build_empty_changes() -> "pd.DataFrame":
     """Build a table of no changes."""
+    import pandas as pd
+
     return pd.DataFrame({column: [] for column in CHANGE_COLUMNS}).astype(CHANGE_COLUMNS)
 
 
@@ -45,10 +50,13 @@ class Result:
     device: str
     notes: tuple[str, ...] = field(default=())
     intervals: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    changes: pd.DataFrame = field(default_factory=build_empty_changes)
+    if TYPE_CHECKING:
+        changes: pd.DataFrame = field(default_factory=build_empty_changes)
+    else:
+        changes: Any = TableField(build_empty_changes)
 
     def __repr__(self) -> str:
-        count, classes = len(self.events.segments()), self.events.table["cls"].nunique()
+        count, classes = len(self.events.list_segments()["cls"]), len(set(self.events.columns["cls"].tolist()))
         return (
             f"Result({self.name!r}, {self.duration_s:.1f} s, {count} events of {classes} classes, "
             f"by {', '.join(self.backends)})"

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float64, Int64
 
 from seldfuse.core.events import Events
@@ -44,9 +43,9 @@ def read_events(path: Path, labels: LabelSet = DCASE2025) -> Events:
     lowest free one, as the official scorer does. Raises UsageError that names the first line that is no event.
     """
     rows = read_rows(path, labels)
-    table = pd.DataFrame(rows, columns=["frame", "cls", "source", "azimuth_deg", "distance_m", "onscreen"])
-    table["source"] = _distinct_sources(rows[:, :3].astype(np.int64))
-    return Events(table, labels, FRAME_S)
+    names = ("frame", "cls", "source", "azimuth_deg", "distance_m", "onscreen")
+    columns = {**dict(zip(names, rows.T, strict=True)), "source": _distinct_sources(rows[:, :3].astype(np.int64))}
+    return Events.from_batch(columns, [len(rows)], labels, FRAME_S)[0]
 
 
 def read_rows(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
@@ -92,13 +91,13 @@ def write_events(events: Events, path: Path) -> None:
     An unknown on-screen flag is written as 0, as audio-only systems of the challenge do. Raises UsageError where
     an event has no direction or no distance, or frames are not 100 ms long, for which the format has no place.
     """
-    table = events.table
-    if table["azimuth_deg"].isna().any():
+    table = events.columns
+    if np.isnan(table["azimuth_deg"]).any():
         raise UsageError(
             "a DCASE file needs the direction of every event, and some here have none; add a backend that gives "
             f"directions (`seldfuse plugins` lists what each gives) or write another format, --formats json: {path}"
         )
-    if table["distance_m"].isna().any():
+    if np.isnan(table["distance_m"]).any():
         raise UsageError(
             "a DCASE file needs the distance of every event, and some here have none; add a backend that gives "
             f"distances (`seldfuse plugins` lists what each gives) or write another format, --formats json: {path}"
@@ -114,10 +113,12 @@ def write_events(events: Events, path: Path) -> None:
         "source": table["source"],
         "azimuth": np.rint(fold_azimuth(table["azimuth_deg"])),
         "distance": np.rint(table["distance_m"] * 100),
-        "onscreen": table["onscreen"].fillna(0),
+        "onscreen": np.nan_to_num(table["onscreen"]),
     }
+    rows = zip(*(values.astype(np.int64).tolist() for values in columns.values()), strict=True)
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     with write_atomically(path) as draft:
-        pd.DataFrame(columns).astype("int64").to_csv(draft, index=False, lineterminator="\n")
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -221,6 +222,8 @@ def _body(path: Path) -> bytes | None:
 
 def _parse(text: bytes) -> Float64[np.ndarray, "row 6"]:
     """All lines at once; no rows where one of them is malformed."""
+    import pandas as pd
+
     try:
         table = pd.read_csv(BytesIO(text), header=None, names=list(ROW), index_col=False, dtype=np.float64)
     except ValueError:

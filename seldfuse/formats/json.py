@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seldfuse.core.events import Events
+from seldfuse.core.events import Events, list_rows
 from seldfuse.core.result import Result
 from seldfuse.storage.atomic import write_atomically
 
@@ -62,13 +62,13 @@ def to_document(result: Result) -> dict[str, Any]:
 
 
 def _segments(events: Events) -> list[dict[str, Any]]:
-    rows = events.segments().to_dict("records")
+    rows = list_rows(events.list_segments())
     return [{"class": row.pop("class"), **_plain(row)} for row in rows]
 
 
 def _frames(events: Events) -> dict[str, Any]:
-    rows = [_plain(row) for row in events.table.to_dict("records")]
-    columns = [_key(column) for column in events.table.columns]
+    rows = [_plain(row) for row in list_rows(events.columns)]
+    columns = [_key(column) for column in events.columns]
     return {"columns": columns, "rows": [list(row.values()) for row in rows]}
 
 
