@@ -22,6 +22,7 @@ from seldfuse.cli.commands.synth_bank import fill_scene_bank
 from seldfuse.cli.commands.train import train
 from seldfuse.cli.commands.tune import tune_fusion
 from seldfuse.cli.commands.tune_vision import tune_vision
+from seldfuse.cli.config import OPTION, read_defaults, split_config
 from seldfuse.cli.console import print_error, print_note
 from seldfuse.cli.old_spelling import update_spelling
 from seldfuse.errors import SeldfuseError
@@ -76,12 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     What a user can mend is one message on stderr; a bug of seldfuse is a traceback.
     """
-    arguments, note = update_spelling(sys.argv[1:] if arguments is None else arguments)
-    if note:
-        print_note(note)
     try:
+        arguments, config = split_config(sys.argv[1:] if arguments is None else arguments)
+        arguments, note = update_spelling(arguments)
+        if note:
+            print_note(note)
+        defaults = {"default_map": read_defaults(config, typer.main.get_command(app))} if config else {}
         with _old_names_as_notes():
-            app(arguments, prog_name="seldfuse")
+            app(arguments, prog_name="seldfuse", **defaults)
     except SeldfuseError as error:
         print_error(str(error))
         raise SystemExit(error.exit_code) from error
@@ -116,5 +119,11 @@ def _seldfuse(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            OPTION, metavar="FILE", help="Defaults of options, TOML: a table for each command. What is typed wins."
+        ),
+    ] = None,
 ) -> None:
     """Say what sounded in stereo videos: when, from which direction, how far away, and whether in the picture."""

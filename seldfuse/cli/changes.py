@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from seldfuse.cli.azimuth import format_azimuth
 from seldfuse.vision.settings import name_with_engine
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def build_changes_table(result: "Result") -> "Table":
         view.add_row(
             f"{row['start_s']:.1f} – {row['end_s']:.1f}",
             result.posterior.labels.names[row["cls"]],
-            f"{row['azimuth_deg_before']:+.0f}° → {row['azimuth_deg']:+.0f}°",
+            f"{format_azimuth(row['azimuth_deg_before'])} → {format_azimuth(row['azimuth_deg'])}",
             f"{_chance(row['onscreen_before'])} → {_chance(row['onscreen'])}",
             _describe_cause(row, engines),
             _chance(row["common_cause"]),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seldfuse.cli.console import print_error, print_note
+from seldfuse.cli.run_progress import format_left
 from seldfuse.core.grid import WINDOW_S
 from seldfuse.errors import SeldfuseError
 
@@ -56,16 +57,23 @@ class ClipCounter:
     def failures_to_json(self) -> list[dict[str, Any]]:
         return [{"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures]
 
+    @property
+    def done(self) -> int:
+        return self.made + len(self.failures)
+
+    def to_line(self) -> str:
+        """Format how many clips are done, the speed, and how long the others will take."""
+        line = f"{self.done}/{self.due} clips"
+        if not self.done:
+            return line
+        left_s = self.spent_s / self.done * (self.due - self.done)
+        return f"{line}, {100 * self.done / self.due:.0f} %, {self.speed}, {format_left(left_s)}"
+
     def to_table(self) -> "RenderableType":
-        """Draw a bar with the number of clips that are done, the speed, and how long the others will take."""
+        """Draw a bar and the line."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        done = self.made + len(self.failures)
-        left_s = self.spent_s / done * (self.due - done) if done else 0.0
-        left = f"{left_s / 60:.0f} min left" if left_s > 90 else f"{left_s:.0f} s left"
         table = Table.grid(padding=(0, 2))
-        table.add_row(
-            ProgressBar(self.due, done, width=40), f"{done}/{self.due} clips", self.speed, left if done else ""
-        )
+        table.add_row(ProgressBar(self.due, self.done, width=40), self.to_line())
         return table

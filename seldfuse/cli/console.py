@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 WIDTH_OF_PIPES = 240
+
+LOG_INTERVAL_S = 10.0
+"""How often a log tells the progress."""
 
 
 def print_result(*results: "RenderableType") -> None:
@@ -44,11 +48,30 @@ def print_note(message: str) -> None:
     Console(stderr=True, highlight=False).print(Text.assemble(("note: ", "bold"), message), soft_wrap=True)
 
 
-def show_progress(view: "Callable[[], RenderableType]") -> AbstractContextManager[Any]:
-    """Show what `view` returns, renewed while the block runs; nothing where stderr is no terminal."""
+def show_progress(
+    view: "Callable[[], RenderableType]", line: Callable[[], str] | None = None
+) -> AbstractContextManager[Any]:
+    """Show what `view` returns, renewed while the block runs; where stderr is no terminal, `line` every 10 s."""
     if not sys.stderr.isatty():
-        return nullcontext()
+        return nullcontext() if line is None else _log_progress(line)
     from rich.console import Console
     from rich.live import Live
 
     return Live(console=Console(stderr=True), get_renderable=view, transient=True, refresh_per_second=5)
+
+
+@contextmanager
+def _log_progress(line: Callable[[], str]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(LOG_INTERVAL_S):
+            print_note(line())
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()

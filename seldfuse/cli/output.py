@@ -1,12 +1,14 @@
 """How results leave a command: files, tables on the screen or JSON, a closing line and the exit code."""
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from seldfuse.cli.azimuth import format_azimuth
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.storage.text import format_count, name_some
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 TABLES_SHOWN = 10
 """Clips whose events go to the screen; a long batch is a matter for files."""
 
+ROWS_SHOWN = 40
+"""Events of a clip that go to the screen; its file has them all."""
+
 CLIPS_NAMED = 3
 """Clips that a sentence names; it counts the others."""
 
@@ -33,16 +38,30 @@ FILES_NAMED = 4
 class OutputWriter:
     """A writer of results that come one by one, with counts of what was written and what failed.
 
-    A clip that fails, in writing too, does not stop the others, unless `fail_fast`. `refused` holds why formats that
+    A clip that fails, in writing too, does not stop the others, unless `fail_fast`. `quiet` prints errors and JSON
+    alone, `frames` has JSON list every frame. `refused` holds why formats that
     were asked for are not written at all, `lacking` the clips for which a format alone is not.
     """
 
     def __init__(
-        self, out: Path, formats: str, provides: set[str], registry: "Registry", as_json: bool, fail_fast: bool = False
+        self,
+        out: Path,
+        formats: str,
+        provides: set[str],
+        registry: "Registry",
+        as_json: bool,
+        fail_fast: bool = False,
+        quiet: bool = False,
+        frames: bool = False,
     ) -> None:
+        if frames and not as_json:
+            raise UsageError("--frames is about what --json prints; files have the frames always; add --json")
         self.out = out
         self.as_json = as_json
         self.fail_fast = fail_fast
+        self.quiet = quiet
+        self.frames = frames
+        self.tables = 0
         self.writers, self.refused = _writers(formats, provides, registry)
         self.documents: list[dict[str, Any]] = []
         self.skipped: list[dict[str, Any]] = []
@@ -75,21 +94,32 @@ class OutputWriter:
         self.events += len(segments)
         self.notes.update(result.notes)
         if self.as_json:
-            self.documents.append({**to_document(result), "files": [str(path) for path in files]})
-        elif self.clips <= TABLES_SHOWN:
-            print_result(_table(result, segments))
-            if explain:
-                from seldfuse.cli.changes import build_changes_table
+            document = to_document(result)
+            if not self.frames:
+                del document["frames"]
+            self.documents.append({**document, "files": [str(path) for path in files]})
+        elif self._show_table(result.name, result.duration_s, segments, files) and explain:
+            from seldfuse.cli.changes import build_changes_table
 
-                print_result(build_changes_table(result))
+            print_result(build_changes_table(result))
 
     def fail_clip(self, clip: "Clip", error: SeldfuseError) -> None:
         """Note a clip that cannot be read."""
         self.add_failure(clip.name, error)
 
     def add_skipped(self, name: str, files: Sequence[Path]) -> None:
-        """Note a clip whose files are there already."""
+        """Note a clip whose files are there already, and show the events that they hold."""
+        from seldfuse.formats.json import read_document
+
         self.skipped.append({"name": name, "files": [str(path) for path in files]})
+        found = next(filter(None, map(read_document, files)), None)
+        if found and not self.as_json:
+            self._show_table(name, found["duration_s"], [_with_unknown(row) for row in found["events"]], files)
+
+    def note(self, message: str) -> None:
+        """Print a remark, unless only errors are to be printed."""
+        if not self.quiet:
+            print_note(message)
 
     def add_failure(self, name: str, error: SeldfuseError) -> None:
         """Note a clip that failed. Raises the error itself where the first failure is to stop everything."""
@@ -107,21 +137,38 @@ class OutputWriter:
             ]
             print_json({"results": self.documents, "skipped": self.skipped, "failures": failed, "refused": refused})
         for text, clips in self.notes.items():
-            print_note(text if clips == 1 else f"{text} ({clips} clips)")
+            self.note(text if clips == 1 else f"{text} ({clips} clips)")
         if timing:
-            print_note(timing)
+            self.note(timing)
         failed_clause = f", {format_count(len(self.failures), 'clip')} failed" if self.failures else ""
-        print_note(
+        self.note(
             f"{format_count(self.clips, 'clip')}, {format_count(self.events, 'event')}{failed_clause}; "
             f"{self._written()}"
         )
         if self.skipped:
             were, them = ("was", "it") if len(self.skipped) == 1 else ("were", "them")
-            print_note(f"{format_count(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
+            self.note(f"{format_count(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
+        # Where others came after it, a failure has scrolled out of sight.
+        if self.failures and self.clips + len(self.skipped) + len(self.failures) > 1:
+            listed = "".join(f"\n  {name}: {error}" for name, error in self.failures)
+            print_error(f"{format_count(len(self.failures), 'clip')} failed:{listed}")
         for reason in refused:
             print_error(reason)
         if code := self._exit_code(bool(refused)):
             raise typer.Exit(code)
+
+    def _show_table(
+        self, name: str, duration_s: float, segments: Sequence[Mapping[str, Any]], files: Sequence[Path]
+    ) -> bool:
+        """Show the events of a clip, unless enough clips were shown; say whether they were."""
+        if self.quiet or self.tables >= TABLES_SHOWN:
+            return False
+        self.tables += 1
+        print_result(_table(f"{name} ({duration_s:.1f} s)", segments))
+        if len(segments) > ROWS_SHOWN:
+            whole = next((file for file in files if file.suffix == ".json"), files[0])
+            print_result(f"… and {len(segments) - ROWS_SHOWN} more in {whole}")
+        return True
 
     def _write(
         self, result: "Result", save_posteriors: bool, manifest: "RunManifest | None", explain: bool
@@ -205,17 +252,22 @@ def _describe_lack(writers: "Sequence[CatalogueEntry[Writer]]", clips: Sequence[
     )
 
 
-def _table(result: "Result", segments: Sequence[dict[str, Any]]) -> "Table":
+def _table(title: str, segments: Sequence[Mapping[str, Any]]) -> "Table":
     from rich.table import Table
 
-    table = Table(title=f"{result.name} ({result.duration_s:.1f} s)", title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold")
     for column, justify in COLUMNS.items():
         table.add_column(column, justify=justify)
-    for row in segments:
-        table.add_row(*_cells(row, result.events.labels.classes[row["cls"]].name))
-    if not len(segments):
+    for row in segments[:ROWS_SHOWN]:
+        table.add_row(*_cells(row, row["class"]))
+    if not segments:
         table.add_row("", "no events", *[""] * (len(COLUMNS) - 2))
     return table
+
+
+def _with_unknown(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of a JSON file, with NaN for what is null there or missing."""
+    return defaultdict(lambda: math.nan, {key: math.nan if value is None else value for key, value in row.items()})
 
 
 COLUMNS: dict[str, Any] = {
@@ -228,20 +280,15 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def _cells(row: dict[str, Any], name: str) -> list[str]:
+def _cells(row: Mapping[str, Any], name: str) -> list[str]:
     return [
         f"{row['start_s']:.1f} – {row['end_s']:.1f}",
         name,
-        _azimuth(row["azimuth_deg"]),
+        format_azimuth(row["azimuth_deg"]),
         _list_known(row["distance_m"], "{:.1f} m"),
         {True: "yes", False: "no"}[row["onscreen"] > 0.5] if row["onscreen"] == row["onscreen"] else "–",
         _list_known(row["score"], "{:.2f}"),
     ]
-
-
-def _azimuth(azimuth_deg: float) -> str:
-    side = "left" if azimuth_deg > 0 else "right"
-    return "front" if abs(azimuth_deg) < 0.5 else _list_known(abs(azimuth_deg), "{:.0f}° " + side)
 
 
 def _list_known(value: float, form: str) -> str:

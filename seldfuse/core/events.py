@@ -36,8 +36,10 @@ class Events:
     """What was decided: which class sounds in which frame, where from, how far, in the picture or not.
 
     `table` has the columns of `COLUMNS`, sorted by frame, class and source; columns that are missing are filled as
-    unknown, others refused. `columns` are the same as arrays, without pandas. Raises ValueError for negative frames, classes outside `labels`, negative distances,
-    an on-screen flag that is neither 0, 1 nor NaN, or two rows of one frame, class and source.
+    unknown, others refused. `columns` are the same as arrays, without pandas.
+
+    Raises ValueError for negative frames, classes outside `labels`, negative distances, an on-screen flag that is
+    neither 0, 1 nor NaN, or two rows of one frame, class and source.
 
     >>> import pandas as pd
     >>> from seldfuse import Events

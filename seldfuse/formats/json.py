@@ -61,6 +61,17 @@ def to_document(result: Result) -> dict[str, Any]:
     }
 
 
+def read_document(path: Path) -> dict[str, Any] | None:
+    """Read what `write_result` wrote; None where a file is something else."""
+    if path.suffix != ".json":
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+
+
 def _segments(events: Events) -> list[dict[str, Any]]:
     rows = list_rows(events.list_segments())
     return [{"class": row.pop("class"), **_plain(row)} for row in rows]

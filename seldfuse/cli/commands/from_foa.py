@@ -83,7 +83,7 @@ def from_foa(
     too_loud = without_video = 0
     outcomes = make_clips(wishes, FoaClipMaker(out, distance), finished, jobs or os.cpu_count() or 1)
     try:
-        with show_progress(counter.to_table), closing(outcomes):
+        with show_progress(counter.to_table, counter.to_line), closing(outcomes):
             for cut, line, error in outcomes:
                 if line is not None:
                     counter.add(line, manifests[cut.recording.split])

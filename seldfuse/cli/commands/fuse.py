@@ -16,6 +16,8 @@ def fuse(
     fusion: Annotated[str, typer.Option(help="Merges members: mean, nercslip, tuned, or a TOML file.")] = "mean",
     formats: Annotated[str, typer.Option(help="Output formats; see `seldfuse plugins`.")] = "dcase,json",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    frames: Annotated[bool, typer.Option("--frames", help="With --json: every frame, too.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone, and JSON.")] = False,
 ) -> None:
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
     from seldfuse.catalogue.host import load_registry
@@ -23,7 +25,7 @@ def fuse(
     from seldfuse.pipeline import fuse as fuse_folders
 
     members = open_members(folders)
-    output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json)
+    output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json, quiet=quiet, frames=frames)
     for result in fuse_folders(folders, fusion):
         output.write_result(result)
     output.finish()

@@ -1,6 +1,7 @@
 """`seldfuse run`: from recordings to events."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +12,6 @@ from seldfuse.cli.console import show_progress
 from seldfuse.cli.output import OutputWriter
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from seldfuse.core.run_stats import RunStats
 
 
@@ -71,10 +70,12 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    frames: Annotated[bool, typer.Option("--frames", help="With --json: every frame, too.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone, and JSON.")] = False,
 ) -> None:
     """Find what sounds in recordings: when, from where, how far away."""
     from seldfuse.catalogue.host import load_registry
-    from seldfuse.cli.console import print_note
+    from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
     from seldfuse.core.run_stats import RunStats
     from seldfuse.media.channels import ChannelSelection
@@ -89,7 +90,7 @@ def run(
     provides = {field for request in requests for field in request.value.provides}
     if detectors and "direction" in provides:
         provides.add("onscreen")
-    output = OutputWriter(out, formats, provides, registry, as_json, fail_fast)
+    output = OutputWriter(out, formats, provides, registry, as_json, fail_fast, quiet, frames)
     selection = ChannelSelection.read(channels, assume_mono)
     clips = find_clips(inputs, split, selection, fov)
     pipeline = Pipeline(
@@ -98,10 +99,10 @@ def run(
     corrector = pipeline.corrector
     engines = {name: one.engine_id for name, one in (corrector.detectors if corrector else {}).items()}
     for name, engine_id in engines.items():
-        print_note(f"{name} detects with {engine_id}")
+        output.note(f"{name} detects with {engine_id}")
     for request in requests:
         if request.value.needs_video and all(clip.video is None for clip in clips):
-            print_note(f"{request.instance} uses pictures, and no input has any: it goes by sound alone")
+            output.note(f"{request.instance} uses pictures, and no input has any: it goes by sound alone")
     settings = {
         "fusion": restore_old_keys(pipeline.fusion.to_json(), FUSION),
         "channels": asdict(selection),
@@ -112,17 +113,19 @@ def run(
     }
     manifest = RunManifest(out, describe_run(requests, output.writers, registry, **settings))
     stats = RunStats()
+    progress = RunProgress(clips, stats)
 
     def due() -> Iterator[Clip]:
         for clip in clips:
             with stats.measure("hashing"):
                 files = manifest.find_finished(clip)
             if files and not overwrite:
+                progress.skipped += 1
                 output.add_skipped(clip.name, files)
             else:
                 yield clip
 
-    with show_progress(lambda: _stages(stats)):
+    with nullcontext() if quiet else show_progress(progress.to_table, progress.to_line):
         for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
             with stats.measure("writing"):
                 output.write_result(result, save_posteriors, manifest, explain)
@@ -140,17 +143,6 @@ def _rules(texts: list[str]) -> dict[str, Path]:
             raise UsageError(f"--rules expects a detector and a file, such as keypoint=rules.toml, got {text!r}")
         found[name] = Path(file)
     return found
-
-
-def _stages(stats: "RunStats") -> "RenderableType":
-    """What each stage took so far, and how many times faster than the sound that is."""
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_row(f"{stats.clips} clips", f"{stats.audio_s:.0f} s of sound", "")
-    for stage, seconds in list(stats.stage_s.items()):
-        table.add_row(stage, f"{seconds:.1f} s", f"{stats.compute_real_time_factor(stage):.0f} × real time")
-    return table
 
 
 def _timing(stats: "RunStats", engines: Mapping[str, str]) -> str:

@@ -122,7 +122,7 @@ def make_scenes(
     maker = SceneClipMaker(target, ingredients, seed, video, problems)
     outcomes = run_workers(due, maker, min(jobs or os.cpu_count() or 1, len(due) or 1))
     try:
-        with show_progress(counter.to_table), closing(outcomes):
+        with show_progress(counter.to_table, counter.to_line), closing(outcomes):
             for outcome in outcomes:
                 _count_outcome(outcome, counter, manifest)
     except KeyboardInterrupt:

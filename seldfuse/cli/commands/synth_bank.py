@@ -64,7 +64,7 @@ def fill_scene_bank(
     counter = ClipCounter(len(due) * CHUNK, fail_fast=True)
     stored = store_chunks(supplies, due, min(jobs or os.cpu_count() or 1, len(due) or 1))
     try:
-        with show_progress(counter.to_table), closing(stored):
+        with show_progress(counter.to_table, counter.to_line), closing(stored):
             for _ in stored:
                 counter.made += CHUNK
     except KeyboardInterrupt:

@@ -1,13 +1,14 @@
 """`seldfuse train`: teaches a backend."""
 
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seldfuse.cli.console import print_note
+from seldfuse.cli.console import LOG_INTERVAL_S, print_note
 
 if TYPE_CHECKING:
     from seldfuse.catalogue.values import Score
@@ -98,7 +99,7 @@ def train(
         typer.echo(resolved.to_toml(), nl=False)
         return
     learn = train_in_stages if resolved.stages else train_at_once
-    best = learn(task, DCASE2025, resolved, out, resolve_device(device), _report, print_note, resume)
+    best = learn(task, DCASE2025, resolved, out, resolve_device(device), _StepPrinter(), print_note, resume)
     criterion = find_criterion(task)
     print_note(f"best by {_format(criterion, best)} ({criterion.meaning}); wrote {out}")
 
@@ -126,18 +127,30 @@ def _part(text: str) -> dict[str, Any]:
         return {"source": text}
 
 
-def _report(progress: "StepReport") -> None:
-    if progress.scores is None and progress.step % 20:
-        return
+class _StepPrinter:
+    """A printer of the first step, of every validation, and of a step in ten seconds: a log grows as time goes."""
+
+    def __init__(self) -> None:
+        self._printed_s = -math.inf
+
+    def __call__(self, progress: "StepReport") -> None:
+        now_s = time.monotonic()
+        if progress.scores is None and now_s - self._printed_s < LOG_INTERVAL_S and progress.step < progress.steps:
+            return
+        self._printed_s = now_s
+        print_note(_describe_step(progress))
+
+
+def _describe_step(progress: "StepReport") -> str:
     scores = ""
     if progress.scores is not None:
         from seldfuse.metrics.registered import list_scores
 
         known = progress.scores.to_dict()
-        scores = ", ".join(_format(score, known) for score in list_scores() if score.name in known)
-    print_note(
-        f"step {progress.step}/{progress.steps}, loss {progress.loss:.4f}, {_clock(progress.left_s)} left, "
-        f"{progress.waited:.0%} of the time waiting for scenes" + (f"; {scores}" if scores else "")
+        scores = "; " + ", ".join(_format(score, known) for score in list_scores() if score.name in known)
+    return (
+        f"step {progress.step}/{progress.steps}, {progress.step / progress.steps:.0%}, loss {progress.loss:.4f}, "
+        f"{_clock(progress.left_s)} left, {progress.waited:.0%} of the time waiting for scenes{scores}"
     )
 
 
