@@ -27,6 +27,7 @@ test-extras: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks start-speed
 	$(VENV)/bin/python -m benchmarks synth-speed
 	$(VENV)/bin/python -m benchmarks foa-speed
 	$(VENV)/bin/python -m benchmarks train-speed

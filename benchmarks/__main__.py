@@ -23,6 +23,7 @@ from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
 
 ROUNDS = 15
+START_ROUNDS = 7
 SYNTH_ROUNDS, DISK_CLIPS = 5, 24
 POST_TIMED = 4
 VIDEO_ROUNDS = 2
@@ -58,6 +59,16 @@ def synth_speed() -> None:
     with TemporaryDirectory() as folder:
         result = synth.measure(SYNTH_ROUNDS, DISK_CLIPS, Path(folder))
     _save(result, "synth-speed.json", synth.tables(result))
+
+
+@app.command()
+def start_speed(rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = START_ROUNDS) -> None:
+    """Time a whole run on a short clip, beside importing torch."""
+    from benchmarks.speed import start
+
+    with TemporaryDirectory() as folder:
+        result = start.measure(rounds, Path(folder))
+    _save(result, "start-speed.json", start.tables(result))
 
 
 @app.command()

@@ -5,6 +5,7 @@ file → clip → features (each once) → every backend → one fused posterior
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ from seldfuse.media.array import make_clip
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips, stands_for_one
 from seldfuse.storage.digest import hash_input
-from seldfuse.vision.settings import VisionSettings
+from seldfuse.vision.settings import MODES, VisionSettings
 
 if TYPE_CHECKING:
     from seldfuse.vision.corrector import VisualCorrector
@@ -70,7 +71,11 @@ class Pipeline:
         registry: Registry | None = None,
     ) -> None:
         registry = registry or load_registry()
-        self.fusion, self.vision = FusionSettings.resolve(fusion), VisionSettings.resolve(vision)
+        self.fusion = FusionSettings.resolve(fusion)
+        self._vision = vision
+        if vision not in MODES:
+            # Read at once, so that a wrong file is an error whether there are detectors or not.
+            self.vision  # noqa: B018
         names = post if isinstance(post, str) else ",".join(post)
         detectors, others = registry.find_post(names) if names else ((), ())
         files = {name: Path(path) for name, path in (rules or {}).items()}
@@ -87,6 +92,11 @@ class Pipeline:
 
             self.corrector = load_detectors(detectors, device, files, self.vision, detector_fps, folder)
         self.postprocessors = load_postprocessors(others)
+
+    @cached_property
+    def vision(self) -> VisionSettings:
+        """The settings of the visual correction, which no run without detectors needs."""
+        return VisionSettings.resolve(self._vision)
 
     def __call__(
         self,

@@ -1,9 +1,11 @@
 """The whole run, with random weights: what goes in, what comes out, what is refused."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from worlds import BACKENDS, THREE, call, film, noise, save_random, write_pcm
 import seldfuse
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.registry import CatalogueEntry, Registry
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.catalogue.values import API_VERSION, Detector, PostProcessor
 from seldfuse.core.clip import ArrayAudio, Clip
 from seldfuse.core.detections import Detections
@@ -143,6 +146,27 @@ def test_a_bad_file_raises_in_the_library_unless_somebody_listens(three: str, tm
 def pipeline(three: str) -> seldfuse.Pipeline:
     """One tiny model that finds something nearly everywhere."""
     return seldfuse.Pipeline(only(three, "sce"), fusion=EAGER, device="cpu")
+
+
+def test_a_pipeline_that_is_called_again_loads_nothing_again(
+    pipeline: seldfuse.Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = noise(1.0)
+    first = pipeline(samples, sample_rate_hz=24_000)
+    known, model = set(sys.modules), pipeline.backends.backends
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("loaded anew")
+
+    monkeypatch.setattr("seldfuse.checkpoint.open_checkpoint", refuse)
+    monkeypatch.setattr("seldfuse.checkpoint._read_weights", refuse)
+    monkeypatch.setattr(BackendRequest, "load", refuse)
+    monkeypatch.setattr("seldfuse.inference.load.load_encoder", refuse)
+    monkeypatch.setattr("seldfuse.settings.toml.read_table", refuse)
+    second = pipeline(samples, sample_rate_hz=24_000)
+    assert second.events.table.equals(first.events.table)
+    assert pipeline.backends.backends is model
+    assert set(sys.modules) == known
 
 
 def test_one_recording_gives_one_result_whatever_holds_it(pipeline: seldfuse.Pipeline, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The `seldfuse` command: the commands, and how a failure leaves the process."""
 
+import gc
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SeldfuseError as error:
         print_error(str(error))
         raise SystemExit(error.exit_code) from error
+    finally:
+        # A command that failed may have paused it.
+        gc.enable()
 
 
 @contextmanager

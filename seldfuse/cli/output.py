@@ -141,10 +141,11 @@ class OutputWriter:
         if timing:
             self.note(timing)
         failed_clause = f", {format_count(len(self.failures), 'clip')} failed" if self.failures else ""
-        self.note(
-            f"{format_count(self.clips, 'clip')}, {format_count(self.events, 'event')}{failed_clause}; "
-            f"{self._written()}"
-        )
+        if self.clips or self.failures or not self.skipped:
+            self.note(
+                f"{format_count(self.clips, 'clip')}, {format_count(self.events, 'event')}{failed_clause}; "
+                f"{self._written()}"
+            )
         if self.skipped:
             were, them = ("was", "it") if len(self.skipped) == 1 else ("were", "them")
             self.note(f"{format_count(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")

@@ -59,7 +59,7 @@ class Run:
 def run(common: tuple[str, ...], tmp_path: Path, capsys) -> Callable[..., Run]:
     def run(*arguments: str | Path) -> Run:
         capsys.readouterr()
-        code = call("run", *map(str, arguments), *common, "-o", str(tmp_path / "out"), "--json")
+        code = call("run", *map(str, arguments), *common, "-o", str(tmp_path / "out"), "--json", "--frames")
         shown = capsys.readouterr()
         document = json.loads(shown.out) if shown.out else {}
         return Run(code, document, shown.err, files_below(tmp_path / "out"))

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import noise
 
 import seldfuse
 from seldfuse.catalogue import host
 from seldfuse.cli import main
-from seldfuse.cli.commands import doctor as doctor_module
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
+from seldfuse.media.encode import write_wav
 
 HEAVY = {"torch", "numpy", "pandas", "scipy", "jaxtyping", "av"}
 CPU_LIMIT_S = 0.6
@@ -155,6 +156,17 @@ def test_help_and_listing_import_nothing_heavy(arguments: tuple[str, ...]) -> No
     assert set(done.stderr.split()) & HEAVY == set()
 
 
+def test_a_run_on_sound_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", noise(1.0))
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, sep='\\n', file=sys.stderr)); main()"
+    arguments = ("run", str(tmp_path / "a.wav"), "--backends", "doa,sde,sce", "-o", str(tmp_path / "out"))
+    done = seldfuse_process(*arguments, code=code)
+    assert done.returncode == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "a.json", "manifest.jsonl"]
+    heavy = {"pandas", "scipy", "pyarrow", "transformers", "accelerate", "onnxruntime", "torch._dynamo"}
+    assert set(done.stderr.split()) & heavy == set()
+
+
 def cpu_s(*program: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", *program], check=True, stdout=subprocess.DEVNULL)
@@ -257,7 +269,7 @@ def test_a_missing_dependency_is_broken_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     declared = ["acme-ears>=2", 'acme-lasers<3,>=1; python_version > "3" and extra == "lasers"']
-    monkeypatch.setattr(doctor_module, "requires", lambda _: declared)
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: declared)
     assert exit_code("doctor") == 1
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "broken acme-ears not installed; `pip install acme-ears`" in lines

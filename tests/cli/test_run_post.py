@@ -229,7 +229,7 @@ def test_the_table_joins_frames_and_tells_the_greatest_changes_first(world: dict
     assert [list(column.cells) for column in view.columns[:5]] == [
         ["0.3 – 0.6", "0.9 – 1.0"],
         ["tone", "hiss"],
-        ["+10° → +20°", "+10° → +10°"],
+        ["10° left → 20° left", "10° left → 10° left"],
         ["0.40 → 0.90", "0.40 → 0.30"],
         ["thing 2 (fake@engine)", "nothing seen there"],
     ]

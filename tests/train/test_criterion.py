@@ -72,7 +72,7 @@ def test_less_is_better_where_the_score_of_a_plugin_says_so(
     log = [json.loads(line)["scores"].get("acme_rms_deg") for line in (out / LOG).read_text().splitlines()]
     assert log == [None, 30.0, 10.0, 20.0]
     capsys.readouterr()
-    command._report(seen[-1])
+    command._StepPrinter()(seen[-1])
     assert ", acme_rms_deg 20.00, acme_missed " in " ".join(capsys.readouterr().err.split())
 
 

@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -97,6 +96,9 @@ def _extras() -> Iterator[Check]:
 def _requirements() -> dict[str | None, list[str]]:
     """List the distributions that seldfuse declares, by extra; None holds those it always needs."""
     by_extra: dict[str | None, list[str]] = {None: []}
+    # Here, for every other command starts sooner without.
+    from importlib.metadata import requires
+
     for line in (_version("seldfuse") and requires("seldfuse")) or ():
         match = REQUIREMENT.match(line)
         if match:
@@ -105,6 +107,8 @@ def _requirements() -> dict[str | None, list[str]]:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:

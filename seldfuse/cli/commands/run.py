@@ -1,5 +1,6 @@
 """`seldfuse run`: from recordings to events."""
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -74,6 +75,8 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone, and JSON.")] = False,
 ) -> None:
     """Find what sounds in recordings: when, from where, how far away."""
+    # What is imported and loaded stays; to search it for garbage again and again would take a tenth of the time.
+    gc.disable()
     from seldfuse.catalogue.host import load_registry
     from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
@@ -96,6 +99,7 @@ def run(
     pipeline = Pipeline(
         requests, post, fusion, vision, device, detector_fps, _rules(rules or []), out / DETECTIONS, registry
     )
+    gc.enable()
     corrector = pipeline.corrector
     engines = {name: one.engine_id for name, one in (corrector.detectors if corrector else {}).items()}
     for name, engine_id in engines.items():
