@@ -11,6 +11,7 @@ another way, step after step:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated
 
 import numpy as np
@@ -52,9 +53,36 @@ class EventSettings:
     split_log_odds: Annotated[Number, NOT_NEGATIVE] = 2.0
     jump_deg: Annotated[Number, NOT_NEGATIVE] = 45.0
 
-    def resolve_threshold(self, frames: DecodeSettings, labels: LabelSet) -> Float[Tensor, "cls"]:
-        """Resolve the upper threshold to a number of each class. Raises UsageError for unknown classes."""
-        return to_class_tensor(frames.threshold if self.threshold is None else self.threshold, labels, 0.5)
+    def resolve_for(self, labels: LabelSet, frames: DecodeSettings, hop_s: float) -> "EventLimits":
+        """Resolve to numbers of each class, once for all clips that have the same classes.
+
+        Raises UsageError for unknown classes.
+        """
+        high = frames.resolve_for(labels, torch.device("cpu")).high
+        key = (labels, tuple(high.tolist()), hop_s)
+        if key not in self._resolved:
+            threshold = high if self.threshold is None else to_class_tensor(self.threshold, labels, high)
+            frames_of = [to_class_tensor(value, labels, 0) / hop_s for value in (self.max_gap_s, self.min_duration_s)]
+            self._resolved[key] = EventLimits(
+                threshold.numpy(),
+                (threshold * to_class_tensor(self.offset_share, labels, 1.0)).numpy(),
+                *(number.round().numpy() for number in frames_of),
+            )
+        return self._resolved[key]
+
+    @cached_property
+    def _resolved(self) -> dict[tuple[LabelSet, tuple[float, ...], float], "EventLimits"]:
+        return {}
+
+
+@dataclass(frozen=True)
+class EventLimits:
+    """`EventSettings` as numbers of each class."""
+
+    high: Float[np.ndarray, "cls"]
+    low: Float[np.ndarray, "cls"]
+    max_gap_frames: Float[np.ndarray, "cls"]
+    min_frames: Float[np.ndarray, "cls"]
 
 
 DEFAULT = EventSettings()
@@ -85,18 +113,12 @@ def to_event_columns(
     Who only counts events saves the making of thousands of tables. Raises as `find_events` does.
     """
     posterior = posterior.map(Tensor.float)
-    labels, hop_s = posterior.labels, posterior.hop_s
-    threshold = settings.resolve_threshold(frames, labels)
-    lower = threshold * to_class_tensor(settings.offset_share, labels, 1.0)
-    loud = posterior.activity > lower.to(posterior.activity).unsqueeze(-1)
+    limits = settings.resolve_for(posterior.labels, frames, posterior.hop_s)
+    loud = posterior.activity > torch.from_numpy(limits.low).to(posterior.activity).unsqueeze(-1)
     columns, rows = list_columns(*merge_active_tracks(posterior, loud, frames.unify_angle_deg))
     table = _SourceRows.from_columns(columns, np.repeat(np.arange(len(rows)), rows), settings.jump_deg)
-    gap, shortest = (
-        np.rint(to_class_tensor(value, labels, 0).numpy() / hop_s)
-        for value in (settings.max_gap_s, settings.min_duration_s)
-    )
-    table = table.cut_at_pauses(gap).cut_at_dips(settings.split_log_odds)
-    return table.keep_events(threshold.numpy(), shortest).fill_pauses().to_columns()
+    table = table.cut_at_pauses(limits.max_gap_frames).cut_at_dips(settings.split_log_odds)
+    return table.keep_events(limits.high, limits.min_frames).fill_pauses().to_columns()
 
 
 @dataclass(frozen=True)
@@ -113,7 +135,7 @@ class _SourceRows:
     ) -> "_SourceRows":
         source = track_sources(columns, clip, jump_deg)
         order = np.lexsort((columns["frame"], source, columns["cls"], clip))
-        columns = {name: values[order] for name, values in {**columns, "source": source}.items()}
+        columns = {name: _widen(values[order]) for name, values in {**columns, "source": source}.items()}
         return cls(columns, clip[order], differs(clip[order], columns["cls"], columns["source"]))
 
     @property
@@ -187,6 +209,11 @@ class _SourceRows:
         sums = [np.r_[0.0, np.cumsum(self.columns["score"] * axis(azimuth))] for axis in (np.sin, np.cos)]
         sine, cosine = (total[end] - total[begin] for total in sums)
         return np.asarray(np.degrees(np.arctan2(sine, cosine)))
+
+
+def _widen(values: np.ndarray) -> np.ndarray:
+    """In double precision, for running sums over hours."""
+    return values.astype(np.float64) if values.dtype.kind == "f" else values
 
 
 def _accumulate_maximum(

@@ -126,7 +126,7 @@ class _Trials:
         clips, columns = len(self.posterior.activity), []
         for first in range(0, clips, CHUNK):
             part = self.posterior.map(lambda value, first=first: value[first : first + CHUNK])
-            columns.append(decode(part) + (first,))
+            columns.append((*decode(part), first))
         joined = {name: np.concatenate([one[name] for one, _, _ in columns]) for name in columns[0][0]}
         clip = np.concatenate([clip + first for _, clip, first in columns])
         found = EventSpans.from_segments(cut_segments(joined, clip), self.posterior.hop_s)
