@@ -124,4 +124,4 @@ def _find_ends(
 
 
 def _apart(one_deg: Float64[np.ndarray, "row"], other_deg: Float64[np.ndarray, "row"]) -> Float64[np.ndarray, "row"]:
-    return np.abs((one_deg - other_deg + 180) % 360 - 180)
+    return np.asarray(np.abs((one_deg - other_deg + 180) % 360 - 180))
