@@ -141,8 +141,8 @@ def cut_segments(columns: Mapping[str, np.ndarray], clip: np.ndarray) -> dict[st
     clip, column = clip[order], {name: values[order] for name, values in columns.items()}
     new = np.ones(len(order), dtype=bool)
     new[1:] = np.diff(column["frame"]) != 1
-    for name in (clip, column["cls"], column["source"]):
-        new[1:] |= np.diff(name) != 0
+    for key in (clip, column["cls"], column["source"]):
+        new[1:] |= np.diff(key) != 0
     first = np.flatnonzero(new)
     frames = np.diff(np.r_[first, len(order)])
 

@@ -41,7 +41,8 @@ class EventSettings:
     An event exceeds `threshold` somewhere (that of frames where it is not given) and `offset_share` of it throughout,
     but for pauses of up to `max_gap_s`. Where its log-odds are more than `split_log_odds` below those of a peak before
     and a peak after, it ends, and another one begins. What is shorter than `min_duration_s` is dropped. Where the
-    azimuth jumps by more than `jump_deg` another source goes on. All but the last two may differ from class to class.
+    azimuth jumps by more than `jump_deg` another source goes on, and tracks of one class that are nearer are one. All
+    but the last two may differ from class to class.
     """
 
     __pydantic_config__ = STRICT
@@ -95,7 +96,7 @@ def find_events(
 ) -> list[Events]:
     """Find the events of every clip of the batch; each is an uninterrupted stretch of a `source` (`Events.segments`).
 
-    `frames` gives the threshold where settings have none, and the angle below which two sources are one. `source`
+    `frames` gives the threshold where settings have none. `source`
     numbers what was heard of a class from 0 on; after a pause a source at the same place has its number again. Azimuths
     are smoothed along each event; a closed pause has the values of the last frame before it. Raises UsageError where
     the settings name an unknown class.
@@ -114,8 +115,10 @@ def to_event_columns(
     """
     posterior = posterior.map(Tensor.float)
     limits = settings.resolve_for(posterior.labels, frames, posterior.hop_s)
+    # What a source may jump by it may differ by between tracks, too.
+    angle_deg = max(frames.unify_angle_deg, settings.jump_deg)
     loud = posterior.activity > torch.from_numpy(limits.low).to(posterior.activity).unsqueeze(-1)
-    columns, rows = list_columns(*merge_active_tracks(posterior, loud, frames.unify_angle_deg))
+    columns, rows = list_columns(*merge_active_tracks(posterior, loud, angle_deg))
     table = _SourceRows.from_columns(columns, np.repeat(np.arange(len(rows)), rows), settings.jump_deg)
     table = table.cut_at_pauses(limits.max_gap_frames).cut_at_dips(settings.split_log_odds)
     return table.keep_events(limits.high, limits.min_frames).fill_pauses().to_columns()

@@ -13,6 +13,7 @@ from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.errors import PluginError
 from seldfuse.fusion import decode_frames
 from seldfuse.metrics.evaluated import EvaluatedScores
+from seldfuse.metrics.event_matches import EventSpans, match_events
 from seldfuse.metrics.matches import find_matches
 from seldfuse.metrics.registered import find_score
 from seldfuse.synth.bank import CHUNK, SceneChunk, SceneSupply
@@ -79,4 +80,6 @@ def score_network(
         for batch in validation.batches():
             output: Any = network(*replace(batch, logmel_encoders=logmel_encoders).inputs)
             predictions += decode_frames(task.posterior(output, labels).to("cpu"))
-    return EvaluatedScores(find_matches(validation.references, predictions, labels, mode="strict"))
+    matches = find_matches(validation.references, predictions, labels, mode="strict")
+    truth, found = EventSpans.from_scenes(validation.references), EventSpans.from_scenes(predictions)
+    return EvaluatedScores(matches, match_events(truth, found, len(predictions), len(labels)))

@@ -7,6 +7,7 @@ more (`seldfuse.tune.decoding`), scaled by one number for all, where that is bet
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -140,7 +141,8 @@ def _descend(trials: _Trials, clips: Bool[np.ndarray, "clip"]) -> EventSettings:
         before = settings
         for name in ("threshold", *TRIED):
             for value in _list_values(name, settings, trials):
-                tried = replace(settings, **{name: value})
+                changed: dict[str, Any] = {name: value}
+                tried = replace(settings, **changed)
                 score = _rate(trials.match(tried).take(clips))
                 if score > best:
                     best, settings = score, tried
