@@ -4,11 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seldfuse.catalogue.values import Score
+from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_many
 from seldfuse.formats.folder import find_by_stem
+from seldfuse.formats.json import read_segments
 from seldfuse.metrics.evaluated import EvaluatedScores
+from seldfuse.metrics.event_matches import EventMatches, EventSpans, match_events
 from seldfuse.metrics.f_scores import make_f_score
 from seldfuse.metrics.matches import Matches, Mode, find_matches
 from seldfuse.metrics.registered import list_scores
@@ -18,6 +23,7 @@ from seldfuse.storage.text import name_some
 if TYPE_CHECKING:
     from seldfuse.metrics.rows import Scene
 
+NO_EVENTS = dict.fromkeys(("cls", "start_s", "end_s", "azimuth_deg"), np.empty(0))
 NAMED = 5
 """Clips that a note names before it counts the rest."""
 
@@ -35,7 +41,8 @@ def evaluate(
     `mode` is `official`, which counts like the challenge's scorer, or `strict`, which counts every frame of every clip.
     `average` is the mean over classes (`macro`), or all classes pooled (`micro`). With a threshold, in degrees or
     relative to the true distance, there is a score `f_limits`, an F score within it. The result's `skill` says what is
-    known beyond the side and the usual distance of each class. Raises UsageError.
+    known beyond the side and the usual distance of each class, and `events` how many whole events are right
+    (`Reference.match_events`). Raises UsageError.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -47,7 +54,9 @@ def evaluate(
     1.00
     """
     scores = choose_scores(azimuth_threshold_deg, distance_threshold)
-    return EvaluatedScores(Reference(Path(reference)).match(Path(predictions), mode), average, scores)
+    truth = Reference(Path(reference))
+    matches, events = truth.match(Path(predictions), mode), truth.match_events(Path(predictions), mode)
+    return EvaluatedScores(matches, events, average, scores)
 
 
 def choose_scores(azimuth_threshold_deg: float | None, distance_threshold: float | None) -> tuple[Score, ...]:
@@ -74,6 +83,36 @@ class Reference:
         paired = [stem for stem in self.files if stem in found]
         rows = dict(zip(paired, read_many([found[stem] for stem in paired]), strict=True))
         return find_matches(self._truth, [rows.get(stem) for stem in self.files], mode=mode)
+
+    def match_events(self, predictions: Path, mode: Mode, note: Callable[[str], None] = lambda _: None) -> EventMatches:
+        """Match the events of a folder of predictions with the uninterrupted stretches of each true source.
+
+        Where seldfuse wrote a JSON file beside every CSV file its `events` are taken, and `note` is told so, else the
+        uninterrupted stretches of the CSV file's sources. A clip without a prediction is one without events, or left
+        out where the mode is `official`; frames at the end of a clip count in both. Raises UsageError.
+        """
+        found = find_by_stem(predictions)
+        stems = [stem for stem in self.files if stem in found or mode == "strict"]
+        scenes = dict(zip(self.files, self._truth, strict=True))
+        truth = EventSpans.from_scenes([scenes[stem] for stem in stems])
+        paths = {stem: found[stem] for stem in stems if stem in found}
+        return match_events(truth, _read_spans(paths, stems, note), len(stems), len(DCASE2025))
+
+
+def _read_spans(paths: Mapping[str, Path], stems: Sequence[str], note: Callable[[str], None]) -> EventSpans:
+    documents = {stem: path.with_suffix(".json") for stem, path in paths.items()}
+    if all(path.is_file() for path in documents.values()):
+        try:
+            events = {stem: read_segments(path) for stem, path in documents.items()}
+        except UsageError as error:
+            note(
+                f"events are the uninterrupted stretches of the CSV files, for JSON files lie beside them, but {error}"
+            )
+        else:
+            note("events are those of the JSON files beside the CSV files")
+            return EventSpans.concat([events.get(stem, NO_EVENTS) for stem in stems])
+    rows = dict(zip(paths, read_many(list(paths.values())), strict=True))
+    return EventSpans.from_scenes([rows.get(stem) for stem in stems])
 
 
 def _note_unpaired(

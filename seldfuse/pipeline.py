@@ -24,7 +24,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, find_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.inference.clips import LoadedBackends, OnFailure, infer_clips
 from seldfuse.inference.load import load_backends
@@ -227,7 +227,9 @@ def fuse_and_decode(
     corrector: "VisualCorrector | None" = None,
     postprocessors: Sequence[LoadedPostProcessor] = (),
 ) -> Result:
-    """Fuse the posteriors of a clip, correct the result by what detectors find, and decode events.
+    """Fuse the posteriors of a clip, correct the result by what detectors find, and decode frames and events.
+
+    Post-processors of events are given both, one after the other.
 
     Classes are the first member's, frames those of labels (`TargetGrid.from_members`). Raises UsageError where members
     do not fit, and what `VisualCorrector.correct` and post-processors raise.
@@ -247,10 +249,13 @@ def fuse_and_decode(
         detector_notes = corrected.notes
     posterior = postprocess(posterior, postprocessors, members.clip)
     with stats.measure("decoding events"):
-        (events,) = decode_events(posterior, settings.decode)
-    events, notes = _with_typical_distance(events, posterior)
+        (frames,) = decode_frames(posterior, settings.decode)
+        (events,) = find_events(posterior, settings.events, settings.decode)
+    frames, notes = _with_typical_distance(frames, posterior)
+    events, _ = _with_typical_distance(events, posterior)
     return Result(
         name=members.name,
+        frames=postprocess(frames, postprocessors, members.clip),
         events=postprocess(events, postprocessors, members.clip),
         posterior=posterior,
         uncorrected=uncorrected,

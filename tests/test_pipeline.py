@@ -491,9 +491,9 @@ def test_fuse_gives_the_results_of_folders(tmp_path: Path) -> None:
     (result,) = seldfuse.fuse(folders, fusion={"preset": "mean"})
     assert (result.name, result.backends) == ("a", ("one", "two", "three"))
     assert result.uncorrected is result.posterior
-    assert result.events.table["azimuth_deg"].round(3).tolist() == [20.0]
+    assert result.frames.table["azimuth_deg"].round(3).tolist() == [20.0]
     (alone,) = seldfuse.fuse(tmp_path / "one")
-    assert alone.events.table["azimuth_deg"].round(3).tolist() == [10.0]
+    assert alone.frames.table["azimuth_deg"].round(3).tolist() == [10.0]
     with pytest.raises(UsageError, match="expected at least one folder of posteriors or of DCASE CSV files, got none"):
         list(seldfuse.fuse([]))
 

@@ -21,7 +21,7 @@ from seldfuse.core.directions import direction_from_azimuth, normalize
 from seldfuse.core.events import Events
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
-from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import DecodeSettings, FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.smooth_activity import HmmSettings
 from seldfuse.fusion.smooth_tracks import RandomWalkSettings
@@ -161,7 +161,7 @@ def draw_member(target: TargetTracks, tracks: int, fields: tuple[str, ...], gene
 def _run(members: Mapping[str, Posterior]) -> tuple[float, float, list[Events]]:
     """Time fusing and decoding in seconds; return the events, too."""
     fuse_s, fused = _timed(lambda: fuse_posteriors(members, SETTINGS))
-    decode_s, events = _timed(lambda: decode_events(fused, SETTINGS.decode))
+    decode_s, events = _timed(lambda: decode_frames(fused, SETTINGS.decode))
     return fuse_s, decode_s, events
 
 

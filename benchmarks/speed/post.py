@@ -17,7 +17,7 @@ from seldfuse.core.clip import Clip
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import count_matches
@@ -58,7 +58,7 @@ def measure(split: DatasetSplit, clips: int, timed: int, rounds: int) -> dict[st
     corrected = {rate_hz: _corrected(found, fused, one) for rate_hz, one in correctors.items()}
     references = dcase.read_many([split.get_path(sound.stem, "csv") for sound in sounds])
     counts = {
-        rate_hz: count_matches(references, decode_events(posterior), mode="strict")
+        rate_hz: count_matches(references, decode_frames(posterior), mode="strict")
         for rate_hz, (posterior, _) in corrected.items()
     }
     gain = {name: compare_systems(counts[EVERY_FRAME_HZ], counts[RATE_HZ], name)["f20_1_on"] for name in AVERAGES}

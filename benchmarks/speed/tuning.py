@@ -11,7 +11,7 @@ from rich.console import Group
 from benchmarks.speed.fusion import CHUNK, MEMBERS, THREADS, draw_member, draw_target
 from benchmarks.speed.report import machine, table
 from seldfuse.core.posterior import Posterior
-from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events
+from seldfuse.fusion import DecodeSettings, FusionSettings, decode_frames
 from seldfuse.tune.fit import Objective
 from seldfuse.tune.fusion import tune_fusion
 from seldfuse.tune.tuning_data import TuningData
@@ -47,7 +47,7 @@ def draw_data(clips: int) -> TuningData:
         target = draw_target(min(CHUNK, clips - first), generator)
         members.append({name: draw_member(target, *kind, generator) for name, kind in MEMBERS.items()})
         targets.append(Posterior(target.sounds.float(), target.direction.contiguous(), target.distance.contiguous()))
-    references = decode_events(Posterior.concat(targets), DecodeSettings(unify_angle_deg=0.0))
+    references = decode_frames(Posterior.concat(targets), DecodeSettings(unify_angle_deg=0.0))
     posteriors = {name: Posterior.concat([chunk[name] for chunk in members]) for name in MEMBERS}
     return TuningData.from_folders(posteriors, references, [f"clip{number}" for number in range(clips)])
 

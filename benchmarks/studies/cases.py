@@ -28,7 +28,7 @@ from seldfuse.core.run_stats import RunStats
 from seldfuse.features.load import find_function, make_batch
 from seldfuse.formats import dcase
 from seldfuse.formats.folder import find_by_stem
-from seldfuse.fusion import decode_events, fuse_posteriors
+from seldfuse.fusion import decode_frames, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import count_matches
@@ -108,7 +108,7 @@ def _fusion(wav: Path, loaded: LoadedBackends) -> list[Case]:
     (result,) = run_clips(find_clips([wav]), loaded, FUSION, RunStats(), on_failure)
     return [
         Case("fusion", partial(fuse_posteriors, result.members, FUSION), CLIP_S),
-        Case("decoding to events", partial(decode_events, result.posterior, FUSION.decode), CLIP_S),
+        Case("decoding to events", partial(decode_frames, result.posterior, FUSION.decode), CLIP_S),
     ]
 
 

@@ -21,7 +21,7 @@ from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends
 from seldfuse.inference.load import load_backends
 from seldfuse.inference.network_backend import NetworkBackend
@@ -166,7 +166,7 @@ def _decode(system: System, posteriors: Mapping[str, Mapping[str, Posterior]]) -
     if system.picture == OFF:
         assert fused.onscreen is not None
         fused = replace(fused, onscreen=torch.zeros_like(fused.onscreen))
-    return decode_events(fused)
+    return decode_frames(fused)
 
 
 def _scored(counts: Mapping[System, Counts], with_video: Sequence[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from seldfuse.core.clip import Clip
 from seldfuse.core.detections import KEYPOINTS, PERSON, UNTRACKED, Detections
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, count_matches
 from seldfuse.metrics.jackknife import compare_systems, compute_intervals
@@ -125,7 +125,7 @@ class Study:
 
     def _counted(self, posterior: Posterior) -> tuple[Counts, Counts]:
         """Strictly and officially."""
-        events = decode_events(fill_onscreen(posterior))
+        events = decode_frames(fill_onscreen(posterior))
         return count_matches(self.inferred.references, events, mode="strict"), count_matches(
             self.inferred.references, events, mode="official"
         )

@@ -10,7 +10,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import SeldfuseError
 from seldfuse.formats import dcase
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends, infer_clips
 from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
@@ -45,7 +45,7 @@ def infer_posteriors(clips: Sequence[Clip], loaded: LoadedBackends) -> dict[str,
 
 def decode_members(posteriors: Mapping[str, Posterior], members: Sequence[str], preset: str = "mean") -> list[Events]:
     """Decode events of each clip from some members together, fused as `seldfuse run --fusion` does."""
-    return decode_events(fuse_members(posteriors, members, preset), FusionSettings.resolve(preset).decode)
+    return decode_frames(fuse_members(posteriors, members, preset), FusionSettings.resolve(preset).decode)
 
 
 def fuse_members(posteriors: Mapping[str, Posterior], members: Sequence[str], preset: str) -> Posterior:

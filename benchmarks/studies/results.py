@@ -16,7 +16,7 @@ from benchmarks.studies.sound_groups import FEWEST_GROUPS, SHORTEST_S, SetSounds
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_events
+from seldfuse.fusion import FusionSettings, decode_frames
 from seldfuse.metrics.counts import Counts, count_pairs
 from seldfuse.metrics.jackknife import Interval, SoundGroups, compare_systems, compute_intervals
 from seldfuse.metrics.matches import Matches, Mode, find_matches
@@ -112,7 +112,7 @@ def score_systems(
     for system in tried:
         fused = fuse_members(inferred.posteriors, system.members, system.fusion)
         decode = FusionSettings.resolve(system.fusion).decode
-        predictions[system] = decode_events(fused, decode)
+        predictions[system] = decode_frames(fused, decode)
         doubts[system.name] = measure_doubt(fused, target, decode)
     matches: dict[System, Matches] = {}
     for mode in reversed(get_args(Mode)):

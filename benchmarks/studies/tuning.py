@@ -19,6 +19,7 @@ from seldfuse.metrics.counts import Counts, count_matches
 from seldfuse.metrics.jackknife import compare_systems, compute_intervals
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.tune.counting import count_posteriors
+from seldfuse.tune.events import with_fitted_events
 from seldfuse.tune.explain import EnsembleReport, compute_coverage, explain_ensemble
 from seldfuse.tune.fit import Objective, pool_all
 from seldfuse.tune.fusion import TuneResult, tune_fusion
@@ -49,6 +50,8 @@ def measure(
     objective = Objective()
     data = infer_tuning_data(fit, named)
     tuned = tune_fusion(data, FusionSettings(), objective, FOLDS, lambda parts: note(f"fitting {parts}"))
+    note("fitting events")
+    tuned = replace(tuned, settings=with_fitted_events(data, tuned.settings))
     report = explain_ensemble(tuned, objective, FOLDS, note)
     calibration = {
         name: Reliability.from_posteriors(posterior, data.target).fit() for name, posterior in data.members.items()

@@ -434,7 +434,7 @@ WRITERS = (
     Writer(
         name="dcase",
         api_version=2,
-        summary="the challenge's CSV: frame, class, source, azimuth, distance, on-screen",
+        summary="the challenge's CSV, a row per active frame: frame, class, source, azimuth, distance, on-screen",
         license=LICENSE,
         write="seldfuse.formats.dcase:write_result",
         suffix=".csv",
@@ -443,7 +443,7 @@ WRITERS = (
     Writer(
         name="json",
         api_version=2,
-        summary="events as segments in seconds, degrees and metres",
+        summary="events in seconds, degrees and metres, and the active frames",
         license=LICENSE,
         write="seldfuse.formats.json:write_result",
         suffix=".json",

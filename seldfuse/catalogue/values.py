@@ -220,9 +220,10 @@ class Detector(CatalogueValue):
 class PostProcessor(CatalogueValue):
     """Changes the events or the fused posterior of a clip.
 
-    `load` names `(options: str | None) -> (value, Clip) -> value`: it gives the function that is called once for each
-    clip; `options` is what stands after the `@`. `takes` is what it changes: the fused "posterior" before it is
-    decoded, or the "events" after. It must return a value of the same type, labels and length.
+    `load` names `(options: str | None) -> (value, Clip) -> value`: it gives the function that is called for each clip;
+    `options` is what stands after the `@`. `takes` is what it changes: the fused "posterior" before it is decoded, or
+    the "events" after, for which it is called twice, with the active frames and with the events that people read. It
+    must return a value of the same type, labels and length.
 
     >>> from seldfuse.sdk import PostProcessor
     >>> PostProcessor(name="merge", api_version=2, summary="merges", load="acme.merge:load", takes="events").takes

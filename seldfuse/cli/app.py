@@ -22,6 +22,7 @@ from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.cli.commands.synth_bank import fill_scene_bank
 from seldfuse.cli.commands.train import train
 from seldfuse.cli.commands.tune import tune_fusion
+from seldfuse.cli.commands.tune_events import tune_events
 from seldfuse.cli.commands.tune_vision import tune_vision
 from seldfuse.cli.config import OPTION, read_defaults, split_config
 from seldfuse.cli.console import print_error, print_note
@@ -41,7 +42,9 @@ COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
     "run": run,
     "fuse": fuse,
     "eval": evaluate,
-    "tune": _group("Fit settings to labelled clips not trained on.", fusion=tune_fusion, vision=tune_vision),
+    "tune": _group(
+        "Fit settings to labelled clips not trained on.", fusion=tune_fusion, events=tune_events, vision=tune_vision
+    ),
     "synth": _group(
         "Make data sets, and scenes to train on.",
         scenes=make_scenes,

@@ -46,7 +46,7 @@ def build_changes_table(result: "Result") -> "Table":
 def _stretches(result: "Result") -> pd.DataFrame:
     """Consecutive frames of one source and one thing as one row of means."""
     keys = ["cls", "track", "postprocessor", "phrase", "thing"]
-    active = result.events.table[["frame", "cls"]].drop_duplicates()
+    active = result.frames.table[["frame", "cls"]].drop_duplicates()
     # Of what never became an event nobody wants to know.
     table = result.changes.merge(active).sort_values([*keys, "frame"], ignore_index=True)
     new = (table[keys] != table[keys].shift()).any(axis=1) | (table["frame"].diff() != 1)

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-GROUPS: Mapping[str, tuple[str, ...]] = {"synth": ("scenes", "from-foa", "bank"), "tune": ("fusion", "vision")}
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "synth": ("scenes", "from-foa", "bank"),
+    "tune": ("fusion", "events", "vision"),
+}
 """The groups that were commands, with the commands in them; the first is what the group did."""
 
 

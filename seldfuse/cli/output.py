@@ -31,6 +31,9 @@ ROWS_SHOWN = 40
 CLIPS_NAMED = 3
 """Clips that a sentence names; it counts the others."""
 
+MOVES_DEG = 20.0
+"""An event whose azimuth changes by more is shown as moving; the challenge counts azimuths as right up to here."""
+
 FILES_NAMED = 4
 """Files that the closing line names; it counts more than that."""
 
@@ -177,8 +180,8 @@ class OutputWriter:
         from seldfuse.formats.files import save_members, write_changes, write_result
 
         given = set(result.posterior.provides)
-        # What a format needs it needs of events; a clip without any lacks nothing.
-        writers = [entry for entry in self.writers if not len(result.events) or given.issuperset(entry.value.needs)]
+        # What a format needs it needs of active frames; a clip without any lacks nothing.
+        writers = [entry for entry in self.writers if not len(result.frames) or given.issuperset(entry.value.needs)]
         lacking = [writer for writer in self.writers if writer not in writers]
         if not writers:
             raise UsageError(_describe_lack(lacking, [result.name]))
@@ -285,11 +288,18 @@ def _cells(row: Mapping[str, Any], name: str) -> list[str]:
     return [
         f"{row['start_s']:.1f} – {row['end_s']:.1f}",
         name,
-        format_azimuth(row["azimuth_deg"]),
+        _azimuth_range(row["azimuth_deg"], row["azimuth_low_deg"], row["azimuth_high_deg"]),
         _list_known(row["distance_m"], "{:.1f} m"),
         {True: "yes", False: "no"}[row["onscreen"] > 0.5] if row["onscreen"] == row["onscreen"] else "–",
         _list_known(row["score"], "{:.2f}"),
     ]
+
+
+def _azimuth_range(mean_deg: float, low_deg: float, high_deg: float) -> str:
+    """Where an event is, or from where to where it moves, from left to right."""
+    if not high_deg - low_deg > MOVES_DEG:
+        return format_azimuth(mean_deg)
+    return f"{format_azimuth(high_deg)} – {format_azimuth(low_deg)}"
 
 
 def _list_known(value: float, form: str) -> str:

@@ -26,6 +26,17 @@ COLUMNS = {
 }
 """`source` tells sources of one class apart; floats are NaN where unknown; `onscreen` is 0, 1 or NaN."""
 
+SEGMENT_MEANS = (
+    "azimuth_deg",
+    "azimuth_low_deg",
+    "azimuth_high_deg",
+    "distance_m",
+    "onscreen",
+    "score",
+    "azimuth_std_deg",
+    "distance_std_m",
+)
+"""What is said of an uninterrupted stretch of a source as a whole."""
 
 NAMED = 5
 """Classes that a text names before it counts the rest."""
@@ -109,33 +120,55 @@ class Events:
 
     def list_segments(self) -> dict[str, np.ndarray]:
         """List, as columns, one row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s,
-        azimuth_deg, distance_m, onscreen, score, azimuth_std_deg, distance_std_m`, sorted by start. Azimuth is the mean
-        direction (of vectors), distance the geometric mean, the rest plain means.
+        azimuth_deg, azimuth_low_deg, azimuth_high_deg, distance_m, onscreen, score, azimuth_std_deg, distance_std_m`,
+        sorted by start. Azimuth is the mean direction (of vectors), between the least and the greatest azimuth of the
+        stretch, distance the geometric mean, the rest plain means.
         """
-        column = self.columns
-        order = np.lexsort((column["frame"], column["source"], column["cls"]))
-        column = {name: values[order] for name, values in column.items()}
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = (np.diff(column["frame"]) != 1) | (np.diff(column["cls"]) != 0) | (np.diff(column["source"]) != 0)
-        first = np.flatnonzero(new)
-        last = np.r_[first[1:], len(order)][: len(first)] - 1
+        found = cut_segments(self.columns, np.zeros(len(self), dtype=np.int64))
+        names = np.array(self.labels.names, dtype=object)[found["cls"]]
+        times = {"start_s": found["first"] * self.hop_s, "end_s": (found["last"] + 1) * self.hop_s}
+        means = {name: found[name] for name in SEGMENT_MEANS}
+        return {"cls": found["cls"], "class": names, "source": found["source"], **times, **means}
 
-        def mean(values: np.ndarray) -> np.ndarray:
-            return np.add.reduceat(values, first) / (last - first + 1) if len(first) else np.zeros(0)
 
+def cut_segments(columns: Mapping[str, np.ndarray], clip: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut the columns of `Events` of many clips, with the number of each row's clip, into uninterrupted stretches.
+
+    There are `clip`, `cls` and `source` of each stretch, its `first` and `last` frame, and those of `SEGMENT_MEANS` of
+    which there are columns, as `Events.segments` has them; sorted by clip, first frame, class and source.
+    """
+    order = np.lexsort((columns["frame"], columns["source"], columns["cls"], clip))
+    clip, column = clip[order], {name: values[order] for name, values in columns.items()}
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = np.diff(column["frame"]) != 1
+    for key in (clip, column["cls"], column["source"]):
+        new[1:] |= np.diff(key) != 0
+    first = np.flatnonzero(new)
+    frames = np.diff(np.r_[first, len(order)])
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values, first) / frames if len(first) else np.zeros(0)
+
+    found = {
+        "clip": clip[first],
+        "cls": column["cls"][first],
+        "source": column["source"][first],
+        "first": column["frame"][first],
+        "last": column["frame"][first] + frames - 1,
+    }
+    if "azimuth_deg" in column:
         azimuth = np.radians(column["azimuth_deg"])
-        found = {
-            "cls": column["cls"][first],
-            "class": np.array(self.labels.names, dtype=object)[column["cls"][first]],
-            "source": column["source"][first],
-            "start_s": column["frame"][first] * self.hop_s,
-            "end_s": (column["frame"][last] + 1) * self.hop_s,
-            "azimuth_deg": np.degrees(np.arctan2(mean(np.sin(azimuth)), mean(np.cos(azimuth)))),
-            "distance_m": np.exp(mean(np.log(column["distance_m"].clip(0.01)))),
-            **{name: mean(column[name]) for name in ("onscreen", "score", "azimuth_std_deg", "distance_std_m")},
-        }
-        order = np.lexsort((found["source"], found["cls"], found["start_s"]))
-        return {name: values[order] for name, values in found.items()}
+        found["azimuth_deg"] = np.degrees(np.arctan2(mean(np.sin(azimuth)), mean(np.cos(azimuth))))
+        # Against the mean, so that a stretch that lies across the rear has no range of 360 degrees.
+        apart = column["azimuth_deg"] - np.repeat(found["azimuth_deg"], frames)
+        apart = (apart + 180) % 360 - 180
+        for name, extreme in {"azimuth_low_deg": np.minimum, "azimuth_high_deg": np.maximum}.items():
+            found[name] = found["azimuth_deg"] + (extreme.reduceat(apart, first) if len(first) else np.zeros(0))
+    if "distance_m" in column:
+        found["distance_m"] = np.exp(mean(np.log(column["distance_m"].clip(0.01))))
+    found |= {name: mean(column[name]) for name in SEGMENT_MEANS if name in column and name not in found}
+    order = np.lexsort((found["source"], found["cls"], found["first"], found["clip"]))
+    return {name: values[order] for name, values in found.items()}
 
 
 def make_table(columns: Mapping[str, np.ndarray]) -> "pd.DataFrame":

@@ -28,6 +28,10 @@ def build_empty_changes() -> "pd.DataFrame":
 class Result:
     """The events of one clip, and how they were found.
 
+    `frames` and `events` are two readings of one posterior. `frames` is where it exceeds its thresholds, frame by
+    frame: what is scored and written as CSV. `events` is what people read: assigned to sources, with pauses closed and
+    without what is short; each uninterrupted stretch of a source is an event (`events.segments()`).
+
     `posterior` is the fused posterior `[1, frame, cls, track]` after any visual correction, `uncorrected` the one
     before it, `members` holds each backend's own. `intervals` are half-widths by percent of the fitted uncertainties
     (`seldfuse.fusion.uncertainty`), empty where none were fitted. `changes` lists what the visual correction changed
@@ -36,11 +40,12 @@ class Result:
     >>> import torch
     >>> from seldfuse import Events, Posterior, Result
     >>> posterior = Posterior(torch.zeros(1, 50, 13, 1))
-    >>> Result("talk", Events.empty(), posterior, posterior, {"sce": posterior}, 5.0, "mean", "cpu")
+    >>> Result("talk", Events.empty(), Events.empty(), posterior, posterior, {"sce": posterior}, 5.0, "mean", "cpu")
     Result('talk', 5.0 s, 0 events of 0 classes, by sce)
     """
 
     name: str
+    frames: Events
     events: Events
     posterior: Posterior
     uncorrected: Posterior

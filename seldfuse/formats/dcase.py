@@ -81,8 +81,8 @@ def read_many(paths: Sequence[Path], labels: LabelSet = DCASE2025) -> list[Float
 
 
 def write_result(result: Result, path: Path) -> None:
-    """Write a result's events as a file of 2025; raises as `write_events` does."""
-    write_events(result.events, path)
+    """Write a result's active frames as a file of 2025; raises as `write_events` does."""
+    write_events(result.frames, path)
 
 
 def write_events(events: Events, path: Path) -> None:

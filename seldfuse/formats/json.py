@@ -1,4 +1,4 @@
-"""Events as one JSON document: segments for people, frames for programs."""
+"""Results as one JSON document: events for people, active frames for scoring and other programs."""
 
 import json
 import math
@@ -6,8 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seldfuse.core.events import Events, list_rows
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.result import Result
+from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
 
 FORMAT = "seldfuse-events"
@@ -17,6 +21,8 @@ DECIMALS = {
     "start_s": 3,
     "end_s": 3,
     "azimuth_deg": 1,
+    "azimuth_low_deg": 1,
+    "azimuth_high_deg": 1,
     "distance_m": 2,
     "onscreen": 3,
     "score": 3,
@@ -35,11 +41,12 @@ def write_result(result: Result, path: Path) -> None:
 def to_document(result: Result) -> dict[str, Any]:
     """Convert a result to JSON values.
 
-    `events` holds one object per uninterrupted stretch of a source, `frames` one row per source and frame under the
-    names in `frames.columns`; `class_id` counts into `labels`. What is unknown is null. `intervals` maps `azimuth` and
-    `distance`, where their uncertainty was fitted, to half-widths by percent, in standard deviations; those of distance
-    are of its logarithm, whose deviation is `distance_std_m` over `distance_m`. `detectors` names the engine of each
-    detector that got pictures.
+    `events` holds one object per event, `frames` one row per active frame, those of the CSV, under the names in
+    `frames.columns`; `class_id` counts into `labels`. An event's azimuth is its mean, and moves from `azimuth_low_deg`
+    to `azimuth_high_deg`; its `source` is the number of what sounds, which is not that of frames. What is unknown is
+    null. `intervals` maps `azimuth` and `distance`, where their uncertainty was fitted, to half-widths by percent, in
+    standard deviations; those of distance are of its logarithm, whose deviation is `distance_std_m` over `distance_m`.
+    `detectors` names the engine of each detector that got pictures.
     """
     events = result.events
     return {
@@ -57,7 +64,7 @@ def to_document(result: Result) -> dict[str, Any]:
         "notes": list(result.notes),
         "labels": list(events.labels.names),
         "events": _segments(events),
-        "frames": _frames(events),
+        "frames": _frames(result.frames),
     }
 
 
@@ -70,6 +77,23 @@ def read_document(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+
+
+def read_segments(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.ndarray]:
+    """Read the `events` of a document: arrays `cls`, `start_s`, `end_s` and `azimuth_deg`, NaN where unknown.
+
+    Raises UsageError where the file is no such document, or its classes are not those of `labels`.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT or document["labels"] != list(labels.names):
+            raise ValueError(f"expected {FORMAT} of the classes of {labels.name}")
+        events = document["events"]
+        values = [[event[name] for event in events] for name in ("class_id", "start_s", "end_s", "azimuth_deg")]
+        cls, *others = (np.array(column, dtype=np.float64) for column in values)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"expected a JSON file of events that seldfuse wrote ({error}): {path}") from error
+    return dict(zip(("cls", "start_s", "end_s", "azimuth_deg"), (cls.astype(np.int64), *others), strict=True))
 
 
 def _segments(events: Events) -> list[dict[str, Any]]:

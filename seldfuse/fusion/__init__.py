@@ -10,7 +10,8 @@ from seldfuse.fusion.aggregate import WindowAggregator
 from seldfuse.fusion.align import align
 from seldfuse.fusion.combine import combine
 from seldfuse.fusion.combiners import COMBINERS
-from seldfuse.fusion.decode import DecodeSettings, decode_events
+from seldfuse.fusion.decode import DecodeSettings, decode_frames
+from seldfuse.fusion.events import EventSettings, find_events
 from seldfuse.fusion.resolved import ResolvedFusion
 from seldfuse.fusion.settings import FusionSettings
 from seldfuse.fusion.uncertainty import UncertaintyInputs
@@ -19,10 +20,12 @@ from seldfuse.fusion.votes import build_vote_posterior
 
 __all__ = [
     "DecodeSettings",
+    "EventSettings",
     "FusionSettings",
     "WindowAggregator",
     "build_vote_posterior",
-    "decode_events",
+    "decode_frames",
+    "find_events",
     "fuse_posteriors",
     "merge_duplicate_tracks",
     "pool",

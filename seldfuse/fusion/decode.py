@@ -1,4 +1,7 @@
-"""A posterior becomes events: what is active is decided here and nowhere else."""
+"""A posterior becomes active frames: what is scored and written frame by frame is decided here and nowhere else.
+
+What people read is made of the same posterior by `seldfuse.fusion.events`.
+"""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +25,7 @@ from seldfuse.settings.bounds import NOT_NEGATIVE, STRICT
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """What counts as an event; by default what exceeds 0.5.
+    """Which frames are active; by default those that exceed 0.5.
 
     A track is active where its activity exceeds `offset_threshold`, in a stretch that somewhere exceeds `threshold`
     (hysteresis; `offset_threshold` is the threshold where it is not given). Pauses of up to `max_gap_frames` inside a
@@ -83,8 +86,8 @@ class DecodeLimits:
 DEFAULT = DecodeSettings()
 
 
-def decode_events(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> list[Events]:
-    """Decode the events of every clip of the batch; `source` is the track, `score` the activity.
+def decode_frames(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> list[Events]:
+    """Decode the active frames of every clip of the batch; `source` is the track, `score` the activity.
 
     Azimuth, distance, on-screen (probability > 0.5) and uncertainties are NaN where the posterior does not know them. A
     closed pause has the values of the last frame before it. Raises UsageError where the settings name an unknown class.
@@ -93,15 +96,15 @@ def decode_events(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> l
 
 
 def to_columns(posterior: Posterior, settings: DecodeSettings = DEFAULT) -> tuple[dict[str, np.ndarray], list[int]]:
-    """Write the events of `decode_events` as columns, clip after clip, and count the rows of each clip.
+    """Write the rows of `decode_frames` as columns, clip after clip, and count the rows of each clip.
 
-    Who only counts events saves the making of thousands of tables. Raises as `decode_events` does.
+    Who only counts saves the making of thousands of tables. Raises as `decode_frames` does.
     """
     posterior = posterior.map(Tensor.float)
     detected, active = find_active(posterior.activity, settings, posterior.labels)
     if (active & ~detected).any():
         posterior = _hold_through_pauses(posterior, detected)
-    return _list_columns(*merge_active_tracks(posterior, active, settings.unify_angle_deg))
+    return list_columns(*merge_active_tracks(posterior, active, settings.unify_angle_deg))
 
 
 def find_active(
@@ -160,9 +163,10 @@ def _hold_through_pauses(posterior: Posterior, detected: Bool[Tensor, "batch fra
     return replace(posterior.map(lambda value: take_along_track(value, last, 1)), activity=posterior.activity)
 
 
-def _list_columns(
+def list_columns(
     posterior: Posterior, active: Bool[Tensor, "batch frame cls track"]
 ) -> tuple[dict[str, np.ndarray], list[int]]:
+    """List what is active as columns of `Events`, clip after clip, and count the rows of each clip."""
     clip, frame, cls, track = active.nonzero(as_tuple=True)
     found = {name: value[active] for name, value in posterior.tensors().items()}
     columns = {"frame": frame, "cls": cls, "source": track, "score": found["activity"]}

@@ -1,4 +1,4 @@
-"""How members are weighed and what counts as an event: a preset, or a TOML file.
+"""How members are weighed, which frames are active and what counts as an event: a preset, or a TOML file.
 
 A file may say::
 
@@ -14,9 +14,12 @@ A file may say::
     temperature = 1.8
     bias = { knock = -0.4, default = 0.1 }
 
-    [decode]                     # fields of DecodeSettings; a number, or a table by class
+    [decode]                     # what counts as active: fields of DecodeSettings; a number, or a table by class
     threshold = { knock = 0.4, default = 0.5 }
     max_gap_frames = 2
+
+    [events]                     # what people are shown as an event: fields of EventSettings
+    min_duration_s = { knock = 0.1, default = 0.3 }
 
     [smooth.activity]            # along time: see `seldfuse.fusion.smooth`
     start = 0.01
@@ -41,6 +44,7 @@ from seldfuse.errors import UsageError
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.decode import DecodeSettings
+from seldfuse.fusion.events import EventSettings
 from seldfuse.fusion.resolved import ResolvedFusion
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.uncertainty import UncertaintySettings
@@ -84,6 +88,7 @@ class FusionSettings:
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
     uncertainty: UncertaintySettings = field(default_factory=UncertaintySettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    events: EventSettings = field(default_factory=EventSettings)
 
     def __post_init__(self) -> None:
         check_known(self.preset, PRESETS, "fusion preset")
@@ -124,8 +129,28 @@ class FusionSettings:
     def to_json(self) -> dict[str, Any]:
         """Write what `from_table` reads; only what is set, for TOML and its kin know no null."""
         data = {**asdict(self), "smooth": self.smooth.to_json(), "uncertainty": self.uncertainty.to_json()}
-        data["decode"] = {name: value for name, value in data["decode"].items() if value is not None}
+        for name in ("decode", "events"):
+            data[name] = {key: value for key, value in data[name].items() if value is not None}
+        # Digests of settings, by which finished clips are known, are older than this table.
+        if self.events == EventSettings():
+            del data["events"]
         return data
+
+    def with_limits(
+        self, threshold: float | None = None, min_duration_s: float | None = None, max_gap_s: float | None = None
+    ) -> "FusionSettings":
+        """Return settings with another threshold of frames and of events, and with other limits of events alone.
+
+        What is None stays. Raises UsageError for a number below 0.
+        """
+        data = self.to_json()
+        events = {"threshold": threshold, "min_duration_s": min_duration_s, "max_gap_s": max_gap_s}
+        data["events"] = data.get("events", {}) | {name: value for name, value in events.items() if value is not None}
+        if threshold is not None:
+            # A lower threshold that was fitted to another upper one is worth nothing beside this one.
+            data["decode"] = {name: value for name, value in data["decode"].items() if name != "offset_threshold"}
+            data["decode"]["threshold"] = threshold
+        return self.from_table(data)
 
     def resolve_for(self, members: Mapping[str, Provided], labels: LabelSet, device: torch.device) -> ResolvedFusion:
         """Resolve to tensors for members, by name with the fields that each provides, in the order of their names.

@@ -11,8 +11,9 @@ from seldfuse.catalogue.values import Score
 from seldfuse.core.events import Events
 from seldfuse.encoders.load import LoadedEncoder
 from seldfuse.errors import PluginError
-from seldfuse.fusion import decode_events
+from seldfuse.fusion import decode_frames
 from seldfuse.metrics.evaluated import EvaluatedScores
+from seldfuse.metrics.event_matches import EventSpans, match_events
 from seldfuse.metrics.matches import find_matches
 from seldfuse.metrics.registered import find_score
 from seldfuse.synth.bank import CHUNK, SceneChunk, SceneSupply
@@ -43,7 +44,7 @@ class RandomValidation:
         self._chunks: list[SceneChunk] = []
         for number, first in enumerate(range(0, count, CHUNK)):
             chunk = _first(supply.load_chunk(number), count - first)
-            self.references += decode_events(chunk.truth.map(Tensor.float))
+            self.references += decode_frames(chunk.truth.map(Tensor.float))
             self._chunks.append(chunk.map(lambda tensor: tensor.to(device)))
 
     def batches(self) -> Iterator[TrainingBatch]:
@@ -78,5 +79,7 @@ def score_network(
     with torch.inference_mode():
         for batch in validation.batches():
             output: Any = network(*replace(batch, logmel_encoders=logmel_encoders).inputs)
-            predictions += decode_events(task.posterior(output, labels).to("cpu"))
-    return EvaluatedScores(find_matches(validation.references, predictions, labels, mode="strict"))
+            predictions += decode_frames(task.posterior(output, labels).to("cpu"))
+    matches = find_matches(validation.references, predictions, labels, mode="strict")
+    truth, found = EventSpans.from_scenes(validation.references), EventSpans.from_scenes(predictions)
+    return EvaluatedScores(matches, match_events(truth, found, len(predictions), len(labels)))

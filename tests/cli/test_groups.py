@@ -20,7 +20,7 @@ def exit_code(*arguments: str) -> int:
     ("group", "commands"),
     [
         ("synth", ("scenes", "from-foa", "bank")),
-        ("tune", ("fusion", "vision")),
+        ("tune", ("fusion", "events", "vision")),
         ("checkpoints", ("list", "fetch")),
         ("plugins", ("list", "new")),
     ],

@@ -30,8 +30,15 @@ def make_result(name: str = "talk", events: int = 50) -> Result:
     table = pd.DataFrame({"frame": np.arange(events) * 2, "cls": 3, "azimuth_deg": 30.0, "distance_m": 1.0})
     posterior = Posterior(torch.zeros(1, 2 * events, 13, 1))
     # By name: what else a result holds is nothing that is printed.
-    given = {"name": name, "events": Events(table), "posterior": posterior, "uncorrected": posterior}
-    given |= {"members": {"sce": posterior}, "duration_s": 0.2 * events, "fusion": "mean", "device": "cpu"}
+    table_events = Events(table)
+    given = {"name": name, "events": table_events, "frames": table_events, "posterior": posterior}
+    given |= {
+        "uncorrected": posterior,
+        "members": {"sce": posterior},
+        "duration_s": 0.2 * events,
+        "fusion": "mean",
+        "device": "cpu",
+    }
     return Result(**given)
 
 

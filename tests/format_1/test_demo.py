@@ -80,6 +80,8 @@ def test_the_demo_sounds_as_ever(name: str, tmp_path: Path, cache: Path) -> None
     document, former = (json.loads((folder / "demo.json").read_text()) for folder in (made, kept))
     # Detectors were not named then.
     assert set(document.pop("detectors")) == (set() if name == "tuned" else set(RULES))
+    # Events tell since then between which azimuths they move.
+    assert all(event.pop(f"azimuth_{end}_deg") is not None for event in document["events"] for end in ("low", "high"))
     assert_same_document(document, former)
     for path in sorted(kept.rglob("*.safetensors")):
         assert_same_tensors(made / path.relative_to(kept), path)

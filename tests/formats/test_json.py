@@ -71,6 +71,8 @@ def test_events_are_uninterrupted_stretches_with_null_for_the_unknown(result: Re
         "start_s": 0.3,
         "end_s": 0.6,
         "azimuth_deg": 12.0,
+        "azimuth_low_deg": 10.0,
+        "azimuth_high_deg": 14.0,
         "distance_m": 2.0,
         "onscreen": 0.667,
         "score": 0.75,

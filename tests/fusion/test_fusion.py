@@ -13,7 +13,7 @@ from seldfuse.core.directions import azimuth_from_direction, direction_from_azim
 from seldfuse.core.labels import Label, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors, merge_duplicate_tracks
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors, merge_duplicate_tracks
 from seldfuse.fusion.align import align
 from seldfuse.fusion.tracks import find_best_permutation
 
@@ -33,7 +33,7 @@ def test_a_gpu_gives_what_the_cpu_gives():
     members = {"a": draw_posterior(0), "b": draw_posterior(1), "c": draw_posterior(2, 1)}
     fused = fuse_posteriors({name: member.to("cuda") for name, member in members.items()}, FusionSettings())
     assert fused.activity.device.type == "cuda"
-    assert len(decode_events(fused)[0]) == len(decode_events(fuse_posteriors(members, FusionSettings()))[0])
+    assert len(decode_frames(fused)[0]) == len(decode_frames(fuse_posteriors(members, FusionSettings()))[0])
     assert_alike(fused.to("cpu"), fuse_posteriors(members, FusionSettings()))
 
 

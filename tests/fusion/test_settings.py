@@ -108,7 +108,7 @@ def test_settings_survive_json():
 REFUSED_FILES = {
     'preset = "nercslp"': "'nercslp' is no fusion preset (mean, nercslip); did you mean 'nercslip'?",
     "wieghts = 1": "'wieghts' is no fusion setting (preset, combine, weights, calibration, unify_angle_deg, "
-    "smooth, uncertainty, decode); did you mean 'weights'?",
+    "smooth, uncertainty, decode, events); did you mean 'weights'?",
     "[calibration.doa]\nbais = 1": "'bais' is no setting of calibration.doa (temperature, bias); did you mean 'bias'?",
     "[calibration.doa]\ntemperature = 0": "calibration.doa.temperature must be a number, 0.01 or more, got 0",
     '[calibration.doa]\nbias = "low"': "calibration.doa.bias must be a number, got 'low'",

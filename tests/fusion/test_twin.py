@@ -9,7 +9,7 @@ import torch
 from benchmarks.baseline import fusion
 from benchmarks.baseline.fusion import LABELS, draw_posterior
 from seldfuse.core.events import COLUMNS
-from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import DecodeSettings, FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.combiners import COMBINERS
 from seldfuse.fusion.smooth import SmoothSettings
@@ -126,7 +126,7 @@ def test_fusing_and_decoding_agree_with_the_slow_twin(name, combine, left_out):
         assert_near(field, np.broadcast_to(found, expected.shape), expected, near)
     # A decision within rounding of its threshold could fall either way; for these seeds none does.
     for events, rows in zip(
-        decode_events(fused, settings.decode),
+        decode_frames(fused, settings.decode),
         fusion.decode_slowly(slow, settings.decode, LABELS),
         strict=True,
     ):

@@ -8,7 +8,7 @@ import torch
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors, pool
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors, pool
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.uncertainty import UncertaintyModel, UncertaintySettings
 from seldfuse.tune.errors import compute_errors, rank_active_tracks
@@ -136,7 +136,7 @@ def test_doubts_come_into_the_events_and_silence_stays_silent() -> None:
     )
     said = fuse_posteriors(members, settings)
     assert said.activity[fuse_posteriors(members, SETTINGS).activity == 0].eq(0).all()
-    (first, *_) = decode_events(said)
+    (first, *_) = decode_frames(said)
     assert first.table["azimuth_std_deg"].to_numpy() == pytest.approx(7.389, abs=1e-3)
     ratio = first.table["distance_std_m"] / first.table["distance_m"]
     assert ratio.to_numpy() == pytest.approx(0.3679, abs=1e-3)

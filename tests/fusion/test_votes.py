@@ -6,7 +6,7 @@ import torch
 
 from seldfuse.core.events import Events
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, build_vote_posterior, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, build_vote_posterior, decode_frames, fuse_posteriors
 
 
 def events(*rows):
@@ -20,7 +20,7 @@ TABLE = events((0, 3, 0, 40.0, 2.0, 1), (2, 3, 4, -170.0, 1.5, 0), (2, 3, 7, 60.
 def test_events_come_back_from_their_votes():
     posterior = build_vote_posterior(TABLE, 5)
     assert posterior.activity.shape == (1, 5, 13, 2)
-    back = decode_events(posterior)[0].table
+    back = decode_frames(posterior)[0].table
     pd.testing.assert_frame_equal(
         back[["frame", "cls", "azimuth_deg", "distance_m", "onscreen"]],
         TABLE.table[["frame", "cls", "azimuth_deg", "distance_m", "onscreen"]],
@@ -38,7 +38,7 @@ def test_the_majority_decides():
     fused = fuse_posteriors(
         {name: build_vote_posterior(table, 5, tracks=2) for name, table in tables.items()}, FusionSettings()
     )
-    kept = decode_events(fused)[0].table
+    kept = decode_frames(fused)[0].table
     assert kept[["frame", "cls"]].to_numpy().tolist() == [[0, 3], [2, 3]]
     assert kept["azimuth_deg"].tolist() == pytest.approx([42.0, 62.0], abs=0.01)
     assert kept["score"].tolist() == pytest.approx([1.0, 2 / 3])

@@ -10,7 +10,7 @@ import torch
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.formats.dcase import write_events
-from seldfuse.fusion import decode_events
+from seldfuse.fusion import decode_frames
 from seldfuse.metrics.rows import to_rows
 from seldfuse.tune.tuning_data import TuningData
 
@@ -48,14 +48,14 @@ def draw_estimate(
 def draw_data(clips: int = 120, seed: int = 0) -> TuningData:
     target = draw_target(clips, seed)
     members = {"sharp": draw_estimate(target, 1, 6.0, 0.4, 1.5), "blunt": draw_estimate(target, 2, 25.0, 0.4, 1.5)}
-    return TuningData(members, target, [to_rows(events) for events in decode_events(target)], torch.arange(clips) // 2)
+    return TuningData(members, target, [to_rows(events) for events in decode_frames(target)], torch.arange(clips) // 2)
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
     """Two members and a reference of sixty challenge clips, two to a recording."""
     data = draw_data(60)
-    for clip, events in enumerate(decode_events(data.target)):
+    for clip, events in enumerate(decode_frames(data.target)):
         name = f"fold4_room1_mix{clip // 2:03}_deg{clip % 2:03}_start0000"
         write_events(replace(events, table=events.table.assign(onscreen=0.0)), tmp_path / "reference" / f"{name}.csv")
         for member, posterior in data.members.items():

@@ -126,7 +126,12 @@ def result_of(events: Events, **about: Any) -> Result:
     silence = Posterior(torch.zeros(1, 50, len(events.labels), 1), labels=events.labels)
     told = {"name": "clip", "duration_s": 5.0, "fusion": "mean", "device": "cpu", **about}
     return Result(
-        events=events, posterior=silence, uncorrected=silence, members={"sed-sce": silence, "cmc@best": silence}, **told
+        frames=events,
+        events=events,
+        posterior=silence,
+        uncorrected=silence,
+        members={"sed-sce": silence, "cmc@best": silence},
+        **told,
     )
 
 

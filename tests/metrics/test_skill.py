@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from seldfuse.core.labels import DCASE2025
 from seldfuse.metrics.evaluated import EvaluatedScores
+from seldfuse.metrics.event_matches import EventMatches
 from seldfuse.metrics.jackknife import estimate_group_interval, estimate_interval
 from seldfuse.metrics.matches import Matches, find_matches
 from seldfuse.metrics.skill import GROUPS, MEANINGS, Skill, compare_skill, compute_skill
@@ -213,7 +215,8 @@ def test_distances_that_do_not_vary_have_no_slope() -> None:
 
 def test_the_errors_are_those_of_the_scores_which_carry_the_skill() -> None:
     truth = scenes(12)
-    scores = EvaluatedScores(find_matches(truth, noisy(truth, 13), mode="strict"))
+    no_events = EventMatches(*np.zeros((3, len(truth), len(DCASE2025))))
+    scores = EvaluatedScores(find_matches(truth, noisy(truth, 13), mode="strict"), no_events)
     assert scores.skill is scores.skill
     assert scores.skill.values["doae_deg"].value == pytest.approx(scores.doae_deg)
     assert scores.skill.values["rde"].value == pytest.approx(scores.rde)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from seldfuse.fusion import decode_events, merge_duplicate_tracks
+from seldfuse.fusion import decode_frames, merge_duplicate_tracks
 from seldfuse.nn.accddoa import decode_accddoa, posterior_from_accddoa
 
 
@@ -35,7 +35,7 @@ def test_decoding_equals_the_baseline_row_by_row(shared, raw):
 def test_the_route_through_posteriors_agrees_within_a_degree_and_a_centimetre(raw):
     posterior = posterior_from_accddoa(raw, onscreen=True)
     for exact, routed in zip(
-        decode_accddoa(raw, onscreen=True), decode_events(merge_duplicate_tracks(posterior)), strict=True
+        decode_accddoa(raw, onscreen=True), decode_frames(merge_duplicate_tracks(posterior)), strict=True
     ):
         one, other = (in_one_order(events.table) for events in (exact, routed))
         pd.testing.assert_frame_equal(one[["frame", "cls"]], other[["frame", "cls"]])

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tuning_worlds import draw_data
 
-from seldfuse.fusion import DecodeSettings, decode_events
+from seldfuse.fusion import DecodeSettings, decode_frames
 from seldfuse.metrics.counts import count_matches
 from seldfuse.tune.counting import count_posteriors
 from seldfuse.tune.subsample import subsample
@@ -17,7 +17,7 @@ def test_counts_are_those_of_the_decoded_events(mode) -> None:
     estimate, settings = data.members["sharp"], DecodeSettings(0.6, 0.4, 2, 2)
     estimate.activity[3] = 0.0  # a clip without events
     found = count_posteriors(data.references, estimate, settings, mode)
-    expected = count_matches(data.references, decode_events(estimate, settings), mode=mode)
+    expected = count_matches(data.references, decode_frames(estimate, settings), mode=mode)
     for name in ("pairs", "false_alarms", "misses"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
     for got, values in ((found.hits, expected.hits), (found.sums, expected.sums)):

@@ -9,7 +9,7 @@ from worlds import THREE
 from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
-from seldfuse.fusion import DecodeSettings, decode_events
+from seldfuse.fusion import DecodeSettings, decode_frames
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.scores import compute_scores
 from seldfuse.tune.decoding import SHRINKAGE_FRAMES, fit_decoding
@@ -54,9 +54,9 @@ def test_each_class_gets_what_it_needs_and_scores_higher_on_other_clips() -> Non
     assert fitted.threshold["hiss"] < 0.26
     assert fitted.min_frames["tone"] > 1
     assert fitted.max_gap_frames["tick"] > 0
-    references = decode_events(other)
+    references = decode_frames(other)
     before, after = (
-        compute_scores(count_matches(references, decode_events(spoil(other, 9), settings), THREE, mode="strict")).f20_1
+        compute_scores(count_matches(references, decode_frames(spoil(other, 9), settings), THREE, mode="strict")).f20_1
         for settings in (DecodeSettings(), fitted)
     )
     assert after > before + 0.2
@@ -76,6 +76,6 @@ def test_what_is_not_fitted_stays() -> None:
     target = draw_target(0)
     fitted = fit_decoding(compute_outcomes(target, target, F20_1), THREE, DecodeSettings(unify_angle_deg=22.0))
     assert fitted.unify_angle_deg == 22.0
-    assert [len(events) for events in decode_events(target, fitted)] == [
-        len(events) for events in decode_events(target)
+    assert [len(events) for events in decode_frames(target, fitted)] == [
+        len(events) for events in decode_frames(target)
     ]

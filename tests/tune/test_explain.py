@@ -13,7 +13,7 @@ from tuning_worlds import folders as folders
 from worlds import call
 
 from seldfuse.core.labels import DCASE2025
-from seldfuse.fusion import FusionSettings, decode_events
+from seldfuse.fusion import FusionSettings, decode_frames
 from seldfuse.tune.explain import EnsembleReport, explain_ensemble
 from seldfuse.tune.fit import Objective
 from seldfuse.tune.fusion import TuneResult, tune_fusion
@@ -30,7 +30,7 @@ def report() -> EnsembleReport:
     other.activity[:, :, 0] = 0.05 + 0.9 * target.activity[:, :, 0, :1]
     one.activity[:, :, 0] = torch.rand(one.activity[:, :, 0].shape, generator=torch.Generator().manual_seed(3))
     members = {"one": one, "like one": like_one, "other": other}
-    data = TuningData(members, target, decode_events(target), torch.arange(90))
+    data = TuningData(members, target, decode_frames(target), torch.arange(90))
     result: TuneResult = tune_fusion(data, FusionSettings(), folds=3)
     return explain_ensemble(result, Objective(), 3, lambda _: None)
 
@@ -78,7 +78,7 @@ def test_what_a_member_does_not_predict_has_no_correlation() -> None:
         "no distance": replace(draw_estimate(target, 1, 5.0), distance=None),
         "distance too": draw_estimate(target, 2, 5.0),
     }
-    data = TuningData(members, target, decode_events(target), torch.arange(45))
+    data = TuningData(members, target, decode_frames(target), torch.arange(45))
     found = explain_ensemble(tune_fusion(data, FusionSettings(), folds=3), Objective(), 3, lambda _: None)
     assert np.isnan(found.correlation["distance"][0][1])
     assert np.isnan(found.alone["no distance"]["f20_1"])
@@ -116,7 +116,7 @@ def test_the_error_without_matplotlib_names_what_to_install(
 
 def test_a_member_alone_is_explained() -> None:
     target = draw_target(45, 0)
-    data = TuningData({"one": draw_estimate(target, 1, 5.0)}, target, decode_events(target), torch.arange(45))
+    data = TuningData({"one": draw_estimate(target, 1, 5.0)}, target, decode_frames(target), torch.arange(45))
     found = explain_ensemble(tune_fusion(data, FusionSettings(), folds=3), Objective(), 3, lambda _: None)
     assert found.without == {}
     assert [name for name, _ in found.growth] == ["one"]

@@ -19,7 +19,7 @@ from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.fusion.calibrate import Calibration
 from seldfuse.fusion.smooth import SmoothSettings
 from seldfuse.fusion.smooth_activity import HmmSettings
@@ -148,7 +148,7 @@ def test_clips_are_sampled_by_recordings() -> None:
 def test_the_preset_stays_where_nothing_is_to_be_learned() -> None:
     target = draw_target(60, 0)
     perfect = replace(target.map(lambda value: value[:, :, :, :1]), activity=0.02 + 0.96 * target.activity[..., :1])
-    given = TuningData({"one": perfect}, target, decode_events(target), torch.arange(60))
+    given = TuningData({"one": perfect}, target, decode_frames(target), torch.arange(60))
     result = tune_fusion(given, FusionSettings(), folds=3)
     assert result.winner.candidate.parts == ()
     assert replace(result.settings, uncertainty=UncertaintySettings()) == FusionSettings()
@@ -260,7 +260,7 @@ def test_near_sources_of_one_class_become_one_where_that_scores() -> None:
         direction_from_azimuth(azimuth_deg - 5 + pair_deg),
         2.0 * torch.ones(60, FRAMES, 13, 2),
     )
-    given = TuningData({"double": estimate}, target, decode_events(target), torch.arange(60))
+    given = TuningData({"double": estimate}, target, decode_frames(target), torch.arange(60))
     everything = torch.ones(60, dtype=torch.bool)
     pooled = PooledMembers.from_members(given, FusionSettings(), Objective())
     settings, _ = fit_pooled(given, pooled, ("decoding",), Objective(), everything)
@@ -279,7 +279,7 @@ def test_the_command_writes_settings_that_fuse_takes(folders: Path, capsys: pyte
     assert settings.to_json() == printed["settings"] == tomllib.loads(out.read_text())
     assert call("fuse", *members, "--fusion", str(out), "-o", str(folders / "merged")) == 0
     read = read_tuning_data([folders / "sharp", folders / "blunt"], folders / "reference", print)
-    (first, *_) = decode_events(fuse_posteriors(read.members, settings), settings.decode)
+    (first, *_) = decode_frames(fuse_posteriors(read.members, settings), settings.decode)
     written = folders / "merged" / "fold4_room1_mix000_deg000_start0000.csv"
     assert len(written.read_text().splitlines()) - 1 == len(first)
 

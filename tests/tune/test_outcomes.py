@@ -9,7 +9,7 @@ import torch
 from seldfuse.catalogue.values import PairLimits
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
-from seldfuse.fusion import DecodeSettings, decode_events
+from seldfuse.fusion import DecodeSettings, decode_frames
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.registered import find_score
 from seldfuse.metrics.scores import score_classes
@@ -54,10 +54,10 @@ def by_cell(found: OutcomeRows, active: torch.Tensor) -> torch.Tensor:
 def test_every_threshold_scores_as_the_scorer_counts(criterion, tracks: int) -> None:
     estimate, target = posterior(tracks, 1, 1.0), posterior(3, 2, 0.3, hard=True)
     found = compute_outcomes(estimate, target, limits_of(criterion))
-    references = decode_events(target, DecodeSettings(unify_angle_deg=0.0))
+    references = decode_frames(target, DecodeSettings(unify_angle_deg=0.0))
     for threshold in (FAINTEST, 0.3, 0.6, 0.9):
         counts = count_matches(
-            references, decode_events(estimate, DecodeSettings(threshold=threshold)), mode="strict"
+            references, decode_frames(estimate, DecodeSettings(threshold=threshold)), mode="strict"
         ).sum_clips()
         got = compute_f(by_cell(found, found.activity > threshold).sum(1))
         assert np.allclose(got, score_classes(counts)[criterion], atol=1e-6)
@@ -68,7 +68,7 @@ def test_what_is_alone_has_the_first_of_equals_as_with_the_scorer() -> None:
     estimate.activity[..., [0, 2]] = 0.0  # the second track alone is active, without direction: every source is as near
     found = compute_outcomes(estimate, target, limits_of("f1"))
     counts = count_matches(
-        decode_events(target, DecodeSettings(unify_angle_deg=0.0)), decode_events(estimate), mode="strict"
+        decode_frames(target, DecodeSettings(unify_angle_deg=0.0)), decode_frames(estimate), mode="strict"
     ).sum_clips()
     assert found.from_data(found.activity > 0.5)[0].sum() == counts.hits["f1"].sum() > 0
 

@@ -19,7 +19,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import write_events
-from seldfuse.fusion import DecodeSettings, FusionSettings, decode_events
+from seldfuse.fusion import DecodeSettings, FusionSettings, decode_frames
 from seldfuse.metrics.rows import to_rows
 from seldfuse.tune.vision import correct_all, fit_settings, fit_vision
 from seldfuse.tune.vision_data import VisionTuningData, read_vision_data
@@ -63,7 +63,7 @@ def world(seed: int = 0) -> VisionTuningData:
         activity.round(), direction_from_azimuth(filled(true_deg)), posterior.distance, filled(onscreen.astype(float))
     )
     detections = [[detect(_draw_azimuths(rng, *one))] for one in zip(onscreen.tolist(), true_deg.tolist(), strict=True)]
-    references = [to_rows(events) for events in decode_events(target)]
+    references = [to_rows(events) for events in decode_frames(target)]
     return VisionTuningData(posterior, target, references, torch.arange(CLIPS), detections, CAMERA, 0.5)
 
 
@@ -121,7 +121,7 @@ def written(root: Path, rate_hz: float = 2.0) -> list[str]:
     for clip, (clip_detections,) in enumerate(scenes.detections):
         name = f"fold1_room1_mix{clip:03}_deg000_start0000"
         scenes.clip(clip).save(root / "posteriors" / "sce" / f"{name}.safetensors")
-        (events,) = decode_events(scenes.target.map(lambda value, clip=clip: value[clip : clip + 1]))
+        (events,) = decode_frames(scenes.target.map(lambda value, clip=clip: value[clip : clip + 1]))
         write_events(events, root / "labels" / f"{name}.csv")
         key = {"content": "x", "looks_with": "fake 1", "after": [], "rate_hz": rate_hz}
         memory = CachedDetections(clip_detections.detections, frozenset(range(4)), (640, 360))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from seldfuse.catalogue.values import Score
     from seldfuse.metrics.counts import Counts
+    from seldfuse.metrics.event_scores import EventScores
     from seldfuse.metrics.jackknife import Interval
     from seldfuse.metrics.scores import Scores
     from seldfuse.metrics.skill import Skill
@@ -51,11 +52,13 @@ def evaluate(
     """Score predicted events against a reference.
 
     Files are paired by name, whatever folder they are in; intervals are at a level of 95 %. Below the scores stands the
-    skill: what is known beyond the side and the usual distance of each class. Both thresholds together are one score.
-    With --against the skill is compared, too.
+    skill: what is known beyond the side and the usual distance of each class; then how many whole events are right,
+    those of the JSON files where they lie beside the CSV files. Both thresholds together are one score. With --against
+    skill and events are compared, too.
     """
     from seldfuse.evaluation import Reference, choose_scores
     from seldfuse.metrics.counts import count_pairs
+    from seldfuse.metrics.event_scores import compare_event_scores, compute_event_scores
     from seldfuse.metrics.jackknife import compare_systems, compute_intervals
     from seldfuse.metrics.scores import compute_scores
     from seldfuse.metrics.skill import compare_skill, compute_skill
@@ -63,16 +66,20 @@ def evaluate(
     scores = choose_scores(azimuth_threshold, distance_threshold)
     truth = Reference(reference)
     matches = truth.match(predictions, mode, print_note)
+    event_matches = truth.match_events(predictions, mode, print_note)
     counts, skill = count_pairs(matches, scores), compute_skill(matches, average)
+    events, events_compared = compute_event_scores(event_matches, average), None
     result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
     compared, skill_compared = None, None
     if against:
         other = truth.match(against, mode, print_note)
         compared = compare_systems(counts, count_pairs(other, scores), average)
         skill_compared = compare_skill(matches, other, average)
+        events_compared = compare_event_scores(event_matches, truth.match_events(against, mode, print_note), average)
     if as_json:
         document = _document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files))
-        print_json(document | {"skill": _skill_document(skill, skill_compared)})
+        document["skill"] = _skill_document(skill, skill_compared)
+        print_json(document | {"events": _event_document(events, events_compared)})
     else:
         print_result(
             f"{format_count(len(truth.files), 'clip')}, {mode} counting, {average} average",
@@ -83,6 +90,10 @@ def evaluate(
             _skill_table(skill, skill_compared),
             "",
             _azimuth_table(skill),
+            "",
+            _event_table(events, events_compared),
+            "",
+            _event_class_table(events),
         )
 
 
@@ -111,6 +122,21 @@ def _skill_document(skill: "Skill", compared: Mapping[str, "Interval"] | None) -
     ]
     document = {**_plain_bounds(skill.values, "value"), "azimuth_bins": bins}
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
+
+
+def _event_document(events: "EventScores", compared: Mapping[str, "Interval"] | None) -> dict[str, Any]:
+    classes = {
+        label: {"event_f": _plain(f_score), "true": int(true), "predicted": int(predicted)}
+        for label, f_score, true, predicted in _list_event_classes(events)
+    }
+    numbers = {"true": int(events.true.sum()), "predicted": int(events.predicted.sum())}
+    document = {**_plain_bounds(events.values, "value"), **numbers, "classes": classes}
+    return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
+
+
+def _list_event_classes(events: "EventScores") -> list[tuple[str, float, float, float]]:
+    columns = (values.tolist() for values in (events.f_classes, events.true, events.predicted))
+    return list(zip(DCASE2025.names, *columns, strict=True))
 
 
 def _plain_bounds(bounds: Mapping[str, "Interval"], value: str) -> dict[str, Any]:
@@ -202,4 +228,37 @@ def _azimuth_table(skill: "Skill") -> "Table":
         bound = part.predicted_deg
         true, value, low, high = map(format_degrees, (part.true_deg, bound.value, bound.low, bound.high))
         table.add_row(f"{part.low_deg:g} … {part.high_deg:g}", f"{part.pairs}", true, value, f"{low} … {high}")
+    return table
+
+
+def _event_table(events: "EventScores", compared: Mapping[str, "Interval"] | None) -> "Table":
+    from rich.table import Table
+
+    from seldfuse.metrics.event_scores import MEANINGS
+
+    table = Table("events", "", box=None, pad_edge=False)
+    for heading in ("value", "95 % interval", *(("difference", "95 % interval") if compared else ())):
+        table.add_column(heading, justify="right")
+    for name, bound in events.values.items():
+        difference = _event_cells(compared[name], sign="+") if compared else ()
+        table.add_row(name, MEANINGS[name], *_event_cells(bound), *difference)
+    return table
+
+
+def _event_cells(bound: "Interval", sign: str = "") -> tuple[str, str]:
+    from seldfuse.metrics.registered import UNKNOWN
+
+    numbers = (bound.value, bound.low, bound.high)
+    value, low, high = (UNKNOWN if math.isnan(number) else f"{number:{sign}.3f}" for number in numbers)
+    return value, f"{low} … {high}"
+
+
+def _event_class_table(events: "EventScores") -> "Table":
+    from rich.table import Table
+
+    table = Table("class", box=None, pad_edge=False)
+    for heading in ("true events", "predicted", "event_f"):
+        table.add_column(heading, justify="right")
+    for label, f_score, true, predicted in _list_event_classes(events):
+        table.add_row(label, f"{true:.0f}", f"{predicted:.0f}", f"{f_score:.3f}")
     return table

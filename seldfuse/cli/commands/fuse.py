@@ -14,6 +14,20 @@ def fuse(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges members: mean, nercslip, tuned, or a TOML file.")] = "mean",
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),
+    ] = None,
+    min_duration: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0.0, help="Drop events that are shorter; frames stay.", show_default=False),
+    ] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", min=0.0, help="Close pauses of events up to so long; frames stay.", show_default=False
+        ),
+    ] = None,
     formats: Annotated[str, typer.Option(help="Output formats; see `seldfuse plugins`.")] = "dcase,json",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     frames: Annotated[bool, typer.Option("--frames", help="With --json: every frame, too.")] = False,
@@ -21,11 +35,13 @@ def fuse(
 ) -> None:
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
     from seldfuse.catalogue.host import load_registry
+    from seldfuse.fusion import FusionSettings
     from seldfuse.inference.member_folders import open_members
     from seldfuse.pipeline import fuse as fuse_folders
 
     members = open_members(folders)
     output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json, quiet=quiet, frames=frames)
-    for result in fuse_folders(folders, fusion):
+    settings = FusionSettings.resolve(fusion).with_limits(threshold, min_duration, max_gap)
+    for result in fuse_folders(folders, settings):
         output.write_result(result)
     output.finish()

@@ -34,6 +34,20 @@ def run(
     ] = "doa,sde,sce",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges backends: mean, nercslip, tuned, or a TOML file.")] = "mean",
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),
+    ] = None,
+    min_duration: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0.0, help="Drop events that are shorter; frames stay.", show_default=False),
+    ] = None,
+    max_gap: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", min=0.0, help="Close pauses of events up to so long; frames stay.", show_default=False
+        ),
+    ] = None,
     formats: Annotated[
         str, typer.Option(help="Output formats, separated by commas; see `seldfuse plugins`.")
     ] = "dcase,json",
@@ -81,6 +95,7 @@ def run(
     from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
     from seldfuse.core.run_stats import RunStats
+    from seldfuse.fusion import FusionSettings
     from seldfuse.media.channels import ChannelSelection
     from seldfuse.media.inputs import find_clips
     from seldfuse.pipeline import Pipeline
@@ -96,8 +111,9 @@ def run(
     output = OutputWriter(out, formats, provides, registry, as_json, fail_fast, quiet, frames)
     selection = ChannelSelection.read(channels, assume_mono)
     clips = find_clips(inputs, split, selection, fov)
+    limited = FusionSettings.resolve(fusion).with_limits(threshold, min_duration, max_gap)
     pipeline = Pipeline(
-        requests, post, fusion, vision, device, detector_fps, _rules(rules or []), out / DETECTIONS, registry
+        requests, post, limited, vision, device, detector_fps, _rules(rules or []), out / DETECTIONS, registry
     )
     gc.enable()
     corrector = pipeline.corrector

@@ -33,14 +33,17 @@ def tune_fusion(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Fit how members are fused, and how uncertain the result is.
+    """Fit how members are fused, how uncertain the result is, and what is shown as an event.
 
     What is better on recordings not fitted on is written. `seldfuse tune vision` fits the correction by detections.
     """
+    from dataclasses import replace
+
     import tomli_w
 
     from seldfuse.fusion import FusionSettings
     from seldfuse.storage.atomic import write_atomically
+    from seldfuse.tune.events import with_fitted_events
     from seldfuse.tune.fit import Objective
     from seldfuse.tune.fusion import tune_fusion as fit_fusion
     from seldfuse.tune.tuning_data import read_tuning_data
@@ -52,6 +55,8 @@ def tune_fusion(
     objective = Objective(criterion, mode)
     data = read_tuning_data(folders, reference, print_note)
     result = fit_fusion(data, FusionSettings(preset), objective, folds, lambda parts: print_note(f"fitting {parts}"))
+    print_note("fitting events")
+    result = replace(result, settings=with_fitted_events(data, result.settings))
     with write_atomically(out) as draft:
         draft.write_text(tomli_w.dumps(result.settings.to_json()), encoding="utf-8")
     if explain is not None:

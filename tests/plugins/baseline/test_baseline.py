@@ -15,7 +15,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.errors import CheckpointError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
-from seldfuse.fusion import FusionSettings, decode_events, fuse_posteriors
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.train.recipe import Recipe, parse_recipe, read_preset
 from seldfuse.train.task import TrainingTask
 from seldfuse_baseline.network import BaselineConfig, BaselineNetwork, from_settings, to_posterior
@@ -99,7 +99,7 @@ def test_three_tracks_meet_one_of_another_member() -> None:
     sce = Posterior(activity, direction_from_azimuth(azimuth_deg), torch.ones_like(activity), labels=THREE)
     fused = fuse_posteriors({"baseline": baseline, "sce": sce}, FusionSettings())
     assert fused.tracks == 3
-    (events,) = decode_events(fused)
+    (events,) = decode_frames(fused)
     rows = events.table[["azimuth_deg", "distance_m"]].sort_values("azimuth_deg").to_numpy()
     assert rows == pytest.approx(np.array([[-40, 2.0], [44, 1.0]]), abs=0.5)
 
