@@ -256,6 +256,36 @@ def successors(
 
 
 @app.command()
+def ablations(
+    sounds: Annotated[Path, typer.Option(help="The sounds that scenes, also the frozen ones, are made of.")],
+    banks: Annotated[Path, typer.Option(help="Folder of the scenes to learn from.")] = Path("out/ablations/banks"),
+    arms: Annotated[Path, typer.Option(help="Folder of the trained networks.")] = Path("out/ablations/arms"),
+    data: Annotated[Path, typer.Option(help="Folder of the rendered frozen scenes.")] = Path("out/validation-v2"),
+    names: Annotated[str | None, typer.Option("--only", help="Names of some arms, with commas; all.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Of the scenes of validation-v2 one in so many is scored.")] = 1,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Train short arms of SED-SCE without its parts, score them on the frozen scenes, and renew docs/training.md.
+
+    What is trained or rendered already is not again; else it takes an hour.
+    """
+    from benchmarks.pages import ablations as pages_ablations
+    from benchmarks.sets import results as sets_results
+    from benchmarks.sets import yardstick
+    from benchmarks.studies import ablations as studies_ablations
+
+    chosen = studies_ablations.select_arms(names)
+    studies_ablations.train_arms(chosen, sounds, banks, arms)
+    sets = ("validation-v2", "validation-v2-pra")
+    splits = sets_results.render_sets(data, sounds, jobs or os.cpu_count() or 1, sets)
+    plans = {name: sets_results.read_set_plans(name) for name in sets}
+    bank = yardstick.frozen_sounds(sounds, [yardstick.V2])
+    result = studies_ablations.measure(splits, plans, chosen, arms, bank, {"validation-v2": every})
+    _save(result, "ablations.json", studies_ablations.table(result))
+    _renew(DOCS / "training.md", pages_ablations.tables(result), pages_ablations.BEGIN)
+
+
+@app.command()
 def cards() -> None:
     """Write the skill that `results` measured into the cards of the bundled checkpoints."""
     from benchmarks.pages import cards as pages_cards

@@ -26,12 +26,14 @@ class SplitPosteriors(NamedTuple):
     names: Sequence[str] = ()
 
 
-def infer_split(split: DatasetSplit, backends: str | Sequence[BackendRequest]) -> SplitPosteriors:
-    """Infer posteriors of every clip of a split, whose clips are equally long. Raises the first clip's error, and what
-    `load_backends` raises.
+def infer_split(
+    split: DatasetSplit, backends: str | Sequence[BackendRequest], every: int = 1
+) -> SplitPosteriors:
+    """Infer posteriors of every clip of a split, or of one in `every`; all are equally long. Raises the first clip's
+    error, and what `load_backends` raises.
     """
     loaded = load_backends(backends, "auto")
-    sounds = sorted(split.get_folder("wav").glob("*.wav"))
+    sounds = sorted(split.get_folder("wav").glob("*.wav"))[::every]
     posteriors = infer_posteriors(find_clips(sounds), loaded)
     names = [sound.stem for sound in sounds]
     return SplitPosteriors(dcase.read_many([split.get_path(name, "csv") for name in names]), posteriors, names)

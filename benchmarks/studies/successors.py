@@ -53,13 +53,14 @@ def measure(
 
 def compare(new: SplitPosteriors, old: SplitPosteriors, system: System, groups: SoundGroups) -> dict[str, Any]:
     """Compare a system's scores and skill with those of its predecessor, as JSON values."""
-    mine, theirs = (_match(side, system) for side in (new, old))
+    mine, theirs = (match_events(side, system) for side in (new, old))
     scores = compare_systems(count_pairs(mine), count_pairs(theirs), groups=groups)
     skill = compare_skill(mine, theirs, groups=groups)
     return {name: bound(scores[name]) for name in audio_scores()} | {name: bound(skill[name]) for name in SKILLS}
 
 
-def _match(side: SplitPosteriors, system: System) -> Matches:
+def match_events(side: SplitPosteriors, system: System) -> Matches:
+    """Match the events of a system with the references, strictly counted."""
     return find_matches(side.references, decode_members(side.posteriors, system.members, system.fusion), mode="strict")
 
 

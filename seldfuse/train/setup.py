@@ -197,11 +197,14 @@ def make_optimizer(network: nn.Module, recipe: Recipe, device: torch.device) -> 
 
 
 def _group_weights(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:
-    """Group the weights by their share of the learning rate: what was pretrained moves more slowly."""
+    """Group the weights by their share of the learning rate: what was pretrained moves more slowly, or not."""
     pretrained = {
         weight for module in network.modules() if isinstance(module, ClassBranch) for weight in module.parameters()
     }
     others = [weight for weight in network.parameters() if weight not in pretrained]
     slow = [weight for weight in network.parameters() if weight in pretrained]
+    for weight in slow:
+        # What stays as it is needs no gradients, which would also count in the norm that is clipped.
+        weight.requires_grad_(settings.pretrained_share > 0)
     groups = [{"params": others, "share": 1.0}]
     return [*groups, {"params": slow, "share": settings.pretrained_share}] if slow else groups
