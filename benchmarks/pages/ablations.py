@@ -1,6 +1,6 @@
 """What the parts of SED-SCE bring, as tables of `docs/training.md`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.pages.scores import spread, title
@@ -9,6 +9,7 @@ from benchmarks.pages.tables import Document, Row, table
 from benchmarks.studies.ablations import SCORES, SHOWN
 
 BEGIN = "<!-- made by python -m benchmarks ablations -->"
+ABOUT = {"heard": "", "told": ", told which classes sound"}
 
 
 def tables(document: Document) -> str:
@@ -18,12 +19,13 @@ def tables(document: Document) -> str:
 
 def _blocks(document: Document) -> Iterator[str]:
     yield table(("network", "what it is", "steps", "core-seconds a step", "scenes"), _arm_rows(document["arms"]))
-    heads = [TITLES[name] if name in TITLES else title(name) for name in SHOWN]
     for name, measured in document["sets"].items():
-        yield f"{name}, {measured['clips']} scenes:"
-        yield table(("network", *heads), _score_rows(measured["scores"]))
-        yield f"Differences on {name}; **bold** where the interval leaves out 0:"
-        yield table(("network", "less", *heads), _difference_rows(document["arms"], measured["differences"]))
+        for way, shown in SHOWN.items():
+            heads = [TITLES[score] if score in TITLES else title(score) for score in shown]
+            yield f"{name}, {measured['clips']} scenes{ABOUT[way]}:"
+            yield table(("network", *heads), _score_rows(measured[way]["scores"], shown))
+            yield f"Differences on {name}{ABOUT[way]}; **bold** where the interval leaves out 0:"
+            yield table(("network", "less", *heads), _difference_rows(document["arms"], measured[way], shown))
 
 
 def _arm_rows(arms: Document) -> Iterator[Row]:
@@ -31,14 +33,14 @@ def _arm_rows(arms: Document) -> Iterator[Row]:
         yield f"`{name}`", arm["about"], str(arm["steps"]), str(arm["step_s"]), f"{arm['scenes']:,}"
 
 
-def _score_rows(scores: Document) -> Iterator[Row]:
+def _score_rows(scores: Document, shown: Sequence[str]) -> Iterator[Row]:
     for name, values in scores.items():
-        yield f"`{name}`", *(_format(score, values[score]) for score in SHOWN)
+        yield f"`{name}`", *(_format(score, values[score]) for score in shown)
 
 
-def _difference_rows(arms: Document, differences: Document) -> Iterator[Row]:
-    for name, values in differences.items():
-        yield f"`{name}`", f"`{arms[name]['against']}`", *(_mark(score, values[score]) for score in SHOWN)
+def _difference_rows(arms: Document, measured: Document, shown: Sequence[str]) -> Iterator[Row]:
+    for name, values in measured["differences"].items():
+        yield f"`{name}`", f"`{arms[name]['against']}`", *(_mark(score, values[score]) for score in shown)
 
 
 def _mark(score: str, bounds: Mapping[str, Any]) -> str:

@@ -15,7 +15,8 @@ MANIFEST = "manifest.csv"
 def link_share(sounds: Path, share: float, out: Path, exclude: Collection[str] = ()) -> Path:
     """Link a folder of sounds in `out`, whose manifest lists a share of the groups that train and all other sounds.
 
-    Sources to `exclude` are not listed at all. Raises UsageError where `sounds` has no manifest with the columns class, source, group and side.
+    Sources to `exclude` are not listed at all. Raises UsageError where `sounds` has no manifest with the columns class,
+    source, group and side.
     """
     table = sounds / MANIFEST
     if not table.is_file():

@@ -26,9 +26,7 @@ class SplitPosteriors(NamedTuple):
     names: Sequence[str] = ()
 
 
-def infer_split(
-    split: DatasetSplit, backends: str | Sequence[BackendRequest], every: int = 1
-) -> SplitPosteriors:
+def infer_split(split: DatasetSplit, backends: str | Sequence[BackendRequest], every: int = 1) -> SplitPosteriors:
     """Infer posteriors of every clip of a split, or of one in `every`; all are equally long. Raises the first clip's
     error, and what `load_backends` raises.
     """

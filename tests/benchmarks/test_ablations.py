@@ -9,7 +9,16 @@ import torch
 from benchmarks.pages import ablations as page
 from benchmarks.sets.fewer_sounds import keep_share, link_share
 from benchmarks.studies import ablations
-from benchmarks.studies.ablations import ARMS, EXCLUDED, SHOWN, describe_arm, list_commands, score_arms, select_arms
+from benchmarks.studies.ablations import (
+    ARMS,
+    EXCLUDED,
+    SHOWN,
+    describe_arm,
+    list_commands,
+    score_arms,
+    select_arms,
+    tell_classes,
+)
 from benchmarks.studies.posteriors import SplitPosteriors
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.labels import DCASE2025
@@ -51,7 +60,7 @@ def test_a_folder_of_fewer_sounds_links_the_files_and_leaves_sources_out(tmp_pat
 
 
 def test_a_folder_without_what_a_share_needs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="expected a folder of sounds with a manifest.csv"):
+    with pytest.raises(UsageError, match=r"expected a folder of sounds with a manifest\.csv"):
         link_share(tmp_path, 0.5, tmp_path / "out")
     (tmp_path / "manifest.csv").write_text("class,group,path\nknock,a,a.wav\n", encoding="utf-8")
     with pytest.raises(UsageError, match="expected the columns side, source"):
@@ -73,11 +82,11 @@ def test_each_arm_is_a_recipe_that_builds_and_takes_as_long_as_the_others(arm: a
 def test_arms_are_selected_by_name() -> None:
     assert [arm.name for arm in select_arms("frozen, small")] == ["frozen", "small"]
     assert select_arms(None) == list(ARMS)
-    with pytest.raises(UsageError, match="--only expects some of small, .*, got smal"):
+    with pytest.raises(UsageError, match=r"--only expects some of small, .*, got smal"):
         select_arms("smal")
 
 
-def draw_posterior(hit_share: float, clips: int = 12) -> Posterior:
+def draw_posterior(hit_share: float, clips: int = 4) -> Posterior:
     """One class sounds at 10° and 1 m in every frame; it is found in a share of them."""
     shape = (clips, 50, len(DCASE2025), 1)
     activity = torch.zeros(shape)
@@ -85,21 +94,37 @@ def draw_posterior(hit_share: float, clips: int = 12) -> Posterior:
     return Posterior(activity, direction_from_azimuth(torch.full(shape, 10.0)), torch.ones(shape))
 
 
+CLIP = np.array([[frame, 0, 0, 10.0, 1.0, np.nan] for frame in range(50)])
+INFERRED = SplitPosteriors(
+    [CLIP] * 4, {"small": draw_posterior(0.5), "point": draw_posterior(0.9)}, [f"clip{n}" for n in range(4)]
+)
+
+
+def test_who_is_told_the_classes_is_scored_wherever_one_sounds() -> None:
+    told = tell_classes(INFERRED)
+    for posterior in told.posteriors.values():
+        assert posterior.activity.sum() == posterior.activity[:, :, 0].sum() == 4 * 50
+    assert told.references is INFERRED.references
+
+
 def test_arms_are_scored_and_compared_and_make_a_page() -> None:
-    clip = np.array([[frame, 0, 0, 10.0, 1.0, np.nan] for frame in range(50)])
-    inferred = SplitPosteriors([clip] * 12, {"small": draw_posterior(0.5), "point": draw_posterior(0.9)})
-    arms = [arm for arm in ARMS if arm.name in ("small", "point", "half")]
-    measured = score_arms(inferred, arms[:2], np.arange(12)[:, None].repeat(len(DCASE2025), axis=1))
-    better = measured["differences"]["point"]["f20_1"]
-    assert better["value"] == pytest.approx(
-        measured["scores"]["point"]["f20_1"]["value"] - measured["scores"]["small"]["f20_1"]["value"], abs=1e-4
-    )
+    arms = select_arms("small,point")
+    ways = {
+        way: score_arms(inferred, arms, np.arange(4)[:, None].repeat(len(DCASE2025), axis=1))
+        for way, inferred in (("heard", INFERRED), ("told", tell_classes(INFERRED)))
+    }
+    better = ways["heard"]["differences"]["point"]["f20_1"]
+    own, other = (ways["heard"]["scores"][name]["f20_1"]["value"] for name in ("point", "small"))
+    assert better["value"] == pytest.approx(own - other, abs=1e-4)
     assert better["low"] > 0
-    assert "small" not in measured["differences"]
-    document = {"arms": {arm.name: describe_arm(arm) for arm in arms[:2]}, "sets": {"made-up": {"clips": 12, **measured}}}
+    assert "small" not in ways["heard"]["differences"]
+    # The mean over all classes, of which one sounds.
+    assert ways["told"]["scores"]["small"]["f20"]["value"] == pytest.approx(1 / len(DCASE2025), abs=1e-4)
+    document = {"arms": {arm.name: describe_arm(arm) for arm in arms}, "sets": {"made-up": {"clips": 4, **ways}}}
     text = page.tables(document)
-    assert "made-up, 12 scenes" in text
-    (row,) = [line for line in text.splitlines() if line.startswith("| `point` | `small` |")]
-    assert row.count("|") == len(SHOWN) + 3
-    assert "**+" in row
-    assert len(ablations.table(document).renderables) == 1
+    assert "made-up, 4 scenes, told which classes sound:" in text
+    heard, told = (line for line in text.splitlines() if line.startswith("| `point` | `small` |"))
+    assert heard.count("|") == len(SHOWN["heard"]) + 3
+    assert "**+" in heard
+    assert "**" not in told
+    assert len(ablations.table(document).renderables) == len(SHOWN)
