@@ -83,6 +83,7 @@ ARMS = (
     Arm(
         "compact", "beside tokens of `compact-audio`", 335, 0.31,
         ('encoders=["compact-audio"]', "network.trunk.encoder=compact-audio", "network.trunk.token_channels=64"),
+        against="frozen",
     ),
     Arm("frozen", "beside YAMNet, frozen", 285, 0.365, ("optimizer.pretrained_share=0",), "branch"),
     Arm("branch", "beside YAMNet, fine-tuned", 125, 0.84, (), "branch"),

@@ -1,6 +1,7 @@
 """The class branch: its spectra are about YAMNet's own, and its time is that of frames."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from seldfuse.features.load import make_batch
 from seldfuse.nn.class_branch import LOG_OFFSET, ClassBranch, _to_frames
 from seldfuse.nn.resnet_conformer import Trunk, TrunkConfig
 from seldfuse.train.initialize import make_yamnet_bands, start_class_branch
+from seldfuse.train.recipe import OptimizerSettings, Recipe
+from seldfuse.train.setup import make_optimizer
 
 
 def small(**changes: object) -> TrunkConfig:
@@ -31,6 +34,14 @@ def test_white_noise_has_the_level_that_yamnet_gives_it() -> None:
     # A band of one bin has more scatter, whose logarithm has another mean.
     assert (ours - theirs).abs().max() < 0.25
     assert (ours - theirs).abs().mean() < 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_a_branch_without_a_share_of_the_learning_rate_takes_no_gradients(share: float) -> None:
+    branch = ClassBranch()
+    recipe = replace(Recipe(("logmel",), {}, {}), optimizer=OptimizerSettings(pretrained_share=share))
+    make_optimizer(branch, recipe, torch.device("cpu"))
+    assert {weight.requires_grad for weight in branch.parameters()} == {share > 0}
 
 
 def test_a_branch_begins_with_the_weights_of_yamnet() -> None:
