@@ -51,7 +51,7 @@ def folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folders:
 
 def test_json_holds_the_scores_their_intervals_and_those_of_every_class(folders: Folders) -> None:
     document = folders.json()
-    assert document.keys() == SCORES | {"mode", "average", "clips", "classes", "intervals", "skill"}
+    assert document.keys() == SCORES | {"mode", "average", "clips", "classes", "intervals", "skill", "events"}
     assert (document["mode"], document["average"], document["clips"]) == ("official", "macro", 3)
     assert document["f20_1"] == pytest.approx(1 / 13)
     assert document["classes"]["female_speech"].keys() == SCORES
@@ -189,7 +189,16 @@ def test_scores_of_a_plugin_stand_beside_the_others(folders: Folders) -> None:
     options = ("--average", "micro", "--mode", "strict", "--against", str(folders.other))
     document = folders.json(*options)
     mine = {"acme_rms_deg", "acme_missed"}
-    assert document.keys() == SCORES | mine | {"mode", "average", "clips", "classes", "intervals", "skill", "against"}
+    assert document.keys() == SCORES | mine | {
+        "mode",
+        "average",
+        "clips",
+        "classes",
+        "intervals",
+        "skill",
+        "events",
+        "against",
+    }
     assert (document["acme_rms_deg"], document["acme_missed"]) == (4, 0)
     assert document["classes"]["female_speech"]["acme_rms_deg"] == 4
     assert document["classes"]["music"]["acme_missed"] is None
