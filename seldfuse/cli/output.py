@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from seldfuse.cli.azimuth import format_azimuth
+from seldfuse.cli.azimuth import format_azimuth_range
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.storage.text import format_count, name_some
@@ -30,9 +30,6 @@ ROWS_SHOWN = 40
 
 CLIPS_NAMED = 3
 """Clips that a sentence names; it counts the others."""
-
-MOVES_DEG = 20.0
-"""An event whose azimuth changes by more is shown as moving; the challenge counts azimuths as right up to here."""
 
 FILES_NAMED = 4
 """Files that the closing line names; it counts more than that."""
@@ -288,18 +285,11 @@ def _cells(row: Mapping[str, Any], name: str) -> list[str]:
     return [
         f"{row['start_s']:.1f} – {row['end_s']:.1f}",
         name,
-        _azimuth_range(row["azimuth_deg"], row["azimuth_low_deg"], row["azimuth_high_deg"]),
+        format_azimuth_range(row["azimuth_deg"], row["azimuth_low_deg"], row["azimuth_high_deg"]),
         _list_known(row["distance_m"], "{:.1f} m"),
         {True: "yes", False: "no"}[row["onscreen"] > 0.5] if row["onscreen"] == row["onscreen"] else "–",
         _list_known(row["score"], "{:.2f}"),
     ]
-
-
-def _azimuth_range(mean_deg: float, low_deg: float, high_deg: float) -> str:
-    """Where an event is, or from where to where it moves, from left to right."""
-    if not high_deg - low_deg > MOVES_DEG:
-        return format_azimuth(mean_deg)
-    return f"{format_azimuth(high_deg)} – {format_azimuth(low_deg)}"
 
 
 def _list_known(value: float, form: str) -> str:

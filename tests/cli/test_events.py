@@ -8,7 +8,7 @@ import pytest
 import torch
 from worlds import call
 
-from seldfuse.cli.output import _azimuth_range
+from seldfuse.cli.azimuth import format_azimuth_range
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 
@@ -84,4 +84,4 @@ def test_eval_scores_the_events_of_json_files_and_else_stretches_of_frames(
     ],
 )
 def test_a_range_is_shown_where_an_event_moves(mean_deg: float, low_deg: float, high_deg: float, shown: str) -> None:
-    assert _azimuth_range(mean_deg, low_deg, high_deg) == shown
+    assert format_azimuth_range(mean_deg, low_deg, high_deg) == shown
