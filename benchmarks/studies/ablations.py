@@ -178,7 +178,7 @@ def score_arms(inferred: SplitPosteriors, arms: Sequence[Arm], groups: SoundGrou
     sides = {arm.name: replace_backend(inferred, arm.name) for arm in arms}
     pairs = [arm for arm in arms if arm.against in sides]
     return {
-        "scores": {name: score(side, groups) for name, side in sides.items()},
+        "scores": {name: score_arm(side, groups) for name, side in sides.items()},
         "differences": {arm.name: compare(sides[arm.name], sides[arm.against], SYSTEM, groups) for arm in pairs},
     }
 
@@ -196,7 +196,7 @@ def replace_backend(inferred: SplitPosteriors, name: str) -> SplitPosteriors:
     return inferred._replace(posteriors={BACKEND: inferred.posteriors[name]})
 
 
-def score(side: SplitPosteriors, groups: SoundGroups) -> dict[str, Any]:
+def score_arm(side: SplitPosteriors, groups: SoundGroups) -> dict[str, Any]:
     """Score an arm, as JSON values with intervals."""
     matches = match_events(side, SYSTEM)
     scores, skill = compute_intervals(count_pairs(matches), groups=groups), skill_values(matches, groups)

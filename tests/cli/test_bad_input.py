@@ -211,7 +211,7 @@ def test_odd_files_are_heard_and_what_is_odd_is_said(run, tmp_path: Path) -> Non
         frames = [row[0] for row in document["frames"]["rows"]]
         assert all(frame < max(1, round(duration_s * 10)) for frame in frames)
         assert [text[: len(note)] for text in document["notes"]] == [note] * bool(note), name
-    assert result.heard["ten-milliseconds"]["events"] != []
+    assert result.heard["ten-milliseconds"]["frames"]["rows"] != []
 
 
 def test_silence_is_a_result_without_events_whatever_the_model_makes_of_zeros(run, tmp_path: Path) -> None:
