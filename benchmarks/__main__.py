@@ -18,7 +18,7 @@ from benchmarks.studies.cases import cases
 from benchmarks.studies.material import BATCH, cut_clips, write_clips
 from benchmarks.studies.ways import run_seldfuse, shares
 from seldfuse.core.run_stats import RunStats
-from seldfuse.fusion.settings import TUNED
+from seldfuse.fusion.fitted import find_path
 from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
 
@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parent.parent / "docs"
 CHECKPOINTS = DOCS.parent / "checkpoints"
 ABOUT_VISION = "Fitted on scenes of their own with MoveNet and YOLOX; `python -m benchmarks post-fit` writes this file."
-ABOUT_TUNED = "Fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes this file."
+ABOUT_TUNED = "Fitted for the bundled {}; `make fit` and `python -m benchmarks tuning` write this file."
 IMAGES = DOCS / "images"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -411,7 +411,9 @@ def tuning(
     pages_tuning.write_pictures(report, IMAGES)
     text = pages_tuning.tables(result)
     _save(result, "tuning.json", Markdown(text))
-    TUNED.write_text(f"# {ABOUT_TUNED}\n{tomli_w.dumps(result['settings'])}", encoding="utf-8")
+    fitted = find_path(result["members"])
+    about = ABOUT_TUNED.format(", ".join(result["members"]))
+    fitted.write_text(f"# {about}\n{tomli_w.dumps(result['settings'])}", encoding="utf-8")
     _renew(DOCS / "tuning.md", text)
 
 

@@ -4,9 +4,9 @@ file → clip → features (each once) → every backend → one fused posterior
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.registry import Registry
-from seldfuse.catalogue.requests import BackendRequest
+from seldfuse.catalogue.requests import BackendRequest, DetectorRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import Camera
@@ -23,10 +23,13 @@ from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.core.run_stats import RunStats
-from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
+from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
 from seldfuse.fusion import FusionSettings, decode_frames, find_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
+from seldfuse.fusion.fitted import ChosenFusion, choose_fusion
+from seldfuse.fusion.settings import AUTO, TUNED
 from seldfuse.inference.clips import LoadedBackends, OnFailure, infer_clips
+from seldfuse.inference.ensembles import EnsembleRequest, describe_left_out, find_ensembles, list_bundled
 from seldfuse.inference.load import load_backends
 from seldfuse.inference.member_folders import open_members
 from seldfuse.inference.postprocess import LoadedPostProcessor, load_postprocessors, postprocess
@@ -42,14 +45,29 @@ if TYPE_CHECKING:
 Samples = np.ndarray | Tensor
 
 
+@dataclass(frozen=True)
+class LoadedEnsemble:
+    """An ensemble with its fusion and, where it has detectors, the visual correction; `notes` say how it was chosen."""
+
+    requests: tuple[BackendRequest, ...]
+    backends: LoadedBackends
+    chosen: ChosenFusion
+    fusion: FusionSettings
+    corrector: "VisualCorrector | None" = None
+    notes: tuple[str, ...] = ()
+
+
 class Pipeline:
     """Backends, fusion, visual correction and post-processors: loaded once, called many times.
 
-    `backends` are names separated by commas or in a list, each `name` or `name@checkpoint`; `post` names detectors and
-    post-processors likewise, each `name` or `name@engine`. `fusion` is `mean`, `nercslip` or `tuned`, a TOML file, a
-    dictionary or settings; `vision` is `bayes` or `rules`, or the like. Detectors get `detector_fps` pictures a second,
-    with `rules` of the user's own by their names (TOML files), and what they detect is stored in the folder
-    `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+    `backends` are names separated by commas or in a list, each `name` or `name@checkpoint`, or `auto`: for each clip the
+    best bundled ensemble for what it has, sound alone or a picture, too, loaded when the first such clip comes. `post`
+    names detectors and post-processors likewise, each `name` or `name@engine`; None leaves it to `auto` which detectors
+    there are. `fusion` is `auto` (settings fitted for these backends, else their own calibrations with equal weights),
+    `tuned` (fitted ones, or an error), `mean`, `nercslip`, a TOML file, a dictionary or settings, and `threshold`,
+    `min_duration_s` and `max_gap_s` are set in them (`FusionSettings.with_limits`); `vision` is `bayes` or `rules`, or the
+    like. Detectors get `detector_fps` pictures a second, with `rules` of the user's own by their names (TOML files), and
+    what they detect is stored in the folder `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises UsageError, PluginError or CheckpointError for what cannot be loaded.
 
@@ -60,43 +78,107 @@ class Pipeline:
 
     def __init__(
         self,
-        backends: str | Sequence[str | BackendRequest] = "doa,sde,sce",
-        post: str | Sequence[str] = "",
-        fusion: str | Path | Mapping[str, Any] | FusionSettings = "mean",
+        backends: str | Sequence[str | BackendRequest] = AUTO,
+        post: str | Sequence[str] | None = None,
+        fusion: str | Path | Mapping[str, Any] | FusionSettings = AUTO,
         vision: str | Path | Mapping[str, Any] | VisionSettings = "bayes",
         device: str = "auto",
         detector_fps: float = 2.0,
         rules: Mapping[str, str | Path] | None = None,
         detections: str | Path | None = None,
         registry: Registry | None = None,
+        threshold: float | None = None,
+        min_duration_s: float | None = None,
+        max_gap_s: float | None = None,
     ) -> None:
-        registry = registry or load_registry()
-        self.fusion = FusionSettings.resolve(fusion)
+        self._registry = registry = registry or load_registry()
+        if fusion not in (AUTO, TUNED):
+            # Read at once, and before the rest.
+            fusion = FusionSettings.resolve(fusion)
         self._vision = vision
         if vision not in MODES:
             # Read at once, so that a wrong file is an error whether there are detectors or not.
             self.vision  # noqa: B018
-        names = post if isinstance(post, str) else ",".join(post)
+        names = post if post is None or isinstance(post, str) else ",".join(post)
         detectors, others = registry.find_post(names) if names else ((), ())
-        files = {name: Path(path) for name, path in (rules or {}).items()}
-        if files and not detectors:
+        self.requests = find_ensembles(backends, None if names is None else detectors, registry)
+        self._device, self._detector_fps = device, detector_fps
+        self._rules = {name: Path(path) for name, path in (rules or {}).items()}
+        if self._rules and not self.requests.picture.detectors:
             raise UsageError(
-                f"--rules for {', '.join(files)}, but --post has no detector; add it: --post {next(iter(files))}"
+                f"--rules for {', '.join(self._rules)}, but --post has no detector; "
+                f"add it: --post {next(iter(self._rules))}"
             )
-        folder = None if detections is None else Path(detections)
-        self.backends: LoadedBackends = load_backends(backends, device, registry)
-        self.corrector: VisualCorrector | None = None
-        if detectors:
-            # Here, for a run without detectors needs nothing that they import.
-            from seldfuse.vision.load import load_detectors
-
-            self.corrector = load_detectors(detectors, device, files, self.vision, detector_fps, folder)
+        self._detections = None if detections is None else Path(detections)
+        self._loaded: dict[int, LoadedEnsemble] = {}
+        self._loaded_backends: dict[tuple[str, ...], LoadedBackends] = {}
+        self._chosen = {
+            id(one): choose_fusion(fusion, list_bundled(one.backends)) for one in self.requests.list_both()
+        }
+        self._limits = (threshold, min_duration_s, max_gap_s)
+        if self.requests.picture is self.requests.sound:
+            self._load(self.requests.sound)
         self.postprocessors = load_postprocessors(others)
 
     @cached_property
     def vision(self) -> VisionSettings:
         """The settings of the visual correction, which no run without detectors needs."""
         return VisionSettings.resolve(self._vision)
+
+    @property
+    def backends(self) -> LoadedBackends:
+        """The backends for clips without a picture; of all clips, unless `backends` is `auto`."""
+        return self._load(self.requests.sound).backends
+
+    @property
+    def fusion(self) -> FusionSettings:
+        """The settings of fusion for clips without a picture; of all clips, unless `backends` is `auto`."""
+        return self._load(self.requests.sound).fusion
+
+    @property
+    def corrector(self) -> "VisualCorrector | None":
+        """The visual correction, which looks at the clips with a picture."""
+        return self._load(self.requests.picture).corrector
+
+    def select(self, clip: Clip) -> LoadedEnsemble:
+        """Select the ensemble that hears a clip, and load it where none such clip has come yet."""
+        return self._load(self.requests.select(clip))
+
+    def _load(self, request: EnsembleRequest) -> LoadedEnsemble:
+        if id(request) not in self._loaded:
+            chosen = self._chosen[id(request)]
+            fusion = chosen.settings.with_limits(*self._limits)
+            key = tuple(one.instance for one in request.backends)
+            if key not in self._loaded_backends:
+                self._loaded_backends[key] = load_backends(request.backends, self._device, self._registry)
+            corrector, left_out = self._load_detectors(request)
+            notes = (*filter(None, [chosen.note]), *left_out)
+            loaded = LoadedEnsemble(request.backends, self._loaded_backends[key], chosen, fusion, corrector, notes)
+            self._loaded[id(request)] = loaded
+        return self._loaded[id(request)]
+
+    def _load_detectors(self, request: EnsembleRequest) -> "tuple[VisualCorrector | None, tuple[str, ...]]":
+        """Load the detectors of an ensemble; of those that nobody named, as many as are ready."""
+        detectors, left_out = list(request.detectors), list(request.left_out)
+        if not detectors:
+            return None, tuple(left_out)
+        # Here, for a run without detectors needs nothing that they import.
+        from seldfuse.vision.load import load_detectors
+
+        def load(some: Sequence[DetectorRequest]) -> "VisualCorrector":
+            return load_detectors(
+                some, self._device, self._rules, self.vision, self._detector_fps, self._detections
+            )
+
+        if not request.optional:
+            return load(detectors), ()
+        for one in request.detectors:
+            try:
+                load([one])
+            except (CheckpointError, PluginError) as error:
+                detectors.remove(one)
+                left_out.append(describe_left_out(one.instance, error))
+        return load(detectors) if detectors else None, tuple(left_out)
 
     def __call__(
         self,
@@ -145,10 +227,22 @@ class Pipeline:
 
         A detector that fails is a note of its clip, unless `fail_fast`, or nobody to tell of failures, has it raise.
         """
-        corrector = self.corrector and replace(self.corrector, fail_fast=fail_fast or on_failure is None)
-        yield from run_clips(
-            clips, self.backends, self.fusion, stats or RunStats(), on_failure or _raise, corrector, self.postprocessors
-        )
+        stats, fail_fast = stats or RunStats(), fail_fast or on_failure is None
+        # Clips that the same backends hear share batches, whether they have a picture or not.
+        for _, some in groupby(clips, lambda clip: id(self.select(clip).backends)):
+            yield from self._run_alike(some, stats, on_failure or _raise, fail_fast)
+
+    def _run_alike(
+        self, clips: Iterator[Clip], stats: RunStats, on_failure: OnFailure, fail_fast: bool
+    ) -> Iterator[Result]:
+        """Run on clips that the same backends hear."""
+        first = next(clips)
+        backends = self.select(first).backends
+        for members in infer_clips(chain([first], clips), backends, stats, on_failure):
+            assert members.clip is not None
+            ensemble = self.select(members.clip)
+            corrector = ensemble.corrector and replace(ensemble.corrector, fail_fast=fail_fast)
+            yield from _decode_or_fail(members, ensemble.fusion, backends, stats, on_failure, corrector, self.postprocessors)
 
     def _run_one(self, clip: Clip, stats: RunStats) -> Result:
         (result,) = self.run_clips([clip], stats)
@@ -157,7 +251,7 @@ class Pipeline:
 
 def run(
     inputs: str | Path | Clip | Iterable[str | Path | Clip],
-    backends: str | Sequence[str | BackendRequest] = "doa,sde,sce",
+    backends: str | Sequence[str | BackendRequest] = AUTO,
     *,
     split: str | None = None,
     channels: ChannelSelection | None = None,
@@ -189,22 +283,35 @@ def run_clips(
 ) -> Iterator[Result]:
     """Run what is loaded on clips, one result each, in order; `on_failure` is told of clips that cannot be read."""
     for members in infer_clips(clips, backends, stats, on_failure):
-        try:
-            yield fuse_and_decode(members, settings, str(backends.device), stats, corrector, postprocessors)
-        except CheckpointError as error:
-            # A clip for which a detector has no weights or recordings fails like one that cannot be read.
-            assert members.clip is not None
-            on_failure(members.clip, error)
+        yield from _decode_or_fail(members, settings, backends, stats, on_failure, corrector, postprocessors)
+
+
+def _decode_or_fail(
+    members: MemberPosteriors,
+    settings: FusionSettings,
+    backends: LoadedBackends,
+    stats: RunStats,
+    on_failure: OnFailure,
+    corrector: "VisualCorrector | None",
+    postprocessors: Sequence[LoadedPostProcessor],
+) -> Iterator[Result]:
+    try:
+        yield fuse_and_decode(members, settings, str(backends.device), stats, corrector, postprocessors)
+    except CheckpointError as error:
+        # A clip for which a detector has no weights or recordings fails like one that cannot be read.
+        assert members.clip is not None
+        on_failure(members.clip, error)
 
 
 def fuse(
-    folders: str | Path | Sequence[str | Path], fusion: str | Path | Mapping[str, Any] | FusionSettings = "mean"
+    folders: str | Path | Sequence[str | Path], fusion: str | Path | Mapping[str, Any] | FusionSettings = AUTO
 ) -> Iterator[Result]:
     """Fuse what other runs or other systems wrote, paired by clip name: one result for each clip.
 
     `folders` hold posteriors, or label files whose events count as votes; one folder is decoded alone. Classes and
     frames are those of `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains
-    there, and a note says so. Raises UsageError where members do not fit together.
+    there, and a note says so. `fusion` is as in `Pipeline`; of a bundled backend's posteriors `auto` knows by their
+    provenance. Raises UsageError where members do not fit together.
 
     >>> import tempfile, torch
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -213,9 +320,10 @@ def fuse(
     ...     list(fuse([f"{folder}/sce", f"{folder}/other"]))
     [Result('talk', 5.0 s, 0 events of 0 classes, by sce, other)]
     """
-    settings = FusionSettings.resolve(fusion)
     several = [folders] if isinstance(folders, str | Path) else folders
-    for members in open_members([Path(folder) for folder in several]).read_clips():
+    opened = open_members([Path(folder) for folder in several])
+    settings = choose_fusion(fusion, opened.list_bundled()).settings
+    for members in opened.read_clips():
         yield fuse_and_decode(members, settings, "cpu")
 
 

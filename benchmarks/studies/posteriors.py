@@ -11,6 +11,7 @@ from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import SeldfuseError
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
+from seldfuse.fusion.fitted import choose_fusion
 from seldfuse.inference.clips import LoadedBackends, infer_clips
 from seldfuse.inference.load import load_backends
 from seldfuse.media.inputs import find_clips
@@ -45,12 +46,17 @@ def infer_posteriors(clips: Sequence[Clip], loaded: LoadedBackends) -> dict[str,
 
 def decode_members(posteriors: Mapping[str, Posterior], members: Sequence[str], preset: str = "mean") -> list[Events]:
     """Decode events of each clip from some members together, fused as `seldfuse run --fusion` does."""
-    return decode_frames(fuse_members(posteriors, members, preset), FusionSettings.resolve(preset).decode)
+    return decode_frames(fuse_members(posteriors, members, preset), resolve_fusion(members, preset).decode)
 
 
 def fuse_members(posteriors: Mapping[str, Posterior], members: Sequence[str], preset: str) -> Posterior:
     """Fuse the posteriors of some members, as `seldfuse run --fusion` does."""
-    return fuse_posteriors({member: posteriors[member] for member in members}, FusionSettings.resolve(preset))
+    return fuse_posteriors({member: posteriors[member] for member in members}, resolve_fusion(members, preset))
+
+
+def resolve_fusion(members: Sequence[str], fusion: str) -> FusionSettings:
+    """Resolve what `seldfuse run --fusion` takes for bundled backends by their names."""
+    return choose_fusion(fusion, {member: member for member in members}).settings
 
 
 def _fail(_clip: Clip, error: SeldfuseError) -> None:

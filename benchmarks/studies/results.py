@@ -11,12 +11,12 @@ from benchmarks.studies.conditions import measure_conditions
 from benchmarks.studies.doubt import build_target, measure_doubt
 from benchmarks.studies.heard import measure_guesses, measure_heard
 from benchmarks.studies.json_values import bound, to_json_value
-from benchmarks.studies.posteriors import SplitPosteriors, fuse_members, infer_split
+from benchmarks.studies.posteriors import SplitPosteriors, fuse_members, infer_split, resolve_fusion
 from benchmarks.studies.sound_groups import FEWEST_GROUPS, SHORTEST_S, SetSounds, find_set_sounds
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.errors import UsageError
-from seldfuse.fusion import FusionSettings, decode_frames
+from seldfuse.fusion import decode_frames
 from seldfuse.metrics.counts import Counts, count_pairs
 from seldfuse.metrics.jackknife import Interval, SoundGroups, compare_systems, compute_intervals
 from seldfuse.metrics.matches import Matches, Mode, find_matches
@@ -111,7 +111,7 @@ def score_systems(
     predictions, doubts = {}, {}
     for system in tried:
         fused = fuse_members(inferred.posteriors, system.members, system.fusion)
-        decode = FusionSettings.resolve(system.fusion).decode
+        decode = resolve_fusion(system.members, system.fusion).decode
         predictions[system] = decode_frames(fused, decode)
         doubts[system.name] = measure_doubt(fused, target, decode)
     matches: dict[System, Matches] = {}

@@ -55,8 +55,8 @@ from seldfuse.settings.toml import parse_table, read_settings
 
 PRESETS = ("mean", "nercslip")
 
-TUNED = Path(__file__).parent / "tuned.toml"
-"""Settings fitted for the bundled doa, sde and sce; `python -m benchmarks tuning` writes them."""
+AUTO, TUNED = "auto", "tuned"
+"""What depends on the members of a run: see `seldfuse.fusion.fitted`."""
 
 WEIGHED = ("activity", "direction", "distance", "onscreen")
 
@@ -96,9 +96,9 @@ class FusionSettings:
 
     @classmethod
     def resolve(cls, fusion: "str | Path | Mapping[str, Any] | FusionSettings") -> "FusionSettings":
-        """Resolve a preset's name, `tuned` for the fitted settings that ship, a TOML file or what one holds.
+        """Resolve a preset's name, a TOML file or what one holds.
 
-        Raises UsageError.
+        `auto` and `tuned`, which depend on the members, are a matter of `seldfuse.fusion.fitted`. Raises UsageError.
         """
         if isinstance(fusion, FusionSettings):
             return fusion
@@ -106,10 +106,8 @@ class FusionSettings:
             return cls.from_table(fusion)
         if str(fusion) in PRESETS:
             return cls(preset=str(fusion))
-        if str(fusion) == TUNED.stem:
-            return cls.read(TUNED)
         if not Path(fusion).is_file():
-            known = ", ".join([*PRESETS, TUNED.stem])
+            known = ", ".join([AUTO, TUNED, *PRESETS])
             raise UsageError(f"--fusion expects {known}, or a TOML file, got {str(fusion)!r}")
         return cls.read(Path(fusion))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from seldfuse.catalogue.host import load_registry
 from seldfuse.core.events import Events
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
@@ -35,6 +36,19 @@ class MemberFolders:
     def list_fields(self) -> set[str]:
         """List the fields that at least one member gives, by the first file of each. Raises UsageError."""
         return set().union(*(_fields(found) for found in self._first().values()))
+
+    def list_bundled(self) -> dict[str, str | None]:
+        """List by member the bundled backend that made its first posterior with the bundled checkpoint; else None."""
+        defaults = {
+            name: entry.value.default_checkpoint
+            for name, entry in load_registry().backends.items()
+            if entry.distribution == "seldfuse"
+        }
+        made = {name: dict(one.provenance) if isinstance(one, Posterior) else {} for name, one in self._first().items()}
+        return {
+            name: backend if (backend := by.get("backend")) in defaults and by["checkpoint"] == defaults[backend] else None
+            for name, by in made.items()
+        }
 
     def read_clips(self) -> Iterator[MemberPosteriors]:
         """Read what each member has of every clip, in the order of names, with the classes and frames of one grid.

@@ -18,7 +18,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.fusion import DecodeSettings, FusionSettings
 from seldfuse.fusion.calibrate import Calibration
-from seldfuse.fusion.settings import TUNED
+from seldfuse.fusion.fitted import find_path
 from seldfuse.pipeline import fuse_and_decode
 from seldfuse.vision.refine import ClipDetections, refine_posterior
 from seldfuse.vision.settings import FITTED, VisionSettings

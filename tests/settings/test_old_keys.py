@@ -11,7 +11,7 @@ from seldfuse.core.labels import DCASE2025
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import UsageError
 from seldfuse.fusion import FusionSettings
-from seldfuse.fusion.settings import TUNED
+from seldfuse.fusion.fitted import find_path
 from seldfuse.settings.aliases import FUSION, RECIPE, RULES, VISION, OldNameWarning, rename_old_keys, restore_old_keys
 from seldfuse.train.recipe import apply_assignments, parse_recipe
 from seldfuse.vision.settings import FITTED, DetectorReliability, VisionSettings

@@ -13,7 +13,9 @@ def fuse(
         list[Path], typer.Argument(metavar="FOLDER...", help="One per member: posteriors, or DCASE CSV files.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
-    fusion: Annotated[str, typer.Option(help="Merges members: mean, nercslip, tuned, or a TOML file.")] = "mean",
+    fusion: Annotated[
+        str, typer.Option(help="Merges members: auto, tuned, mean, nercslip, or a TOML file.")
+    ] = "auto",
     threshold: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),
@@ -35,13 +37,16 @@ def fuse(
 ) -> None:
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
     from seldfuse.catalogue.host import load_registry
-    from seldfuse.fusion import FusionSettings
+    from seldfuse.fusion.fitted import choose_fusion
     from seldfuse.inference.member_folders import open_members
     from seldfuse.pipeline import fuse as fuse_folders
 
     members = open_members(folders)
     output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json, quiet=quiet, frames=frames)
-    settings = FusionSettings.resolve(fusion).with_limits(threshold, min_duration, max_gap)
+    chosen = choose_fusion(fusion, members.list_bundled())
+    if chosen.note:
+        output.note(chosen.note)
+    settings = chosen.settings.with_limits(threshold, min_duration, max_gap)
     for result in fuse_folders(folders, settings):
         output.write_result(result)
     output.finish()

@@ -1,7 +1,7 @@
 """`seldfuse run`: from recordings to events."""
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +14,7 @@ from seldfuse.cli.output import OutputWriter
 
 if TYPE_CHECKING:
     from seldfuse.core.run_stats import RunStats
+    from seldfuse.inference.ensembles import EnsembleRequest
 
 
 DETECTIONS = "detections"
@@ -30,10 +31,15 @@ def run(
     ],
     backends: Annotated[
         str,
-        typer.Option(help="Backends, separated by commas, see `seldfuse plugins`; name@checkpoint picks a checkpoint."),
-    ] = "doa,sde,sce",
+        typer.Option(
+            help="Backends, separated by commas, see `seldfuse plugins`; name@checkpoint picks a checkpoint. auto: for each "
+            "clip the best bundled ones, with detectors where there is a picture."
+        ),
+    ] = "auto",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
-    fusion: Annotated[str, typer.Option(help="Merges backends: mean, nercslip, tuned, or a TOML file.")] = "mean",
+    fusion: Annotated[
+        str, typer.Option(help="Merges backends: auto, tuned, mean, nercslip, or a TOML file.")
+    ] = "auto",
     threshold: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),
@@ -66,14 +72,15 @@ def run(
         float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
     ] = 100.0,
     post: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--post",
             "--detectors",
             help="Detectors, by which the result is corrected, and post-processors, separated by commas; see "
-            "`seldfuse plugins`. name@engine picks an engine.",
+            "`seldfuse plugins`. name@engine picks an engine. --backends auto has its own; '' for none.",
+            show_default=False,
         ),
-    ] = "",
+    ] = None,
     rules: Annotated[
         list[str] | None,
         typer.Option(metavar="DETECTOR=FILE", help="Which thing may be the source of which class: a file of rules."),
@@ -95,50 +102,71 @@ def run(
     from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
     from seldfuse.core.run_stats import RunStats
-    from seldfuse.fusion import FusionSettings
+    from seldfuse.inference.ensembles import find_ensembles
     from seldfuse.media.channels import ChannelSelection
     from seldfuse.media.inputs import find_clips
-    from seldfuse.pipeline import Pipeline
+    from seldfuse.pipeline import LoadedEnsemble, Pipeline
     from seldfuse.run_manifest import RunManifest, describe_origins, describe_run
     from seldfuse.settings.aliases import FUSION, restore_old_keys
 
     registry = load_registry()
-    requests = registry.find_backends(backends)
     detectors, changers = registry.find_post(post) if post else ((), ())
-    provides = {field for request in requests for field in request.value.provides}
-    if detectors and "direction" in provides:
-        provides.add("onscreen")
-    output = OutputWriter(out, formats, provides, registry, as_json, fail_fast, quiet, frames)
+    ensembles = find_ensembles(backends, None if post is None else detectors, registry)
+    output = OutputWriter(
+        out, formats, _list_provided(ensembles.list_both()), registry, as_json, fail_fast, quiet, frames
+    )
     selection = ChannelSelection.read(channels, assume_mono)
     clips = find_clips(inputs, split, selection, fov)
-    limited = FusionSettings.resolve(fusion).with_limits(threshold, min_duration, max_gap)
     pipeline = Pipeline(
-        requests, post, limited, vision, device, detector_fps, _rules(rules or []), out / DETECTIONS, registry
+        backends,
+        post,
+        fusion,
+        vision,
+        device,
+        detector_fps,
+        _rules(rules or []),
+        out / DETECTIONS,
+        registry,
+        threshold,
+        min_duration,
+        max_gap,
     )
+    # What is missing is said before anything is heard.
+    loaded = {id(one): one for one in map(pipeline.select, clips)}.values()
     gc.enable()
-    corrector = pipeline.corrector
-    engines = {name: one.engine_id for name, one in (corrector.detectors if corrector else {}).items()}
+    correctors = [one.corrector for one in loaded if one.corrector]
+    engines = {name: found.engine_id for one in correctors for name, found in one.detectors.items()}
+    for note in dict.fromkeys([*(note for one in loaded for note in one.notes)]):
+        output.note(note)
     for name, engine_id in engines.items():
         output.note(f"{name} detects with {engine_id}")
-    for request in requests:
+    for request in {request.instance: request for one in loaded for request in one.requests}.values():
         if request.value.needs_video and all(clip.video is None for clip in clips):
             output.note(f"{request.instance} uses pictures, and no input has any: it goes by sound alone")
-    settings = {
-        "fusion": restore_old_keys(pipeline.fusion.to_json(), FUSION),
-        "channels": asdict(selection),
-        "fov_deg": fov,
-        "posteriors": save_posteriors,
-        **({} if corrector is None else {"post": corrector.to_json(), "explain": explain}),
-        **({"changed_by": describe_origins(changers, registry)} if changers else {}),
-    }
-    manifest = RunManifest(out, describe_run(requests, output.writers, registry, **settings))
+
+    def open_manifest(ensemble: LoadedEnsemble) -> RunManifest:
+        corrector = ensemble.corrector
+        settings = {
+            "fusion": restore_old_keys(ensemble.fusion.to_json(), FUSION),
+            "channels": asdict(selection),
+            "fov_deg": fov,
+            "posteriors": save_posteriors,
+            **({} if corrector is None else {"post": corrector.to_json(), "explain": explain}),
+            **({"changed_by": describe_origins(changers, registry)} if changers else {}),
+            **ensemble.chosen.to_json(),
+        }
+        return RunManifest(out, describe_run(ensemble.requests, output.writers, registry, **settings))
+
+    # One for each ensemble, in the same file: a clip that another ensemble was to hear is redone.
+    opened = {id(one): open_manifest(one) for one in loaded}
+    manifests = {clip.name: opened[id(pipeline.select(clip))] for clip in clips}
     stats = RunStats()
     progress = RunProgress(clips, stats)
 
     def due() -> Iterator[Clip]:
         for clip in clips:
             with stats.measure("hashing"):
-                files = manifest.find_finished(clip)
+                files = manifests[clip.name].find_finished(clip)
             if files and not overwrite:
                 progress.skipped += 1
                 output.add_skipped(clip.name, files)
@@ -148,8 +176,16 @@ def run(
     with nullcontext() if quiet else show_progress(progress.to_table, progress.to_line):
         for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
             with stats.measure("writing"):
-                output.write_result(result, save_posteriors, manifest, explain)
+                output.write_result(result, save_posteriors, manifests[result.name], explain)
     output.finish(_timing(stats, engines))
+
+
+def _list_provided(ensembles: "Sequence[EnsembleRequest]") -> set[str]:
+    """The fields that at least one of the ensembles gives."""
+    provides = {field for one in ensembles for request in one.backends for field in request.value.provides}
+    if any(one.detectors for one in ensembles) and "direction" in provides:
+        provides.add("onscreen")
+    return provides
 
 
 def _rules(texts: list[str]) -> dict[str, Path]:

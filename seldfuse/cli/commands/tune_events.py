@@ -30,12 +30,13 @@ def tune_events(
 
     import tomli_w
 
-    from seldfuse.fusion import FusionSettings
+    from seldfuse.fusion.fitted import choose_fusion
+    from seldfuse.inference.member_folders import open_members
     from seldfuse.storage.atomic import write_atomically
     from seldfuse.tune.events import fit_events
     from seldfuse.tune.tuning_data import read_tuning_data
 
-    settings = FusionSettings.resolve(fusion)
+    settings = choose_fusion(fusion, open_members(folders).list_bundled()).settings
     data = read_tuning_data(folders, reference, print_note)
     fit = fit_events(data, settings, folds, lambda parts: print_note(f"fitting {parts}"))
     settings = replace(settings, events=fit.settings)

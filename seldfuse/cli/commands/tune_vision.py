@@ -37,13 +37,14 @@ def tune_vision(
     """
     import tomli_w
 
-    from seldfuse.fusion import FusionSettings
+    from seldfuse.fusion.fitted import choose_fusion
+    from seldfuse.inference.member_folders import open_members
     from seldfuse.storage.atomic import write_atomically
     from seldfuse.tune.vision import fit_vision
     from seldfuse.tune.vision_data import read_vision_data
     from seldfuse.vision.settings import VisionSettings
 
-    settings = FusionSettings.resolve(fusion)
+    settings = choose_fusion(fusion, open_members(folders).list_bundled()).settings
     scenes = read_vision_data(folders, reference, detections, settings, fov, print_note)
     base = VisionSettings.resolve("bayes")
     fitted = fit_vision(scenes, base, settings.decode, folds, lambda part: print_note(f"fitting {part}"))
