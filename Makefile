@@ -2,7 +2,8 @@
 # of their own and runs their detectors there. `make bench` times a run, rendering of scenes, a training step, encoders and
 # fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law in rooms, the statistics
 # of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without pictures (docs/results.md), and
-# what tuning adds (docs/tuning.md). All make their environment first.
+# what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once checkpoints were renewed: fusion, events,
+# vision and the table of the best ensembles. All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -14,7 +15,7 @@ SPRITES ?= ../shared/data/sprites
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-extras bench results check clean
+.PHONY: demo test test-extras bench results fit check clean
 
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/seldfuse run @demo --backends cmc,sce --post keypoint,gdino --explain -o out --overwrite
@@ -44,6 +45,9 @@ results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks post --sounds $(SOUNDS) --sprites $(SPRITES)
 	$(VENV)/bin/python -m benchmarks papers
 	$(VENV)/bin/python -m benchmarks tuning --sounds $(SOUNDS)
+
+fit: $(VENV)/dev.stamp
+	$(VENV)/bin/python -m benchmarks fit --sounds $(SOUNDS) --sprites $(SPRITES)
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .

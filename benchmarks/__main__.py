@@ -417,6 +417,36 @@ def tuning(
     _renew(DOCS / "tuning.md", text)
 
 
+@app.command()
+def fit(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
+    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    data: Annotated[Path, typer.Option(help="Folder of the scenes without pictures.")] = Path("out/fit"),
+    videos: Annotated[Path, typer.Option(help="Folder of the scenes with pictures.")] = Path("out/fit-av"),
+    detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post-fit"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Fit all that ships fitted to the bundled checkpoints: fusion, events, vision, and the table of best ensembles.
+
+    Takes the scenes of `tuning` and of `post-fit`; those that are there are not rendered again. Sets with a backend
+    that uses pictures are fitted on scenes with pictures.
+    """
+    from benchmarks.studies import fit as studies_fit
+    from benchmarks.studies import post_fit as studies_post_fit
+    from benchmarks.studies import tuning as studies_tuning
+
+    processes = jobs or os.cpu_count() or 1
+    # First, for the choice of ensembles looks with it.
+    post_fit(sounds, sprites, videos, detections=detections, jobs=processes)
+    result = studies_fit.measure(
+        studies_tuning.render(data, sounds, processes),
+        studies_post_fit.render(videos, sounds, sprites, processes),
+        detections / "fit",
+        print,
+    )
+    _save(result, "fit.json", studies_fit.table(result))
+
+
 def _renew(page: Path, tables: str, mark: str | None = None) -> None:
     from benchmarks.pages import results as pages_results
 

@@ -112,9 +112,7 @@ class Pipeline:
         self._detections = None if detections is None else Path(detections)
         self._loaded: dict[int, LoadedEnsemble] = {}
         self._loaded_backends: dict[tuple[str, ...], LoadedBackends] = {}
-        self._chosen = {
-            id(one): choose_fusion(fusion, list_bundled(one.backends)) for one in self.requests.list_both()
-        }
+        self._chosen = {id(one): choose_fusion(fusion, list_bundled(one.backends)) for one in self.requests.list_both()}
         self._limits = (threshold, min_duration_s, max_gap_s)
         if self.requests.picture is self.requests.sound:
             self._load(self.requests.sound)
@@ -166,9 +164,7 @@ class Pipeline:
         from seldfuse.vision.load import load_detectors
 
         def load(some: Sequence[DetectorRequest]) -> "VisualCorrector":
-            return load_detectors(
-                some, self._device, self._rules, self.vision, self._detector_fps, self._detections
-            )
+            return load_detectors(some, self._device, self._rules, self.vision, self._detector_fps, self._detections)
 
         if not request.optional:
             return load(detectors), ()
@@ -242,7 +238,9 @@ class Pipeline:
             assert members.clip is not None
             ensemble = self.select(members.clip)
             corrector = ensemble.corrector and replace(ensemble.corrector, fail_fast=fail_fast)
-            yield from _decode_or_fail(members, ensemble.fusion, backends, stats, on_failure, corrector, self.postprocessors)
+            yield from _decode_or_fail(
+                members, ensemble.fusion, backends, stats, on_failure, corrector, self.postprocessors
+            )
 
     def _run_one(self, clip: Clip, stats: RunStats) -> Result:
         (result,) = self.run_clips([clip], stats)

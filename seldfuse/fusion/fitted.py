@@ -1,7 +1,7 @@
 """Settings of fusion fitted for sets of the bundled backends, and which of them a run gets.
 
-`tuned/` holds one file for each set, named by its members in alphabetical order (`doa+sce+sde.toml`), and `each.toml` with
-the calibration of every bundled backend by itself. `make fit` writes them all.
+`tuned/` holds one file for each set, named by its members in alphabetical order (`doa+sce+sde.toml`), and `each.toml`
+with the calibration of every bundled backend by itself. `make fit` writes them all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,8 +24,8 @@ BundledMembers = Mapping[str, str | None]
 class ChosenFusion:
     """Settings of fusion, and how they were chosen: empty where the user named them.
 
-    `fitted_for` names the backends that settings were fitted for together, `calibrated` those that were calibrated each by
-    itself.
+    `fitted_for` names the backends that settings were fitted for together, `calibrated` those that were calibrated each
+    by itself.
     """
 
     settings: FusionSettings
@@ -45,8 +45,8 @@ def choose_fusion(
     """Choose settings of fusion for the members of a run.
 
     `auto` takes the settings fitted for exactly these backends; else those with own calibrations get them, and all the
-    same weight; `mean` where none has one. `tuned` takes the fitted settings or raises UsageError. What else is named is
-    resolved by `FusionSettings.resolve`, with the errors that it raises.
+    same weight; `mean` where none has one. `tuned` takes the fitted settings or raises UsageError. What else is named
+    is resolved by `FusionSettings.resolve`, with the errors that it raises.
     """
     if isinstance(fusion, FusionSettings | Mapping) or str(fusion) not in (AUTO, TUNED):
         return ChosenFusion(FusionSettings.resolve(fusion))
@@ -104,6 +104,6 @@ def _describe_unfitted(members: BundledMembers, folder: Path) -> str:
     others = [name for name, backend in members.items() if backend is None]
     reason = f" ({', '.join(others)}: not a bundled backend with its bundled checkpoint)" if others else ""
     return (
-        f"no settings were fitted for {', '.join(members)}{reason}; fitted are {fitted}. Type --fusion auto, or fit your "
-        "own: seldfuse tune fusion POSTERIORS... --reference LABELS -o fusion.toml, then --fusion fusion.toml"
+        f"no settings were fitted for {', '.join(members)}{reason}; fitted are {fitted}. Type --fusion auto, or fit "
+        "your own: seldfuse tune fusion POSTERIORS... --reference LABELS -o fusion.toml, then --fusion fusion.toml"
     )

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,10 +45,9 @@ class MemberFolders:
             for name, entry in load_registry().backends.items()
             if entry.distribution == "seldfuse"
         }
-        made = {name: dict(one.provenance) if isinstance(one, Posterior) else {} for name, one in self._first().items()}
         return {
-            name: backend if (backend := by.get("backend")) in defaults and by["checkpoint"] == defaults[backend] else None
-            for name, by in made.items()
+            name: _find_bundled(one.provenance, defaults) if isinstance(one, Posterior) else None
+            for name, one in self._first().items()
         }
 
     def read_clips(self) -> Iterator[MemberPosteriors]:
@@ -99,6 +99,12 @@ def open_members(folders: Sequence[Path]) -> MemberFolders:
                 "a clip's name is its file's path below the folder, without suffix"
             )
     return MemberFolders(files)
+
+
+def _find_bundled(provenance: Mapping[str, Any], defaults: Mapping[str, str | None]) -> str | None:
+    """Find the backend that made a posterior, where it did so with its default checkpoint, which `defaults` names."""
+    backend = provenance.get("backend")
+    return backend if backend in defaults and provenance.get("checkpoint") == defaults[backend] else None
 
 
 def _fields(found: Posterior | Events) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def clips(number: int) -> Iterator[MemberPosteriors]:
 
 def run(number: int) -> None:
     """The whole path of so many clips, with settings as they are read for one run."""
-    fusion, vision = FusionSettings.read(TUNED), VisionSettings.read(FITTED)
+    fusion, vision = FusionSettings.read(find_path(("doa", "sde", "sce"))), VisionSettings.read(FITTED)
     fusion = replace(fusion, calibration={"doa": Calibration(2.0)})
     rows = [(time_s, "bell", 0.9, *BOX, -1) for time_s in (0.0, 0.5, 1.0, 1.5)]
     rules, times_s = Rules({"bell": Rule(("bell",))}), np.arange(4) / 2
@@ -101,9 +101,9 @@ def test_other_settings_share_nothing() -> None:
 
 
 def test_what_was_resolved_is_no_part_of_what_is_written() -> None:
-    fusion, vision = FusionSettings.read(TUNED), VisionSettings.read(FITTED)
+    fusion, vision = FusionSettings.read(find_path(("doa", "sde", "sce"))), VisionSettings.read(FITTED)
     before = fusion.to_json(), vision.to_json()
     fusion.resolve_for(dict.fromkeys(("doa", "sde", "sce"), MEMBERS["sce"]), DCASE2025, CPU)
     vision.resolve_for(DCASE2025, CPU)
     assert (fusion.to_json(), vision.to_json()) == before
-    assert (FusionSettings.read(TUNED), VisionSettings.read(FITTED)) == (fusion, vision)
+    assert (FusionSettings.read(find_path(("doa", "sde", "sce"))), VisionSettings.read(FITTED)) == (fusion, vision)

@@ -143,7 +143,7 @@ def test_digests_are_made_of_the_old_names() -> None:
 
 
 WRITTEN = {
-    "fusion": (FUSION, lambda: FusionSettings.read(TUNED).to_json()),
+    "fusion": (FUSION, lambda: FusionSettings.read(find_path(("doa", "sde", "sce"))).to_json()),
     "vision": (VISION, lambda: VisionSettings.read(FITTED).to_json()),
     "recipe": (RECIPE, lambda: parse_recipe(RECIPE_TABLE).to_json()),
     "rules": (RULES, lambda: {"bell": vars(Rule())}),

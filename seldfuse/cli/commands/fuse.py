@@ -13,9 +13,7 @@ def fuse(
         list[Path], typer.Argument(metavar="FOLDER...", help="One per member: posteriors, or DCASE CSV files.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
-    fusion: Annotated[
-        str, typer.Option(help="Merges members: auto, tuned, mean, nercslip, or a TOML file.")
-    ] = "auto",
+    fusion: Annotated[str, typer.Option(help="Merges members: auto, tuned, mean, nercslip, or a TOML file.")] = "auto",
     threshold: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),

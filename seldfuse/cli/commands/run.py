@@ -32,14 +32,12 @@ def run(
     backends: Annotated[
         str,
         typer.Option(
-            help="Backends, separated by commas, see `seldfuse plugins`; name@checkpoint picks a checkpoint. auto: for each "
-            "clip the best bundled ones, with detectors where there is a picture."
+            help="Backends, separated by commas, see `seldfuse plugins`; name@checkpoint picks a checkpoint. auto: for "
+            "each clip the best bundled ones, with detectors where there is a picture."
         ),
     ] = "auto",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
-    fusion: Annotated[
-        str, typer.Option(help="Merges backends: auto, tuned, mean, nercslip, or a TOML file.")
-    ] = "auto",
+    fusion: Annotated[str, typer.Option(help="Merges backends: auto, tuned, mean, nercslip, or a TOML file.")] = "auto",
     threshold: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),

@@ -1,0 +1,188 @@
+"""What ships fitted: settings of fusion and of events for sets of the bundled backends, and which ensemble is best.
+
+Everything is fitted, compared and chosen on scenes of sounds for fitting; nothing of the frozen scenes has a say.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from rich.table import Table
+
+from benchmarks.studies.json_values import bound
+from benchmarks.studies.post import correct_all, detect_all
+from benchmarks.studies.tuning import infer_tuning_data
+from seldfuse.catalogue.host import load_registry
+from seldfuse.core.clip import Clip
+from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
+from seldfuse.fusion.fitted import EACH, FITTED, find_path
+from seldfuse.inference.ensembles import BEST, EnsembleNames
+from seldfuse.media.inputs import find_clips
+from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.jackknife import compute_intervals
+from seldfuse.storage.atomic import write_atomically
+from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.tune.events import with_fitted_events
+from seldfuse.tune.fit import Objective
+from seldfuse.tune.fusion import TuneResult, tune_fusion
+from seldfuse.tune.reliability import Reliability
+from seldfuse.tune.tuning_data import TuningData
+from seldfuse.vision.settings import VisionSettings
+
+FOLDS = 5
+SINGLE = ("baseline", "doa", "sde", "sce", "cmc", "mvanet")
+TOGETHER = (("doa", "sde", "sce"), ("cmc", "sce"), ("mvanet", "sce"), ("doa", "sde", "sce", "cmc", "mvanet"))
+SETS: tuple[tuple[str, ...], ...] = (*((backend,) for backend in SINGLE), *TOGETHER)
+"""The sets that settings are fitted for: each bundled backend, and ensembles that make sense."""
+
+DETECTORS = "keypoint,gdino"
+CRITERION_WITH_PICTURE = "f20_1_on"
+"""The score by which the ensemble for clips with a picture is chosen: that of the audio-visual track."""
+
+ABOUT = "Fitted for the bundled {} on {} scenes; `make fit` writes this file."
+ABOUT_EACH = "The calibration of each bundled backend by itself, on {} scenes; `make fit` writes this file."
+
+
+@dataclass(frozen=True)
+class FittedSet:
+    """A set of backends, on how many clips it was fitted, what tuning gave, and its settings with those of events."""
+
+    members: tuple[str, ...]
+    clips: int
+    tuned: TuneResult
+    settings: FusionSettings
+
+    def to_json(self) -> dict[str, Any]:
+        """Write what `fit.json` says of it: the score of the preset and of the settings, both cross-validated."""
+        return {
+            "members": list(self.members),
+            "clips": self.clips,
+            "fitted": list(self.tuned.winner.candidate.parts),
+            "preset": bound(self.tuned.preset),
+            "cross_validated": bound(self.tuned.winner.candidate.cross_validated),
+            "gain": bound(self.tuned.winner.candidate.gain),
+        }
+
+
+def fit_sets(data: TuningData, sets: Sequence[tuple[str, ...]], note: Callable[[str], None]) -> Iterator[FittedSet]:
+    """Fit fusion, then events, for each set of members, all of which `data` holds. Raises what `tune_fusion` raises."""
+    for members in sets:
+        note(f"fitting {', '.join(members)}")
+        part = replace(data, members={name: data.members[name] for name in members})
+        tuned = tune_fusion(part, FusionSettings(), Objective(), FOLDS)
+        yield FittedSet(members, len(data), tuned, with_fitted_events(part, tuned.settings))
+
+
+def write_set(fitted: FittedSet, folder: Path) -> Path:
+    """Write the settings of a set where `--fusion auto` finds them."""
+    path = find_path(fitted.members, folder)
+    _write(path, ABOUT.format(", ".join(fitted.members), fitted.clips), fitted.settings.to_json())
+    return path
+
+
+def write_each(data: TuningData, folder: Path) -> Path:
+    """Fit the calibration of each member by itself, and write it beside those that are there of other members."""
+    path = folder / f"{EACH}.toml"
+    known = FusionSettings.read(path).calibration if path.is_file() else {}
+    fitted = {
+        name: Reliability.from_posteriors(posterior, data.target).fit() for name, posterior in data.members.items()
+    }
+    settings = FusionSettings(calibration={**known, **fitted})
+    _write(path, ABOUT_EACH.format(len(data)), {"calibration": settings.to_json()["calibration"]})
+    return path
+
+
+def measure(
+    split: DatasetSplit,
+    videos: DatasetSplit,
+    detections: Path,
+    note: Callable[[str], None],
+    folder: Path = FITTED,
+    best: Path = BEST,
+) -> dict[str, Any]:
+    """Fit everything, write it into `folder` and the table of the best ensembles to `best`; return what it is worth.
+
+    `split` has sound alone, `videos` pictures, too; detections in these are kept in `detections`.
+    """
+    registry = load_registry()
+    seeing = {name for name in SINGLE if registry.backends[name].value.needs_video}
+    hearing = [members for members in SETS if not seeing & set(members)]
+    note("inferring sound")
+    heard = infer_tuning_data(split, registry.find_backends(",".join(name for name in SINGLE if name not in seeing)))
+    note("inferring sound with pictures")
+    seen = infer_tuning_data(videos, registry.find_backends(",".join(SINGLE)))
+    # Of a backend that scenes of both kinds are for, the calibration on the more of them stays.
+    for data, names in ((seen, seeing), (heard, set(heard.members))):
+        write_each(replace(data, members={name: data.members[name] for name in names}), folder)
+    by_sound = list(fit_sets(heard, hearing, note))
+    by_picture = list(fit_sets(seen, [members for members in SETS if members not in hearing], note))
+    for fitted in (*by_sound, *by_picture):
+        write_set(fitted, folder)
+    clips = find_clips(sorted(videos.get_folder("wav").glob("*.wav")))
+    pictures = score_with_pictures(seen, clips, [*by_sound, *by_picture], detections, note)
+    sounds = score_by_sound(by_sound)
+    write_ensembles(choose_best(pictures), choose_best(sounds), best)
+    return {
+        "sets": [one.to_json() for one in (*by_sound, *by_picture)],
+        "picture": [asdict(names) | {"score": score} for names, score in pictures.items()],
+        "sound": [asdict(names) | {"score": score} for names, score in sounds.items()],
+    }
+
+
+def table(result: Mapping[str, Any]) -> Table:
+    """Lay out what `measure` found as a table for the screen: of each set the score before and after, and the parts."""
+    shown = Table("members", "clips", "fitted", "mean", "fitted, cross-validated")
+    for one in result["sets"]:
+        before, after = (f"{one[name]['value']:.3f}" for name in ("preset", "cross_validated"))
+        shown.add_row(", ".join(one["members"]), str(one["clips"]), ", ".join(one["fitted"]), before, after)
+    return shown
+
+
+def choose_best(scores: Mapping[EnsembleNames, float]) -> EnsembleNames:
+    """Choose the ensemble with the highest score; of equals the first."""
+    return max(scores, key=scores.__getitem__)
+
+
+def score_by_sound(fitted: Sequence[FittedSet]) -> dict[EnsembleNames, float]:
+    """List the cross-validated scores of sets that hear alone."""
+    return {EnsembleNames(",".join(one.members)): one.tuned.winner.candidate.cross_validated.value for one in fitted}
+
+
+def score_with_pictures(
+    data: TuningData,
+    clips: Sequence[Clip],
+    fitted: Sequence[FittedSet],
+    folder: Path,
+    note: Callable[[str], None],
+) -> dict[EnsembleNames, float]:
+    """Score each set of several members, with and without detectors, on clips with a picture.
+
+    Detections are kept in `folder`. The settings of sets that use pictures were fitted to these clips: cross-validate
+    before small differences are believed.
+    """
+    vision = VisionSettings.resolve("bayes")
+    scores: dict[EnsembleNames, float] = {}
+    for one in (one for one in fitted if len(one.members) > 1):
+        names = ",".join(one.members)
+        note(f"scoring {names} with pictures")
+        fused = fuse_posteriors({name: data.members[name] for name in one.members}, one.settings)
+        detections, _ = detect_all(clips, fused, DETECTORS, folder)
+        corrected = correct_all(clips, fused, detections, vision)
+        for post, posterior in (("", fused), (DETECTORS, corrected)):
+            counts = count_matches(data.references, decode_frames(posterior, one.settings.decode), mode="strict")
+            scores[EnsembleNames(names, post)] = compute_intervals(counts)[CRITERION_WITH_PICTURE].value
+    return scores
+
+
+def write_ensembles(picture: EnsembleNames, sound: EnsembleNames, path: Path) -> None:
+    """Write the table of the best ensembles."""
+    table = {"picture": asdict(picture), "sound": asdict(sound)}
+    _write(path, "The best bundled ensemble for clips with and without a picture; `make fit` writes this file.", table)
+
+
+def _write(path: Path, about: str, table: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as draft:
+        draft.write_text(f"# {about}\n{tomli_w.dumps(table)}", encoding="utf-8")
