@@ -60,14 +60,15 @@ class LoadedEnsemble:
 class Pipeline:
     """Backends, fusion, visual correction and post-processors: loaded once, called many times.
 
-    `backends` are names separated by commas or in a list, each `name` or `name@checkpoint`, or `auto`: for each clip the
-    best bundled ensemble for what it has, sound alone or a picture, too, loaded when the first such clip comes. `post`
-    names detectors and post-processors likewise, each `name` or `name@engine`; None leaves it to `auto` which detectors
-    there are. `fusion` is `auto` (settings fitted for these backends, else their own calibrations with equal weights),
-    `tuned` (fitted ones, or an error), `mean`, `nercslip`, a TOML file, a dictionary or settings, and `threshold`,
-    `min_duration_s` and `max_gap_s` are set in them (`FusionSettings.with_limits`); `vision` is `bayes` or `rules`, or the
-    like. Detectors get `detector_fps` pictures a second, with `rules` of the user's own by their names (TOML files), and
-    what they detect is stored in the folder `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+    `backends` are names separated by commas or in a list, each `name` or `name@checkpoint`, or `auto`: for each clip
+    the best bundled ensemble for what it has, sound alone or a picture, too, loaded when the first such clip comes.
+    `post` names detectors and post-processors likewise, each `name` or `name@engine`; None leaves it to `auto` which
+    detectors there are. `fusion` is `auto` (settings fitted for these backends, else their own calibrations with equal
+    weights), `tuned` (fitted ones, or an error), `mean`, `nercslip`, a TOML file, a dictionary or settings, and
+    `threshold`, `min_duration_s` and `max_gap_s` are set in them (`FusionSettings.with_limits`); `vision` is `bayes` or
+    `rules`, or the like. Detectors get `detector_fps` pictures a second, with `rules` of the user's own by their names
+    (TOML files), and what they detect is stored in the folder `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N`
+    or `mps`.
 
     Raises UsageError, PluginError or CheckpointError for what cannot be loaded.
 

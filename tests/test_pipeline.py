@@ -583,7 +583,11 @@ def test_some_failed_is_1_all_failed_is_the_causes_own_code(three: str, tmp_path
         (["nowhere.wav"], 4, "nowhere.wav"),
         (["@demo", "--backends", "doas"], 3, "did you mean 'doa'?"),
         (["@demo", "--backends", "doa@nowhere"], 5, "there is no checkpoint 'nowhere'"),
-        (["@demo", "--fusion", "median"], 2, "--fusion expects mean, nercslip, tuned, or a TOML file, got 'median'"),
+        (
+            ["@demo", "--fusion", "median"],
+            2,
+            "--fusion expects auto, tuned, mean, nercslip, or a TOML file, got 'median'",
+        ),
         (["@demo", "--formats", "xml"], 3, "there is no writer 'xml'"),
         (["@demo", "--device", "cuda:9"], 2, "--device cuda:9: this machine shows"),
         (["@demo", "--device", "abacus"], 2, "--device expects auto, cpu, cuda, cuda:N or mps, got 'abacus'"),

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.requests import BackendRequest, DetectorRequest
 from seldfuse.core.clip import Clip
 from seldfuse.errors import PluginError
 from seldfuse.inference.load import find_requests
-from seldfuse.settings.toml import read_settings
+from seldfuse.settings.toml import parse_table, read_settings
 
 AUTO = "auto"
 
@@ -38,9 +39,9 @@ class BestEnsembles:
         return read_settings(path, "a TOML file of ensembles", cls.from_table)
 
     @classmethod
-    def from_table(cls, data: Mapping[str, Mapping[str, str]]) -> "BestEnsembles":
-        """Make a table of what a TOML file holds."""
-        return cls(**{name: EnsembleNames(**names) for name, names in data.items()})
+    def from_table(cls, data: Mapping[str, Any]) -> "BestEnsembles":
+        """Make ensembles of what a TOML file holds. Raises UsageError for what is unknown or missing."""
+        return parse_table(cls, data, "ensemble")
 
 
 @dataclass(frozen=True)
