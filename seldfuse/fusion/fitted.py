@@ -1,7 +1,8 @@
 """Settings of fusion fitted for sets of the bundled backends, and which of them a run gets.
 
-`tuned/` holds one file for each set, named by its members in alphabetical order (`doa+sce+sde.toml`), and `each.toml`
-with the calibration of every bundled backend by itself. `make fit` writes them all.
+`tuned/` holds one file for each set, named by its members in alphabetical order (`doa+sce+sde.toml`), and, where that is
+better than `mean`, `each.toml` with the calibration of every bundled backend by itself and what is active then. `make fit`
+writes them all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -68,33 +69,38 @@ def list_fitted(folder: Path = FITTED) -> list[tuple[str, ...]]:
 
 
 def _find_fitted(members: BundledMembers, folder: Path) -> ChosenFusion | None:
-    backends = [backend for backend in members.values() if backend]
-    path = find_path(backends, folder)
-    if len(backends) < len(members) or len(set(backends)) < len(backends) or not path.is_file():
+    bundled = _select_bundled(members)
+    path = find_path(bundled.values(), folder)
+    if len(bundled) < len(members) or len(set(bundled.values())) < len(bundled) or not path.is_file():
         return None
-    settings = _rename(FusionSettings.read(path), members)
-    return ChosenFusion(settings, f"fusion: fitted for {', '.join(members)}", fitted_for=tuple(sorted(backends)))
-
-
-def _calibrate_each(members: BundledMembers, folder: Path) -> ChosenFusion:
-    path = folder / f"{EACH}.toml"
-    known = FusionSettings.read(path).calibration if path.is_file() else {}
-    calibration = {name: known[backend] for name, backend in members.items() if backend in known}
-    if not calibration:
-        return ChosenFusion(FusionSettings(), f"fusion: mean; nothing was fitted to {', '.join(members)}")
+    settings = _rename(FusionSettings.read(path), bundled)
     return ChosenFusion(
-        FusionSettings(calibration=calibration),
-        f"fusion: equal weights, each calibrated by itself ({', '.join(calibration)}); nothing was fitted to "
-        f"{', '.join(members)} together",
-        calibrated=tuple(sorted(backend for backend in members.values() if backend in known)),
+        settings, f"fusion: fitted for {', '.join(members)}", fitted_for=tuple(sorted(bundled.values()))
     )
 
 
-def _rename(settings: FusionSettings, members: BundledMembers) -> FusionSettings:
+def _calibrate_each(members: BundledMembers, folder: Path) -> ChosenFusion:
+    path, bundled = folder / f"{EACH}.toml", _select_bundled(members)
+    each = _rename(FusionSettings.read(path), bundled) if path.is_file() else FusionSettings()
+    if not each.calibration:
+        return ChosenFusion(FusionSettings(), f"fusion: mean; nothing was fitted to {', '.join(members)}")
+    return ChosenFusion(
+        each,
+        f"fusion: equal weights, each calibrated by itself ({', '.join(each.calibration)}); nothing was fitted to "
+        f"{', '.join(members)} together",
+        calibrated=tuple(sorted(bundled[name] for name in each.calibration)),
+    )
+
+
+def _select_bundled(members: BundledMembers) -> dict[str, str]:
+    return {name: backend for name, backend in members.items() if backend}
+
+
+def _rename(settings: FusionSettings, bundled: Mapping[str, str]) -> FusionSettings:
     """Settings for backends by their names as settings for members by the names under which they run."""
-    weights = {name: settings.weights[backend] for name, backend in members.items() if backend in settings.weights}
+    weights = {name: settings.weights[backend] for name, backend in bundled.items() if backend in settings.weights}
     calibration = {
-        name: settings.calibration[backend] for name, backend in members.items() if backend in settings.calibration
+        name: settings.calibration[backend] for name, backend in bundled.items() if backend in settings.calibration
     }
     return replace(settings, weights=weights, calibration=calibration)
 
