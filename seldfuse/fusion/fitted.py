@@ -1,7 +1,7 @@
 """Settings of fusion fitted for sets of the bundled backends, and which of them a run gets.
 
-`tuned/` holds one file for each set, named by its members in alphabetical order (`doa+sce+sde.toml`), and, where that is
-better than `mean`, `each.toml` with the calibration of every bundled backend by itself and what is active then. `make fit`
+`tuned/` holds one file for each set, named by its members in alphabetical order (`doa+sce+sde.toml`), and `each.toml`
+with the calibration of each backend by itself, and what is active where calibrated members weigh the same. `make fit`
 writes them all.
 """
 
@@ -45,8 +45,8 @@ def choose_fusion(
 ) -> ChosenFusion:
     """Choose settings of fusion for the members of a run.
 
-    `auto` takes the settings fitted for exactly these backends; else those with own calibrations get them, and all the
-    same weight; `mean` where none has one. `tuned` takes the fitted settings or raises UsageError. What else is named
+    `auto` takes the settings fitted for exactly these backends; else each gets its own calibration and all the same
+    weight; `mean` where one has no calibration. `tuned` takes the fitted settings or raises UsageError. What else is named
     is resolved by `FusionSettings.resolve`, with the errors that it raises.
     """
     if isinstance(fusion, FusionSettings | Mapping) or str(fusion) not in (AUTO, TUNED):
@@ -70,26 +70,24 @@ def list_fitted(folder: Path = FITTED) -> list[tuple[str, ...]]:
 
 def _find_fitted(members: BundledMembers, folder: Path) -> ChosenFusion | None:
     bundled = _select_bundled(members)
-    path = find_path(bundled.values(), folder)
-    if len(bundled) < len(members) or len(set(bundled.values())) < len(bundled) or not path.is_file():
+    backends = tuple(sorted(bundled.values()))
+    path = find_path(backends, folder)
+    if len(bundled) < len(members) or len(set(backends)) < len(backends) or not path.is_file():
         return None
     settings = _rename(FusionSettings.read(path), bundled)
-    return ChosenFusion(
-        settings, f"fusion: fitted for {', '.join(members)}", fitted_for=tuple(sorted(bundled.values()))
-    )
+    return ChosenFusion(settings, f"fusion: fitted for {', '.join(members)}", fitted_for=backends)
 
 
 def _calibrate_each(members: BundledMembers, folder: Path) -> ChosenFusion:
+    """Calibrate each member by itself; none where one has no calibration, beside which the others would count less."""
     path, bundled = folder / f"{EACH}.toml", _select_bundled(members)
     each = _rename(FusionSettings.read(path), bundled) if path.is_file() else FusionSettings()
-    if not each.calibration:
-        return ChosenFusion(FusionSettings(), f"fusion: mean; nothing was fitted to {', '.join(members)}")
-    return ChosenFusion(
-        each,
-        f"fusion: equal weights, each calibrated by itself ({', '.join(each.calibration)}); nothing was fitted to "
-        f"{', '.join(members)} together",
-        calibrated=tuple(sorted(bundled[name] for name in each.calibration)),
-    )
+    unfitted = f"nothing was fitted to {', '.join(members)}"
+    if lacking := [name for name in members if name not in each.calibration]:
+        return ChosenFusion(FusionSettings(), f"fusion: mean; {unfitted}, and {', '.join(lacking)} has no calibration")
+    calibrated = tuple(sorted(bundled.values()))
+    note = f"fusion: equal weights, each member calibrated by itself; {unfitted} together"
+    return ChosenFusion(each, note, calibrated=calibrated)
 
 
 def _select_bundled(members: BundledMembers) -> dict[str, str]:

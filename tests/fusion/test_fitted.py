@@ -32,18 +32,18 @@ def test_exactly_the_fitted_set_gets_its_settings_by_any_name_and_in_any_order(f
 
 
 def test_another_set_gets_equal_weights_and_each_members_own_calibration(folder: Path) -> None:
-    members = {"doa": "doa", "cmc@mine": None, "sce": "sce"}
-    chosen = choose_fusion("auto", members, folder)
-    assert chosen.settings == FusionSettings(calibration={"doa": Calibration(temperature=1.2)})
-    assert "each calibrated by itself (doa); nothing was fitted to doa, cmc@mine, sce together" in chosen.note
-    assert chosen.to_json() == {"fusion_calibrated": ["doa"]}
+    chosen = choose_fusion("auto", {"cmc": "cmc", "sed-doa": "doa"}, folder)
+    calibration = {"cmc": Calibration(temperature=1.4), "sed-doa": Calibration(temperature=1.2)}
+    assert chosen.settings == FusionSettings(calibration=calibration)
+    assert "each member calibrated by itself; nothing was fitted to cmc, sed-doa together" in chosen.note
+    assert chosen.to_json() == {"fusion_calibrated": ["cmc", "doa"]}
 
 
-@pytest.mark.parametrize("members", [{"cmc@mine": None}, {"sce": "sce"}, {"theirs": None, "sce": "sce"}])
-def test_a_set_without_a_calibration_gets_the_mean(members: dict[str, str | None], folder: Path) -> None:
+@pytest.mark.parametrize("members", [{"cmc@mine": None}, {"sce": "sce"}, {"theirs": None, "doa": "doa"}])
+def test_a_member_without_a_calibration_means_the_mean(members: dict[str, str | None], folder: Path) -> None:
     chosen = choose_fusion("auto", members, folder)
     assert chosen.settings == FusionSettings()
-    assert chosen.note.startswith("fusion: mean; ")
+    assert chosen.note.startswith("fusion: mean; nothing was fitted to ")
     assert not chosen.to_json()
 
 
