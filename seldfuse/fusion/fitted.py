@@ -46,8 +46,8 @@ def choose_fusion(
     """Choose settings of fusion for the members of a run.
 
     `auto` takes the settings fitted for exactly these backends; else each gets its own calibration and all the same
-    weight; `mean` where one has no calibration. `tuned` takes the fitted settings or raises UsageError. What else is named
-    is resolved by `FusionSettings.resolve`, with the errors that it raises.
+    weight; `mean` where one has no calibration. `tuned` takes the fitted settings or raises UsageError. What else is
+    named is resolved by `FusionSettings.resolve`, with the errors that it raises.
     """
     if isinstance(fusion, FusionSettings | Mapping) or str(fusion) not in (AUTO, TUNED):
         return ChosenFusion(FusionSettings.resolve(fusion))

@@ -103,7 +103,7 @@ def open_members(folders: Sequence[Path]) -> MemberFolders:
 
 def _find_bundled(provenance: Mapping[str, Any], defaults: Mapping[str, str | None]) -> str | None:
     """Find the backend that made a posterior, where it did so with its default checkpoint, which `defaults` names."""
-    backend = provenance.get("backend")
+    backend = str(provenance.get("backend"))
     return backend if backend in defaults and provenance.get("checkpoint") == defaults[backend] else None
 
 
