@@ -3,6 +3,7 @@
 Everything is fitted, compared and chosen on scenes of sounds for fitting; nothing of the frozen scenes has a say.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -147,8 +148,8 @@ def table(result: Mapping[str, Any]) -> Table:
 
 
 def choose_best(scores: Mapping[EnsembleNames, float]) -> EnsembleNames:
-    """Choose the ensemble with the highest score; of equals the first."""
-    return max(scores, key=scores.__getitem__)
+    """Choose the ensemble with the highest score; of equals the first. One that lacks what the score needs has NaN."""
+    return max((names for names, score in scores.items() if not math.isnan(score)), key=scores.__getitem__)
 
 
 def score_by_sound(fitted: Sequence[FittedSet]) -> dict[EnsembleNames, float]:

@@ -1,0 +1,47 @@
+"""What `make fit` writes is what a run takes."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tuning_worlds import draw_data
+
+from benchmarks.studies import fit
+from seldfuse.fusion import FusionSettings
+from seldfuse.fusion.fitted import choose_fusion, list_fitted
+from seldfuse.inference.ensembles import BestEnsembles, EnsembleNames
+from seldfuse.synth.dataset.folder import DatasetSplit
+
+
+def test_all_fits_and_the_table_are_written_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = {
+        name: SimpleNamespace(value=SimpleNamespace(needs_video=name == "blunt")) for name in ("sharp", "blunt")
+    }
+    registry = SimpleNamespace(backends=backends, find_backends=lambda text: text.split(","))
+
+    def infer(_: DatasetSplit, names: list[str]) -> Any:
+        data = draw_data(60)
+        return type(data)({name: data.members[name] for name in names}, data.target, data.references, data.recording)
+
+    monkeypatch.setattr(fit, "CALIBRATED", ("sharp", "blunt"))
+    monkeypatch.setattr(fit, "SETS", (("sharp",), ("sharp", "blunt")))
+    monkeypatch.setattr(fit, "FOLDS", 3)
+    monkeypatch.setattr(fit, "load_registry", lambda: registry)
+    monkeypatch.setattr(fit, "infer_tuning_data", infer)
+    monkeypatch.setattr(fit, "find_clips", lambda _: [])
+    seen = {EnsembleNames("sharp"): math.nan, EnsembleNames("sharp,blunt", "keypoint,gdino"): 0.3}
+    monkeypatch.setattr(fit, "score_with_pictures", lambda *_: seen)
+    split, folder, best = DatasetSplit(tmp_path, "any"), tmp_path / "tuned", tmp_path / "best.toml"
+    found = fit.measure(split, split, tmp_path, lambda _: None, folder, best)
+
+    assert list_fitted(folder) == [("blunt", "sharp"), ("sharp",)]
+    assert choose_fusion("auto", {"a": "blunt", "b": "sharp"}, folder).fitted_for == ("blunt", "sharp")
+    assert choose_fusion("auto", {"a": "blunt"}, folder).settings.calibration.keys() == {"a"}
+    assert FusionSettings.read(folder / "sharp.toml").events != FusionSettings().events
+    assert BestEnsembles.read(best) == BestEnsembles(
+        picture=EnsembleNames("sharp,blunt", "keypoint,gdino"), sound=EnsembleNames("sharp")
+    )
+    assert [one["members"] for one in found["sets"]] == [["sharp"], ["sharp", "blunt"]]
+    assert fit.table(found).row_count == 2
