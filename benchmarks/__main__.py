@@ -417,8 +417,8 @@ def tuning(
     _renew(DOCS / "tuning.md", text)
 
 
-@app.command()
-def fit(
+@app.command("fit")
+def fit_all(
     sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
     sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the scenes without pictures.")] = Path("out/fit"),
