@@ -23,7 +23,7 @@ from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.core.run_stats import RunStats
-from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
+from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
 from seldfuse.fusion import FusionSettings, decode_frames, find_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.fusion.fitted import ChosenFusion, choose_fusion
@@ -158,24 +158,26 @@ class Pipeline:
 
     def _load_detectors(self, request: EnsembleRequest) -> "tuple[VisualCorrector | None, tuple[str, ...]]":
         """Load the detectors of an ensemble; of those that nobody named, as many as are ready."""
-        detectors, left_out = list(request.detectors), list(request.left_out)
-        if not detectors:
-            return None, tuple(left_out)
+        if not request.detectors:
+            return None, request.left_out
         # Here, for a run without detectors needs nothing that they import.
         from seldfuse.vision.load import load_detectors
 
-        def load(some: Sequence[DetectorRequest]) -> "VisualCorrector":
-            return load_detectors(some, self._device, self._rules, self.vision, self._detector_fps, self._detections)
+        left_out = list(request.left_out)
 
-        if not request.optional:
-            return load(detectors), ()
-        for one in request.detectors:
-            try:
-                load([one])
-            except (CheckpointError, PluginError) as error:
-                detectors.remove(one)
-                left_out.append(describe_left_out(one.instance, error))
-        return load(detectors) if detectors else None, tuple(left_out)
+        def leave_out(detector: DetectorRequest, error: SeldfuseError) -> None:
+            left_out.append(describe_left_out(detector.instance, error))
+
+        corrector = load_detectors(
+            request.detectors,
+            self._device,
+            self._rules,
+            self.vision,
+            self._detector_fps,
+            self._detections,
+            on_missing=leave_out if request.optional else None,
+        )
+        return corrector if corrector.detectors else None, tuple(left_out)
 
     def __call__(
         self,

@@ -141,9 +141,12 @@ class FusionSettings:
 
         What is None stays. Raises UsageError for a number below 0.
         """
+        limits = {"threshold": threshold, "min_duration_s": min_duration_s, "max_gap_s": max_gap_s}
+        given = {name: value for name, value in limits.items() if value is not None}
+        if not given:
+            return self
         data = self.to_json()
-        events = {"threshold": threshold, "min_duration_s": min_duration_s, "max_gap_s": max_gap_s}
-        data["events"] = data.get("events", {}) | {name: value for name, value in events.items() if value is not None}
+        data["events"] = data.get("events", {}) | given
         if threshold is not None:
             # A lower threshold that was fitted to another upper one is worth nothing beside this one.
             data["decode"] = {name: value for name, value in data["decode"].items() if name != "offset_threshold"}

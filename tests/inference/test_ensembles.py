@@ -9,6 +9,7 @@ from worlds import call, film, save_random
 
 import seldfuse
 from seldfuse.catalogue.host import load_registry
+from seldfuse.catalogue.requests import DetectorRequest
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import CheckpointError, PluginError, UsageError
 from seldfuse.inference import ensembles
@@ -73,12 +74,31 @@ def test_a_detector_of_the_table_that_is_not_ready_is_left_out_with_a_note(
     def refuse(*_: object) -> None:
         raise CheckpointError("no engine of keypoint is ready")
 
-    monkeypatch.setattr("seldfuse.vision.load.load_detectors", refuse)
+    monkeypatch.setattr("seldfuse.catalogue.requests.DetectorRequest.load", refuse)
     pipeline = seldfuse.Pipeline(device="cpu")
     (clip,) = find_clips([str(clips / "b.mp4")])
     loaded = pipeline.select(clip)
     assert loaded.corrector is None
     assert "without keypoint, which would correct the result by the picture: no engine" in loaded.notes[-1]
+
+
+def test_each_detector_of_the_table_is_loaded_once_with_its_own_rules(
+    best: BestEnsembles, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+
+    def refuse(request: DetectorRequest, _place: object, rules: Path | None) -> None:
+        loaded.append((request.value.name, rules))
+        raise CheckpointError("not ready")
+
+    monkeypatch.setattr(DetectorRequest, "load", refuse)
+    table = replace(best, picture=EnsembleNames(best.picture.backends, "keypoint,gdino"))
+    monkeypatch.setattr(ensembles.BestEnsembles, "read", classmethod(lambda _: table))
+    pipeline = seldfuse.Pipeline(device="cpu", rules={"gdino": clips / "rules.toml"})
+    (clip,) = find_clips([str(clips / "b.mp4")])
+    notes = pipeline.select(clip).notes
+    assert loaded == [("keypoint", None), ("gdino", clips / "rules.toml")]
+    assert [note.split(",")[0] for note in notes[-2:]] == ["without keypoint", "without gdino"]
 
 
 def test_named_backends_hear_every_clip() -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
 
 
@@ -14,20 +15,9 @@ def fuse(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges members: auto, tuned, mean, nercslip, or a TOML file.")] = "auto",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),
-    ] = None,
-    min_duration: Annotated[
-        float | None,
-        typer.Option(metavar="S", min=0.0, help="Drop events that are shorter; frames stay.", show_default=False),
-    ] = None,
-    max_gap: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S", min=0.0, help="Close pauses of events up to so long; frames stay.", show_default=False
-        ),
-    ] = None,
+    threshold: Threshold = None,
+    min_duration: MinDuration = None,
+    max_gap: MaxGap = None,
     formats: Annotated[str, typer.Option(help="Output formats; see `seldfuse plugins`.")] = "dcase,json",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     frames: Annotated[bool, typer.Option("--frames", help="With --json: every frame, too.")] = False,

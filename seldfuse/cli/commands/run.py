@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seldfuse.cli.console import show_progress
+from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
 
 if TYPE_CHECKING:
@@ -38,20 +39,9 @@ def run(
     ] = "auto",
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges backends: auto, tuned, mean, nercslip, or a TOML file.")] = "auto",
-    threshold: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="What is active exceeds it, in frames and events.", show_default=False),
-    ] = None,
-    min_duration: Annotated[
-        float | None,
-        typer.Option(metavar="S", min=0.0, help="Drop events that are shorter; frames stay.", show_default=False),
-    ] = None,
-    max_gap: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S", min=0.0, help="Close pauses of events up to so long; frames stay.", show_default=False
-        ),
-    ] = None,
+    threshold: Threshold = None,
+    min_duration: MinDuration = None,
+    max_gap: MaxGap = None,
     formats: Annotated[
         str, typer.Option(help="Output formats, separated by commas; see `seldfuse plugins`.")
     ] = "dcase,json",
