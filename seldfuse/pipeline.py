@@ -241,9 +241,13 @@ class Pipeline:
             assert members.clip is not None
             ensemble = self.select(members.clip)
             corrector = ensemble.corrector and replace(ensemble.corrector, fail_fast=fail_fast)
-            yield from _decode_or_fail(
-                members, ensemble.fusion, backends, stats, on_failure, corrector, self.postprocessors
-            )
+            try:
+                yield fuse_and_decode(
+                    members, ensemble.fusion, str(backends.device), stats, corrector, self.postprocessors
+                )
+            except CheckpointError as error:
+                # A clip for which a detector has no weights or recordings fails like one that cannot be read.
+                on_failure(members.clip, error)
 
     def _run_one(self, clip: Clip, stats: RunStats) -> Result:
         (result,) = self.run_clips([clip], stats)
@@ -271,37 +275,6 @@ def run(
     several = [inputs] if isinstance(inputs, str | Path | Clip) else list(inputs)
     pipeline = Pipeline(backends, **settings)
     yield from pipeline(several, split=split, channels=channels, fov_deg=fov_deg, on_failure=on_failure, stats=stats)
-
-
-def run_clips(
-    clips: Iterable[Clip],
-    backends: LoadedBackends,
-    settings: FusionSettings,
-    stats: RunStats,
-    on_failure: OnFailure,
-    corrector: "VisualCorrector | None" = None,
-    postprocessors: Sequence[LoadedPostProcessor] = (),
-) -> Iterator[Result]:
-    """Run what is loaded on clips, one result each, in order; `on_failure` is told of clips that cannot be read."""
-    for members in infer_clips(clips, backends, stats, on_failure):
-        yield from _decode_or_fail(members, settings, backends, stats, on_failure, corrector, postprocessors)
-
-
-def _decode_or_fail(
-    members: MemberPosteriors,
-    settings: FusionSettings,
-    backends: LoadedBackends,
-    stats: RunStats,
-    on_failure: OnFailure,
-    corrector: "VisualCorrector | None",
-    postprocessors: Sequence[LoadedPostProcessor],
-) -> Iterator[Result]:
-    try:
-        yield fuse_and_decode(members, settings, str(backends.device), stats, corrector, postprocessors)
-    except CheckpointError as error:
-        # A clip for which a detector has no weights or recordings fails like one that cannot be read.
-        assert members.clip is not None
-        on_failure(members.clip, error)
 
 
 def fuse(

@@ -21,7 +21,7 @@ from benchmarks.studies.material import (
     write_clips,
     write_references_and_predictions,
 )
-from benchmarks.studies.ways import FUSION, on_failure, run_baseline, run_seldfuse
+from benchmarks.studies.ways import FUSION, hear_clips, run_baseline, run_seldfuse
 from seldfuse.catalogue.host import load_registry
 from seldfuse.core.clip_batch import FeatureFunction
 from seldfuse.core.run_stats import RunStats
@@ -34,7 +34,6 @@ from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import count_matches
 from seldfuse.metrics.jackknife import compute_intervals
 from seldfuse.metrics.scores import compute_scores
-from seldfuse.pipeline import run_clips
 from seldfuse_baseline.network import BaselineNetwork
 
 EVAL_CLIPS = 100
@@ -105,7 +104,7 @@ def _infer(network: BaselineNetwork, logmel: Float[Tensor, "batch 2 251 64"]) ->
 
 
 def _fusion(wav: Path, loaded: LoadedBackends) -> list[Case]:
-    (result,) = run_clips(find_clips([wav]), loaded, FUSION, RunStats(), on_failure)
+    (result,) = hear_clips(find_clips([wav]), loaded, RunStats())
     return [
         Case("fusion", partial(fuse_posteriors, result.members, FUSION), CLIP_S),
         Case("decoding to events", partial(decode_frames, result.posterior, FUSION.decode), CLIP_S),

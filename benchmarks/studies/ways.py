@@ -1,6 +1,6 @@
 """Runs from WAV files to CSV files, seldfuse's and the baseline's, with all models loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +9,28 @@ import torch
 from benchmarks.baseline import decoding
 from benchmarks.baseline import features as baseline_features
 from seldfuse.core.clip import Clip
+from seldfuse.core.result import Result
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import SeldfuseError
 from seldfuse.formats import dcase
 from seldfuse.fusion import FusionSettings
-from seldfuse.inference.clips import LoadedBackends
-from seldfuse.pipeline import run_clips
+from seldfuse.inference.clips import LoadedBackends, infer_clips
+from seldfuse.pipeline import fuse_and_decode
 from seldfuse_baseline.network import BaselineNetwork
 
 FUSION = FusionSettings()
 
 
+def hear_clips(clips: Sequence[Clip], loaded: LoadedBackends, stats: RunStats) -> Iterator[Result]:
+    """Run loaded backends on clips and fuse them, one result each, in order."""
+    for members in infer_clips(clips, loaded, stats, on_failure):
+        yield fuse_and_decode(members, FUSION, str(loaded.device), stats)
+
+
 def run_seldfuse(clips: Sequence[Clip], loaded: LoadedBackends, out: Path, stats: RunStats) -> None:
     """Run clips as `seldfuse run` does, and write `out/NAME.csv`."""
     with stats.measure("all"):
-        for result in run_clips(clips, loaded, FUSION, stats, on_failure):
+        for result in hear_clips(clips, loaded, stats):
             with stats.measure("writing"):
                 dcase.write_result(result, out / f"{result.name}.csv")
 
