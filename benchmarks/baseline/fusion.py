@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 FIELDS = ("activity", "direction", "distance", "onscreen", "azimuth_std_deg", "distance_log_std")
 BREADTH = ("activity", "direction", "distance", "onscreen")
 WEIGHED_AS = {"azimuth_std_deg": "direction", "distance_log_std": "distance"}
-SPREADS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
+DOUBTS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
 EPSILON = 1e-6
 """Probabilities are at least so far from 0 and 1 where odds are taken, and a silent track counts for so much."""
 NEAREST_M = 0.01
@@ -227,7 +227,7 @@ def one_track(tracks: Mapping[str, Track | None], weights: Mapping[str, Mapping[
     """The common track, with the number of members that detect it. `tracks` holds that of each member, or None."""
     known = {name: track for name, track in tracks.items() if track and "activity" in track}
     out: Track = {"members": sum(track["activity"] > 0.5 for track in known.values()), "activity": 0.0}
-    spreads: Track = {}
+    mixed: Track = {}
     for field in FIELDS:
         knowing = [name for name in known if field in known[name]]
         if not knowing:
@@ -237,10 +237,10 @@ def one_track(tracks: Mapping[str, Track | None], weights: Mapping[str, Mapping[
         weight = [weights[WEIGHED_AS.get(field, field)][name] for name in knowing]
         weight = weight if any(weight) else [1.0] * len(knowing)
         out[field] = from_mean_scale(field, mean(values, np.multiply(weight, loudness)), way)
-        if field in SPREADS and len(knowing) > 1:
-            spreads[SPREADS[field]] = spread(field, values, loudness)
-    # How far members are apart predicts errors better than the uncertainty that each gives itself.
-    return out | spreads
+        if field in DOUBTS and len(knowing) > 1:
+            own = [known[name].get(DOUBTS[field], 0.0) for name in knowing]
+            mixed[DOUBTS[field]] = mixed_std(field, values, own, loudness)
+    return out | mixed
 
 
 def mean(values: Sequence[Any], weights: Sequence[float] | Array) -> Any:
@@ -267,13 +267,15 @@ def from_mean_scale(field: str, value: Any, way: str) -> Any:
     return math.exp(value) if field == "distance" or (field == "activity" and way == "geometric") else value
 
 
-def spread(field: str, values: Sequence[Any], loudness: Sequence[float]) -> float:
-    """How far members are apart, each counting as far as its activity, whatever its weight."""
-    middle = mean(values, loudness)
+def mixed_std(field: str, values: Sequence[Any], own: Sequence[float], loudness: Sequence[float]) -> float:
+    """The standard deviation of the mixture of members, each counting as far as its activity, whatever its weight."""
     if field == "direction":
-        length = min(max(float(np.linalg.norm(middle)), 1e-6), 1.0)
+        vectors = [value * math.exp(-(math.radians(std) ** 2) / 2) for value, std in zip(values, own, strict=True)]
+        length = min(max(float(np.linalg.norm(mean(vectors, loudness))), 1e-6), 1.0)
         return min(math.degrees(math.sqrt(-2 * math.log(length))), 180.0)
-    return math.sqrt(mean([(value - middle) ** 2 for value in values], loudness))
+    middle = mean(values, loudness)
+    variances = [(value - middle) ** 2 + std**2 for value, std in zip(values, own, strict=True)]
+    return math.sqrt(mean(variances, loudness))
 
 
 # --- along time -----------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from seldfuse.fusion.combiners import Combiner
 
 WEIGHED_AS = {"azimuth_std_deg": "direction", "distance_log_std": "distance"}
 """The members' own uncertainties count like what they are about."""
-SPREADS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
-"""Where members differ, how much they do predicts errors better than what each gives for its own uncertainty."""
+DOUBTS = {"direction": "azimuth_std_deg", "distance": "distance_log_std"}
+"""Of each field what is uncertain about it."""
 WIDEST_DEG = 180.0
 
 
@@ -28,10 +28,11 @@ def combine(
     to 1. On a track of which no member of any weight knows the field, all that know it count alike; where none does,
     the activity is 0 and the other fields are NaN, or left out where they are nothing else.
 
-    Where two or more members give a direction, `azimuth_std_deg` is their spread: the circular standard deviation
-    √(−2 ln R), R the length of their mean vector (Mardia & Jupp, Directional Statistics, 2000, 2.3), each counting as
-    far as its activity, whatever its weight. So is `distance_log_std` that of the logarithms of distance. Elsewhere
-    they are a member's own, or NaN.
+    Where two or more members give a direction, `azimuth_std_deg` is that of the mixture of what they say, each counting
+    as far as its activity, whatever its weight: the circular standard deviation √(−2 ln R), R the length of the mean of
+    vectors of length exp(−σ²/2), σ a member's own uncertainty, 0 where it states none (Mardia & Jupp, Directional
+    Statistics, 2000, 2.3 and 3.5.7). So is `distance_log_std` that of the logarithms of distance: the variance is the
+    members' own and that between them. Elsewhere they are a member's own, or NaN.
     """
     activity = aligned.values["activity"].nan_to_num()
     values = {**aligned.values, "activity": combiner.forward(aligned.values["activity"])}
@@ -42,13 +43,14 @@ def combine(
         weight = _weight(weights[WEIGHED_AS.get(name, name)], aligned.known[name])
         fields[name] = _mean(name, value, weigh_tracks(name, weight, activity))
     fields["activity"] = combiner.inverse(fields["activity"]).nan_to_num()
-    for name in SPREADS.keys() & fields.keys():
+    for name in DOUBTS.keys() & fields.keys():
         known = aligned.known[name]
         several = known.sum(0) > 1
         if several.any():
-            spread = _spread(name, values[name], weigh_tracks(name, known.to(activity.dtype), activity))
-            own = fields.get(SPREADS[name], torch.full_like(spread, torch.nan))
-            fields[SPREADS[name]] = torch.where(several, spread, own)
+            own = aligned.values.get(DOUBTS[name])
+            mixed = _mixed_std(name, values[name], own, weigh_tracks(name, known.to(activity.dtype), activity))
+            alone = fields.get(DOUBTS[name], torch.full_like(mixed, torch.nan))
+            fields[DOUBTS[name]] = torch.where(several, mixed, alone)
     return fields
 
 
@@ -61,14 +63,18 @@ def _total(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) ->
     return reduce(torch.add, map(partial(compute_terms, name), value, loudness))
 
 
-def _spread(name: str, value: Tensor, loudness: Float[Tensor, "member *cell"]) -> Float[Tensor, "*cell"]:
-    """Compute how far the members are apart, in degrees or as a natural logarithm."""
-    total, whole = _total(name, value, loudness), loudness.sum(0)
+def _mixed_std(
+    name: str, value: Tensor, own: Float[Tensor, "member *cell"] | None, loudness: Float[Tensor, "member *cell"]
+) -> Float[Tensor, "*cell"]:
+    """Compute the standard deviation of the mixture of members, in degrees or of a natural logarithm."""
+    own = torch.zeros_like(loudness) if own is None else own.nan_to_num()
+    whole = loudness.sum(0)
     if name == "direction":
-        length = (total.norm(dim=-1) / whole).clamp(1e-6, 1.0)
+        shortened = loudness * (-own.deg2rad().square() / 2).exp()
+        length = (_total(name, value, shortened).norm(dim=-1) / whole).clamp(1e-6, 1.0)
         return torch.rad2deg((-2 * length.log()).sqrt()).clamp_max(WIDEST_DEG)
-    apart = to_linear_scale(name, value) - total / whole
-    return ((loudness * apart.square()).nan_to_num_().sum(0) / whole).sqrt()
+    apart = to_linear_scale(name, value) - _total(name, value, loudness) / whole
+    return ((loudness * (apart.square() + own.square())).nan_to_num_().sum(0) / whole).sqrt()
 
 
 def _weight(

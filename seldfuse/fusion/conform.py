@@ -168,7 +168,7 @@ def compute_overlaps(
     """
     ratio = hop_s / old_hop_s
     begin = torch.arange(frames, dtype=torch.float64).unsqueeze(-1) * ratio  # counted in old frames
-    index = (begin + SLIVER).floor().long() + torch.arange(math.ceil(ratio) + 1)
+    index = (begin + SLIVER * min(ratio, 1.0)).floor().long() + torch.arange(math.ceil(ratio) + 1)
     share = (torch.minimum(index + 1, begin + ratio) - torch.maximum(index, begin)) / ratio
     share = torch.where((index < old_frames) & (share > SLIVER), share, 0.0)
     used = share.any(0)

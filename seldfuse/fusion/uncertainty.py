@@ -1,17 +1,17 @@
 """The uncertainty of a fused posterior: a probability that holds, and how far azimuth and distance may be off.
 
 Members learn from the same data and err together, so that the uncertainty of their mean is not that of independent
-estimates. It is fitted (`seldfuse tune`) to the errors that were measured, with what predicts them: how sure the
-members are, how far they are apart, and how many of them detect the class.
+estimates. It is fitted (`seldfuse tune`) to the errors that were measured, with what predicts them: how active the
+class is, how uncertain the members are each and together, and how many of them detect the class.
 
 A file may say::
 
     [uncertainty.azimuth]        # the natural logarithm of the standard deviation in degrees
     constant = { music = 3.1, default = 2.6 }
     log_odds = -0.08             # per unit of the activity's log-odds
-    spread = 0.4                 # per unit of ln(1 + spread / 5°); of `distance`, of the logarithms' own spread
+    spread = 0.4                 # per unit of ln(1 + σ / 5°), σ that of the mixture of members; of `distance`, of σ
     members = -0.1               # per member that detects the class
-    typical_spread = 0.7         # stands where fewer than two members have a direction
+    typical_spread = 0.7         # stands where no uncertainty is known
     intervals = { 50 = 0.4, 90 = 1.6 }    # half an interval of so many percent, in standard deviations
 
 `[uncertainty.distance]` is that of the logarithm of the distance, `[uncertainty.activity]` gives the probability's
@@ -68,8 +68,8 @@ class UncertaintyModel:
 
 @dataclass(frozen=True)
 class UncertaintyInputs:
-    """What predicts errors in each cell: `spreads` maps `azimuth_std_deg` and `distance_log_std` to the members'
-    spread on the scale of `UncertaintyModel`, NaN where fewer than two members have the field.
+    """What predicts errors in each cell: `spreads` maps `azimuth_std_deg` and `distance_log_std` to those of the
+    mixture of members, on the scale of `UncertaintyModel`, NaN where they are not known.
 
     Combining members throws the numbers away that this needs, so it goes beside the posterior.
     """
@@ -82,7 +82,7 @@ class UncertaintyInputs:
     def from_posterior(
         cls, posterior: Posterior, members: Float[Tensor, "batch frame cls track"]
     ) -> "UncertaintyInputs":
-        """Take the inputs from a fused posterior, whose uncertainties are the members' spread, and the number of
+        """Take the inputs from a fused posterior, whose uncertainties are those of the mixture of members, and the number of
         members that detect each track.
         """
         unknown = torch.full_like(posterior.activity, torch.nan)

@@ -12,7 +12,7 @@ from seldfuse.catalogue.values import Score
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.calibrate import Calibration
-from seldfuse.fusion.combine import SPREADS
+from seldfuse.fusion.combine import DOUBTS
 from seldfuse.fusion.decode import find_active
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
@@ -168,7 +168,7 @@ def _correlations(data: TuningData) -> dict[str, list[list[float]]]:
     most = torch.stack([estimate.activity.amax(-1) for estimate in data.members.values()])
     compared = (most > AUDIBLE).any(0) | sounds
     found = {"activity": _correlation((most - sounds.float())[:, compared])}
-    for field in SPREADS:
+    for field in DOUBTS:
         given = [
             take_loudest_track(compute_errors(estimate, target, field), estimate)
             if field in estimate.provides
@@ -230,6 +230,6 @@ def compute_coverage(estimate: Posterior, target: Posterior, settings: FusionSet
         if model is None:
             continue
         error = compute_errors(decoded, target, field)
-        width = (error.abs() / estimate.tensors()[SPREADS[field]])[~error.isnan()]
+        width = (error.abs() / estimate.tensors()[DOUBTS[field]])[~error.isnan()]
         found[field] = {level: 100 * float((width <= half).float().mean()) for level, half in model.intervals.items()}
     return found

@@ -133,6 +133,19 @@ def test_the_spread_is_that_of_all_who_hear_whatever_their_weight():
     assert fused.distance_log_std.item() == pytest.approx(math.log(2))
 
 
+def test_the_members_own_doubts_are_part_of_the_mixtures():
+    fused = fuse_posteriors(
+        {
+            "a": cell([20.0], [0.8], distance=[1.0], azimuth_std_deg=[10.0], distance_log_std=[0.3]),
+            "b": cell([20.0], [0.8], distance=[4.0], azimuth_std_deg=[20.0], distance_log_std=[0.4]),
+        },
+        FusionSettings(),
+    )
+    # Of variances that small, degrees on a circle are those on a line.
+    assert fused.azimuth_std_deg.item() == pytest.approx(math.sqrt((10**2 + 20**2) / 2), abs=0.1)
+    assert fused.distance_log_std.item() == pytest.approx(math.sqrt(math.log(2) ** 2 + (0.3**2 + 0.4**2) / 2))
+
+
 def test_the_spread_leans_to_those_that_hear_more():
     fused = fuse_posteriors(
         {"a": cell([0.0], [0.9], distance=[1.0]), "b": cell([0.0], [0.3], distance=[4.0])}, FusionSettings()
