@@ -4,8 +4,7 @@ file → clip → features (each once) → every backend → one fused posterior
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.registry import Registry
-from seldfuse.catalogue.requests import BackendRequest, DetectorRequest
+from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import Camera
@@ -26,11 +25,11 @@ from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
 from seldfuse.fusion import FusionSettings, decode_frames, find_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
-from seldfuse.fusion.fitted import ChosenFusion, choose_fusion
+from seldfuse.fusion.fitted import choose_fusion
 from seldfuse.fusion.settings import AUTO, TUNED
 from seldfuse.inference.clips import LoadedBackends, OnFailure, infer_clips
-from seldfuse.inference.ensembles import EnsembleRequest, describe_left_out, find_ensembles, list_bundled
-from seldfuse.inference.load import load_backends
+from seldfuse.inference.ensembles import EnsembleRequests, find_ensembles
+from seldfuse.inference.loaded_ensembles import DetectorOptions, EventLimits, LoadedEnsemble, LoadedEnsembles
 from seldfuse.inference.member_folders import open_members
 from seldfuse.inference.postprocess import LoadedPostProcessor, load_postprocessors, postprocess
 from seldfuse.media.array import make_clip
@@ -43,18 +42,6 @@ if TYPE_CHECKING:
     from seldfuse.vision.corrector import VisualCorrector
 
 Samples = np.ndarray | Tensor
-
-
-@dataclass(frozen=True)
-class LoadedEnsemble:
-    """An ensemble with its fusion and, where it has detectors, the visual correction; `notes` say how it was chosen."""
-
-    requests: tuple[BackendRequest, ...]
-    backends: LoadedBackends
-    chosen: ChosenFusion
-    fusion: FusionSettings
-    corrector: "VisualCorrector | None" = None
-    notes: tuple[str, ...] = ()
 
 
 class Pipeline:
@@ -92,92 +79,60 @@ class Pipeline:
         min_duration_s: float | None = None,
         max_gap_s: float | None = None,
     ) -> None:
-        self._registry = registry = registry or load_registry()
+        registry = registry or load_registry()
         if fusion not in (AUTO, TUNED):
             # Read at once, and before the rest.
             fusion = FusionSettings.resolve(fusion)
-        self._vision = vision
         if vision not in MODES:
             # Read at once, so that a wrong file is an error whether there are detectors or not.
-            self.vision  # noqa: B018
+            vision = VisionSettings.resolve(vision)
         names = post if post is None or isinstance(post, str) else ",".join(post)
         detectors, others = registry.find_post(names) if names else ((), ())
-        self.requests = find_ensembles(backends, None if names is None else detectors, registry)
-        self._device, self._detector_fps = device, detector_fps
-        self._rules = {name: Path(path) for name, path in (rules or {}).items()}
-        if self._rules and not self.requests.picture.detectors:
+        requests = find_ensembles(backends, None if names is None else detectors, registry)
+        if rules and not requests.picture.detectors:
             raise UsageError(
-                f"--rules for {', '.join(self._rules)}, but --post has no detector; "
-                f"add it: --post {next(iter(self._rules))}"
+                f"--rules for {', '.join(rules)}, but --post has no detector; add it: --post {next(iter(rules))}"
             )
-        self._detections = None if detections is None else Path(detections)
-        self._loaded: dict[int, LoadedEnsemble] = {}
-        self._loaded_backends: dict[tuple[str, ...], LoadedBackends] = {}
-        self._chosen = {id(one): choose_fusion(fusion, list_bundled(one.backends)) for one in self.requests.list_both()}
-        self._limits = (threshold, min_duration_s, max_gap_s)
-        if self.requests.picture is self.requests.sound:
-            self._load(self.requests.sound)
+        looking = DetectorOptions(
+            vision,
+            detector_fps,
+            {name: Path(path) for name, path in (rules or {}).items()},
+            None if detections is None else Path(detections),
+        )
+        limits = EventLimits(threshold, min_duration_s, max_gap_s)
+        self._ensembles = LoadedEnsembles(requests, fusion, limits, looking, device, registry)
+        if requests.picture is requests.sound:
+            self._ensembles.load(requests.sound)
         self.postprocessors = load_postprocessors(others)
 
-    @cached_property
-    def vision(self) -> VisionSettings:
-        """The settings of the visual correction, which no run without detectors needs."""
-        return VisionSettings.resolve(self._vision)
+    @property
+    def requests(self) -> EnsembleRequests:
+        """The ensembles for clips with and without a picture: names of backends and detectors."""
+        return self._ensembles.requests
 
     @property
     def backends(self) -> LoadedBackends:
         """The backends for clips without a picture; of all clips, unless `backends` is `auto`."""
-        return self._load(self.requests.sound).backends
+        return self._ensembles.load(self.requests.sound).backends
 
     @property
     def fusion(self) -> FusionSettings:
         """The settings of fusion for clips without a picture; of all clips, unless `backends` is `auto`."""
-        return self._load(self.requests.sound).fusion
+        return self._ensembles.load(self.requests.sound).fusion
+
+    @property
+    def vision(self) -> VisionSettings:
+        """The settings of the visual correction."""
+        return self._ensembles.looking.settings
 
     @property
     def corrector(self) -> "VisualCorrector | None":
         """The visual correction, which looks at the clips with a picture."""
-        return self._load(self.requests.picture).corrector
+        return self._ensembles.load(self.requests.picture).corrector
 
     def select(self, clip: Clip) -> LoadedEnsemble:
         """Select the ensemble that hears a clip, and load it where none such clip has come yet."""
-        return self._load(self.requests.select(clip))
-
-    def _load(self, request: EnsembleRequest) -> LoadedEnsemble:
-        if id(request) not in self._loaded:
-            chosen = self._chosen[id(request)]
-            fusion = chosen.settings.with_limits(*self._limits)
-            key = tuple(one.instance for one in request.backends)
-            if key not in self._loaded_backends:
-                self._loaded_backends[key] = load_backends(request.backends, self._device, self._registry)
-            corrector, left_out = self._load_detectors(request)
-            notes = (*filter(None, [chosen.note]), *left_out)
-            loaded = LoadedEnsemble(request.backends, self._loaded_backends[key], chosen, fusion, corrector, notes)
-            self._loaded[id(request)] = loaded
-        return self._loaded[id(request)]
-
-    def _load_detectors(self, request: EnsembleRequest) -> "tuple[VisualCorrector | None, tuple[str, ...]]":
-        """Load the detectors of an ensemble; of those that nobody named, as many as are ready."""
-        if not request.detectors:
-            return None, request.left_out
-        # Here, for a run without detectors needs nothing that they import.
-        from seldfuse.vision.load import load_detectors
-
-        left_out = list(request.left_out)
-
-        def leave_out(detector: DetectorRequest, error: SeldfuseError) -> None:
-            left_out.append(describe_left_out(detector.instance, error))
-
-        corrector = load_detectors(
-            request.detectors,
-            self._device,
-            self._rules,
-            self.vision,
-            self._detector_fps,
-            self._detections,
-            on_missing=leave_out if request.optional else None,
-        )
-        return corrector if corrector.detectors else None, tuple(left_out)
+        return self._ensembles.select(clip)
 
     def __call__(
         self,

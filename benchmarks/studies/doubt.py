@@ -14,7 +14,7 @@ from benchmarks.studies.json_values import to_json_value
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
 from seldfuse.fusion import DecodeSettings
-from seldfuse.fusion.combine import SPREADS
+from seldfuse.fusion.combine import DOUBTS
 from seldfuse.fusion.decode import find_active
 from seldfuse.metrics.rows import COLUMNS, Scene, to_rows
 from seldfuse.tune.errors import compute_errors
@@ -53,7 +53,7 @@ def measure_doubt(posterior: Posterior, target: Posterior, decode: DecodeSetting
 
 
 def _share_within(decoded: Posterior, target: Posterior, field: str) -> float | None:
-    spread = decoded.tensors().get(SPREADS[field])
+    spread = decoded.tensors().get(DOUBTS[field])
     if spread is None or field not in decoded.provides:
         return None
     error = compute_errors(decoded, target, field)

@@ -82,7 +82,7 @@ class UncertaintyInputs:
     def from_posterior(
         cls, posterior: Posterior, members: Float[Tensor, "batch frame cls track"]
     ) -> "UncertaintyInputs":
-        """Take the inputs from a fused posterior, whose uncertainties are those of the mixture of members, and the number of
+        """Take the inputs from a fused posterior, whose uncertainties are those of the mixture, and the number of
         members that detect each track.
         """
         unknown = torch.full_like(posterior.activity, torch.nan)

@@ -91,9 +91,10 @@ def run(
     from seldfuse.core.clip import Clip
     from seldfuse.core.run_stats import RunStats
     from seldfuse.inference.ensembles import find_ensembles
+    from seldfuse.inference.loaded_ensembles import LoadedEnsemble
     from seldfuse.media.channels import ChannelSelection
     from seldfuse.media.inputs import find_clips
-    from seldfuse.pipeline import LoadedEnsemble, Pipeline
+    from seldfuse.pipeline import Pipeline
     from seldfuse.run_manifest import RunManifest, describe_origins, describe_run
     from seldfuse.settings.aliases import FUSION, restore_old_keys
 
