@@ -431,6 +431,7 @@ def fit_all(
     Takes the scenes of `tuning` and of `post-fit`; those that are there are not rendered again. Sets with a backend
     that uses pictures are fitted on scenes with pictures.
     """
+    from benchmarks.pages import fit as pages_fit
     from benchmarks.studies import fit as studies_fit
     from benchmarks.studies import post_fit as studies_post_fit
     from benchmarks.studies import tuning as studies_tuning
@@ -445,6 +446,7 @@ def fit_all(
         print,
     )
     _save(result, "fit.json", studies_fit.table(result))
+    _renew(DOCS / "tuning.md", pages_fit.tables(result), pages_fit.BEGIN)
 
 
 def _renew(page: Path, tables: str, mark: str | None = None) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+import torch
+from jaxtyping import Bool
 from rich.table import Table
+from torch import Tensor
 
 from benchmarks.studies.json_values import bound
 from benchmarks.studies.post import correct_all, detect_all
@@ -21,14 +24,14 @@ from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.fusion.fitted import EACH, FITTED, find_path
 from seldfuse.inference.ensembles import BEST, EnsembleNames
 from seldfuse.media.inputs import find_clips
-from seldfuse.metrics.counts import count_matches
+from seldfuse.metrics.counts import Counts, count_matches
 from seldfuse.metrics.jackknife import compute_intervals
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.tune.decoding import fit_decoding
 from seldfuse.tune.events import with_fitted_events
-from seldfuse.tune.fit import Objective, PooledMembers
-from seldfuse.tune.fusion import TuneResult, tune_fusion
+from seldfuse.tune.fit import Objective, PooledMembers, fit_all
+from seldfuse.tune.fusion import TuneResult, assign_folds, tune_fusion
 from seldfuse.tune.reliability import Reliability
 from seldfuse.tune.tuning_data import TuningData
 from seldfuse.vision.settings import VisionSettings
@@ -56,10 +59,13 @@ ABOUT_EACH = "The calibration of each backend by itself, on {} scenes; `make fit
 
 @dataclass(frozen=True)
 class FittedSet:
-    """A set of backends, on how many clips it was fitted, what tuning gave, and its settings with those of events."""
+    """A set of backends, on how many clips it was fitted, and whether with pictures, what tuning gave, and its settings
+    with those of events.
+    """
 
     members: tuple[str, ...]
     clips: int
+    pictures: bool
     tuned: TuneResult
     settings: FusionSettings
 
@@ -68,6 +74,7 @@ class FittedSet:
         return {
             "members": list(self.members),
             "clips": self.clips,
+            "pictures": self.pictures,
             "fitted": list(self.tuned.winner.candidate.parts),
             "preset": bound(self.tuned.preset),
             "cross_validated": bound(self.tuned.winner.candidate.cross_validated),
@@ -75,13 +82,15 @@ class FittedSet:
         }
 
 
-def fit_sets(data: TuningData, sets: Sequence[tuple[str, ...]], note: Callable[[str], None]) -> Iterator[FittedSet]:
+def fit_sets(
+    data: TuningData, pictures: bool, sets: Sequence[tuple[str, ...]], note: Callable[[str], None]
+) -> Iterator[FittedSet]:
     """Fit fusion, then events, for each set of members, all of which `data` holds. Raises what `tune_fusion` raises."""
     for members in sets:
         note(f"fitting {', '.join(members)}")
         part = replace(data, members={name: data.members[name] for name in members})
         tuned = tune_fusion(part, FusionSettings(), Objective(), FOLDS)
-        yield FittedSet(members, len(data), tuned, with_fitted_events(part, tuned.settings))
+        yield FittedSet(members, len(data), pictures, tuned, with_fitted_events(part, tuned.settings))
 
 
 def write_set(fitted: FittedSet, folder: Path) -> Path:
@@ -123,12 +132,12 @@ def measure(
     seen = infer_tuning_data(videos, registry.find_backends(",".join(CALIBRATED)))
     calibrated = replace(seen, members={name: seen.members[name] for name in CALIBRATED})
     _write(folder / f"{EACH}.toml", ABOUT_EACH.format(len(seen)), fit_each(calibrated).to_json())
-    by_sound = list(fit_sets(heard, hearing, note))
-    by_picture = list(fit_sets(seen, [members for members in SETS if members not in hearing], note))
+    by_sound = list(fit_sets(heard, False, hearing, note))
+    by_picture = list(fit_sets(seen, True, [members for members in SETS if members not in hearing], note))
     for fitted in (*by_sound, *by_picture):
         write_set(fitted, folder)
     clips = find_clips(sorted(videos.get_folder("wav").glob("*.wav")))
-    pictures = score_with_pictures(seen, clips, [*by_sound, *by_picture], detections, note)
+    pictures = score_with_pictures(seen, clips, by_sound, by_picture, detections, note)
     sounds = score_by_sound(by_sound)
     write_ensembles(choose_best(pictures), choose_best(sounds), best)
     return {
@@ -160,27 +169,42 @@ def score_by_sound(fitted: Sequence[FittedSet]) -> dict[EnsembleNames, float]:
 def score_with_pictures(
     data: TuningData,
     clips: Sequence[Clip],
-    fitted: Sequence[FittedSet],
+    elsewhere: Sequence[FittedSet],
+    here: Sequence[FittedSet],
     folder: Path,
     note: Callable[[str], None],
 ) -> dict[EnsembleNames, float]:
     """Score each set of several members, with and without detectors, on clips with a picture.
 
-    Detections are kept in `folder`. The settings of sets that use pictures were fitted to these clips: cross-validate
-    before small differences are believed.
+    Sets fitted `elsewhere` are taken as they are; those fitted to these clips (`here`) anew for each fold, without it.
+    Detections are kept in `folder`.
     """
     vision = VisionSettings.resolve("bayes")
     scores: dict[EnsembleNames, float] = {}
-    for one in (one for one in fitted if len(one.members) > 1):
+    everything = torch.ones(len(data), dtype=torch.bool)
+    for one in (one for one in (*elsewhere, *here) if len(one.members) > 1):
         names = ",".join(one.members)
         note(f"scoring {names} with pictures")
-        fused = fuse_posteriors({name: data.members[name] for name in one.members}, one.settings)
-        detections, _ = detect_all(clips, fused, DETECTORS, folder)
-        corrected = correct_all(clips, fused, detections, vision)
-        for post, posterior in (("", fused), (DETECTORS, corrected)):
-            counts = count_matches(data.references, decode_frames(posterior, one.settings.decode), mode="strict")
-            scores[EnsembleNames(names, post)] = compute_intervals(counts)[CRITERION_WITH_PICTURE].value
+        counts: dict[str, list[Counts]] = {"": [], DETECTORS: []}
+        for chosen, settings in fit_without(data, one) if one in here else [(everything, one.settings)]:
+            part, seen = data.take(chosen), [clips[number] for number in chosen.nonzero().squeeze(1).tolist()]
+            fused = fuse_posteriors({name: part.members[name] for name in one.members}, settings)
+            detections, _ = detect_all(seen, fused, DETECTORS, folder)
+            for post, posterior in (("", fused), (DETECTORS, correct_all(seen, fused, detections, vision))):
+                decoded = decode_frames(posterior, settings.decode)
+                counts[post].append(count_matches(part.references, decoded, mode="strict"))
+        for post, some in counts.items():
+            scores[EnsembleNames(names, post)] = compute_intervals(Counts.concat(some))[CRITERION_WITH_PICTURE].value
     return scores
+
+
+def fit_without(data: TuningData, one: FittedSet) -> Iterator[tuple[Bool[Tensor, "clip"], FusionSettings]]:
+    """Yield the clips of each fold, with the settings fitted to all others as those of the set were to all."""
+    part = replace(data, members={name: data.members[name] for name in one.members})
+    fold = assign_folds(data.recording, FOLDS)
+    for number in range(FOLDS):
+        rest = part.take(fold != number)
+        yield fold == number, fit_all(rest, one.tuned.start, one.tuned.winner.candidate.parts, Objective())[0]
 
 
 def write_ensembles(picture: EnsembleNames, sound: EnsembleNames, path: Path) -> None:

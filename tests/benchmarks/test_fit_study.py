@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from tuning_worlds import draw_data
 
+from benchmarks.pages import fit as pages_fit
 from benchmarks.studies import fit
 from seldfuse.fusion import FusionSettings
 from seldfuse.fusion.fitted import choose_fusion, list_fitted
@@ -31,7 +33,7 @@ def test_all_fits_and_the_table_are_written_and_taken(tmp_path: Path, monkeypatc
     monkeypatch.setattr(fit, "load_registry", lambda: registry)
     monkeypatch.setattr(fit, "infer_tuning_data", infer)
     monkeypatch.setattr(fit, "find_clips", lambda _: [])
-    seen = {EnsembleNames("sharp"): math.nan, EnsembleNames("sharp,blunt", "keypoint,gdino"): 0.3}
+    seen = {EnsembleNames("sharp,blunt"): math.nan, EnsembleNames("sharp,blunt", "keypoint,gdino"): 0.3}
     monkeypatch.setattr(fit, "score_with_pictures", lambda *_: seen)
     split, folder, best = DatasetSplit(tmp_path, "any"), tmp_path / "tuned", tmp_path / "best.toml"
     found = fit.measure(split, split, tmp_path, lambda _: None, folder, best)
@@ -45,3 +47,17 @@ def test_all_fits_and_the_table_are_written_and_taken(tmp_path: Path, monkeypatc
     )
     assert [one["members"] for one in found["sets"]] == [["sharp"], ["sharp", "blunt"]]
     assert fit.table(found).row_count == 2
+    assert [one["pictures"] for one in found["sets"]] == [False, True]
+    assert "| sharp, blunt | 60, with pictures |" in pages_fit.tables(found)
+    assert "| sharp,blunt |" in pages_fit.tables(found)
+
+
+def test_sets_are_scored_on_clips_that_they_were_not_fitted_to() -> None:
+    data = draw_data(60)
+    (one,) = fit.fit_sets(data, True, [("sharp", "blunt")], lambda _: None)
+    seen, folds = torch.zeros(len(data)), list(fit.fit_without(data, one))
+    for chosen, settings in folds:
+        seen += chosen
+        assert settings.uncertainty != one.settings.uncertainty
+    assert len(folds) == fit.FOLDS
+    assert (seen == 1).all()

@@ -27,7 +27,7 @@ def fuse(
     from seldfuse.catalogue.host import load_registry
     from seldfuse.fusion.fitted import choose_fusion
     from seldfuse.inference.member_folders import open_members
-    from seldfuse.pipeline import fuse as fuse_folders
+    from seldfuse.pipeline import fuse_and_decode
 
     members = open_members(folders)
     output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json, quiet=quiet, frames=frames)
@@ -35,6 +35,6 @@ def fuse(
     if chosen.note:
         output.note(chosen.note)
     settings = chosen.settings.with_limits(threshold, min_duration, max_gap)
-    for result in fuse_folders(folders, settings):
-        output.write_result(result)
+    for posteriors in members.read_clips():
+        output.write_result(fuse_and_decode(posteriors, settings, "cpu"))
     output.finish()
