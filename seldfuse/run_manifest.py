@@ -6,7 +6,9 @@ is passed over.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ class RunManifest:
         self._path = folder / NAME
         self._recipe = hash_text(json.dumps(recipe, sort_keys=True), "blake2b-128")
         self._inputs: dict[str, dict[str, Any] | None] = {}
+        self._recordings: dict[str, Path | None] = {}
         lines = self._read()
         self._finished = {line["clip"]: line for line in lines if "clip" in line}
         if not any("clip" not in line and line.get("recipe") == self._recipe for line in lines):
@@ -43,6 +46,7 @@ class RunManifest:
     def find_finished(self, clip: Clip) -> list[Path]:
         """Find the files of a clip that is finished: made from this input by this recipe, and all there. Else none."""
         found = self._inputs[clip.name] = _input(clip)
+        self._recordings[clip.name] = clip.path
         line = self._finished.get(clip.name, {})
         if found is None or (line.get("input"), line.get("recipe")) != (found, self._recipe):
             return []
@@ -57,13 +61,13 @@ class RunManifest:
     def finish(self, name: str, files: Iterable[Path]) -> None:
         """Enter a clip whose files are written; `find_finished` was called with it before it was run."""
         names = [file.relative_to(self._folder).as_posix() for file in files]
-        self._add({"clip": name, "input": self._inputs.pop(name), "recipe": self._recipe, "files": names})
+        line = {"clip": name, "input": self._inputs.pop(name), "recipe": self._recipe, "files": names}
+        recording = self._recordings.pop(name)
+        self._add(line if recording is None else line | {"recording": _relate(recording, self._folder)})
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            return [line.value for line in read_json_lines(self._path, torn="skip")]
-        except FileNotFoundError:
-            return []
+            return _read_lines(self._folder)
         except OSError as error:
             raise self._refusal(error) from error
 
@@ -76,6 +80,43 @@ class RunManifest:
 
     def _refusal(self, error: OSError) -> UsageError:
         return UsageError(f"cannot write here ({error.strerror}); choose another folder with -o: {self._path}")
+
+
+@dataclass(frozen=True)
+class FinishedClip:
+    """What the manifest says of a finished clip: its input, where that was, and the recipe.
+
+    `recording` is the file with the sound, None where the manifest does not say.
+    """
+
+    name: str
+    input: Mapping[str, Any] | None
+    recording: Path | None
+    recipe: Mapping[str, Any]
+
+    def is_made_from(self, clip: Clip) -> bool:
+        """Test whether a clip's files are those that were heard, byte by byte."""
+        return self.input is not None and _input(clip) == self.input
+
+
+def read_finished_clips(folder: Path) -> dict[str, FinishedClip]:
+    """Read the finished clips of an output folder by name; none where it has no manifest that can be read."""
+    try:
+        lines = _read_lines(folder)
+    except OSError:
+        return {}
+    recipes = {line["recipe"]: line for line in lines if "clip" not in line and "recipe" in line}
+    newest = {line["clip"]: line for line in lines if "clip" in line}
+    return {
+        name: FinishedClip(
+            name,
+            line.get("input"),
+            folder / line["recording"] if "recording" in line else None,
+            recipes.get(line["recipe"], {}),
+        )
+        for name, line in newest.items()
+        if "recipe" in line
+    }
 
 
 def describe_run(
@@ -104,6 +145,22 @@ def describe_origins(requests: Sequence[PostProcessorRequest], registry: Registr
     return [
         {"name": request.instance, "from": _origin(registry.postprocessors[request.value.name])} for request in requests
     ]
+
+
+def _read_lines(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a folder's manifest, torn ones aside; none where there is no manifest. Raises OSError."""
+    try:
+        return [line.value for line in read_json_lines(folder / NAME, torn="skip")]
+    except FileNotFoundError:
+        return []
+
+
+def _relate(path: Path, folder: Path) -> str:
+    """A path as seen from a folder, so that both can move together; absolute where they share no root."""
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
 
 
 def _origin(entry: CatalogueEntry[Any]) -> str:

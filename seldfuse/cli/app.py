@@ -17,6 +17,7 @@ from seldfuse.cli.commands.eval import evaluate
 from seldfuse.cli.commands.from_foa import from_foa
 from seldfuse.cli.commands.fuse import fuse
 from seldfuse.cli.commands.plugins import plugins
+from seldfuse.cli.commands.report import report
 from seldfuse.cli.commands.run import run
 from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.cli.commands.synth_bank import fill_scene_bank
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
     "run": run,
     "fuse": fuse,
     "eval": evaluate,
+    "report": report,
     "tune": _group(
         "Fit settings to labelled clips not trained on.", fusion=tune_fusion, events=tune_events, vision=tune_vision
     ),

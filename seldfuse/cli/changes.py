@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from seldfuse.cli.azimuth import format_azimuth
+from seldfuse.core.azimuth_text import format_azimuth
 from seldfuse.vision.settings import name_with_engine
 
 if TYPE_CHECKING:

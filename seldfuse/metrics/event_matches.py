@@ -98,14 +98,7 @@ def match_events(
 
     An unknown azimuth is within no limit.
     """
-    first, second = _pair_within_cells(truth.clip * classes + truth.cls, prediction.clip * classes + prediction.cls)
-    near = _are_near(truth, prediction, first, second, limits)
-    # One sparse graph of all clips: it falls into one part per clip and class.
-    edges = (np.ones(near.sum(), dtype=np.int8), (first[near], second[near]))
-    graph = csr_array(edges, shape=(len(truth.clip), len(prediction.clip)))
-    matched = (
-        maximum_bipartite_matching(graph, perm_type="column") >= 0 if near.any() else np.zeros(len(truth.clip), bool)
-    )
+    matched = pair_events(truth, prediction, classes, limits) >= 0
 
     def count(spans: EventSpans, weight: np.ndarray) -> Float64[np.ndarray, "clip cls"]:
         sums = np.bincount(spans.clip * classes + spans.cls, weight, minlength=clips * classes)
@@ -118,10 +111,24 @@ def match_events(
     )
 
 
-def _pair_within_cells(
+def pair_events(
+    truth: EventSpans, prediction: EventSpans, classes: int, limits: EventLimits = EventLimits()
+) -> Int64[np.ndarray, "true"]:
+    """Find the predicted event that is matched with each true one, as `match_events` counts them; −1 where none is."""
+    first, second = pair_within_cells(truth.clip * classes + truth.cls, prediction.clip * classes + prediction.cls)
+    near = _are_near(truth, prediction, first, second, limits)
+    if not near.any():
+        return np.full(len(truth.clip), -1)
+    # One sparse graph of all clips: it falls into one part per clip and class.
+    edges = (np.ones(near.sum(), dtype=np.int8), (first[near], second[near]))
+    graph = csr_array(edges, shape=(len(truth.clip), len(prediction.clip)))
+    return np.asarray(maximum_bipartite_matching(graph, perm_type="column"), dtype=np.int64)
+
+
+def pair_within_cells(
     truth: Int64[np.ndarray, "true"], prediction: Int64[np.ndarray, "predicted"]
 ) -> tuple[Int64[np.ndarray, "pair"], Int64[np.ndarray, "pair"]]:
-    """Every true event with every predicted one of the same clip and class: the positions of both."""
+    """Pair every entry with every one of the other side that has the same number: the positions of both."""
     order = np.argsort(prediction, kind="stable")
     begin = np.searchsorted(prediction[order], truth, side="left")
     number = np.searchsorted(prediction[order], truth, side="right") - begin

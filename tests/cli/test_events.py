@@ -8,7 +8,7 @@ import pytest
 import torch
 from worlds import call
 
-from seldfuse.cli.azimuth import format_azimuth_range
+from seldfuse.core.azimuth_text import format_azimuth_range
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.posterior import Posterior
 

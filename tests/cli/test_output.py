@@ -12,7 +12,7 @@ import torch
 import typer
 
 from seldfuse import Events, Posterior, Result
-from seldfuse.cli.azimuth import format_azimuth
+from seldfuse.core.azimuth_text import format_azimuth
 from seldfuse.cli.output import OutputWriter
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.sdk import Writer

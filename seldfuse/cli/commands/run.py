@@ -14,6 +14,8 @@ from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
 
 if TYPE_CHECKING:
+    from seldfuse.catalogue.registry import CatalogueEntry
+    from seldfuse.catalogue.values import Writer
     from seldfuse.core.run_stats import RunStats
     from seldfuse.inference.ensembles import EnsembleRequest
 
@@ -48,6 +50,10 @@ def run(
     split: Annotated[str | None, typer.Option(help="One split of a data set in the challenge's layout.")] = None,
     save_posteriors: Annotated[
         bool, typer.Option("--save-posteriors", help="Write the posteriors of each backend.")
+    ] = False,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Make pages that show and play the results; writes posteriors, too."),
     ] = False,
     channels: Annotated[
         str | None,
@@ -98,12 +104,16 @@ def run(
     from seldfuse.run_manifest import RunManifest, describe_origins, describe_run
     from seldfuse.settings.aliases import FUSION, restore_old_keys
 
+    # What a page shows has to be there when it is made.
+    save_posteriors = save_posteriors or report
     registry = load_registry()
     detectors, changers = registry.find_post(post) if post else ((), ())
     ensembles = find_ensembles(backends, None if post is None else detectors, registry)
     output = OutputWriter(
         out, formats, _list_provided(ensembles.list_both()), registry, as_json, fail_fast, quiet, frames
     )
+    if report:
+        _check_formats(output.writers)
     selection = ChannelSelection.read(channels, assume_mono)
     clips = find_clips(inputs, split, selection, fov)
     pipeline = Pipeline(
@@ -166,7 +176,26 @@ def run(
         for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
             with stats.measure("writing"):
                 output.write_result(result, save_posteriors, manifests[result.name], explain)
+    if report and (output.clips or output.skipped):
+        output.note(f"open {_write_report(out, stats)} in a browser")
     output.finish(_timing(stats, engines))
+
+
+def _check_formats(writers: "Sequence[CatalogueEntry[Writer]]") -> None:
+    """Raises UsageError where no format is written that a page can be made of."""
+    from seldfuse.errors import UsageError
+
+    if not {writer.value.name for writer in writers} & {"json", "dcase"}:
+        raise UsageError("--report reads what the formats json and dcase write; add one of them to --formats")
+
+
+def _write_report(out: Path, stats: "RunStats") -> Path:
+    """Make the pages of an output folder; return the one to open."""
+    from seldfuse.report.read import ReportSources
+    from seldfuse.report.write import write_report
+
+    with stats.measure("report"):
+        return write_report(ReportSources(out))
 
 
 def _list_provided(ensembles: "Sequence[EnsembleRequest]") -> set[str]:

@@ -1,4 +1,4 @@
-"""How tables write an azimuth; files have signed degrees, positive to the left."""
+"""How texts for people give an azimuth; files have signed degrees, positive to the left."""
 
 MOVES_DEG = 20.0
 """An event whose azimuth changes by more is shown as moving; the challenge counts azimuths as right up to here."""

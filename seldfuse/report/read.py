@@ -1,0 +1,249 @@
+"""What a run left of each clip in its output folder, read for the pages; nothing is heard or looked at again."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seldfuse.core.clip import Clip
+from seldfuse.core.events import SEGMENT_MEANS
+from seldfuse.core.geometry import Camera
+from seldfuse.core.labels import DCASE2025
+from seldfuse.core.posterior import Posterior
+from seldfuse.core.result import Result
+from seldfuse.errors import MediaError, UsageError
+from seldfuse.formats.dcase import read_events
+from seldfuse.formats.folder import find_by_stem
+from seldfuse.formats.json import read_document, to_document
+from seldfuse.media.channels import ChannelSelection
+from seldfuse.media.inputs import find_clips
+from seldfuse.report.clip_report import ClipReport, Kind, Layer
+from seldfuse.report.outcomes import mark_outcomes
+from seldfuse.report.paths import trace_paths
+from seldfuse.run_manifest import FinishedClip, read_finished_clips
+from seldfuse.storage.walk import list_files, list_folders
+from seldfuse.vision.detection_store import DetectionFile, build_path, read_detections
+
+DETECTIONS, POSTERIORS, REPORT = "detections", "posteriors", "report"
+"""Folders in an output folder that hold no results."""
+
+CHANGES = ".changes.csv"
+
+NO_POSTERIORS = "No posteriors were kept. seldfuse run … --report keeps them, and so does --save-posteriors."
+NO_DETECTIONS = "No detections of this clip were kept: no detector looked at it, or the run was one of seldfuse fuse."
+
+
+@dataclass(frozen=True)
+class ClipEvents:
+    """The events of one clip as its files hold them, those that people read and those of frames, as columns."""
+
+    events: Mapping[str, np.ndarray]
+    frames: Mapping[str, np.ndarray]
+    labels: tuple[str, ...]
+    hop_s: float
+    duration_s: float
+    document: Mapping[str, Any]
+
+    def to_layer(self, kind: Kind, name: str) -> Layer:
+        return Layer(kind, name, self.events, trace_paths(self.events, self.frames, self.hop_s))
+
+
+@dataclass(frozen=True)
+class ReportSources:
+    """What the clips of an output folder are shown with: truth, another output folder, recordings by name of clip."""
+
+    folder: Path
+    reference: Path | None = None
+    against: Path | None = None
+    recordings: tuple[str, ...] = ()
+
+    def read_clips(self) -> Iterator[ClipReport]:
+        """Read all clips, one by one, sorted by name.
+
+        Raises UsageError where there are none, a file of events cannot be read, or there is no label file for any.
+        """
+        found = find_results(self.folder)
+        if not found:
+            raise UsageError(
+                "expected what `seldfuse run` or `seldfuse fuse` wrote, a JSON or CSV file for each clip, found none: "
+                f"{self.folder}"
+            )
+        if self._truth and not {Path(name).name for name in found} & set(self._truth):
+            raise UsageError(
+                f"no label file has the name of a clip; expected names like {Path(next(iter(found))).name}.csv, got names like "
+                f"{next(iter(self._truth))}.csv: {self.reference}"
+            )
+        for name, path in found.items():
+            yield self._read_clip(name, path)
+
+    @cached_property
+    def _truth(self) -> Mapping[str, Path]:
+        return {} if self.reference is None else find_by_stem(self.reference)
+
+    @cached_property
+    def _other(self) -> Mapping[str, Path]:
+        return {} if self.against is None else find_results(self.against)
+
+    @cached_property
+    def _finished(self) -> Mapping[str, FinishedClip]:
+        return read_finished_clips(self.folder)
+
+    @cached_property
+    def _given(self) -> Mapping[str, Clip]:
+        return {clip.name: clip for clip in find_clips(self.recordings)} if self.recordings else {}
+
+    def _read_clip(self, name: str, path: Path) -> ClipReport:
+        result = read_clip_events(path)
+        layers = [result.to_layer("result", self.folder.resolve().name)]
+        if self.against is not None and name in self._other:
+            layers.append(read_clip_events(self._other[name]).to_layer("other", self.against.resolve().name))
+        if truth := self._truth.get(Path(name).name):
+            if result.labels != DCASE2025.names:
+                raise UsageError(f"labels are of the classes of {DCASE2025.name}, the result has others: {path}")
+            layers.append(read_clip_events(truth).to_layer("truth", "truth"))
+        clip, why_not = self._find_recording(name)
+        posteriors = self._read_posteriors(name)
+        detections = self._read_detections(name)
+        missing = {
+            **({"recording": why_not} if why_not else {}),
+            **({} if posteriors else {"posteriors": NO_POSTERIORS}),
+            **({} if detections else {"detections": NO_DETECTIONS}),
+        }
+        report = build_clip_report(name, result, tuple(layers), clip, posteriors, detections)
+        return replace(report, missing=missing)
+
+    def _find_recording(self, name: str) -> tuple[Clip | None, str]:
+        """Find the recording of a clip, or say why there is none."""
+        finished = self._finished.get(name)
+        if given := self._given.get(name) or self._given.get(Path(name).name):
+            clip = replace(given, camera=replace(given.camera, horizontal_fov_deg=_fov_deg(finished)))
+        elif finished is None or finished.recording is None:
+            return None, "Nothing says where the recording is; seldfuse report … --recordings FOLDER does."
+        else:
+            try:
+                (clip,) = find_clips([finished.recording], None, _channels(finished), _fov_deg(finished))
+            except (MediaError, UsageError):
+                return None, (
+                    f"The recording is not where it was, {finished.recording.name}; seldfuse report … --recordings "
+                    "FOLDER says where it is now."
+                )
+        if finished is not None and not finished.is_made_from(clip):
+            return None, f"{clip.path.name if clip.path else name} is not the recording that was heard: it has changed."
+        return clip, ""
+
+    def _read_posteriors(self, name: str) -> dict[str, Posterior]:
+        files = {folder.name: folder / f"{name}.safetensors" for folder in _list_folders(self.folder / POSTERIORS)}
+        return {backend: Posterior.load(file) for backend, file in files.items() if file.is_file()}
+
+    def _read_detections(self, name: str) -> dict[str, DetectionFile]:
+        root = self.folder / DETECTIONS
+        files = {folder.name: build_path(root, folder.name, name) for folder in _list_folders(root)}
+        return {detector: read_detections(file) for detector, file in files.items() if file.is_file()}
+
+
+def build_clip_report(
+    name: str,
+    result: ClipEvents,
+    layers: tuple[Layer, ...],
+    clip: Clip | None,
+    posteriors: Mapping[str, Posterior],
+    detections: Mapping[str, DetectionFile],
+) -> ClipReport:
+    """Build what a page shows of what was read."""
+    about = {key: result.document.get(key) for key in ("backends", "fusion", "detectors", "device", "seldfuse")}
+    return ClipReport(
+        name=name,
+        duration_s=max([result.duration_s, *(float(layer.events["end_s"].max(initial=0)) for layer in layers)]),
+        hop_s=result.hop_s,
+        labels=result.labels,
+        layers=mark_outcomes(layers, len(result.labels)),
+        clip=clip,
+        camera=clip.camera if clip else Camera(),
+        posteriors=posteriors,
+        detections=detections,
+        intervals=result.document.get("intervals", {}),
+        facts={key: value for key, value in about.items() if value},
+        notes=tuple(result.document.get("notes", ())),
+    )
+
+
+def report_result(result: Result, clip: Clip | None = None) -> ClipReport:
+    """Build what a page shows of a result in memory, with the recording where it is given."""
+    found = _from_document(to_document(result))
+    layer = found.to_layer("result", result.name)
+    missing = {"detections": NO_DETECTIONS}
+    if clip is None:
+        missing["recording"] = "No recording was given."
+    report = build_clip_report(result.name, found, (layer,), clip, result.members, {})
+    return replace(report, missing=missing)
+
+
+def find_results(folder: Path) -> dict[str, Path]:
+    """Find the file of events of every clip below a folder, by name of clip: the JSON file where there is one, else the
+    CSV file. Raises UsageError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"expected a folder that `seldfuse run` or `seldfuse fuse` wrote, there is none: {folder}")
+    found: dict[str, Path] = {}
+    for path in list_files(folder):
+        relative = path.relative_to(folder)
+        if relative.parts[0] in (DETECTIONS, POSTERIORS, REPORT) or path.name.endswith(CHANGES):
+            continue
+        if path.suffix == ".csv" or (path.suffix == ".json" and read_document(path)):
+            name = relative.as_posix().removesuffix(path.suffix)
+            if path.suffix == ".json" or name not in found:
+                found[name] = path
+    return dict(sorted(found.items()))
+
+
+def read_clip_events(path: Path) -> ClipEvents:
+    """Read a JSON file that seldfuse wrote, or a CSV file, whose events are the uninterrupted stretches of its sources.
+
+    Raises UsageError where it is neither.
+    """
+    if path.suffix == ".json":
+        document = read_document(path)
+        if document is None:
+            raise UsageError(f"expected a JSON file of events that seldfuse wrote: {path}")
+        try:
+            return _from_document(document)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"expected a whole JSON file of events ({error!r}): {path}") from error
+    events = read_events(path)
+    segments = events.list_segments()
+    end_s = float(segments["end_s"].max(initial=0))
+    return ClipEvents(segments, events.columns, events.labels.names, events.hop_s, end_s, {})
+
+
+def _from_document(document: Mapping[str, Any]) -> ClipEvents:
+    labels = tuple(map(str, document["labels"]))
+    rows = document["events"]
+    whole = {"cls": [row["class_id"] for row in rows], "source": [row["source"] for row in rows]}
+    numbers = {name: [row.get(name) for row in rows] for name in ("start_s", "end_s", *SEGMENT_MEANS)}
+    events = {
+        **{name: np.array(values, dtype=np.int64) for name, values in whole.items()},
+        **{name: np.array(values, dtype=np.float64) for name, values in numbers.items()},
+    }
+    events["class"] = np.array(labels, dtype=object)[events["cls"]]
+    columns = document["frames"]["columns"]
+    cells = np.array(document["frames"]["rows"], dtype=np.float64).reshape(-1, len(columns))
+    named = {"cls" if name == "class_id" else name: cells[:, at] for at, name in enumerate(columns)}
+    frames = {**named, **{name: named[name].astype(np.int64) for name in ("frame", "cls")}}
+    return ClipEvents(events, frames, labels, float(document["hop_s"]), float(document["duration_s"]), document)
+
+
+def _fov_deg(finished: FinishedClip | None) -> float:
+    return Camera.horizontal_fov_deg if finished is None else finished.recipe.get("fov_deg", Camera.horizontal_fov_deg)
+
+
+def _channels(finished: FinishedClip) -> ChannelSelection:
+    stated = finished.recipe.get("channels", {})
+    pair = stated.get("pair")
+    return ChannelSelection(None if pair is None else (pair[0], pair[1]), stated.get("assume_mono", False))
+
+
+def _list_folders(folder: Path) -> list[Path]:
+    return list_folders(folder) if folder.is_dir() else []
