@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float64
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.labels import DCASE2025
@@ -12,6 +13,7 @@ from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_many
 from seldfuse.formats.folder import find_by_stem
 from seldfuse.formats.json import read_segments
+from seldfuse.metrics.confusion import count_confusions
 from seldfuse.metrics.evaluated import EvaluatedScores
 from seldfuse.metrics.event_matches import EventMatches, EventSpans, match_events
 from seldfuse.metrics.f_scores import make_f_score
@@ -70,6 +72,7 @@ class Reference:
     """The label files of a folder, read once, to match the predictions of several systems with."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.files: Mapping[str, Path] = find_by_stem(folder)
         self._truth: Sequence[Scene] = read_many(list(self.files.values()))
 
@@ -84,6 +87,20 @@ class Reference:
         rows = dict(zip(paired, read_many([found[stem] for stem in paired]), strict=True))
         return find_matches(self._truth, [rows.get(stem) for stem in self.files], mode=mode)
 
+    def count_confusions(self, predictions: Path, mode: Mode) -> Float64[np.ndarray, "true predicted"]:
+        """Count which class a folder of predictions has in place of which, as `metrics.confusion` does. Raises
+        UsageError.
+        """
+        found = find_by_stem(predictions)
+        paired = [stem for stem in self.files if stem in found]
+        rows = dict(zip(paired, read_many([found[stem] for stem in paired]), strict=True))
+        return count_confusions(self._truth, [rows.get(stem) for stem in self.files], mode=mode)
+
+    def list_event_clips(self, predictions: Path, mode: Mode) -> list[str]:
+        """List the clips that `match_events` counts, in its order. Raises UsageError."""
+        found = find_by_stem(predictions)
+        return [stem for stem in self.files if stem in found or mode == "strict"]
+
     def match_events(self, predictions: Path, mode: Mode, note: Callable[[str], None] = lambda _: None) -> EventMatches:
         """Match the events of a folder of predictions with the uninterrupted stretches of each true source.
 
@@ -91,8 +108,7 @@ class Reference:
         uninterrupted stretches of the CSV file's sources. A clip without a prediction is one without events, or left
         out where the mode is `official`; frames at the end of a clip count in both. Raises UsageError.
         """
-        found = find_by_stem(predictions)
-        stems = [stem for stem in self.files if stem in found or mode == "strict"]
+        found, stems = find_by_stem(predictions), self.list_event_clips(predictions, mode)
         scenes = dict(zip(self.files, self._truth, strict=True))
         truth = EventSpans.from_scenes([scenes[stem] for stem in stems])
         paths = {stem: found[stem] for stem in stems if stem in found}

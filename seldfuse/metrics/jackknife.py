@@ -19,7 +19,7 @@ from jaxtyping import Float64, Int64
 from scipy.special import stdtrit
 
 from seldfuse.metrics.counts import Counts
-from seldfuse.metrics.scores import Average, average_scores
+from seldfuse.metrics.scores import Average, average_scores, score_classes
 
 LEVEL = 0.95
 
@@ -47,6 +47,12 @@ def compute_intervals(
     """Compute an interval for every score, from counts of shape `clip cls`, by clips or by `groups` of sounds."""
     whole, partial = _score_parts(counts, average, groups)
     return {name: _estimate(float(value), partial[name], groups) for name, value in whole.items()}
+
+
+def compute_class_intervals(counts: Counts, score: str) -> list[Interval]:
+    """Compute an interval for one score of every class, from counts of shape `clip cls`, by clips."""
+    whole, left = score_classes(counts.sum_clips())[score], score_classes(counts.leave_one_out())[score]
+    return [estimate_interval(float(value), partial) for value, partial in zip(whole, left.T, strict=True)]
 
 
 def compare_systems(

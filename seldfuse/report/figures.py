@@ -15,7 +15,7 @@ from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.geometry import fold_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.report.clip_report import FALSE_ALARM, MATCH, MISS, ClipReport, Layer
-from seldfuse.report.palette import build_color_scale
+from seldfuse.report.palette import SYSTEM_COLORS, build_color_scale
 from seldfuse.report.sound import RANGE_DB, SoundPicture
 
 Figure = dict[str, Any]
@@ -30,10 +30,14 @@ ACTIVE = 0.2
 """Directions are drawn where the activity exceeds it; elsewhere they mean nothing."""
 
 ROW_PX, MARGINS_PX = 26, 70
+SOUND_MARGINS_PX = {"l": 60, "r": 8, "t": 6, "b": 26}
+"""The same for both plots of a sound, which stand one below the other."""
+
 LEAST_RADIUS_M = 3.0
+LONGEST_NAME = 14
+"""Signs of another result's name that stand in the timeline."""
 
 OUTCOME_SIGNS = {MATCH: "✓ match", MISS: "✗ miss", FALSE_ALARM: "! false alarm"}
-KINDS = {"result": "", "other": "other", "truth": "truth"}
 
 
 def name_rows(report: ClipReport) -> list[tuple[int, int, int]]:
@@ -142,7 +146,7 @@ def draw_posterior(posterior: Posterior, report: ClipReport) -> dict[str, Figure
 def draw_waveform(sound: SoundPicture, report: ClipReport) -> Figure:
     """Draw the peaks of the left channel upward and of the right one downward."""
     times_s = (np.arange(sound.peaks.shape[1]) * sound.column_s).round(3).tolist()
-    channels = [("left", sound.peaks[0]), ("right", -sound.peaks[-1])]
+    channels = [("left", sound.peaks[0], SYSTEM_COLORS[0]), ("right", -sound.peaks[-1], SYSTEM_COLORS[1])]
     traces = [
         {
             "type": "scatter",
@@ -150,15 +154,16 @@ def draw_waveform(sound: SoundPicture, report: ClipReport) -> Figure:
             "x": times_s,
             "y": peaks.round(3).tolist(),
             "mode": "lines",
-            "line": {"width": 1, "shape": "hvh"},
+            "line": {"width": 1, "shape": "hvh", "color": color},
             "fill": "tozeroy",
             "hoverinfo": "skip",
         }
-        for name, peaks in channels
+        for name, peaks, color in channels
     ]
     loudest = max(0.01, float(sound.peaks.max(initial=0.0)))
     layout = {
-        "height": 150,
+        "height": 130,
+        "margin": dict(SOUND_MARGINS_PX),
         "showlegend": False,
         "xaxis": _time_axis(report),
         "yaxis": {
@@ -175,10 +180,14 @@ def draw_spectrogram(sound: SoundPicture, report: ClipReport) -> Figure:
     """Draw the level of frequency bands over time, decibels below the loudest."""
     names = [f"{hertz:.0f} Hz" if hertz < 1000 else f"{hertz / 1000:.1f} kHz" for hertz in sound.bands_hz]
     figure = _heat_map(sound.level_db.T.round(0), sound.column_s, names, report, "level (dB)", (-RANGE_DB, 0.0))
-    figure["data"][0]["colorscale"] = "Cividis"
-    figure["layout"] |= {"height": 230}
-    figure["layout"]["yaxis"] |= {"autorange": True, "nticks": 8, "tickvals": list(range(0, len(names), 9))}
-    figure["layout"]["yaxis"]["ticktext"] = names[::9]
+    figure["data"][0]["showscale"] = False
+    ticks = range(0, len(names), len(names) // 6)
+    figure["layout"] |= {"height": 210, "margin": dict(SOUND_MARGINS_PX)}
+    figure["layout"]["yaxis"] |= {
+        "range": [-0.5, len(names) - 0.5],
+        "tickvals": list(ticks),
+        "ticktext": [names[tick] for tick in ticks],
+    }
     return figure
 
 
@@ -194,8 +203,9 @@ def _title(name: str) -> str:
 
 def _name_row(report: ClipReport, row: tuple[int, int, int]) -> str:
     cls, number, source = row
-    kind = report.layers[number].kind
-    return f"{_title(report.labels[cls])} {source + 1}{' · ' + KINDS[kind] if KINDS[kind] else ''}"
+    layer = report.layers[number]
+    by = {"result": "", "truth": " · truth", "other": f" · {escape(layer.name[:LONGEST_NAME], quote=False)}"}[layer.kind]
+    return f"{_title(report.labels[cls])} {source + 1}{by}"
 
 
 def _time_axis(report: ClipReport) -> Figure:
@@ -230,7 +240,14 @@ def _bars(layer: Layer, number: int, report: ClipReport, places: Mapping[tuple[i
             "color": to_list(fold_azimuth(azimuth_deg).round(1)),
             "coloraxis": "coloraxis",
             "line": {"width": 0},
-            "pattern": {"shape": {"result": "", "other": ".", "truth": "/"}[layer.kind], "size": 6, "solidity": 0.2},
+            "pattern": {
+                "shape": {"result": "", "other": ".", "truth": "/"}[layer.kind],
+                "fillmode": "overlay",
+                "fgcolor": "#ffffff",
+                "fgopacity": 0.75,
+                "size": 7,
+                "solidity": 0.25,
+            },
         },
     }
 
@@ -257,6 +274,7 @@ def _signs(layer: Layer, number: int, places: Mapping[tuple[int, int, int], int]
         "y": [places[cls, number, source] for cls, source in keys],
         "text": [OUTCOME_SIGNS[outcome].split()[0] for outcome in layer.outcomes],
         "textposition": "middle right",
+        "textfont": {"size": 15},
         "hoverinfo": "skip",
         "cliponaxis": False,
     }

@@ -30,8 +30,6 @@ from seldfuse.vision.detection_store import DetectionFile
 SHADED_PERCENT = "80"
 """The interval that is shaded, where intervals were fitted; else one standard deviation."""
 
-KINDS = {"result": "result", "other": "other", "truth": "truth"}
-
 
 @dataclass(frozen=True)
 class Neighbors:

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seldfuse.catalogue.values import Score
+    from seldfuse.evaluation import Reference
     from seldfuse.metrics.counts import Counts
     from seldfuse.metrics.event_scores import EventScores
     from seldfuse.metrics.jackknife import Interval
-    from seldfuse.metrics.scores import Scores
+    from seldfuse.metrics.matches import Mode
+    from seldfuse.metrics.scores import Average, Scores
     from seldfuse.metrics.skill import Skill
+    from seldfuse.report.eval_report import EvaluatedSystem
 
 
 def evaluate(
@@ -47,6 +50,10 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="PLACE", help="Make a page of it, too: in a folder, or one file NAME.html to send."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score predicted events against a reference.
@@ -71,6 +78,8 @@ def evaluate(
     events, events_compared = compute_event_scores(event_matches, average), None
     result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
     compared, skill_compared = None, None
+    if report:
+        print_note(f"open {_write_report(truth, [predictions, against], mode, average, scores, report)} in a browser")
     if against:
         other = truth.match(against, mode, print_note)
         compared = compare_systems(counts, count_pairs(other, scores), average)
@@ -95,6 +104,58 @@ def evaluate(
             "",
             _event_class_table(events),
         )
+
+
+def _write_report(
+    truth: "Reference",
+    folders: Sequence[Path | None],
+    mode: "Mode",
+    average: "Average",
+    scores: "Sequence[Score]",
+    place: Path,
+) -> Path:
+    """Make the page of one system, or of two side by side; return its path."""
+    from seldfuse.metrics.event_scores import compare_event_scores
+    from seldfuse.metrics.jackknife import compare_systems
+    from seldfuse.metrics.skill import compare_skill
+    from seldfuse.report.eval_page import write_evaluation
+    from seldfuse.report.eval_report import EvaluationReport
+
+    systems = tuple(_evaluate_system(truth, folder, mode, average, scores) for folder in folders if folder)
+    differences: dict[str, Interval] = {}
+    if len(systems) > 1:
+        mine, other = systems
+        differences |= compare_systems(mine.counts, other.counts, average)
+        differences |= compare_skill(mine.matches, other.matches, average)
+        differences |= compare_event_scores(mine.event_matches, other.event_matches, average)
+    clips = tuple(truth.list_event_clips(systems[0].folder, mode))
+    report = EvaluationReport(mode, average, DCASE2025.names, clips, truth.folder, systems, differences)
+    return write_evaluation(report, place)
+
+
+def _evaluate_system(
+    truth: "Reference", folder: Path, mode: "Mode", average: "Average", scores: "Sequence[Score]"
+) -> "EvaluatedSystem":
+    from seldfuse.formats.folder import find_by_stem
+    from seldfuse.metrics.counts import count_pairs
+    from seldfuse.metrics.event_scores import compute_event_scores
+    from seldfuse.metrics.jackknife import compute_intervals
+    from seldfuse.metrics.skill import compute_skill
+    from seldfuse.report.eval_report import EvaluatedSystem
+
+    matches, event_matches = truth.match(folder, mode), truth.match_events(folder, mode)
+    counts = count_pairs(matches, scores)
+    return EvaluatedSystem(
+        folder=folder,
+        files=find_by_stem(folder),
+        counts=counts,
+        matches=matches,
+        intervals=compute_intervals(counts, average),
+        skill=compute_skill(matches, average),
+        events=compute_event_scores(event_matches, average),
+        event_matches=event_matches,
+        confusions=truth.count_confusions(folder, mode),
+    )
 
 
 def _document(

@@ -304,6 +304,8 @@ function eventAt(row, time) {
 const top0 = page.figures.top.data.length;
 const TRACES = ["doubt", "trails", ...page.layers.slice(1).map((layer) => layer.kind), "result"];
 
+const PLACES = ["top center", "bottom center", "middle right", "middle left"];
+
 function colorAt(azimuth) {
   const folded = 90 - Math.abs(((azimuth + 90) % 360 + 360) % 360 - 180);
   const colors = page.azimuth_colors;
@@ -320,7 +322,7 @@ function addTopTraces(figure) {
     const lines = place < 2;
     figure.data.push({
       type: "scatterpolar", name: kind, r: [], theta: [], text: [], hoverinfo: "skip", cliponaxis: false,
-      mode: lines ? "lines" : kind === "result" ? "markers+text" : "markers",
+      mode: lines ? "lines" : kind === "other" ? "markers" : "markers+text",
       line: { width: kind === "doubt" ? 6 : 2, color: color("text") },
       opacity: kind === "doubt" ? 0.22 : kind === "trails" ? 0.6 : 1,
       marker: { size: kind === "result" ? 14 : 19, symbol: [], color: [],
@@ -352,9 +354,9 @@ function marks(layer, active, time) {
   return {
     theta: known.map((event) => at(event, "azimuth_deg", time)),
     r: known.map((event) => radiusOf(event, time)),
-    text: known.map((event) => plain(titleOf(event))),
+    text: known.map((event) => plain(`${titleOf(event)}${layer.kind === "truth" ? " (truth)" : ""}`)),
     // Neighbors in the list are often neighbors in the room.
-    place: known.map((_, place) => ["top center", "bottom center", "middle left", "middle right"][place % 4]),
+    place: known.map((_, place) => PLACES[(place + (layer.kind === "truth" ? 1 : 0)) % PLACES.length]),
     symbol: known.map((event) => page.marks[event.class_id] + { result: "", truth: "-open", other: "-open-dot" }[layer.kind]),
     color: known.map((event) => (layer.kind === "result" ? colorAt(at(event, "azimuth_deg", time)) : color("text"))),
   };
