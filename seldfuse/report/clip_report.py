@@ -46,7 +46,9 @@ class Layer:
     paths: Paths
     outcomes: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many events there are."""
         return len(self.events["cls"])
 
     def count(self, outcome: str) -> int:

@@ -13,7 +13,7 @@ from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.event_scores import EVENT_F, count_events
 from seldfuse.metrics.jackknife import Interval, compute_class_intervals
 from seldfuse.report.eval_report import EvaluatedSystem, EvaluationReport
-from seldfuse.report.figures import Figure, to_list
+from seldfuse.report.figures import PATTERN, Figure, to_list
 from seldfuse.report.palette import SYSTEM_COLORS
 
 AZIMUTH_EDGES_DEG = np.arange(-90.0, 91.0, 15.0)
@@ -147,7 +147,7 @@ def _bar(intervals: Sequence[Interval], name: str, number: int) -> Figure:
         "name": escape(name, quote=False),
         "x": to_list(values.round(4)),
         "y": list(range(len(values))),
-        "marker": {"color": SYSTEM_COLORS[number], "pattern": {"shape": PATTERNS[number], "size": 6, "solidity": 0.2}},
+        "marker": {"color": SYSTEM_COLORS[number], "pattern": {**PATTERN, "shape": PATTERNS[number]}},
         "error_x": _errors(values, np.clip(low, 0, None), np.clip(high, None, 1)),
         "hovertemplate": "%{x:.3f}<extra></extra>",
     }

@@ -33,6 +33,9 @@ ROW_PX, MARGINS_PX = 26, 70
 SOUND_MARGINS_PX = {"l": 60, "r": 8, "t": 6, "b": 26}
 """The same for both plots of a sound, which stand one below the other."""
 
+PATTERN = {"fillmode": "overlay", "fgcolor": "#ffffff", "fgopacity": 0.75, "size": 7, "solidity": 0.25}
+"""How a pattern lies on a bar whose color says something."""
+
 LEAST_RADIUS_M = 3.0
 LONGEST_NAME = 14
 """Signs of another result's name that stand in the timeline."""
@@ -56,7 +59,7 @@ def draw_timeline(report: ClipReport) -> Figure:
     places = {row: place for place, row in enumerate(rows)}
     traces = [_bars(layer, number, report, places) for number, layer in enumerate(report.layers)]
     traces += [
-        _signs(layer, number, places) for number, layer in enumerate(report.layers) if layer.outcomes and len(layer)
+        _signs(layer, number, places) for number, layer in enumerate(report.layers) if layer.outcomes and layer.size
     ]
     labels = [_name_row(report, row) for row in rows]
     layout = {
@@ -128,14 +131,14 @@ def draw_top_view(report: ClipReport) -> Figure:
 
 def draw_posterior(posterior: Posterior, report: ClipReport) -> dict[str, Figure]:
     """Draw the activity of each class, and, where the backend gives directions, the azimuth of its strongest track."""
-    activity = posterior.activity[0].float()  # (frame, cls, track)
+    activity = posterior.activity[0].double()  # (frame, cls, track)
     strongest, track = activity.max(dim=-1)  # (frame, cls)
     values, step = _pool(strongest.numpy())
     column_s = step * posterior.hop_s
     names = [_title(name) for name in posterior.labels.names]
     figures = {"activity": _heat_map(values.round(2), column_s, names, report, "activity", (0.0, 1.0))}
     if posterior.direction is not None:
-        azimuths = azimuth_from_direction(posterior.direction[0].float())  # (frame, cls, track)
+        azimuths = azimuth_from_direction(posterior.direction[0].double())  # (frame, cls, track)
         folded = fold_azimuth(azimuths.gather(-1, track.unsqueeze(-1)).squeeze(-1).numpy())
         shown = _take_strongest(folded, strongest.numpy(), step)
         shown = np.where(values > ACTIVE, shown.round(0), np.nan)
@@ -218,7 +221,7 @@ def _bars(layer: Layer, number: int, report: ClipReport, places: Mapping[tuple[i
     step = np.nan_to_num(np.rint(fold_azimuth(paths.azimuth_deg) / COLOR_STEP_DEG), nan=99)
     cut = np.flatnonzero(np.r_[True, (np.diff(paths.event) != 0) | (np.diff(step) != 0)][: len(step)])
     event = paths.event[cut]
-    first_of_event = np.searchsorted(paths.event, np.arange(len(layer)))
+    first_of_event = np.searchsorted(paths.event, np.arange(layer.size))
     begin_s = events["start_s"][event] + (cut - first_of_event[event]) * report.hop_s
     frames = np.diff(np.r_[cut, len(step)])
     azimuth_deg = np.add.reduceat(paths.azimuth_deg, cut) / frames if len(cut) else np.zeros(0)
@@ -240,14 +243,7 @@ def _bars(layer: Layer, number: int, report: ClipReport, places: Mapping[tuple[i
             "color": to_list(fold_azimuth(azimuth_deg).round(1)),
             "coloraxis": "coloraxis",
             "line": {"width": 0},
-            "pattern": {
-                "shape": {"result": "", "other": ".", "truth": "/"}[layer.kind],
-                "fillmode": "overlay",
-                "fgcolor": "#ffffff",
-                "fgopacity": 0.75,
-                "size": 7,
-                "solidity": 0.25,
-            },
+            "pattern": {**PATTERN, "shape": {"result": "", "other": ".", "truth": "/"}[layer.kind]},
         },
     }
 

@@ -47,7 +47,7 @@ class ClipLine:
             report.name,
             address,
             report.duration_s,
-            len(report.result),
+            report.result.size,
             tuple(report.labels[one].replace("_", " ") for one in classes),
             report.doubt,
             tuple(_count(layer, truth) for layer in report.layers if layer is not truth) if truth else (),
@@ -76,7 +76,7 @@ def write_index(lines: Sequence[ClipLine], path: Path, assets: PageAssets, title
 
 def _count(layer: Layer, truth: Layer) -> SystemLine:
     matches = layer.count(MATCH)
-    return SystemLine(layer.name, matches, len(truth) - matches, layer.count(FALSE_ALARM))
+    return SystemLine(layer.name, matches, truth.size - matches, layer.count(FALSE_ALARM))
 
 
 def _worst_first(line: ClipLine) -> tuple[float, int]:

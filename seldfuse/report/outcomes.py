@@ -19,7 +19,7 @@ def mark_outcomes(layers: tuple[Layer, ...], classes: int) -> tuple[Layer, ...]:
     return tuple(
         replace(layer, outcomes=_name(partners[id(layers[0])] >= 0, MISS))
         if layer is truth
-        else replace(layer, outcomes=_name(np.isin(np.arange(len(layer)), partners[id(layer)]), FALSE_ALARM))
+        else replace(layer, outcomes=_name(np.isin(np.arange(layer.size), partners[id(layer)]), FALSE_ALARM))
         for layer in layers
     )
 
@@ -30,4 +30,4 @@ def _name(matched: np.ndarray, otherwise: str) -> tuple[str, ...]:
 
 def _to_spans(layer: Layer) -> EventSpans:
     columns = (layer.events[name] for name in ("cls", "start_s", "end_s", "azimuth_deg"))
-    return EventSpans(np.zeros(len(layer), dtype=np.int64), *columns)
+    return EventSpans(np.zeros(layer.size, dtype=np.int64), *columns)

@@ -103,7 +103,7 @@ def _draw(report: ClipReport) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _describe_layer(layer: Layer, report: ClipReport) -> dict[str, Any]:
     """The events of a layer as the page's script takes them; a path holds one number for each frame."""
-    paths, ends = layer.paths, np.searchsorted(layer.paths.event, np.arange(len(layer) + 1))
+    paths, ends = layer.paths, np.searchsorted(layer.paths.event, np.arange(layer.size + 1))
     columns = {
         "azimuth_deg": to_list(paths.azimuth_deg.round(1)),
         "distance_m": to_list(paths.distance_m.round(2)),
@@ -116,7 +116,7 @@ def _describe_layer(layer: Layer, report: ClipReport) -> dict[str, Any]:
             **_describe_event(layer, one),
             "path": {name: values[ends[one] : ends[one + 1]] for name, values in known.items()},
         }
-        for one in range(len(layer))
+        for one in range(layer.size)
     ]
     return {"kind": layer.kind, "name": layer.name, "events": events}
 
@@ -197,7 +197,7 @@ def _list_columns(report: ClipReport) -> list[str]:
 def _list_rows(report: ClipReport) -> list[dict[str, Any]]:
     """The rows of the table, by start: all layers together, for who reads a miss wants to see what is near."""
     rows = [
-        _make_row(report, number, layer, one) for number, layer in enumerate(report.layers) for one in range(len(layer))
+        _make_row(report, number, layer, one) for number, layer in enumerate(report.layers) for one in range(layer.size)
     ]
     return sorted(rows, key=lambda row: (row["start_s"], row["layer"]))
 
@@ -248,14 +248,14 @@ def _describe_facts(report: ClipReport) -> dict[str, str]:
 
 def _summarize(report: ClipReport) -> str:
     classes = len(set(report.result.events["cls"].tolist()))
-    events, kinds = format_count(len(report.result), "event"), f"{classes} class{'' if classes == 1 else 'es'}"
+    events, kinds = format_count(report.result.size, "event"), f"{classes} class{'' if classes == 1 else 'es'}"
     return f"{report.duration_s:.1f} s, {events} of {kinds}"
 
 
 def _count_outcomes(report: ClipReport) -> list[str]:
     if report.truth is None:
         return []
-    said = [f"{report.truth.count('miss')} missed of {format_count(len(report.truth), 'true event')}"]
+    said = [f"{report.truth.count('miss')} missed of {format_count(report.truth.size, 'true event')}"]
     for layer in report.layers:
         if layer.kind != "truth":
             said.append(f"{layer.name}: {layer.count('match')} matched, {layer.count('false alarm')} false")

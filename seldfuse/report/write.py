@@ -20,7 +20,6 @@ def write_report(sources: ReportSources, embed: bool = False, out: Path | None =
     """
     folder = sources.folder / REPORT if out is None else out
     assets = PageAssets(folder, embed)
-    assets.write_library()
     chosen = list(find_results(sources.folder))
     pages = {name: find_page(folder, name) for name in chosen}
     lines = []
@@ -30,6 +29,7 @@ def write_report(sources: ReportSources, embed: bool = False, out: Path | None =
         before, after = (make_address(pages[name], path) if name else "" for name in around)
         write_clip_page(report, path, assets, Neighbors(make_address(folder / INDEX, path), before, after))
         lines.append(ClipLine.summarize(report, make_address(path, folder / INDEX)))
+    assets.write_library()
     write_index(lines, folder / INDEX, assets, sources.folder.resolve().name)
     return folder / INDEX
 
