@@ -302,6 +302,7 @@ def fuse_and_decode(
         device=device,
         notes=(*members.notes, *left_out, *detector_notes, *notes),
         intervals=settings.uncertainty.intervals,
+        clip=members.clip,
         **changes,
     )
 

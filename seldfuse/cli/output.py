@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from seldfuse.core.azimuth_text import format_azimuth_range
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
+from seldfuse.core.azimuth_text import format_azimuth_range
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.storage.text import format_count, name_some
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.table_field import TableField
@@ -35,7 +36,7 @@ class Result:
     `posterior` is the fused posterior `[1, frame, cls, track]` after any visual correction, `uncorrected` the one
     before it, `members` holds each backend's own. `intervals` are half-widths by percent of the fitted uncertainties
     (`seldfuse.fusion.uncertainty`), empty where none were fitted. `changes` lists what the visual correction changed
-    (`seldfuse.vision.refine`).
+    (`seldfuse.vision.refine`). `clip` is the recording, None where posteriors alone were fused.
 
     >>> import torch
     >>> from seldfuse import Events, Posterior, Result
@@ -59,6 +60,7 @@ class Result:
         changes: pd.DataFrame = field(default_factory=build_empty_changes)
     else:
         changes: Any = TableField(build_empty_changes)
+    clip: Clip | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         count, classes = len(self.events.list_segments()["cls"]), len(set(self.events.columns["cls"].tolist()))

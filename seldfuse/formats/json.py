@@ -63,9 +63,15 @@ def to_document(result: Result) -> dict[str, Any]:
         "intervals": {name: dict(widths) for name, widths in result.intervals.items()},
         "notes": list(result.notes),
         "labels": list(events.labels.names),
-        "events": _segments(events),
+        "events": list_event_rows(events),
         "frames": _frames(result.frames),
     }
+
+
+def list_event_rows(events: Events) -> list[dict[str, Any]]:
+    """List an object of JSON values for each event, as in `to_document`, sorted by start."""
+    rows = list_rows(events.list_segments())
+    return [{"class": row.pop("class"), **_plain(row)} for row in rows]
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
@@ -94,11 +100,6 @@ def read_segments(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.ndar
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"expected a JSON file of events that seldfuse wrote ({error}): {path}") from error
     return dict(zip(("cls", "start_s", "end_s", "azimuth_deg"), (cls.astype(np.int64), *others), strict=True))
-
-
-def _segments(events: Events) -> list[dict[str, Any]]:
-    rows = list_rows(events.list_segments())
-    return [{"class": row.pop("class"), **_plain(row)} for row in rows]
 
 
 def _frames(events: Events) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
+from seldfuse.formats.folder import list_label_files
 from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.fusion.votes import build_vote_posterior
 from seldfuse.storage.text import name_some
@@ -123,8 +124,7 @@ def _by_clip(folder: Path) -> dict[str, Path]:
     """Files by clip name: the path below the folder, without its suffix."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder of posteriors or of DCASE CSV files: {folder}")
-    for suffix in SUFFIXES:
-        paths = list_files(folder, f"*{suffix}")
+    for paths in (list_files(folder, f"*{SUFFIXES[0]}"), list_label_files(folder)):
         found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
         if found:
             return dict(sorted(found.items()))

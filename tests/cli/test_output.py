@@ -12,8 +12,8 @@ import torch
 import typer
 
 from seldfuse import Events, Posterior, Result
-from seldfuse.core.azimuth_text import format_azimuth
 from seldfuse.cli.output import OutputWriter
+from seldfuse.core.azimuth_text import format_azimuth
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.sdk import Writer
 from seldfuse.testing import registry_with

@@ -94,9 +94,9 @@ def test_new_packages_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     out = tmp_path / "out"
     chosen = ("--backends", "try-backend", "--post", "try-detector,try-postprocessor", "--formats", "dcase,try-writer")
     assert call("run", "@demo", *chosen, "-o", str(out)) == 0
-    assert (out / "demo.labels.txt").read_text().count("music") > 0
+    assert (out / "demo.events.txt").read_text().count("music") > 0
     capsys.readouterr()
-    (out / "demo.labels.txt").unlink()
+    (out / "demo.events.txt").unlink()
     assert call("eval", str(out), str(out), "--json") == 0
     assert json.loads(capsys.readouterr().out)["try-score"] == 0.0
 
@@ -188,7 +188,7 @@ SHOWN = {
     "encoder": "columns",
     "augmentation": "hiss",
     "score": "far",
-    "writer": "audacity",
+    "writer": "sed-eval",
 }
 """The packages that the page for authors shows."""
 

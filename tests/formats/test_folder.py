@@ -6,6 +6,7 @@ import pytest
 
 from seldfuse.errors import UsageError
 from seldfuse.formats.folder import find_by_stem
+from seldfuse.inference.member_folders import open_members
 
 
 def touch(*paths: Path) -> None:
@@ -18,6 +19,12 @@ def test_files_are_found_in_folders_below_and_hidden_ones_are_not(tmp_path: Path
     b, a = tmp_path / "dev-test-sony" / "b.csv", tmp_path / "dev-test-tau" / "deeper" / "a.csv"
     touch(a, b, tmp_path / ".c-draft.csv", tmp_path / "notes.txt")
     assert list(find_by_stem(tmp_path).items()) == [("a", a), ("b", b)]
+
+
+def test_tables_that_a_run_writes_beside_label_files_are_none(tmp_path: Path) -> None:
+    touch(tmp_path / "a.csv", tmp_path / "a.events.csv", tmp_path / "a.changes.csv")
+    assert list(find_by_stem(tmp_path)) == ["a"]
+    assert list(open_members([tmp_path]).files[tmp_path.name]) == ["a"]
 
 
 def test_two_files_of_one_name_are_both_named(tmp_path: Path) -> None:
