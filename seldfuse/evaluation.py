@@ -1,24 +1,27 @@
 """How good predicted label files are."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_many
 from seldfuse.formats.folder import find_by_stem
-from seldfuse.formats.json import read_segments
+from seldfuse.formats.json import read_frame_scores, read_segments
 from seldfuse.metrics.confusion import count_confusions
 from seldfuse.metrics.evaluated import EvaluatedScores
 from seldfuse.metrics.event_matches import EventMatches, EventSpans, match_events
 from seldfuse.metrics.f_scores import make_f_score
 from seldfuse.metrics.matches import Matches, Mode, find_matches
 from seldfuse.metrics.registered import list_scores
+from seldfuse.metrics.reliability import ReliabilityBins, measure_reliability
+from seldfuse.metrics.rows import to_rows
 from seldfuse.metrics.scores import Average
 from seldfuse.storage.text import name_some
 
@@ -44,7 +47,8 @@ def evaluate(
     `average` is the mean over classes (`macro`), or all classes pooled (`micro`). With a threshold, in degrees or
     relative to the true distance, there is a score `f_limits`, an F score within it. The result's `skill` says what is
     known beyond the side and the usual distance of each class, and `events` how many whole events are right
-    (`Reference.match_events`). Raises UsageError.
+    (`Reference.match_events`); it has a table of all numbers (`to_dataframe`) and draws itself (`plot`). Raises
+    UsageError.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +62,14 @@ def evaluate(
     scores = choose_scores(azimuth_threshold_deg, distance_threshold)
     truth = Reference(Path(reference))
     matches, events = truth.match(Path(predictions), mode), truth.match_events(Path(predictions), mode)
-    return EvaluatedScores(matches, events, average, scores)
+    return EvaluatedScores(
+        matches,
+        events,
+        average,
+        scores,
+        read_reliability=partial(truth.measure_reliability, Path(predictions)),
+        read_rt60_s=truth.read_rt60_s,
+    )
 
 
 def choose_scores(azimuth_threshold_deg: float | None, distance_threshold: float | None) -> tuple[Score, ...]:
@@ -114,6 +125,37 @@ class Reference:
         paths = {stem: found[stem] for stem in stems if stem in found}
         return match_events(truth, _read_spans(paths, stems, note), len(stems), len(DCASE2025))
 
+    def measure_reliability(self, predictions: Path) -> ReliabilityBins | None:
+        """Measure how far the probabilities in the JSON files beside the predicted CSV files can be believed.
+
+        Counted are the frames and classes that these call active, with the greatest score of their sources. None where
+        there is no such file, or they do not fit.
+        """
+        found = find_by_stem(predictions)
+        try:
+            parts = [
+                _pair_cells(read_frame_scores(found[stem].with_suffix(".json")), scene)
+                for stem, scene in zip(self.files, self._truth, strict=True)
+                if stem in found
+            ]
+        except UsageError:
+            return None
+        probability, sounds = zip(*parts, strict=True)
+        return measure_reliability(np.concatenate(probability), np.concatenate(sounds))
+
+    def read_rt60_s(self) -> Float64[np.ndarray, "clip"] | None:
+        """Read the reverberation time of each clip's room; None where no manifest of `seldfuse synth` has the plans."""
+        # Here, for scores alone need nothing that makes scenes.
+        from seldfuse.synth.dataset.plans import read_plans
+        from seldfuse.synth.reverberation import compute_rt60_s
+
+        manifest = self.folder.parent.parent / f"manifest-{self.folder.name}.jsonl"
+        try:
+            plans = read_plans(manifest)
+        except UsageError:
+            return None
+        return np.array([compute_rt60_s(plans[stem]) if stem in plans else np.nan for stem in self.files])
+
 
 def _read_spans(paths: Mapping[str, Path], stems: Sequence[str], note: Callable[[str], None]) -> EventSpans:
     documents = {stem: path.with_suffix(".json") for stem, path in paths.items()}
@@ -129,6 +171,19 @@ def _read_spans(paths: Mapping[str, Path], stems: Sequence[str], note: Callable[
             return EventSpans.concat([events.get(stem, NO_EVENTS) for stem in stems])
     rows = dict(zip(paths, read_many(list(paths.values())), strict=True))
     return EventSpans.from_scenes([rows.get(stem) for stem in stems])
+
+
+def _pair_cells(
+    scores: Mapping[str, np.ndarray], scene: "Scene"
+) -> tuple[Float64[np.ndarray, "cell"], Bool[np.ndarray, "cell"]]:
+    """The frames and classes that are called active: their greatest score, and whether they truly sound."""
+    classes = len(DCASE2025)
+    cells, place = np.unique(scores["frame"] * classes + scores["cls"], return_inverse=True)
+    greatest = np.zeros(len(cells))
+    np.maximum.at(greatest, place, scores["score"])
+    frame, cls = to_rows(scene)[:, :2].T
+    known = np.isfinite(greatest)
+    return greatest[known], np.isin(cells, frame * classes + cls)[known]
 
 
 def _note_unpaired(

@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float64, Int64
 from scipy.stats import spearmanr
 
@@ -25,9 +24,8 @@ from seldfuse.metrics.matches import Matches, find_matches
 from seldfuse.metrics.registered import find_score
 from seldfuse.metrics.rows import Scene, stack_rows, to_rows
 from seldfuse.metrics.skill import BIN_EDGES_DEG
-from seldfuse.synth.rooms.bands import BANDS_HZ
-from seldfuse.synth.rooms.shoebox import compute_decay_s
-from seldfuse.synth.scene import Room, ScenePlan
+from seldfuse.synth.reverberation import compute_rt60_s
+from seldfuse.synth.scene import ScenePlan
 from seldfuse.synth.sounds.soundbank import REFERENCE_RMS
 
 RT60_EDGES_S = (0.0, 0.3, 0.5, 0.8, np.inf)
@@ -35,8 +33,6 @@ SNR_EDGES_DB = (-np.inf, 10.0, 20.0, 30.0, np.inf)
 OVERLAPS = (1, 2, 3)
 """Sources in a frame; the last stands for more, too."""
 SCORES = ("f20_1", "doae_deg", "rde")
-RT60_BANDS_HZ = (500.0, 1000.0)
-DIRECTIONS = 200
 UNKNOWN = Interval(math.nan, math.nan, math.nan, math.nan)
 
 
@@ -80,29 +76,12 @@ def measure_conditions(
     return [_score(part, groups) for part in bins if part.sources]
 
 
-def compute_rt60_s(plan: ScenePlan) -> float:
-    """Compute the reverberation time of a plan's shoebox at 500 Hz and 1 kHz; NaN where there is none."""
-    room = plan.room
-    if not isinstance(room, Room):
-        return math.nan
-    wall = -0.5 * np.log1p(-np.array(room.absorption).clip(0.0, 1.0 - 1e-6))  # loss of amplitude, (wall, band)
-    axis = wall.reshape(3, 2, -1).mean(axis=1)[:, np.isin(BANDS_HZ, RT60_BANDS_HZ)]
-    per_m = _directions() / np.array(room.size_m)  # crossings of each axis
-    return float(compute_decay_s(torch.from_numpy(per_m @ axis)).mean())
-
-
 def compute_snr_db(plan: ScenePlan) -> float:
     """Compute the level of the direct sound of a plan's sources, their mean, over that of its noise."""
     if not plan.sources or plan.ambience is None:
         return math.nan
     power = [10 ** (source.gain_db / 10) / math.dist(source.path.start_m, (0, 0, 0)) ** 2 for source in plan.sources]
     return 20 * math.log10(REFERENCE_RMS) + 10 * math.log10(sum(power) / len(power)) - plan.ambience.noise_db
-
-
-def _directions() -> Float64[np.ndarray, "direction 3"]:
-    """Draw directions over an eighth of the sphere, always the same: mirror images make the others alike."""
-    drawn = np.abs(np.random.default_rng(0).standard_normal((DIRECTIONS, 3)))
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 
 def _side(azimuth_deg: Float64[np.ndarray, "row"]) -> Float64[np.ndarray, "row"]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seldfuse.core.by_name import import_by_name
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.posterior import Posterior
@@ -11,6 +12,7 @@ from seldfuse.core.table_field import TableField
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 CHANGE_COLUMNS = {"frame": "int64", "cls": "int64", "track": "int64", "azimuth_deg_before": "float64",
            "azimuth_deg": "float64", "onscreen_before": "float64", "onscreen": "float64", "postprocessor": "object",
@@ -68,6 +70,18 @@ class Result:
             f"Result({self.name!r}, {self.duration_s:.1f} s, {count} events of {classes} classes, "
             f"by {', '.join(self.backends)})"
         )
+
+    def _repr_html_(self) -> str:
+        """Build the table of events that notebooks show."""
+        text: str = import_by_name("seldfuse.formats.html:format_result")(self)
+        return text
+
+    def plot(self) -> "Figure":
+        """Draw a timeline and a top view of the events as a matplotlib figure, which notebooks show and whose `savefig`
+        writes it. Raises UsageError where matplotlib is not installed.
+        """
+        figure: Figure = import_by_name("seldfuse.plots.result:plot_result")(self)
+        return figure
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -90,16 +92,38 @@ def read_segments(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.ndar
 
     Raises UsageError where the file is no such document, or its classes are not those of `labels`.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT or document["labels"] != list(labels.names):
-            raise ValueError(f"expected {FORMAT} of the classes of {labels.name}")
-        events = document["events"]
+    with _reading(path):
+        events = _load(path, labels)["events"]
         values = [[event[name] for event in events] for name in ("class_id", "start_s", "end_s", "azimuth_deg")]
         cls, *others = (np.array(column, dtype=np.float64) for column in values)
+    return dict(zip(("cls", "start_s", "end_s", "azimuth_deg"), (cls.astype(np.int64), *others), strict=True))
+
+
+def read_frame_scores(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.ndarray]:
+    """Read of the active `frames` of a document arrays `frame`, `cls` and `score`, NaN where unknown.
+
+    Raises UsageError as `read_segments` does.
+    """
+    with _reading(path):
+        frames = _load(path, labels)["frames"]
+        rows = np.array(frames["rows"], dtype=np.float64).reshape(-1, len(frames["columns"]))
+        frame, cls, score = (rows[:, frames["columns"].index(name)] for name in ("frame", "class_id", "score"))
+    return {"frame": frame.astype(np.int64), "cls": cls.astype(np.int64), "score": score}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"expected a JSON file of events that seldfuse wrote ({error}): {path}") from error
-    return dict(zip(("cls", "start_s", "end_s", "azimuth_deg"), (cls.astype(np.int64), *others), strict=True))
+
+
+def _load(path: Path, labels: LabelSet) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if document["format"] != FORMAT or document["labels"] != list(labels.names):
+        raise ValueError(f"expected {FORMAT} of the classes of {labels.name}")
+    return document
 
 
 def _frames(events: Events) -> dict[str, Any]:

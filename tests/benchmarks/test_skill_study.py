@@ -8,7 +8,7 @@ import pytest
 import torch
 from worlds import plain_room, standing
 
-from benchmarks.studies.conditions import compute_rt60_s, compute_snr_db, measure_conditions
+from benchmarks.studies.conditions import compute_snr_db, measure_conditions
 from benchmarks.studies.doubt import build_target, measure_doubt
 from benchmarks.studies.heard import measure_guesses, measure_heard
 from benchmarks.studies.sound_groups import SetSounds, find_set_sounds
@@ -123,12 +123,6 @@ def test_the_guesses_err_least() -> None:
 
 
 # Conditions
-
-
-@pytest.mark.parametrize("rt60_s", [0.2, 0.5, 1.1])
-def test_the_reverberation_time_is_that_of_the_plan(rt60_s: float) -> None:
-    assert compute_rt60_s(replace(plan(), room=plain_room(rt60_s))) == pytest.approx(rt60_s, rel=0.05)
-    assert math.isnan(compute_rt60_s(replace(plan(), room=None)))
 
 
 def test_the_level_over_the_noise_is_that_of_the_direct_sound() -> None:
