@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.labels import DCASE2025, LabelSet
@@ -26,7 +26,7 @@ class Counts:
 
     `hits` maps the name of each F score to its number of pairs within limits. `sums` maps `known_azimuth`,
     `known_distance` and `known_onscreen` to the number of pairs of which both sides state the quantity, and whatever
-    the other scores count to its sum over pairs. `scores` are those that were counted for.
+    the other scores count to its sum over pairs. `scores` are those that were counted for, `mode` is how it was counted.
     """
 
     pairs: Float64[np.ndarray, "*set cls"]
@@ -35,6 +35,12 @@ class Counts:
     hits: Mapping[str, Float64[np.ndarray, "*set cls"]]
     sums: Mapping[str, Float64[np.ndarray, "*set cls"]]
     scores: tuple[Score, ...] = ()
+    mode: Mode = "official"
+
+    @property
+    def present(self) -> Bool[np.ndarray, "*set cls"]:
+        """Mark the classes that the reference has or the system says."""
+        return np.asarray(self.pairs + self.false_alarms + self.misses > 0)
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Counts":
         """Apply a function to every array."""
@@ -80,6 +86,7 @@ class Counts:
             hits={name: np.concatenate([part.hits[name] for part in parts]) for name in first.hits},
             sums={name: np.concatenate([part.sums[name] for part in parts]) for name in first.sums},
             scores=first.scores,
+            mode=first.mode,
         )
 
 
@@ -119,6 +126,7 @@ def count_pairs(matches: Matches, scores: Sequence[Score] | None = None) -> Coun
         },
         sums={name: matches.sum_pairs(weight) for name, weight in _summands(truth, guess, errors, scores).items()},
         scores=scores,
+        mode=matches.mode,
     )
 
 

@@ -51,7 +51,7 @@ class EvaluatedScores(Scores):
         """Compute the `scores`, or else all of the catalogue. Raises PluginError where one fails."""
         self._counts = count_pairs(matches, scores)
         found = compute_scores(self._counts, average)
-        super().__init__(found, found.classes, found.higher_is_better)
+        super().__init__(found, found.classes, found.higher_is_better, found.coverage)
         self.matches, self.labels, self.average, self.scores = matches, labels, average, self._counts.scores
         self._events = events
         self._read_reliability, self._read_rt60_s = read_reliability, read_rt60_s

@@ -24,7 +24,7 @@ EVENT_F = Score(
     meaning="F of events: onset within 0.5 s, offset within 0.5 s or half the length, azimuth at most 20° off",
     higher_is_better=True,
     limits=PairLimits(),
-    absent_class="zero",
+    absent_class="skip",
 )
 """Computed from counts of events in place of frames, so that it averages and has intervals as other F scores do."""
 

@@ -24,7 +24,7 @@ class Matches:
     """The pairs of a set of clips, and how many sources of each clip and class have no partner.
 
     Row by row, `truth` and `prediction` are a pair; `single_source` tells whether it is its frame's only true and only
-    predicted source of the class, so that nothing had to be paired.
+    predicted source of the class, so that nothing had to be paired. `mode` is how it was counted.
     """
 
     truth: EventRows
@@ -32,6 +32,7 @@ class Matches:
     single_source: Bool[np.ndarray, "pair"]
     false_alarms: Float64[np.ndarray, "clip cls"]
     misses: Float64[np.ndarray, "clip cls"]
+    mode: Mode = "official"
 
     def sum_pairs(self, weight: np.ndarray) -> Float64[np.ndarray, "clip cls"]:
         """Sum a number of every pair over each clip and class."""
@@ -63,7 +64,7 @@ def find_matches(
         missing = np.array([prediction is None for prediction in predictions], dtype=bool)
         reference, prediction = official.keep_scored_rows(reference, prediction, missing)
     frames = 1 + max(reference.frame.max(initial=0), prediction.frame.max(initial=0))
-    return _match(reference, prediction, _Grid(len(references), int(frames), len(labels)))
+    return _match(reference, prediction, _Grid(len(references), int(frames), len(labels)), mode)
 
 
 class _Grid(NamedTuple):
@@ -89,7 +90,7 @@ class _Spans(NamedTuple):
     number: Int64[np.ndarray, "cell"]
 
 
-def _match(reference: EventRows, prediction: EventRows, grid: _Grid) -> Matches:
+def _match(reference: EventRows, prediction: EventRows, grid: _Grid, mode: Mode) -> Matches:
     reference = reference.take(np.argsort(grid.cell(reference), kind="stable"))
     prediction = prediction.take(np.argsort(grid.cell(prediction), kind="stable"))
     cells = np.union1d(grid.cell(reference), grid.cell(prediction))
@@ -103,6 +104,7 @@ def _match(reference: EventRows, prediction: EventRows, grid: _Grid) -> Matches:
         single_source=single[np.searchsorted(cells, grid.cell(truth))],
         false_alarms=grid.sums(cells, np.maximum(there.number - here.number, 0)),
         misses=grid.sums(cells, np.maximum(here.number - there.number, 0)),
+        mode=mode,
     )
 
 

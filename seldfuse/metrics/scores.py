@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 from seldfuse.catalogue.values import Score
 from seldfuse.errors import PluginError
 from seldfuse.metrics.counts import Counts
+from seldfuse.metrics.coverage import ClassCoverage
 from seldfuse.metrics.f_scores import compute_f
 from seldfuse.metrics.registered import call_score, check_shape
 
@@ -19,7 +20,8 @@ class Scores(Mapping[str, float]):
     """How well events were found, by the names of the scores: `scores["f20_1"]`, or `scores.f20_1`.
 
     NaN where reference or prediction never states what a score needs, or nothing was paired. `classes` holds the same
-    scores as arrays of shape `cls`, `higher_is_better` whether a larger value is the better one.
+    scores as arrays of shape `cls`, `higher_is_better` whether a larger value is the better one; `coverage` says over
+    which classes the means go.
     """
 
     def __init__(
@@ -27,10 +29,12 @@ class Scores(Mapping[str, float]):
         values: Mapping[str, float],
         classes: Mapping[str, Float64[np.ndarray, "cls"]],
         higher_is_better: Mapping[str, bool],
+        coverage: ClassCoverage,
     ) -> None:
         self._values = dict(values)
         self.classes = classes
         self.higher_is_better = higher_is_better
+        self.coverage = coverage
 
     def __getitem__(self, name: str) -> float:
         return self._values[name]
@@ -59,14 +63,15 @@ class Scores(Mapping[str, float]):
 def compute_scores(counts: Counts, average: Average = "macro") -> Scores:
     """Compute the scores of all clips together. Raises PluginError where a score fails or gives a wrong shape.
 
-    `macro` is the mean over classes, in which a class that is nowhere counts 0 or not at all, as the score states;
-    `micro` pools the classes.
+    `macro` is the mean over classes, `micro` pools them. A class that neither the reference has nor the system says is
+    left out of the mean, but where counting is `official` and the score states that it counts 0, as the challenge has.
     """
     total = counts.sum_clips()
     return Scores(
         {name: float(value) for name, value in average_scores(total, average).items()},
         score_classes(total),
         {score.name: score.higher_is_better for score in counts.scores},
+        ClassCoverage(total.present, total.mode),
     )
 
 
@@ -75,10 +80,10 @@ def average_scores(counts: Counts, average: Average) -> dict[str, Float64[np.nda
     if average == "micro":
         found = score_classes(counts.map(lambda count: count.sum(axis=-1, keepdims=True)))
     else:
-        classes, there = score_classes(counts), counts.pairs + counts.false_alarms + counts.misses > 0
+        classes, there = score_classes(counts), counts.present
         found = {
             score.name: _average_zero(classes[score.name])
-            if score.absent_class == "zero"
+            if counts.mode == "official" and score.absent_class == "zero"
             else _average_known(classes[score.name], there)
             for score in counts.scores
         }

@@ -52,7 +52,7 @@ A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}.
 | Weights | half precision, safetensors |
 | Licence | Apache-2.0 |
 
-Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over classes; ↑
+Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over {_coverage(training)}; ↑
 where higher is better, ↓ where lower is. The best of the validations on these same clips was chosen, by
 {_criterion(find_criterion(task))}, so they flatter a little.
 
@@ -63,6 +63,11 @@ where higher is better, ↓ where lower is. The best of the validations on these
 {_skill(skill)}"""
     with write_atomically(folder / CARD) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def _coverage(training: Mapping[str, Any]) -> str:
+    absent = training.get("absent_classes", [])
+    return f"the classes that are there (absent: {', '.join(absent)})" if absent else "classes"
 
 
 def _criterion(score: Score) -> str:

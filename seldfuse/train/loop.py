@@ -226,6 +226,7 @@ def _save(training: TrainingSetup, course: TrainingState, scores: EvaluatedScore
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "validation_scenes": len(validation.references),
         "scores": round_scores(scores),
+        "absent_classes": [training.labels.names[cls] for cls in scores.coverage.absent],
         "recipe": recipe.to_public_json(),
     }
     settings = {

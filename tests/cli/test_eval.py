@@ -51,7 +51,9 @@ def folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Folders:
 
 def test_json_holds_the_scores_their_intervals_and_those_of_every_class(folders: Folders) -> None:
     document = folders.json()
-    assert document.keys() == SCORES | {"mode", "average", "clips", "classes", "intervals", "skill", "events"}
+    assert document.keys() == SCORES | {
+        *("mode", "average", "clips", "classes", "classes_present", "classes_absent", "intervals", "skill", "events")
+    }
     assert (document["mode"], document["average"], document["clips"]) == ("official", "macro", 3)
     assert document["f20_1"] == pytest.approx(1 / 13)
     assert document["classes"]["female_speech"].keys() == SCORES
@@ -76,6 +78,16 @@ def test_official_mode_leaves_a_missing_prediction_out_and_strict_mode_counts_it
     )
     _, strict, _ = folders.run("--mode", "strict")
     assert "1 of 3 clips have no prediction and are counted as without events (clip1)" in strict
+
+
+def test_a_reference_is_perfect_in_strict_mode_whatever_classes_are_absent(folders: Folders) -> None:
+    document = folders.json("--mode", "strict")
+    assert [document[name] for name in ("f20_1", "f_class")] == pytest.approx([1, 1])
+    assert document["events"]["event_f"]["value"] == pytest.approx(1)
+    assert (document["classes_present"], len(document["classes_absent"])) == (1, 12)
+    out, _, _ = folders.run("--mode", "strict")
+    assert "means are over 1 of 13 classes: those that the reference has or the prediction says; absent:" in out
+    assert "12 are absent and weigh as 0" in folders.run()[0]
 
 
 def test_predictions_without_a_reference_are_named_and_ignored(folders: Folders) -> None:
@@ -194,6 +206,8 @@ def test_scores_of_a_plugin_stand_beside_the_others(folders: Folders) -> None:
         "average",
         "clips",
         "classes",
+        "classes_present",
+        "classes_absent",
         "intervals",
         "skill",
         "events",

@@ -94,7 +94,7 @@ def test_scores_of_a_worked_example() -> None:
     macro, micro = compute_event_scores(matches), compute_event_scores(matches, "micro")
     # Of the first class one of two events is found, by three predictions; of the second all, by one.
     assert macro.f_classes[:2].tolist() == pytest.approx([2 / 5, 1.0])
-    assert macro.values["event_f"].value == pytest.approx((2 / 5 + 1.0) / CLASSES)
+    assert macro.values["event_f"].value == pytest.approx((2 / 5 + 1.0) / 2)
     assert micro.values["event_f"].value == pytest.approx(2 * 2 / 7)
     assert macro.values["event_count_error"].value == pytest.approx((1 + 2) / 2)
     difference = compare_event_scores(matches, match_events(truth, truth, 2, CLASSES), "micro")

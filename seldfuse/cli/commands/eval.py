@@ -92,6 +92,7 @@ def evaluate(
     else:
         print_result(
             f"{format_count(len(truth.files), 'clip')}, {mode} counting, {average} average",
+            *([result.coverage.describe(DCASE2025.names)] if average == "macro" else []),
             _score_table(counts.scores, bounds, compared),
             "",
             _class_table(result, counts),
@@ -166,7 +167,11 @@ def _document(
         for index, label in enumerate(DCASE2025.names)
     }
     document: dict[str, Any] = {name: _plain(value) for name, value in result.items()}
-    document |= {**settings, "classes": classes, "intervals": _plain_bounds(bounds, "value")}
+    coverage = {
+        "classes_present": int(result.coverage.present.sum()),
+        "classes_absent": [DCASE2025.names[cls] for cls in result.coverage.absent],
+    }
+    document |= {**settings, **coverage, "classes": classes, "intervals": _plain_bounds(bounds, "value")}
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
 

@@ -148,6 +148,7 @@ def _describe_step(progress: "StepReport") -> str:
 
         known = progress.scores.to_dict()
         scores = "; " + ", ".join(_format(score, known) for score in list_scores() if score.name in known)
+        scores += f", {progress.scores.coverage.describe_short()}"
     return (
         f"step {progress.step}/{progress.steps}, {progress.step / progress.steps:.0%}, loss {progress.loss:.4f}, "
         f"{_clock(progress.left_s)} left, {progress.waited:.0%} of the time waiting for scenes{scores}"
