@@ -1,5 +1,6 @@
 # `make demo` runs on the bundled clip, `make test` runs the tests; `make test-extras` installs extras into environments
-# of their own and runs their detectors there. `make bench` times a run, rendering of scenes, a training step, encoders and
+# of their own and runs their detectors there; `make test-report` opens the pages of reports in Chromium (Debian's packages
+# chromium and chromium-driver). `make bench` times a run, rendering of scenes, a training step, encoders and
 # fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law in rooms, the statistics
 # of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without pictures (docs/results.md), and
 # what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once checkpoints were renewed: fusion, events,
@@ -15,7 +16,7 @@ SPRITES ?= ../shared/data/sprites
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-extras bench results fit check clean
+.PHONY: demo test test-extras test-report bench results fit check clean
 
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/seldfuse run @demo --backends cmc,sce --post keypoint,gdino --explain -o out --overwrite
@@ -25,6 +26,9 @@ test: $(VENV)/dev.stamp
 
 test-extras: $(VENV)/dev.stamp
 	SELDFUSE_TEST_EXTRAS=1 TORCH=$(TORCH) $(VENV)/bin/pytest tests/test_extras.py
+
+test-report: $(VENV)/dev.stamp
+	$(VENV)/bin/pytest tests/report_browser
 
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
