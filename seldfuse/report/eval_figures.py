@@ -75,7 +75,9 @@ def draw_azimuth(report: EvaluationReport) -> Figure:
     traces = [
         _quartiles(
             fold_azimuth(system.matches.truth.azimuth_deg),
-            np.abs(fold_azimuth(system.matches.truth.azimuth_deg) - fold_azimuth(system.matches.prediction.azimuth_deg)),
+            np.abs(
+                fold_azimuth(system.matches.truth.azimuth_deg) - fold_azimuth(system.matches.prediction.azimuth_deg)
+            ),
             AZIMUTH_EDGES_DEG,
             system.name,
             number,

@@ -207,7 +207,9 @@ def _title(name: str) -> str:
 def _name_row(report: ClipReport, row: tuple[int, int, int]) -> str:
     cls, number, source = row
     layer = report.layers[number]
-    by = {"result": "", "truth": " · truth", "other": f" · {escape(layer.name[:LONGEST_NAME], quote=False)}"}[layer.kind]
+    by = {"result": "", "truth": " · truth", "other": f" · {escape(layer.name[:LONGEST_NAME], quote=False)}"}[
+        layer.kind
+    ]
     return f"{_title(report.labels[cls])} {source + 1}{by}"
 
 

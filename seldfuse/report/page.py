@@ -21,8 +21,8 @@ from seldfuse.report.figures import (
     name_rows,
     to_list,
 )
-from seldfuse.report.render import PageAssets, PlayedFile, render
 from seldfuse.report.palette import AZIMUTH_COLORS, choose_mark
+from seldfuse.report.render import PageAssets, PlayedFile, render
 from seldfuse.report.sound import draw_sound
 from seldfuse.storage.text import format_count
 from seldfuse.vision.detection_store import DetectionFile
@@ -40,9 +40,7 @@ class Neighbors:
     after: str = ""
 
 
-def write_clip_page(
-    report: ClipReport, path: Path, assets: PageAssets, neighbors: Neighbors = Neighbors()
-) -> None:
+def write_clip_page(report: ClipReport, path: Path, assets: PageAssets, neighbors: Neighbors = Neighbors()) -> None:
     """Write the page of a clip. Raises UsageError where `path` cannot be written."""
     figures, missing = _draw(report)
     data = {
@@ -54,7 +52,7 @@ def write_clip_page(
         "azimuth_colors": AZIMUTH_COLORS,
         "interval": _describe_interval(report),
         "rows": name_rows(report),
-        "layers": [_describe_layer(layer, report) for layer in report.layers],
+        "layers": [_describe_layer(layer) for layer in report.layers],
         "camera": {
             "width_px": report.camera.width_px,
             "height_px": report.camera.height_px,
@@ -97,11 +95,14 @@ def _draw(report: ClipReport) -> tuple[dict[str, Any], dict[str, str]]:
         sound = draw_sound(report.clip.audio)
     except MediaError as error:
         return figures, {"sound": f"The sound cannot be drawn: {error}"}
-    drawn: dict[str, Figure] = {"waveform": draw_waveform(sound, report), "spectrogram": draw_spectrogram(sound, report)}
+    drawn: dict[str, Figure] = {
+        "waveform": draw_waveform(sound, report),
+        "spectrogram": draw_spectrogram(sound, report),
+    }
     return figures | drawn, {}
 
 
-def _describe_layer(layer: Layer, report: ClipReport) -> dict[str, Any]:
+def _describe_layer(layer: Layer) -> dict[str, Any]:
     """The events of a layer as the page's script takes them; a path holds one number for each frame."""
     paths, ends = layer.paths, np.searchsorted(layer.paths.event, np.arange(layer.size + 1))
     columns = {
@@ -139,7 +140,9 @@ def _describe_interval(report: ClipReport) -> dict[str, Any]:
     fitted = widths["azimuth"] is not None
     return {
         **{name: 1.0 if width is None else float(width) for name, width in widths.items()},
-        "text": f"where the truth should lie in {SHADED_PERCENT} % of cases" if fitted else "one standard deviation to either side",
+        "text": f"where the truth should lie in {SHADED_PERCENT} % of cases"
+        if fitted
+        else "one standard deviation to either side",
     }
 
 

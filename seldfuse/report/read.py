@@ -73,8 +73,8 @@ class ReportSources:
             )
         if self._truth and not {Path(name).name for name in found} & set(self._truth):
             raise UsageError(
-                f"no label file has the name of a clip; expected names like {Path(next(iter(found))).name}.csv, got names like "
-                f"{next(iter(self._truth))}.csv: {self.reference}"
+                f"no label file has the name of a clip; expected names like {Path(next(iter(found))).name}.csv, "
+                f"got names like {next(iter(self._truth))}.csv: {self.reference}"
             )
         for name, path in found.items():
             yield self._read_clip(name, path)

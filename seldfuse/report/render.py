@@ -76,7 +76,7 @@ class PlayedFile:
 
 
 def make_address(path: Path, page: Path) -> str:
-    """Make the address of a file as seen from a page: relative, with everything quoted that an address gives meaning to."""
+    """Make the address of a file as seen from a page: relative, with all quoted that means something in an address."""
     try:
         return quote(Path(os.path.relpath(path.absolute(), page.absolute().parent)).as_posix())
     except ValueError:  # Another drive.

@@ -51,7 +51,10 @@ def test_margins_are_the_numbers_of_rows() -> None:
 
 
 def test_on_screen_is_counted_where_both_sides_know() -> None:
-    truth, heard = np.array([[0, 1, 0, 0, 1, 1], [1, 1, 0, 0, 1, 1]]), np.array([[0, 1, 0, 0, 1, 0], [1, 1, 0, 0, 1, np.nan]])
+    truth, heard = (
+        np.array([[0, 1, 0, 0, 1, 1], [1, 1, 0, 0, 1, 1]]),
+        np.array([[0, 1, 0, 0, 1, 0], [1, 1, 0, 0, 1, np.nan]]),
+    )
     assert count_onscreen(find_matches([truth * 1.0], [heard], mode="strict")).tolist() == [[0, 0], [1, 0]]
 
 

@@ -156,7 +156,9 @@ def test_clips_lead_to_each_other_and_the_index_has_the_worst_first(tmp_path: Pa
     assert cells[at + 1 : at + 9] == ["5.0", "2", "female speech, bell", "0.25", "0.00", "0", "0", "2"]
 
 
-def test_the_command_says_what_to_open_and_what_is_wrong(world: ReportWorld, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_to_open_and_what_is_wrong(
+    world: ReportWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = world.out.parent / "pages"
     assert call("report", str(world.out), "-o", str(place)) == 0
     assert f"note: open {place}/index.html in a browser" in capsys.readouterr().err

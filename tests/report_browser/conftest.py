@@ -85,7 +85,12 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    arguments = ["--headless=new", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
+    arguments = [
+        "--headless=new",
+        "--disable-dev-shm-usage",
+        "--autoplay-policy=no-user-gesture-required",
+        "--mute-audio",
+    ]
     arguments.append(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
     # Its sandbox refuses root, who runs containers.
     arguments += ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from conftest import Browser
 
 SPEECH_ROW, BELL_ROW = 0, 3
-CURSOR_S = "cursors[0].axis.p2d(new DOMMatrix(cursors[0].line.style.transform).e + 1 - cursors[0].element._fullLayout._size.l)"
+CURSOR_S = (
+    "cursors[0].axis.p2d(new DOMMatrix(cursors[0].line.style.transform).e + 1 - cursors[0].element._fullLayout._size.l)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,8 @@ def test_the_top_view_shows_the_azimuth(
     # Where the mark lies on the screen, seen from the middle of the circle.
     x, y, far_px = browser.ask(
         "(() => { const e = byId('top'), o = e.getBoundingClientRect(), p = e._fullLayout.polar._subplot;"
-        f"const t = [...e.querySelectorAll('.scatterlayer .trace')].find((one) => one.__data__[0].trace.name === '{kind}');"
+        "const traces = [...e.querySelectorAll('.scatterlayer .trace')];"
+        f"const t = traces.find((one) => one.__data__[0].trace.name === '{kind}');"
         "const b = t.querySelector('.points path').getBoundingClientRect();"
         "return [b.left + b.width / 2 - o.left - p.cx, b.top + b.height / 2 - o.top - p.cy, p.radius]; })()"
     )
@@ -233,7 +236,9 @@ def test_what_the_browser_cannot_play_is_said_and_the_time_goes_on(tmp_path: Pat
 
 
 def test_hostile_names_stay_text(tmp_path: Path, browser: "Browser") -> None:
-    labels = LabelSet("mine", (Label(HOSTILE, HOSTILE), Label("<b>bold</b><a href='javascript:alert(2)'>x</a>", "second")))
+    labels = LabelSet(
+        "mine", (Label(HOSTILE, HOSTILE), Label("<b>bold</b><a href='javascript:alert(2)'>x</a>", "second"))
+    )
     world = make_world(tmp_path, f"a{HOSTILE}", labels=labels)
     save_person(world.out, world.name, HOSTILE)
     write_report(ReportSources(world.out))

@@ -18,7 +18,9 @@ def report(
     ] = None,
     recordings: Annotated[
         list[str] | None,
-        typer.Option(metavar="INPUT", help="Where the recordings are, if not where they were: files, folders, patterns."),
+        typer.Option(
+            metavar="INPUT", help="Where the recordings are, if not where they were: files, folders, patterns."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the pages. [default: OUT/report]", show_default=False)
