@@ -37,6 +37,7 @@ bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks foa-speed
 	$(VENV)/bin/python -m benchmarks train-speed
 	$(VENV)/bin/python -m benchmarks eyes-speed
+	$(VENV)/bin/python -m benchmarks overlay-speed
 	$(VENV)/bin/python -m benchmarks fusion-speed
 	$(VENV)/bin/python -m benchmarks tuning-speed
 

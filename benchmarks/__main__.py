@@ -28,6 +28,7 @@ SYNTH_ROUNDS, DISK_CLIPS = 5, 24
 POST_TIMED = 4
 VIDEO_ROUNDS = 2
 FOA_SOUND_S, FOA_VIDEO_S = 400, 60
+OVERLAY_S = 30
 FUSED_CLIPS, SLOW_CLIPS = 10_000, 10
 LAW_SCENES = 300
 STATISTICS_SCENES = 2000
@@ -114,6 +115,16 @@ def train_speed() -> None:
 
     result = train.measure(ROUNDS)
     _save(result, "train-speed.json", train.tables(result))
+
+
+@app.command()
+def overlay_speed() -> None:
+    """Time drawing what was found into videos."""
+    from benchmarks.speed import overlay
+
+    with TemporaryDirectory() as folder:
+        result = overlay.measure(OVERLAY_S, Path(folder))
+    _save(result, "overlay-speed.json", overlay.tables(result))
 
 
 @app.command()

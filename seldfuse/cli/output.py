@@ -10,7 +10,7 @@ import typer
 
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
 from seldfuse.core.azimuth_text import format_azimuth_range
-from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.errors import MediaError, SeldfuseError, UsageError
 from seldfuse.storage.text import format_count, name_some
 
 if TYPE_CHECKING:
@@ -78,13 +78,17 @@ class OutputWriter:
         save_posteriors: bool = False,
         manifest: "RunManifest | None" = None,
         explain: bool = False,
+        overlay: Path | None = None,
     ) -> None:
-        """Write a result's files, enter them in the manifest, and show the events and what detectors changed."""
+        """Write a result's files, enter them in the manifest, and show the events and what detectors changed.
+
+        `overlay` is the folder of stored detections, where a video with what was found drawn into it is wanted, too.
+        """
         from seldfuse.core.events import list_rows
         from seldfuse.formats.json import to_document
 
         try:
-            files = self._write(result, save_posteriors, manifest, explain)
+            files = self._write(result, save_posteriors, manifest, explain, overlay)
         except SeldfuseError as error:
             self.add_failure(result.name, error)
             return
@@ -172,7 +176,12 @@ class OutputWriter:
         return True
 
     def _write(
-        self, result: "Result", save_posteriors: bool, manifest: "RunManifest | None", explain: bool
+        self,
+        result: "Result",
+        save_posteriors: bool,
+        manifest: "RunManifest | None",
+        explain: bool,
+        overlay: Path | None,
     ) -> list[Path]:
         from seldfuse.formats.files import save_members, write_changes, write_result
 
@@ -191,11 +200,25 @@ class OutputWriter:
             path = self.out / f"{result.name}.changes.csv"
             write_changes(result, path)
             files.append(path)
+        if overlay:
+            files += self._write_overlay(result, overlay)
         for writer in lacking:
             self.lacking.setdefault(writer, []).append(result.name)
         if manifest and not lacking:
             manifest.finish(result.name, files)
         return files
+
+    def _write_overlay(self, result: "Result", detections: Path) -> list[Path]:
+        """Write the overlay; why there can be none is a note, for the rest of the clip is written."""
+        from seldfuse.overlay.write import write_overlay
+
+        path = self.out / f"{result.name}.overlay.mp4"
+        try:
+            write_overlay(result, path, detections)
+        except MediaError as error:
+            self.notes[f"no overlay was written: {error}"] += 1
+            return []
+        return [path]
 
     def _written(self) -> str:
         if 0 < len(self.files) <= FILES_NAMED:

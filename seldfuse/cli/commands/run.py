@@ -82,6 +82,9 @@ def run(
     vision: Annotated[str, typer.Option(help="How detections correct: bayes, rules, or a TOML file.")] = "bayes",
     detector_fps: Annotated[float, typer.Option(metavar="HZ", help="Pictures a second that detectors get.")] = 2.0,
     explain: Annotated[bool, typer.Option("--explain", help="Show and write what was changed, and why.")] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Write NAME.overlay.mp4, the video with what was found drawn into it.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
@@ -106,6 +109,10 @@ def run(
 
     # What a page shows has to be there when it is made.
     save_posteriors = save_posteriors or report
+    if overlay:
+        from seldfuse.overlay.drawing import check_pillow
+
+        check_pillow()
     registry = load_registry()
     detectors, changers = registry.find_post(post) if post else ((), ())
     ensembles = find_ensembles(backends, None if post is None else detectors, registry)
@@ -151,6 +158,7 @@ def run(
             "fov_deg": fov,
             "posteriors": save_posteriors,
             **({} if corrector is None else {"post": corrector.to_json(), "explain": explain}),
+            **({"overlay": True} if overlay else {}),
             **({"changed_by": describe_origins(changers, registry)} if changers else {}),
             **ensemble.chosen.to_json(),
         }
@@ -175,7 +183,9 @@ def run(
     with nullcontext() if quiet else show_progress(progress.to_table, progress.to_line):
         for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
             with stats.measure("writing"):
-                output.write_result(result, save_posteriors, manifests[result.name], explain)
+                output.write_result(
+                    result, save_posteriors, manifests[result.name], explain, out / DETECTIONS if overlay else None
+                )
     if report and (output.clips or output.skipped):
         output.note(f"open {_write_report(out, stats)} in a browser")
     output.finish(_timing(stats, engines))
