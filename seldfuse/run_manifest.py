@@ -111,7 +111,7 @@ def read_finished_clips(folder: Path) -> dict[str, FinishedClip]:
         name: FinishedClip(
             name,
             line.get("input"),
-            folder / line["recording"] if "recording" in line else None,
+            _locate(line["recording"], folder) if "recording" in line else None,
             recipes.get(line["recipe"], {}),
         )
         for name, line in newest.items()
@@ -156,11 +156,19 @@ def _read_lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def _relate(path: Path, folder: Path) -> str:
-    """A path as seen from a folder, so that both can move together; absolute where they share no root."""
+    """A path as seen from a folder, so that both can move together; absolute where they share no root.
+
+    Links of the folder are followed, those of the path are not: what a link is called may say what belongs to it.
+    """
     try:
-        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+        return Path(os.path.relpath(path.absolute(), folder.resolve())).as_posix()
     except ValueError:
         return path.absolute().as_posix()
+
+
+def _locate(path: str, folder: Path) -> Path:
+    """The path that `_relate` related."""
+    return Path(os.path.normpath(folder.resolve() / path))
 
 
 def _origin(entry: CatalogueEntry[Any]) -> str:

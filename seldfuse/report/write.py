@@ -12,8 +12,8 @@ INDEX = "index.html"
 
 
 def write_report(sources: ReportSources, embed: bool = False, out: Path | None = None) -> Path:
-    """Write `index.html` and `clips/NAME.html` of all clips into `out`, or else into `report` in the output folder; return
-    the path of the index.
+    """Write `index.html` and `clips/NAME.html` of all clips into `out`, or else into `report` in the output folder.
+    Return the path of the index.
 
     With `embed` each page holds its recording and all scripts. Raises UsageError where there is nothing to show or a
     file cannot be read or written.

@@ -31,7 +31,7 @@ def test_everything_that_was_kept_is_read(world: ReportWorld) -> None:
     assert (report.name, report.duration_s, report.hop_s) == ("talk", 5.0, 0.1)
     assert report.missing == {}
     assert report.clip is not None
-    assert report.clip.video_path == world.out / "../in/talk.mp4"
+    assert report.clip.video_path == world.recording
     assert list(report.posteriors) == ["sce", "sed_other"]
     assert list(report.detections) == ["keypoint"]
     assert report.result.events["class"].tolist() == ["female_speech", "bell"]

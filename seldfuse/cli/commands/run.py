@@ -99,6 +99,7 @@ def run(
     from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
     from seldfuse.core.run_stats import RunStats
+    from seldfuse.errors import SeldfuseError
     from seldfuse.inference.ensembles import find_ensembles
     from seldfuse.inference.loaded_ensembles import LoadedEnsemble
     from seldfuse.media.channels import ChannelSelection
@@ -187,7 +188,10 @@ def run(
                     result, save_posteriors, manifests[result.name], explain, out / DETECTIONS if overlay else None
                 )
     if report and (output.clips or output.skipped):
-        output.note(f"open {_write_report(out, stats)} in a browser")
+        try:
+            output.note(f"open {_write_report(out, stats)} in a browser")
+        except SeldfuseError as error:
+            output.refused.append(f"the report was not made: {error}")
     output.finish(_timing(stats, engines))
 
 

@@ -35,7 +35,7 @@ const clock = {
   play() {
     if (this.time >= page.duration_s - 0.05) this.seek(0);
     if (this.media) {
-      this.media.play().catch((error) => { if (error.name !== "AbortError") lose(); });
+      this.media.play().catch((error) => { if (error.name === "NotSupportedError") lose(); });
       if (video && this.media !== video) video.play().catch(() => {});
     } else {
       this.since = performance.now();
@@ -380,6 +380,7 @@ function trailLines(active, time) {
 function doubtLines(active, time) {
   const r = [];
   const theta = [];
+  const edge = page.figures.top.layout.polar.sector[1] === 360 ? 360 : 90;
   const line = (radii, angles) => { r.push(...radii, null); theta.push(...angles, null); };
   for (const event of active) {
     const azimuth = at(event, "azimuth_deg", time);
@@ -387,8 +388,8 @@ function doubtLines(active, time) {
     if (azimuth === null) continue;
     const radius = radiusOf(event, time);
     if (half !== null) {
-      const low = Math.max(azimuth - half, -90);
-      const high = Math.min(azimuth + half, 90);
+      const low = Math.max(azimuth - half, -edge);
+      const high = Math.min(azimuth + half, edge);
       const steps = 16;
       line(Array(steps + 1).fill(radius), Array.from({ length: steps + 1 }, (_, k) => low + (high - low) * k / steps));
     }
