@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seldfuse.core.by_name import import_by_name
@@ -82,6 +83,12 @@ class Result:
         """
         figure: Figure = import_by_name("seldfuse.plots.result:plot_result")(self)
         return figure
+
+    def report(self, path: str | Path, embed: bool = False) -> None:
+        """Write a page that shows and plays the result, to be opened in a browser; what it needs lies beside it, or
+        inside with `embed`, as in `seldfuse run --report`. Raises UsageError where it cannot be written.
+        """
+        import_by_name("seldfuse.report.write:write_result_page")(self, Path(path), embed)
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.formats.dcase import read_events
-from seldfuse.formats.folder import find_by_stem
+from seldfuse.formats.folder import OTHER_TABLES, find_by_stem
 from seldfuse.formats.json import read_document, to_document
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips
@@ -29,8 +29,6 @@ from seldfuse.vision.detection_store import DetectionFile, build_path, read_dete
 
 DETECTIONS, POSTERIORS, REPORT = "detections", "posteriors", "report"
 """Folders in an output folder that hold no results."""
-
-CHANGES = ".changes.csv"
 
 NO_POSTERIORS = "No posteriors were kept. seldfuse run … --report keeps them, and so does --save-posteriors."
 NO_DETECTIONS = "No detections of this clip were kept: no detector looked at it, or the run was one of seldfuse fuse."
@@ -170,13 +168,15 @@ def build_clip_report(
     )
 
 
-def report_result(result: Result, clip: Clip | None = None) -> ClipReport:
-    """Build what a page shows of a result in memory, with the recording where it is given."""
+def report_result(result: Result) -> ClipReport:
+    """Build what a page shows of a result in memory."""
     found = _from_document(to_document(result))
     layer = found.to_layer("result", result.name)
     missing = {"detections": NO_DETECTIONS}
+    # Sound that is in memory cannot be played.
+    clip = result.clip if result.clip is not None and result.clip.path is not None else None
     if clip is None:
-        missing["recording"] = "No recording was given."
+        missing["recording"] = "The result is not of a file."
     report = build_clip_report(result.name, found, (layer,), clip, result.members, {})
     return replace(report, missing=missing)
 
@@ -190,7 +190,7 @@ def find_results(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in list_files(folder):
         relative = path.relative_to(folder)
-        if relative.parts[0] in (DETECTIONS, POSTERIORS, REPORT) or path.name.endswith(CHANGES):
+        if relative.parts[0] in (DETECTIONS, POSTERIORS, REPORT) or path.name.endswith(OTHER_TABLES):
             continue
         if path.suffix == ".csv" or (path.suffix == ".json" and read_document(path)):
             name = relative.as_posix().removesuffix(path.suffix)

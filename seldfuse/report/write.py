@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from seldfuse.core.result import Result
 from seldfuse.report.index import ClipLine, write_index
 from seldfuse.report.page import Neighbors, write_clip_page
-from seldfuse.report.read import REPORT, ReportSources, find_results
+from seldfuse.report.read import REPORT, ReportSources, find_results, report_result
 from seldfuse.report.render import PageAssets, make_address
 
 CLIPS = "clips"
@@ -32,6 +33,14 @@ def write_report(sources: ReportSources, embed: bool = False, out: Path | None =
     assets.write_library()
     write_index(lines, folder / INDEX, assets, sources.folder.resolve().name)
     return folder / INDEX
+
+
+def write_result_page(result: Result, path: Path, embed: bool = False) -> None:
+    """Write the page of a result in memory, and the scripts that it needs beside it, or inside with `embed`. Raises
+    UsageError where a file cannot be read or written."""
+    assets = PageAssets(path.parent, embed)
+    write_clip_page(report_result(result), path, assets)
+    assets.write_library()
 
 
 def find_page(folder: Path, name: str) -> Path:

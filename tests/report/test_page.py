@@ -2,17 +2,18 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from report_world import BELL_DEG, HOSTILE, ReportWorld, make_world, read_data, save_person
+from report_world import BELL_DEG, HOSTILE, ReportWorld, find_clip, make_result, make_world, read_data, save_person
 from worlds import call
 
 from seldfuse.core.labels import Label, LabelSet
 from seldfuse.report.read import ReportSources
-from seldfuse.report.render import to_script_json
+from seldfuse.report.render import PLOTLY, to_script_json
 from seldfuse.report.write import write_report
 
 
@@ -165,3 +166,14 @@ def test_the_command_says_what_to_open_and_what_is_wrong(
     assert (place / "clips" / "talk.html").is_file()
     assert call("report", str(world.out / "none")) == 2
     assert "there is none" in capsys.readouterr().err
+
+
+def test_a_result_writes_its_own_page(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    result = replace(make_result("talk"), clip=find_clip(world))
+    result.report(tmp_path / "pages" / "talk.html")
+    page = Tags(tmp_path / "pages" / "talk.html")
+    assert len(page.all("video")) == 1
+    assert (tmp_path / "pages" / PLOTLY).is_file()
+    result.report(tmp_path / "alone" / "talk.html", embed=True)
+    assert [path.name for path in (tmp_path / "alone").iterdir()] == ["talk.html"]

@@ -103,7 +103,8 @@ def test_results_of_other_programs_and_of_fuse_have_no_manifest(world: ReportWor
 
 
 def test_changes_and_other_files_are_no_clips(world: ReportWorld) -> None:
-    (world.out / "talk.changes.csv").write_text("a,b\n")
+    for name in ("talk.changes.csv", "talk.events.csv"):
+        (world.out / name).write_text("a,b\n")
     (world.out / "notes.json").write_text("{}")
     assert find_results(world.out) == {"talk": world.out / "talk.json"}
 
@@ -131,7 +132,7 @@ def test_labels_are_of_the_classes_of_the_challenge_alone(tmp_path: Path) -> Non
 
 def test_a_result_in_memory_is_shown_like_its_files(world: ReportWorld) -> None:
     from_files, result = read(world), make_result("talk")
-    report = report_result(result, find_clip(world))
+    report = report_result(replace(result, clip=find_clip(world)))
     for name, values in from_files.result.events.items():
         assert report.result.events[name].tolist() == values.tolist()
     assert np.array_equal(report.result.paths.azimuth_deg, from_files.result.paths.azimuth_deg)
