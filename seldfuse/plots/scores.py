@@ -68,13 +68,16 @@ def _draw_classes(axes: "Axes", evaluated: EvaluatedScores, score: str) -> None:
     # Bounds lie around an estimate of less bias, and may be a little above or below the bar.
     known = np.isfinite(bounds).all(axis=1)
     axes.vlines(at[known], *bounds[known].T, color="black", linewidth=1.5)
-    for number in at[~np.isfinite(values)]:
-        axes.text(number, 0, "–", ha="center", va="bottom", color=GREY)
+    for number in evaluated.coverage.absent:
+        axes.text(number, 0, "absent", ha="center", va="bottom", color=GREY, fontsize="small")
     mean = evaluated[score]
     axes.axhline(mean, color=ORANGE, linestyle="--", linewidth=1.5, label=f"{evaluated.average} average {mean:.3g}")
     names = [name.replace("_", "\n", 1) for name in evaluated.labels.names]
     axes.set_xticks(at, names, fontsize="small", parse_math=False)
     axes.set(title=with_unit(value.meaning, value), ylabel=score, ylim=(min(0, axes.get_ylim()[0]), None))
+    if value.limits is not None:
+        # An interval by few clips may reach beyond what an F score can be.
+        axes.set_ylim(0, min(1.02, axes.get_ylim()[1]))
     axes.legend(loc="upper right", frameon=False, fontsize="small")
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)

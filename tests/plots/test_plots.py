@@ -165,6 +165,7 @@ def test_reliability_and_reverberation_are_read_where_they_are_known(folders: tu
 def test_an_evaluation_draws_what_is_known(folders: tuple[Path, Path]) -> None:
     predictions, reference = folders
     figure = seldfuse.evaluate(predictions, reference).plot("f20")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["absent"] * 4
     assert [axes.get_xlabel() for axes in figure.axes] == [
         "",
         "stated probability",
