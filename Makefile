@@ -1,10 +1,11 @@
-# `make demo` runs on the bundled clip, `make test` runs the tests; `make test-extras` installs extras into environments
-# of their own and runs their detectors there; `make test-report` opens the pages of reports in Chromium (Debian's packages
-# chromium and chromium-driver). `make bench` times a run, rendering of scenes, a training step, encoders and
-# fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law in rooms, the statistics
-# of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without pictures (docs/results.md), and
-# what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once checkpoints were renewed: fusion, events,
-# vision and the table of the best ensembles. All make their environment first.
+# `make demo` runs on the bundled clip, `make test` runs the tests and a notebook; `make test-extras` installs extras
+# into environments of their own and runs their detectors there; `make test-report` opens the pages of reports in
+# Chromium (Debian's packages chromium and chromium-driver). `make bench` times a run, rendering of scenes, a training
+# step, encoders and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law
+# in rooms, the statistics of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without
+# pictures (docs/results.md), and what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once
+# checkpoints were renewed: fusion, events, vision and the table of the best ensembles. All make their environment
+# first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -23,6 +24,7 @@ demo: $(VENV)/core.stamp
 
 test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest --quiet --nbmake docs/notebooks/run-a-file.ipynb
 
 test-extras: $(VENV)/dev.stamp
 	SELDFUSE_TEST_EXTRAS=1 TORCH=$(TORCH) $(VENV)/bin/pytest tests/test_extras.py
