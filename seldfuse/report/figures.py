@@ -196,7 +196,9 @@ def draw_spectrogram(sound: SoundPicture, report: ClipReport) -> Figure:
 
 def to_list(values: np.ndarray) -> list[Any]:
     """Convert to lists with None for NaN, which JSON has not."""
-    return list(np.where(np.isnan(values), None, values).tolist())
+    plain = values.astype(object)
+    plain[np.isnan(values)] = None
+    return list(plain.tolist())
 
 
 def _title(name: str) -> str:

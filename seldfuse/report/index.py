@@ -92,7 +92,7 @@ def _doubtful_first(line: ClipLine) -> float:
 
 def _list_columns(lines: Sequence[ClipLine], with_truth: bool, several: bool) -> list[dict[str, Any]]:
     """The columns behind the name: heading, whether numbers stand in it, and what sorts the list at first."""
-    found = [
+    found: list[dict[str, Any]] = [
         {"title": "length (s)", "number": True},
         {"title": "events", "number": True},
         {"title": "classes", "number": False},
