@@ -26,7 +26,7 @@ class Counts:
 
     `hits` maps the name of each F score to its number of pairs within limits. `sums` maps `known_azimuth`,
     `known_distance` and `known_onscreen` to the number of pairs of which both sides state the quantity, and whatever
-    the other scores count to its sum over pairs. `scores` are those that were counted for, `mode` is how it was counted.
+    the other scores count to its sum over pairs. `scores` are those that were counted for, `mode` is how.
     """
 
     pairs: Float64[np.ndarray, "*set cls"]

@@ -20,8 +20,8 @@ import pytest
 from worlds import THREE, call, noise, save_random, write_pcm
 
 import seldfuse
-from seldfuse import pipeline
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.inference import loaded_ensembles
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.encode import write_video, write_wav
 from seldfuse.media.inputs import find_clips
@@ -318,8 +318,10 @@ def test_a_missing_file_among_others_fails_alone(run, tmp_path: Path) -> None:
 def test_a_file_that_vanishes_after_the_listing_fails_alone(run, tmp_path: Path, monkeypatch) -> None:
     for name in ("a", "b", "c"):
         write_wav(tmp_path / "in" / f"{name}.wav", noise(0.5))
-    open_ears = pipeline.load_backends
-    monkeypatch.setattr(pipeline, "load_backends", lambda *_: ((tmp_path / "in" / "b.wav").unlink(), open_ears(*_))[1])
+    open_ears = loaded_ensembles.load_backends
+    monkeypatch.setattr(
+        loaded_ensembles, "load_backends", lambda *_: ((tmp_path / "in" / "b.wav").unlink(), open_ears(*_))[1]
+    )
     result = run(tmp_path / "in")
     assert (result.code, list(result.heard)) == (1, ["a", "c"])
     assert result.failed == {"b": f"no such file; did you mean c.wav?: {tmp_path / 'in' / 'b.wav'}"}

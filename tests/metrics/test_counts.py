@@ -126,7 +126,7 @@ def test_scores_are_those_of_the_official_scorer(shared: Path, number: int, mode
     expected = json.loads((shared / "golden" / "metric" / "expected.json").read_text())
     for average in ("macro", "micro"):
         got, wanted = compute_scores(counts, average), expected[f"set{number:02d}/{mode}/{average}"]
-        # Where the scorer counts strictly it still has absent classes as zeros in the mean of F; here they are left out.
+        # Counting strictly, the scorer still has absent classes as zeros in the mean of F; here they are left out.
         left_out = CLASSES / got.coverage.present.sum() if (mode, average) == ("strict", "macro") else 1.0
         for theirs, ours in GOLDEN_NAMES.items():
             factor = left_out if ours.startswith("f") else 1.0
