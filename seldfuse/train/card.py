@@ -53,8 +53,8 @@ A checkpoint of the backend `{task.backend}` of seldfuse {training["seldfuse"]}.
 | Licence | Apache-2.0 |
 
 Scores on the {training["validation_scenes"]} clips of 5 s that validated it; strict counting, macro over
-{_coverage(training)}; ↑ where higher is better, ↓ where lower is. The best of the validations on these same clips was chosen, by
-{_criterion(find_criterion(task))}, so they flatter a little.
+{_coverage(training)}; ↑ where higher is better, ↓ where lower is. The best of the validations on these same clips was
+chosen, by {_criterion(find_criterion(task))}, so they flatter a little.
 
 | score | value |
 |---|---|
