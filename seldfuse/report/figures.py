@@ -23,6 +23,9 @@ Figure = dict[str, Any]
 COLOR_STEP_DEG = 5.0
 """The path of an event is drawn as bars within which the azimuth changes by less."""
 
+BAR_COLUMNS = 600
+"""A bar of the timeline is cut at most at so many places over the length of the clip."""
+
 HEAT_COLUMNS = 1500
 """At most so many columns are drawn of a posterior: more than a screen has for them."""
 
@@ -223,9 +226,13 @@ def _bars(layer: Layer, number: int, report: ClipReport, places: Mapping[tuple[i
     """The bars of a layer: each event is cut where its color changes."""
     paths, events = layer.paths, layer.events
     step = np.nan_to_num(np.rint(fold_azimuth(paths.azimuth_deg) / COLOR_STEP_DEG), nan=99)
+    first_of_event = np.searchsorted(paths.event, np.arange(layer.size))
+    # A bar is not cut more finely than a screen shows.
+    block = max(1, int(np.ceil(report.duration_s / report.hop_s / BAR_COLUMNS)))
+    first = first_of_event[paths.event]
+    step = step[first + (np.arange(len(step)) - first) // block * block]
     cut = np.flatnonzero(np.r_[True, (np.diff(paths.event) != 0) | (np.diff(step) != 0)][: len(step)])
     event = paths.event[cut]
-    first_of_event = np.searchsorted(paths.event, np.arange(layer.size))
     begin_s = events["start_s"][event] + (cut - first_of_event[event]) * report.hop_s
     frames = np.diff(np.r_[cut, len(step)])
     azimuth_deg = np.add.reduceat(paths.azimuth_deg, cut) / frames if len(cut) else np.zeros(0)
