@@ -6,9 +6,11 @@ Everything is fitted, compared and chosen on scenes of sounds for fitting; nothi
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 import torch
 from jaxtyping import Bool
@@ -22,10 +24,10 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.core.clip import Clip
 from seldfuse.fusion import FusionSettings, decode_frames, fuse_posteriors
 from seldfuse.fusion.fitted import EACH, FITTED, find_path
-from seldfuse.inference.ensembles import BEST, EnsembleNames
+from seldfuse.inference.ensembles import BEST, BestEnsembles, EnsembleNames
 from seldfuse.media.inputs import find_clips
 from seldfuse.metrics.counts import Counts, count_matches
-from seldfuse.metrics.jackknife import compute_intervals
+from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.tune.decoding import fit_decoding
@@ -137,13 +139,17 @@ def measure(
     for fitted in (*by_sound, *by_picture):
         write_set(fitted, folder)
     clips = find_clips(sorted(videos.get_folder("wav").glob("*.wav")))
-    pictures = score_with_pictures(seen, clips, by_sound, by_picture, detections, note)
-    sounds = score_by_sound(by_sound)
-    write_ensembles(choose_best(pictures), choose_best(sounds), best)
-    return {
-        "sets": [one.to_json() for one in (*by_sound, *by_picture)],
-        "picture": [asdict(names) | {"score": score} for names, score in pictures.items()],
-        "sound": [asdict(names) | {"score": score} for names, score in sounds.items()],
+    pictures = count_with_pictures(seen, clips, by_sound, by_picture, detections, note)
+    sounds = {EnsembleNames(",".join(one.members)): one.tuned.winner.counts for one in by_sound}
+    now = BestEnsembles.read(best)
+    ranked = {
+        "picture": rank_ensembles(pictures, now.picture, CRITERION_WITH_PICTURE),
+        "sound": rank_ensembles(sounds, now.sound, Objective().criterion),
+    }
+    picture, sound = choose_best(ranked["picture"], now.picture), choose_best(ranked["sound"], now.sound)
+    write_ensembles(picture, sound, best)
+    return {"sets": [one.to_json() for one in (*by_sound, *by_picture)]} | {
+        what: [one.to_json() for one in some] for what, some in ranked.items()
     }
 
 
@@ -156,46 +162,73 @@ def table(result: Mapping[str, Any]) -> Table:
     return shown
 
 
-def choose_best(scores: Mapping[EnsembleNames, float]) -> EnsembleNames:
-    """Choose the ensemble with the highest score; of equals the first. One that lacks what the score needs has NaN."""
-    return max((names for names, score in scores.items() if not math.isnan(score)), key=scores.__getitem__)
+@dataclass(frozen=True)
+class RankedEnsemble:
+    """An ensemble, its score, and how much that is above the one of the ensemble that is the best so far."""
+
+    names: EnsembleNames
+    score: Interval
+    gain: Interval
+
+    def to_json(self) -> dict[str, Any]:
+        """Write what `fit.json` says of it."""
+        return asdict(self.names) | {"score": bound(self.score), "gain": bound(self.gain)}
 
 
-def score_by_sound(fitted: Sequence[FittedSet]) -> dict[EnsembleNames, float]:
-    """List the cross-validated scores of sets that hear alone."""
-    return {EnsembleNames(",".join(one.members)): one.tuned.winner.candidate.cross_validated.value for one in fitted}
+def rank_ensembles(
+    counts: Mapping[EnsembleNames, Counts], now: EnsembleNames, criterion: str
+) -> tuple[RankedEnsemble, ...]:
+    """Rank ensembles by a score, the highest first; those that lack what it needs are left out. `now` is the best so
+    far.
+    """
+    ranked = [
+        RankedEnsemble(names, compute_intervals(one)[criterion], compare_systems(one, counts[now])[criterion])
+        for names, one in counts.items()
+    ]
+    known = [one for one in ranked if not math.isnan(one.score.value)]
+    return tuple(sorted(known, key=lambda one: -one.score.value))
 
 
-def score_with_pictures(
+def choose_best(ranked: Sequence[RankedEnsemble], now: EnsembleNames) -> EnsembleNames:
+    """Choose the highest of those that are above the best so far (`now`) beyond doubt, else that one itself."""
+    return next((one.names for one in ranked if one.gain.low > 0), now)
+
+
+def count_with_pictures(
     data: TuningData,
     clips: Sequence[Clip],
     elsewhere: Sequence[FittedSet],
     here: Sequence[FittedSet],
     folder: Path,
     note: Callable[[str], None],
-) -> dict[EnsembleNames, float]:
-    """Score each set of several members, with and without detectors, on clips with a picture.
+) -> dict[EnsembleNames, Counts]:
+    """Count what each set of several members gets right, with and without detectors, on clips with a picture.
 
     Sets fitted `elsewhere` are taken as they are; those fitted to these clips (`here`) anew for each fold, without it.
     Detections are kept in `folder`.
     """
     vision = VisionSettings.resolve("bayes")
-    scores: dict[EnsembleNames, float] = {}
+    found: dict[EnsembleNames, Counts] = {}
     everything = torch.ones(len(data), dtype=torch.bool)
     for one in (one for one in (*elsewhere, *here) if len(one.members) > 1):
         names = ",".join(one.members)
-        note(f"scoring {names} with pictures")
+        note(f"counting {names} with pictures")
         counts: dict[str, list[Counts]] = {"": [], DETECTORS: []}
+        numbers: list[int] = []
         for chosen, settings in fit_without(data, one) if one in here else [(everything, one.settings)]:
-            part, seen = data.take(chosen), [clips[number] for number in chosen.nonzero().squeeze(1).tolist()]
+            part, some = data.take(chosen), chosen.nonzero().squeeze(1).tolist()
+            seen = [clips[number] for number in some]
             fused = fuse_posteriors({name: part.members[name] for name in one.members}, settings)
             detections, _ = detect_all(seen, fused, DETECTORS, folder)
             for post, posterior in (("", fused), (DETECTORS, correct_all(seen, fused, detections, vision))):
                 decoded = decode_frames(posterior, settings.decode)
                 counts[post].append(count_matches(part.references, decoded, mode="strict"))
-        for post, some in counts.items():
-            scores[EnsembleNames(names, post)] = compute_intervals(Counts.concat(some))[CRITERION_WITH_PICTURE].value
-    return scores
+            numbers += some
+        for post, parts in counts.items():
+            found[EnsembleNames(names, post)] = Counts.concat(parts).map(
+                partial(np.take, indices=np.argsort(numbers), axis=0)
+            )
+    return found
 
 
 def fit_without(data: TuningData, one: FittedSet) -> Iterator[tuple[Bool[Tensor, "clip"], FusionSettings]]:

@@ -1,6 +1,5 @@
 """What `make fit` writes is what a run takes."""
 
-import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +10,11 @@ from tuning_worlds import draw_data
 
 from benchmarks.pages import fit as pages_fit
 from benchmarks.studies import fit
-from seldfuse.fusion import FusionSettings
+from seldfuse.fusion import DecodeSettings, FusionSettings
 from seldfuse.fusion.fitted import choose_fusion, list_fitted
 from seldfuse.inference.ensembles import BestEnsembles, EnsembleNames
 from seldfuse.synth.dataset.folder import DatasetSplit
+from seldfuse.tune.counting import count_posteriors
 
 
 def test_all_fits_and_the_table_are_written_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,23 +33,39 @@ def test_all_fits_and_the_table_are_written_and_taken(tmp_path: Path, monkeypatc
     monkeypatch.setattr(fit, "load_registry", lambda: registry)
     monkeypatch.setattr(fit, "infer_tuning_data", infer)
     monkeypatch.setattr(fit, "find_clips", lambda _: [])
-    seen = {EnsembleNames("sharp,blunt"): math.nan, EnsembleNames("sharp,blunt", "keypoint,gdino"): 0.3}
-    monkeypatch.setattr(fit, "score_with_pictures", lambda *_: seen)
+    monkeypatch.setattr(fit, "CRITERION_WITH_PICTURE", "f20_1")
+    data = draw_data(60)
+    both, detected = EnsembleNames("sharp,blunt"), EnsembleNames("sharp,blunt", "keypoint,gdino")
+    seen = {
+        names: count_posteriors(data.references, data.members[member], DecodeSettings())
+        for names, member in ((both, "blunt"), (detected, "sharp"))
+    }
+    monkeypatch.setattr(fit, "count_with_pictures", lambda *_: seen)
     split, folder, best = DatasetSplit(tmp_path, "any"), tmp_path / "tuned", tmp_path / "best.toml"
+    fit.write_ensembles(both, EnsembleNames("sharp"), best)
     found = fit.measure(split, split, tmp_path, lambda _: None, folder, best)
 
     assert list_fitted(folder) == [("blunt", "sharp"), ("sharp",)]
     assert choose_fusion("auto", {"a": "blunt", "b": "sharp"}, folder).fitted_for == ("blunt", "sharp")
     assert choose_fusion("auto", {"a": "blunt"}, folder).settings.calibration.keys() == {"a"}
     assert FusionSettings.read(folder / "sharp.toml").events != FusionSettings().events
-    assert BestEnsembles.read(best) == BestEnsembles(
-        picture=EnsembleNames("sharp,blunt", "keypoint,gdino"), sound=EnsembleNames("sharp")
-    )
+    assert BestEnsembles.read(best) == BestEnsembles(picture=detected, sound=EnsembleNames("sharp"))
+    assert [one["post"] for one in found["picture"]] == [detected.post, ""]
     assert [one["members"] for one in found["sets"]] == [["sharp"], ["sharp", "blunt"]]
     assert fit.table(found).row_count == 2
     assert [one["pictures"] for one in found["sets"]] == [False, True]
     assert "| sharp, blunt | 60, with pictures |" in pages_fit.tables(found)
-    assert "| sharp,blunt |" in pages_fit.tables(found)
+    assert "| sharp,blunt | keypoint,gdino |" in pages_fit.tables(found)
+
+
+def test_the_best_so_far_stays_unless_another_is_better_beyond_doubt() -> None:
+    data = draw_data(60)
+    names = {member: EnsembleNames(member) for member in ("sharp", "blunt")}
+    counts = {names[one]: count_posteriors(data.references, data.members[one], DecodeSettings()) for one in names}
+    for now in names.values():
+        assert fit.choose_best(fit.rank_ensembles(counts, now, "f20_1"), now) == names["sharp"]
+    alike = {EnsembleNames("copy"): counts[names["sharp"]], names["sharp"]: counts[names["sharp"]]}
+    assert fit.choose_best(fit.rank_ensembles(alike, names["sharp"], "f20_1"), names["sharp"]) == names["sharp"]
 
 
 def test_sets_are_scored_on_clips_that_they_were_not_fitted_to() -> None:
