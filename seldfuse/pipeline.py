@@ -237,7 +237,8 @@ def fuse(
 ) -> Iterator[Result]:
     """Fuse what other runs or other systems wrote, paired by clip name: one result for each clip.
 
-    `folders` hold posteriors, or label files whose events count as votes; one folder is decoded alone. Classes and
+    `folders` hold posteriors, or label files whose events count as votes; one folder is decoded alone, and
+    `NAME=FOLDER` gives its member a name. Classes and
     frames are those of `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains
     there, and a note says so. `fusion` is as in `Pipeline`; of a bundled backend's posteriors `auto` knows by their
     provenance. Raises UsageError where members do not fit together.
@@ -250,7 +251,7 @@ def fuse(
     [Result('talk', 5.0 s, 0 events of 0 classes, by sce, other)]
     """
     several = [folders] if isinstance(folders, str | Path) else folders
-    opened = open_members([Path(folder) for folder in several])
+    opened = open_members(several)
     settings = choose_fusion(fusion, opened.list_bundled()).settings
     for members in opened.read_clips():
         yield fuse_and_decode(members, settings, "cpu")
@@ -280,7 +281,7 @@ def fuse_and_decode(
     detector_notes: tuple[str, ...] = ()
     if corrector is not None and members.clip is not None:
         # Only what is stored needs to know what the file holds.
-        key = hash_input(members.clip.video_path) if corrector.folder else None
+        key = _key_of_video(members.clip) if corrector.folder else None
         corrected = corrector.correct(members.clip, key, posterior, stats)
         posterior, changes = corrected.refinement.posterior, {"changes": corrected.refinement.changes}
         detector_notes = corrected.notes
@@ -292,8 +293,8 @@ def fuse_and_decode(
     events, _ = _with_typical_distance(events, posterior)
     return Result(
         name=members.name,
-        frames=postprocess(frames, postprocessors, members.clip),
-        events=postprocess(events, postprocessors, members.clip),
+        frames=replace(postprocess(frames, postprocessors, members.clip), duration_s=members.duration_s),
+        events=replace(postprocess(events, postprocessors, members.clip), duration_s=members.duration_s),
         posterior=posterior,
         uncorrected=uncorrected,
         members=members.posteriors,
@@ -305,6 +306,12 @@ def fuse_and_decode(
         clip=members.clip,
         **changes,
     )
+
+
+def _key_of_video(clip: Clip) -> str | None:
+    """What detections of a clip depend on but the detector; None where it has no file of pictures."""
+    digest = hash_input(clip.video_path)
+    return digest and digest + getattr(clip.video, "presentation", "")
 
 
 def _find_several(

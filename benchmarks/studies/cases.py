@@ -27,7 +27,7 @@ from seldfuse.core.clip_batch import FeatureFunction
 from seldfuse.core.run_stats import RunStats
 from seldfuse.features.load import find_function, make_batch
 from seldfuse.formats import dcase
-from seldfuse.formats.folder import find_by_stem
+from seldfuse.formats.folder import find_label_files
 from seldfuse.fusion import decode_frames, fuse_posteriors
 from seldfuse.inference.clips import LoadedBackends
 from seldfuse.media.inputs import find_clips
@@ -124,7 +124,7 @@ def _files(folder: Path) -> list[Case]:
 def _evaluate(reference: Path, prediction: Path) -> None:
     """What `seldfuse eval` does, but for showing it."""
     references, predictions = (
-        dcase.read_many(list(find_by_stem(folder).values())) for folder in (reference, prediction)
+        dcase.read_many(list(find_label_files(folder).values())) for folder in (reference, prediction)
     )
     counts = count_matches(references, predictions)
     compute_scores(counts)

@@ -3,6 +3,7 @@
 To add one, write its file and one value here. Registered through the hooks that everybody uses.
 """
 
+import math
 from collections.abc import Callable
 
 from seldfuse.catalogue.hooks import hookimpl
@@ -211,6 +212,7 @@ SCORES = (
         count="seldfuse.metrics.pair_errors:count_errors",
         compute="seldfuse.metrics.pair_errors:compute_azimuth_error",
         needs=("azimuth",),
+        value_range=(0.0, 180.0),
     ),
     Score(
         name="rde",
@@ -223,6 +225,7 @@ SCORES = (
         count="seldfuse.metrics.pair_errors:count_errors",
         compute="seldfuse.metrics.pair_errors:compute_relative_distance_error",
         needs=("distance",),
+        value_range=(0.0, math.inf),
     ),
     Score(
         name="distance_error_m",
@@ -237,6 +240,7 @@ SCORES = (
         count="seldfuse.metrics.pair_errors:count_errors",
         compute="seldfuse.metrics.pair_errors:compute_distance_error",
         needs=("distance",),
+        value_range=(0.0, math.inf),
     ),
     Score(
         name="osa",
@@ -249,6 +253,7 @@ SCORES = (
         count="seldfuse.metrics.pair_errors:count_errors",
         compute="seldfuse.metrics.pair_errors:compute_onscreen_accuracy",
         needs=("onscreen",),
+        value_range=(0.0, 1.0),
     ),
 )
 

@@ -4,6 +4,7 @@ A `Ref` is a reference `"module:attribute"`, imported when it is first used, so 
 sent to other processes. `docs/plugins.md` shows every kind whole.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -116,7 +117,8 @@ class Score(CatalogueValue):
     matched pair.
 
     `unit`, `digits` and `title` are for tables, `meaning` is one line of explanation. `higher_is_better` is what
-    training, tuning and cards go by. `needs` are the fields without which it is NaN. `absent_class` says how the mean
+    training, tuning and cards go by, `value_range` what it can be, which intervals do not leave (an F score's is 0 to
+    1). `needs` are the fields without which it is NaN. `absent_class` says how the mean
     over classes treats a class that is nowhere. With `can_fit` fusion may be fitted to it.
 
     >>> from seldfuse.sdk import PairLimits, Score
@@ -141,6 +143,11 @@ class Score(CatalogueValue):
     needs: tuple[Literal["azimuth", "distance", "onscreen"], ...] = ()
     absent_class: Literal["zero", "skip"] = "skip"
     can_fit: bool = False
+    value_range: tuple[float, float] = (-math.inf, math.inf)
+
+    def __post_init__(self) -> None:
+        if self.limits is not None:
+            object.__setattr__(self, "value_range", (0.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from seldfuse.cli.commands.fuse import fuse
 from seldfuse.cli.commands.plugins import plugins
 from seldfuse.cli.commands.report import report
 from seldfuse.cli.commands.run import run
+from seldfuse.cli.commands.submission import pack_submission
 from seldfuse.cli.commands.synth import make_scenes
 from seldfuse.cli.commands.synth_bank import fill_scene_bank
 from seldfuse.cli.commands.train import train
@@ -26,7 +27,7 @@ from seldfuse.cli.commands.tune import tune_fusion
 from seldfuse.cli.commands.tune_events import tune_events
 from seldfuse.cli.commands.tune_vision import tune_vision
 from seldfuse.cli.config import OPTION, read_defaults, split_config
-from seldfuse.cli.console import print_error, print_note
+from seldfuse.cli.console import print_error, print_note, replace_unprintable
 from seldfuse.cli.old_spelling import update_spelling
 from seldfuse.errors import SeldfuseError
 from seldfuse.settings.aliases import OldNameWarning
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
     "fuse": fuse,
     "eval": evaluate,
     "report": report,
+    "submission": pack_submission,
     "tune": _group(
         "Fit settings to labelled clips not trained on.", fusion=tune_fusion, events=tune_events, vision=tune_vision
     ),
@@ -83,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     What a user can mend is one message on stderr; a bug of seldfuse is a traceback.
     """
+    replace_unprintable()
     try:
         arguments, config = split_config(sys.argv[1:] if arguments is None else arguments)
         arguments, note = update_spelling(arguments)

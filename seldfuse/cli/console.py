@@ -1,5 +1,6 @@
 """What is printed: results to stdout, words for people to stderr."""
 
+import io
 import json
 import sys
 import threading
@@ -16,6 +17,13 @@ WIDTH_OF_PIPES = 240
 
 LOG_INTERVAL_S = 10.0
 """How often a log tells the progress."""
+
+
+def replace_unprintable() -> None:
+    """Have what a terminal or a log cannot show replaced by question marks: no letter is to end a batch."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def print_result(*results: "RenderableType") -> None:

@@ -1,5 +1,6 @@
 """Sound events as a checked table, one row per active frame."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ SEGMENT_MEANS = (
 )
 """What is said of an uninterrupted stretch of a source as a whole."""
 
+DECIMALS_S = 3
+"""Times are rounded to a millisecond: a frame of a tenth of a second is no binary fraction."""
+
 NAMED = 5
 """Classes that a text names before it counts the rest."""
 
@@ -47,7 +51,8 @@ class Events:
     """What was decided: which class sounds in which frame, where from, how far, in the picture or not.
 
     `table` has the columns of `COLUMNS`, sorted by frame, class and source; columns that are missing are filled as
-    unknown, others refused. `columns` are the same as arrays, without pandas.
+    unknown, others refused. `columns` are the same as arrays, without pandas. `duration_s` is how long the clip is,
+    where that is known: its last frame need not be a whole one.
 
     Raises ValueError for negative frames, classes outside `labels`, negative distances, an on-screen flag that is
     neither 0, 1 nor NaN, or two rows of one frame, class and source.
@@ -67,6 +72,7 @@ class Events:
         table: Any = TableField()
     labels: LabelSet = DCASE2025
     hop_s: float = 0.1
+    duration_s: float | None = field(default=None, repr=False, compare=False)
     columns: Mapping[str, np.ndarray] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -109,7 +115,7 @@ class Events:
     @classmethod
     def _from_checked(cls, columns: Mapping[str, np.ndarray], labels: LabelSet, hop_s: float) -> "Events":
         events = object.__new__(cls)
-        for name, value in {"labels": labels, "hop_s": hop_s}.items():
+        for name, value in {"labels": labels, "hop_s": hop_s, "duration_s": None}.items():
             object.__setattr__(events, name, value)
         events._keep(columns)
         return events
@@ -122,11 +128,15 @@ class Events:
         """List, as columns, one row per uninterrupted stretch of a source: columns `cls, class, source, start_s, end_s,
         azimuth_deg, azimuth_low_deg, azimuth_high_deg, distance_m, onscreen, score, azimuth_std_deg, distance_std_m`,
         sorted by start. Azimuth is the mean direction (of vectors), between the least and the greatest azimuth of the
-        stretch, distance the geometric mean, the rest plain means.
+        stretch, distance the geometric mean, the rest plain means. Times are in milliseconds; none is behind the clip.
         """
         found = cut_segments(self.columns, np.zeros(len(self), dtype=np.int64))
         names = np.array(self.labels.names, dtype=object)[found["cls"]]
-        times = {"start_s": found["first"] * self.hop_s, "end_s": (found["last"] + 1) * self.hop_s}
+        end_s = math.inf if self.duration_s is None else self.duration_s
+        times = {
+            "start_s": np.round(found["first"] * self.hop_s, DECIMALS_S),
+            "end_s": np.round(np.minimum((found["last"] + 1) * self.hop_s, end_s), DECIMALS_S),
+        }
         means = {name: found[name] for name in SEGMENT_MEANS}
         return {"cls": found["cls"], "class": names, "source": found["source"], **times, **means}
 

@@ -65,7 +65,9 @@ class AudioTokenReader:
         audio, encoder = self.audio, self.encoder
         if not isinstance(audio, FileAudio) or (sound := hash_input(audio.path)) is None:
             return None
-        rate_hz, pair = encoder.sample_rate_hz, audio.channels.pair
+        rate_hz, pair = encoder.sample_rate_hz, str(audio.channels.pair)
+        if audio.channels.stream is not None:
+            pair += f" of stream {audio.channels.stream}"
         return f"{sound} {encoder.name} {encoder.version} {rate_hz} {pair} {start_frame} {frames}"
 
 

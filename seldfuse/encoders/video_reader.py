@@ -99,4 +99,5 @@ class VideoTokenReader:
             return None
         encoder, turn = self.encoder, "flipped" if self.flipped else "plain"
         field_deg = self.camera.horizontal_fov_deg
+        pictures += getattr(self.video, "presentation", "")
         return f"{pictures} {encoder.name} {encoder.version} {encoder.rate_hz} {field_deg:g} {number} {turn}"

@@ -126,6 +126,20 @@ def _load(path: Path, labels: LabelSet) -> dict[str, Any]:
     return document
 
 
+def knows_onscreen(path: Path) -> bool | None:
+    """Tell whether a document knows for any frame if its source is on-screen; None where the file is no document, or
+    has no frame.
+    """
+    document = read_document(path)
+    try:
+        frames = (document or {})["frames"]
+        column = frames["columns"].index("onscreen")
+        flags = [row[column] for row in frames["rows"]]
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
+    return any(flag is not None for flag in flags) if flags else None
+
+
 def _frames(events: Events) -> dict[str, Any]:
     rows = [_plain(row) for row in list_rows(events.columns)]
     columns = [_key(column) for column in events.columns]

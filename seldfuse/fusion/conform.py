@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seldfuse.core.directions import fold_to_front
 from seldfuse.core.events import Events
 from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import Label, LabelSet
@@ -49,13 +50,14 @@ def conform_members(
 
     Classes are matched by name, title and alias. One that the member does not have is NaN in all fields; one that the
     grid does not have is dropped, which a note lists. Frames of another length are averaged, or held where they are
-    longer, each field as `averages` has it; a frame beyond the member's end is NaN. A posterior that fits comes back
-    as it is. Raises UsageError, naming the member, where it has no class of the grid or no frames, more tracks than
+    longer, each field as `averages` has it; a frame beyond the member's end is NaN. Directions to the rear are folded
+    to the front, for the mean of a direction and its mirror image is neither. A posterior that fits comes back as it
+    is. Raises UsageError, naming the member, where it has no class of the grid or no frames, more tracks than
     can be matched, or where it is longer or shorter than the others by more than the longer of two frames.
     """
     for name, posterior in posteriors.items():
         _check(name, posterior)
-    resampled = _resample_all(posteriors, grid.hop_s)
+    resampled = _resample_all({name: _fold(posterior) for name, posterior in posteriors.items()}, grid.hop_s)
     fitted, notes = {}, []
     for name, posterior in resampled.items():
         if not posterior.labels.has_same_classes(grid.labels):
@@ -63,6 +65,12 @@ def conform_members(
             posterior = _select_classes(name, posterior, grid.labels)
         fitted[name] = posterior
     return fitted, tuple(notes)
+
+
+def _fold(posterior: Posterior) -> Posterior:
+    if posterior.direction is None or not (posterior.direction[..., 0] < 0).any():
+        return posterior
+    return replace(posterior, direction=fold_to_front(posterior.direction))
 
 
 # --- classes --------------------------------------------------------------------------------------------------------

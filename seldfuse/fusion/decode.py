@@ -15,6 +15,7 @@ from torch import Tensor
 from seldfuse.core.class_values import ClassValues, Number, to_class_tensor
 from seldfuse.core.directions import azimuth_from_direction
 from seldfuse.core.events import Events
+from seldfuse.core.geometry import fold_azimuth
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
@@ -171,7 +172,8 @@ def list_columns(
     found = {name: value[active] for name, value in posterior.tensors().items()}
     columns = {"frame": frame, "cls": cls, "source": track, "score": found["activity"]}
     if "direction" in found:
-        columns["azimuth_deg"] = azimuth_from_direction(found["direction"])
+        # A plugin may have turned it to the rear, which files and tables would tell in different ways.
+        columns["azimuth_deg"] = fold_azimuth(azimuth_from_direction(found["direction"]))
     if "distance" in found:
         columns["distance_m"] = found["distance"]
     if "onscreen" in found:

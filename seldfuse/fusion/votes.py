@@ -6,9 +6,13 @@ from torch import Tensor
 
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.events import Events
+from seldfuse.core.geometry import fold_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.tracks import MAX_TRACKS
+
+NEAREST_M = 0.01
+"""The finest that label files tell apart."""
 
 
 def build_vote_posterior(events: Events, frames: int, tracks: int = 1) -> Posterior:
@@ -17,7 +21,8 @@ def build_vote_posterior(events: Events, frames: int, tracks: int = 1) -> Poster
     It has as many tracks as a frame has events of one class, but at least `tracks`: give all systems the same number,
     since one with fewer abstains on the rest. The events of a frame fill them in the order of their sources. A field
     that no event has is left out; others are NaN where there is no event, or one without it. Raises UsageError for
-    events beyond `frames` and for more than `MAX_TRACKS` events of one class in a frame.
+    events beyond `frames` and for more than `MAX_TRACKS` events of one class in a frame. Azimuths are folded to the
+    front, and no distance is below `NEAREST_M`, for distances are merged by their logarithms.
     """
     table = events.table
     if len(table) and table["frame"].max() >= frames:
@@ -35,11 +40,11 @@ def build_vote_posterior(events: Events, frames: int, tracks: int = 1) -> Poster
             return None
         return torch.full_like(silence, torch.nan).index_put(index, values)[None]
 
-    azimuth_deg = spread("azimuth_deg")
+    azimuth_deg, distance_m = spread("azimuth_deg"), spread("distance_m")
     return Posterior(
         activity=silence.index_put(index, torch.tensor(1.0))[None],
-        direction=None if azimuth_deg is None else direction_from_azimuth(azimuth_deg),
-        distance=spread("distance_m"),
+        direction=None if azimuth_deg is None else direction_from_azimuth(fold_azimuth(azimuth_deg)),
+        distance=None if distance_m is None else distance_m.clamp_min(NEAREST_M),
         onscreen=spread("onscreen"),
         labels=events.labels,
         hop_s=events.hop_s,

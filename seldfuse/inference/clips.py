@@ -4,6 +4,7 @@ Windows of several clips share a batch, so that a folder of short clips is no sl
 read piece by piece and forgotten once all backends had it.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -139,19 +140,24 @@ class _Recording:
     def finish(self) -> MemberPosteriors:
         """Give the posteriors of the whole clip, and notes."""
         joined = {name: stitcher.finish(self.frames) for name, stitcher in self.stitchers.items()}
-        posteriors = mask_impossible(joined, silent=self.check.silent, mono=self.mono)
-        about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
         duration_s = self.samples / SAMPLE_RATE_HZ
-        notes = (*self.notes, *about, *self._note_missing_picture(duration_s))
+        ends_s = [reader.end_s for reader in self.readers.values() if isinstance(reader, VideoTokenReader)]
+        # Nearly as long as the sound is as long: the last picture is shown a little longer.
+        shown_s = math.inf if self.clip.video is not None else 0.0
+        picture_s = next((end_s for end_s in sorted(ends_s) if end_s <= duration_s - SHORTER_S), shown_s)
+        posteriors = mask_impossible(joined, silent=self.check.silent, mono=self.mono, picture_s=picture_s)
+        about = (MONO,) if self.mono and not self.check.silent else self.check.warnings()
+        notes = (*self.notes, *about, *(_note_missing_picture(picture_s) if ends_s else ()))
         return MemberPosteriors(self.clip.name, posteriors, duration_s, notes, self.clip)
 
-    def _note_missing_picture(self, duration_s: float) -> tuple[str, ...]:
-        """From when on backends that use pictures had nothing but sound."""
-        ends_s = [reader.end_s for reader in self.readers.values() if isinstance(reader, VideoTokenReader)]
-        end_s = min(ends_s, default=duration_s)
-        if end_s > duration_s - SHORTER_S:
-            return ()
-        return (NO_PICTURE if end_s == 0.0 else f"the picture ends at {end_s:.1f} s; from there on it was sound alone",)
+
+def _note_missing_picture(picture_s: float) -> tuple[str, ...]:
+    """From when on backends that use pictures had nothing but sound."""
+    if picture_s == math.inf:
+        return ()
+    return (
+        NO_PICTURE if picture_s == 0.0 else f"the picture ends at {picture_s:.1f} s; from there on it was sound alone",
+    )
 
 
 class _Window(NamedTuple):

@@ -1,11 +1,12 @@
 """Folders of posteriors or of plain event tables, as members of an ensemble."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,12 +15,13 @@ from seldfuse.core.events import Events
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.formats import dcase
-from seldfuse.formats.folder import list_label_files
+from seldfuse.formats.folder import drop_by_products, merge_names
+from seldfuse.formats.label_files import LabelFile, LabelFileError, read_label_file
 from seldfuse.fusion.conform import TargetGrid, conform_members
+from seldfuse.fusion.tracks import MAX_TRACKS
 from seldfuse.fusion.votes import build_vote_posterior
 from seldfuse.storage.text import name_some
-from seldfuse.storage.walk import list_files
+from seldfuse.storage.walk import find_files, name_in
 
 SUFFIXES = (".safetensors", ".csv")
 FIELDS_OF_EVENTS = ("activity", "direction", "distance", "onscreen")
@@ -72,25 +74,28 @@ class MemberFolders:
             )
 
     def _first(self) -> dict[str, Posterior | Events]:
-        return {member: _read(next(iter(paths.values()))) for member, paths in self.files.items()}
+        return {member: _read(next(iter(paths.values())))[0] for member, paths in self.files.items()}
 
     def _absent(self, clip: str) -> tuple[str, ...]:
         return tuple(member for member, paths in self.files.items() if clip not in paths)
 
 
-def open_members(folders: Sequence[Path]) -> MemberFolders:
-    """Open the members that folders stand for; a folder's name is its member's name.
+def open_members(folders: Sequence[str | Path], note: Callable[[str], None] = lambda _: None) -> MemberFolders:
+    """Open the members that folders stand for; a folder's name is its member's name, unless `NAME=FOLDER` gives one.
 
-    Raises UsageError where there is no folder, one holds no posteriors and no events, two folders have one name, or a
-    member has no clip that another has.
+    Clips are paired by their path below the folder, else by their name where it is unique, and have the names of the
+    first folder. `note` is told what was passed over. Raises UsageError where there is no folder, one holds no
+    posteriors and no events, two members have one name, or a member has no clip that another has.
     """
     if not folders:
         raise UsageError("expected at least one folder of posteriors or of DCASE CSV files, got none")
-    files = {_name(folder): _by_clip(folder) for folder in folders}
-    if len(files) < len(folders):
+    named = [_read_name(str(folder)) for folder in folders]
+    if len(dict(named)) < len(named):
         raise UsageError(
-            f"two folders have one name, which weights could not tell apart: {', '.join(map(str, folders))}"
+            "two folders have one name, which weights could not tell apart; name the members, such as "
+            f"first={folders[0]} second={folders[1]}: {', '.join(map(str, folders))}"
         )
+    files = merge_names({name: _by_clip(folder, note) for name, folder in named})
     for member, mine in files.items():
         others = set().union(*(paths for other, paths in files.items() if other != member))
         if len(files) > 1 and others.isdisjoint(mine):
@@ -116,18 +121,25 @@ def _format_some(clips: Collection[str]) -> str:
     return name_some(sorted(clips), CLIPS_NAMED, count_rest=False)
 
 
-def _name(folder: Path) -> str:
-    return folder.resolve().name
+def _read_name(text: str) -> tuple[str, Path]:
+    """The name of a member and its folder, from `FOLDER` or `NAME=FOLDER`."""
+    name, equals, folder = text.partition("=")
+    if equals and name and folder and not Path(text).exists():
+        return name, Path(folder)
+    return Path(text).resolve().name, Path(text)
 
 
-def _by_clip(folder: Path) -> dict[str, Path]:
+def _by_clip(folder: Path, note: Callable[[str], None]) -> dict[str, Path]:
     """Files by clip name: the path below the folder, without its suffix."""
     if not folder.is_dir():
         raise UsageError(f"expected a folder of posteriors or of DCASE CSV files: {folder}")
-    for paths in (list_files(folder, f"*{SUFFIXES[0]}"), list_label_files(folder)):
-        found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
-        if found:
-            return dict(sorted(found.items()))
+    for suffix in SUFFIXES:
+        found = find_files(folder, {suffix})
+        files = {name_in(folder, path): path for path in drop_by_products(found.files, note)}
+        if files:
+            if text := found.describe_passed_over():
+                note(text)
+            return dict(sorted(files.items()))
     raise UsageError(f"the folder holds neither posteriors ({SUFFIXES[0]}) nor events ({SUFFIXES[1]}): {folder}")
 
 
@@ -135,10 +147,12 @@ def _read_clip(
     clip: str, paths: Mapping[str, Path], grid: TargetGrid, fields: Mapping[str, Sequence[str]], notes: tuple[str, ...]
 ) -> MemberPosteriors:
     """What all members, which `fields` names, say of a clip; those who say nothing say that they do not know."""
-    read = {member: _read(path) for member, path in paths.items()}
-    mute = [member for member, found in read.items() if isinstance(found, Posterior) and found.activity.isnan().all()]
+    found = {member: _read(path) for member, path in paths.items()}
+    notes += tuple(f"{member}: {note}" for member, (_, assumed) in found.items() for note in assumed)
+    read = {member: one for member, (one, _) in found.items()}
+    mute = [member for member, one in read.items() if isinstance(one, Posterior) and one.activity.isnan().all()]
     if len(mute) < len(read):
-        read = {member: found for member, found in read.items() if member not in mute}
+        read = {member: one for member, one in read.items() if member not in mute}
     conformed, left_out = _conform_all(read, grid)
     blank = next(iter(conformed.values()))
     posteriors = {
@@ -176,8 +190,25 @@ def _make_unknown(like: Posterior, fields: Sequence[str]) -> Posterior:
     return Posterior(**values, labels=like.labels, hop_s=like.hop_s, provenance={"absent": True})
 
 
-def _read(path: Path) -> Posterior | Events:
-    return dcase.read_events(path) if path.suffix == ".csv" else _read_posterior(path)
+def _read(path: Path) -> tuple[Posterior | Events, tuple[str, ...]]:
+    """A posterior, or a table with what was assumed of it."""
+    if path.suffix.lower() != ".csv":
+        return _read_posterior(path), ()
+    file = read_label_file(path)
+    _check_crowd(file)
+    return file.to_events(), file.notes
+
+
+def _check_crowd(file: LabelFile) -> None:
+    keys, first, number = np.unique(file.rows[:, :2], axis=0, return_index=True, return_counts=True)
+    if (number > MAX_TRACKS).any():
+        at = int((number > MAX_TRACKS).argmax())
+        raise LabelFileError(
+            file.path,
+            f"at most {MAX_TRACKS} sources of one class in a frame can be fused, got {number[at]} of class "
+            f"{keys[at, 1]:.0f} in frame {keys[at, 0]:.0f}",
+            int(file.lines[first[at]]),
+        )
 
 
 def _read_posterior(path: Path) -> Posterior:

@@ -1,17 +1,22 @@
 """Post-processors of plugins: what they change is checked before the run goes on with it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
+
+import numpy as np
 
 from seldfuse.catalogue.load import describe_cause
 from seldfuse.catalogue.requests import PostProcessorRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
+from seldfuse.core.geometry import fold_azimuth
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import PluginError, SeldfuseError
 
 Value = TypeVar("Value", Posterior, Events)
+
+FRONT_DEG = 90.0
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,15 @@ def postprocess(value: Value, processors: Sequence[LoadedPostProcessor], clip: C
     kind = "posterior" if isinstance(value, Posterior) else "events"
     for one in processors:
         if one.takes == kind and clip is not None:
-            value = _change(value, one, clip)
+            value = _fold(_change(value, one, clip))
     return value
+
+
+def _fold(value: Any) -> Any:
+    """Fold the azimuths of events to the front, for files and tables tell those of the rear in different ways."""
+    if not isinstance(value, Events) or not (np.abs(value.columns["azimuth_deg"]) > FRONT_DEG).any():
+        return value
+    return replace(value, table=value.table.assign(azimuth_deg=fold_azimuth(value.columns["azimuth_deg"])))
 
 
 def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:

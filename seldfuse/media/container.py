@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from seldfuse.errors import MediaError
+from seldfuse.media.parts import FilePart, PartFile, list_parts
 
 AnyFrame = TypeVar("AnyFrame", AudioFrame, VideoFrame)
 
@@ -53,8 +54,11 @@ def probe(path: Path) -> MediaInfo:
 
 
 @contextmanager
-def open_media(path: Path) -> Iterator[InputContainer]:
-    """Open the file at `path` for reading. Raises MediaError where there is none or it is no media."""
+def open_media(path: Path, part: FilePart | None = None) -> Iterator[InputContainer]:
+    """Open the file at `path` for reading, or one `part` of it; of a file in parts the first, where none is named.
+
+    Raises MediaError where there is none or it is no media.
+    """
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -71,13 +75,15 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     if path.suffix.lower() == ".wav":
         # The samples may be AC-3 in disguise. FFmpeg would look at 32 packets, longer than it takes to decode a clip.
         options["max_probe_packets"] = "1"
+    part = part or next(iter(list_parts(path)), None)
     try:
         # An absolute path keeps a file called `a:b.wav` from being taken for an address.
         # Titles in Latin-1 are no reason to refuse a recording.
-        container = av.open(str(path.absolute()), options=options, metadata_errors="replace")
+        source: Any = str(path.absolute()) if part is None else PartFile(path, part)
+        container = av.open(source, options=options, metadata_errors="replace")
     except (InvalidDataError, EOFError) as error:
         raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
-    except FFmpegError as error:
+    except (FFmpegError, OSError) as error:
         raise MediaError(f"the file cannot be opened ({error.strerror}): {path}") from error
     with container:
         yield container

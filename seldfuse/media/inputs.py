@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -12,10 +13,10 @@ from seldfuse.core.clip import Clip
 from seldfuse.core.geometry import Camera
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.media.channels import ChannelSelection
-from seldfuse.media.container import describe_missing_file, probe
-from seldfuse.media.picture import FileFrames
+from seldfuse.media.container import describe_missing_file
+from seldfuse.media.picture import FileFrames, ShownPicture, probe_picture
 from seldfuse.media.sound import FileAudio
-from seldfuse.storage.walk import list_files
+from seldfuse.storage.walk import find_files
 
 SOUND_SUFFIXES = frozenset(
     {
@@ -71,13 +72,15 @@ def find_clips(
     split: str | None = None,
     channels: ChannelSelection | None = None,
     fov_deg: float = Camera.horizontal_fov_deg,
+    note: Callable[[str], None] = lambda _: None,
 ) -> list[Clip]:
     """Find the clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
 
     An input is a file, a folder (with all below it), a pattern such as `"takes/*.wav"`, a folder in the layout of the
     challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
-    picture of the same name. Clips are named after their stem, with the folders between it and the input above it.
-    `channels` are the channels that are taken of each, `fov_deg` is the width of the pictures.
+    picture of the same name. Clips are named after their stem, with the folders between it and the input above it,
+    and with their suffix where others have the same stem. `channels` are the streams and channels that are taken of
+    each, `fov_deg` is the width of the pictures. `note` is told what is passed over in folders.
 
     A missing file among others becomes a clip, whose decoding fails, so that the others are run. Raises MediaError
     where no file is there; UsageError where an input matches nothing, the split is unknown, two clips would have one
@@ -85,14 +88,14 @@ def find_clips(
     """
     if not 0.0 < fov_deg < 180.0:
         raise UsageError(f"--fov expects the width of the picture in degrees, between 0 and 180, got {fov_deg:g}")
-    found = [pair for text in inputs for pair in _find(str(text), split)]
+    found = _tell_apart([pair for text in inputs for pair in _find(str(text), split, note)])
     if not found:
         raise UsageError("expected at least one file, folder or pattern, got none")
     _check_names(found)
     if not any(os.path.exists(path) for _, path in found):
         raise describe_missing_file(found[0][1])
-    cameras: dict[Path, Camera] = {}
-    clips = [_clip(name, FileAudio(path, channels or ChannelSelection()), cameras) for name, path in found]
+    shown_in: dict[Path, ShownPicture | None] = {}
+    clips = [_clip(name, FileAudio(path, channels or ChannelSelection()), shown_in) for name, path in found]
     return [replace(clip, camera=replace(clip.camera, horizontal_fov_deg=fov_deg)) for clip in clips]
 
 
@@ -101,7 +104,7 @@ def stands_for_one(text: str | Path) -> bool:
     return text == DEMO or not (os.path.isdir(text) or (glob.has_magic(str(text)) and not os.path.exists(text)))
 
 
-def _find(text: str, split: str | None) -> list[tuple[str, Path]]:
+def _find(text: str, split: str | None, note: Callable[[str], None]) -> list[tuple[str, Path]]:
     """Names and paths of the sound (or video) files that one input stands for."""
     path = Path(text)
     # Unlike pathlib's, these tests take a text that no file can be called for a file that is not there.
@@ -113,7 +116,7 @@ def _find(text: str, split: str | None) -> list[tuple[str, Path]]:
     if text == DEMO:
         return _demo()
     if is_dir:
-        return _in_folder(path)
+        return _in_folder(path, note)
     if not exists and glob.has_magic(text):
         return _matching(text)
     return [(path.stem, path)]
@@ -126,9 +129,11 @@ def _demo() -> list[tuple[str, Path]]:
     return [(path.stem, path)]
 
 
-def _in_folder(folder: Path) -> list[tuple[str, Path]]:
-    below = [path for path in list_files(folder) if path.suffix.lower() in MEDIA_SUFFIXES and path.is_file()]
-    found = [_prefix_names(path.relative_to(folder), path) for path in below]
+def _in_folder(folder: Path, note: Callable[[str], None]) -> list[tuple[str, Path]]:
+    below = find_files(folder, MEDIA_SUFFIXES)
+    found = [_prefix_names(path.relative_to(folder), path) for path in below.files if path.is_file()]
+    if text := below.describe_passed_over():
+        note(text)
     if not found:
         raise UsageError(f"no sound or video file ({', '.join(sorted(MEDIA_SUFFIXES))}) is in this folder: {folder}")
     return found
@@ -136,7 +141,11 @@ def _in_folder(folder: Path) -> list[tuple[str, Path]]:
 
 def _matching(pattern: str) -> list[tuple[str, Path]]:
     fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
-    paths = sorted(Path(match) for match in glob.glob(pattern, recursive=True))
+    matches = sorted(
+        (Path(match) for match in glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path)
+    )
+    # Through links that lead in a circle a file has many names, of which the shortest counts.
+    paths = sorted({(os.path.realpath(path.parent), path.name): path for path in reversed(matches)}.values())
     found = [
         _prefix_names(path.relative_to(fixed), path)
         for path in paths
@@ -163,10 +172,21 @@ def _in_data_set(folder: Path, splits: dict[str, list[Path]], split: str | None)
     if split is not None and split not in splits:
         raise UsageError(f"no split is called {split}; there are {', '.join(splits)}: {folder}")
     parts = [part for name, parts in splits.items() if split in (None, name) for part in parts]
-    found = [(f"{part.name}/{path.stem}", path) for part in parts for path in sorted(part.glob("[!.]*.wav"))]
+    found = [(f"{part.name}/{path.stem}", path) for part in parts for path in _list_wavs(part)]
     if not found:
         raise UsageError(f"no WAV file is in {', '.join(part.name for part in parts)}: {folder}")
     return found
+
+
+def _list_wavs(part: Path) -> list[Path]:
+    return sorted(path for path in part.glob("[!.]*") if path.suffix.lower() == ".wav")
+
+
+def _tell_apart(found: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Names with the suffixes of their files where several have one name: `clip.wav` and `clip.flac`."""
+    number = Counter(name for name, _ in found)
+    alike = Counter((name, path.suffix) for name, path in found)
+    return [(name + path.suffix if number[name] > alike[name, path.suffix] else name, path) for name, path in found]
 
 
 def _check_names(found: list[tuple[str, Path]]) -> None:
@@ -179,16 +199,24 @@ def _check_names(found: list[tuple[str, Path]]) -> None:
         paths[name] = path
 
 
-def _clip(name: str, audio: FileAudio, cameras: dict[Path, Camera]) -> Clip:
+def _clip(name: str, audio: FileAudio, shown_in: dict[Path, ShownPicture | None]) -> Clip:
     path = audio.path
     picture = _picture_in_data_set(path)
     if picture is not None:
-        # One header per folder: a data set has pictures of one size, and thousands of them.
-        if picture.parent not in cameras:
-            cameras[picture.parent] = _camera(picture) or Camera()
-        return Clip(name, audio, FileFrames(picture), cameras[picture.parent], path)
-    camera = None if path.suffix.lower() in SOUND_SUFFIXES else _camera(path)
-    return Clip(name, audio, None if camera is None else FileFrames(path), camera or Camera(), path)
+        # One picture per folder: a data set has pictures of one size, and thousands of them.
+        if picture.parent not in shown_in:
+            shown_in[picture.parent] = _find_shown(picture)
+        return _with_video(Clip(name, audio, path=path), picture, shown_in[picture.parent])
+    shown = None if path.suffix.lower() in SOUND_SUFFIXES else _find_shown(path)
+    clip = Clip(name, audio, path=path)
+    return clip if shown is None else _with_video(clip, path, shown)
+
+
+def _with_video(clip: Clip, video: Path, shown: ShownPicture | None) -> Clip:
+    if shown is None:
+        return replace(clip, video=FileFrames(video))
+    camera = Camera(shown.width_px, shown.height_px)
+    return replace(clip, video=FileFrames(video, shown.presentation), camera=camera)
 
 
 def _picture_in_data_set(path: Path) -> Path | None:
@@ -200,10 +228,9 @@ def _picture_in_data_set(path: Path) -> Path | None:
     return picture if picture.is_file() else None
 
 
-def _camera(path: Path) -> Camera | None:
-    """A camera for the pictures of this file; None where it has none, or cannot be read, which decoding will tell."""
+def _find_shown(path: Path) -> ShownPicture | None:
+    """How the pictures of this file are shown; None where it has none, or cannot be read, which decoding will tell."""
     try:
-        info = probe(path)
+        return probe_picture(path)
     except MediaError:
         return None
-    return Camera(info.width, info.height) if info.width and info.height else None

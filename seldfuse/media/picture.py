@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from av.container import InputContainer
 from av.error import FFmpegError
@@ -14,6 +16,7 @@ from av.video.stream import VideoStream
 from seldfuse.core.clip import Frame
 from seldfuse.errors import MediaError
 from seldfuse.media.container import decode_stream, find_video_stream, open_media, read_start_s
+from seldfuse.media.presentation import describe_change, measure_shown, show_picture
 
 SEEK_FROM_S = 2.0
 """Nearer to the beginning, decoding from there is as quick as seeking."""
@@ -24,9 +27,12 @@ ROUNDING_S = 1e-6
 
 @dataclass(frozen=True)
 class FileFrames:
-    """The pictures of a file's first video stream, on the same clock as its sound; cover art is no video."""
+    """The pictures of a file's first video stream as they are shown, on the same clock as its sound; cover art is no
+    video. `presentation` says how that differs from what is stored, "" where it does not.
+    """
 
     path: Path
+    presentation: str = ""
 
     def frames(self, rate_hz: float = 10.0, start_s: float = 0.0, end_s: float | None = None) -> Iterator[Frame]:
         """Yield the picture shown at `start_s`, `start_s + 1 / rate_hz`, … before `end_s` or the end of the video.
@@ -35,18 +41,45 @@ class FileFrames:
         several times is one array. Raises MediaError where the file has no picture.
         """
         converted, rgb = None, None
+        pixel_aspect = read_pixel_aspect(self.path)
         for time_s, picture in decode_shown(self.path, rate_hz, start_s, end_s):
             if rgb is None or picture is not converted:
-                converted, rgb = picture, picture.to_ndarray(format="rgb24")
+                converted, rgb = picture, show_picture(picture, pixel_aspect)
             yield Frame(time_s, rgb)
+
+
+class ShownPicture(NamedTuple):
+    """The size in pixels at which pictures of a file are shown, and how that differs from what is stored."""
+
+    width_px: int
+    height_px: int
+    presentation: str
+
+
+def probe_picture(path: Path) -> ShownPicture | None:
+    """Read how pictures of a file are shown, of its first one; None where there is none. Raises MediaError."""
+    with open_media(path) as container:
+        stream = find_video_stream(container)
+        if stream is None or not (stream.width and stream.height):
+            return None
+        aspect = stream.sample_aspect_ratio
+        first = next(decode_stream(container, stream, VideoFrame, on_damage=lambda _: None), None)
+        if first is None:
+            return ShownPicture(stream.width, stream.height, "")
+        return ShownPicture(*measure_shown(first, aspect), describe_change(first, aspect))
+
+
+def read_pixel_aspect(path: Path) -> Fraction | None:
+    """Read the width of a pixel over its height; None where the file does not say it. Raises MediaError."""
+    with open_media(path) as container:
+        stream = find_video_stream(container)
+        return None if stream is None else stream.sample_aspect_ratio
 
 
 def decode_shown(
     path: Path, rate_hz: float, start_s: float = 0.0, end_s: float | None = None
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Decode what `FileFrames.frames` gives, as times and pictures that are not converted yet. Raises MediaError as
-    that does.
-    """
+    """Decode what `FileFrames.frames` gives, as times and stored pictures. Raises MediaError as that does."""
     end_s = (math.inf if end_s is None else end_s) - ROUNDING_S
     tick = 0
     for until_s, picture in _spans(_with_times(path, start_s, seek=start_s >= SEEK_FROM_S)):

@@ -1,8 +1,9 @@
 """The sound of a file, placed by its timestamps and brought to one rate, 24 kHz where nothing else is asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain, pairwise, zip_longest
 from os import SEEK_END
 from pathlib import Path
 
@@ -17,7 +18,11 @@ from jaxtyping import Float32
 from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError
 from seldfuse.media.channels import ChannelSelection
-from seldfuse.media.container import decode_stream, find_audio_stream, open_media, probe, read_start_s
+from seldfuse.media.container import decode_stream, open_media, probe, read_start_s
+from seldfuse.media.levels import LevelCorrection
+from seldfuse.media.parts import FilePart, list_parts
+from seldfuse.media.riff import is_unknown
+from seldfuse.media.streams import StreamChoice, choose_streams, find_stream
 
 NOTEWORTHY_S = 0.5
 """Sound that is missing or surplus for so long is worth a warning."""
@@ -27,6 +32,8 @@ LONGEST_GAP_S = 3600.0
 
 # A damaged header may state any rate; 1 Hz would make hours of a small file, and 1 GHz a piece of memory of a second.
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
+
+ALIKE_SAMPLES = 4096
 
 # These containers write down how long the sound is; others leave it to be guessed from the file's size.
 STATE_THEIR_LENGTH = {"mov,mp4,m4a,3gp,3g2,mj2", "wav", "w64", "flac", "aiff"}
@@ -38,9 +45,11 @@ def ignore_warning(_warning: str) -> None:
 
 @dataclass(frozen=True)
 class FileAudio:
-    """The first sound of a file: stereo, decoded piece by piece, from the beginning each time.
+    """The sound of a file: stereo, decoded piece by piece, from the beginning each time.
 
-    `channels` are the two of several channels that are taken; where it assumes mono, a sound of one channel stays one.
+    `channels` are the stream and the two of several channels that are taken (`choose_streams`); where it assumes mono,
+    a sound of one channel stays one. Floats at the scale of integers are scaled down, a constant offset is taken away,
+    and files that are one behind the other in one file are one sound.
     Time 0 is the container's start, for sound and picture alike. A late start and gaps between timestamps become
     silence, overlaps are cut off, damaged packets are passed over. It comes at `rate_hz`: encoders of sound want more
     than the models, and what was once taken away does not come back.
@@ -69,11 +78,46 @@ class FileAudio:
         def warn(text: str) -> None:
             on_warning(f"{text}: {self.path}")
 
-        with open_media(self.path) as container:
-            stream = find_audio_stream(container)
-            if stream is None:
-                found = "one of an unknown codec" if container.streams.audio else "no audio stream"
-                raise MediaError(f"expected a file with sound, found {found} in it: {self.path}")
+        # What is odd about a file is the same in each of its parts.
+        parts = list_parts(self.path)
+        choice = choose_streams(self.path, parts[0] if parts else None, self.channels, _float_samples)
+        if choice.note:
+            on_warning(choice.note)
+        with self._open(parts[0] if parts else None, choice, warn) as sound:
+            if sound.note:
+                on_warning(sound.note)
+            levels = LevelCorrection(sound.rate_hz)
+            pieces = chain(sound.pieces, self._follow(parts[1:], choice, sound, warn))
+            pieces = levels.apply(self._finite(_pool(pieces, least=sound.rate_hz), sound.rate_hz))
+            try:
+                yield from _resample(pieces, sound.rate_hz, self.rate_hz, sound.channels)
+            except MediaError as error:
+                raise error if str(error).endswith(str(self.path)) else MediaError(f"{error}: {self.path}") from error
+            for text in levels.notes:
+                warn(text)
+
+    @contextmanager
+    def _open(self, part: FilePart | None, choice: StreamChoice, warn: Callable[[str], None]) -> Iterator["_Sound"]:
+        """Open the streams that were chosen, of the file or of one of its parts."""
+        with ExitStack() as stack:
+            sounds = [stack.enter_context(self._open_stream(part, number, choice, warn)) for number in choice.streams]
+            first = sounds[0]
+            if len(sounds) == 1:
+                yield first
+                return
+            if any(sound.rate_hz != first.rate_hz for sound in sounds):
+                rates = " and ".join(f"{sound.rate_hz} Hz" for sound in sounds)
+                raise MediaError(
+                    f"left and right have different sample rates, {rates}; take one, --stream 0: {self.path}"
+                )
+            yield _Sound(first.rate_hz, len(sounds), _zip_channels([sound.pieces for sound in sounds]))
+
+    @contextmanager
+    def _open_stream(
+        self, part: FilePart | None, number: int, choice: StreamChoice, warn: Callable[[str], None]
+    ) -> Iterator["_Sound"]:
+        with open_media(self.path, part) as container:
+            stream = find_stream(container, number)
             damage: list[FFmpegError] = []
             frames = decode_stream(container, stream, AudioFrame, damage.append)
             first = next(frames, None)
@@ -81,12 +125,36 @@ class FileAudio:
                 raise MediaError(f"the sound holds no samples, or none that can be decoded: {self.path}")
             self._check(first)
             rate_hz = first.sample_rate
-            timeline = _Timeline(rate_hz, read_start_s(container), self._channels_of(first))
-            stated = _stated_length(container, stream, rate_hz)
-            pieces = timeline.place(_until_format_changes(first, frames, warn))
-            pieces = _pool(_without_padding(pieces, stated), least=rate_hz)
-            yield from _resample(self._finite(pieces, rate_hz), rate_hz, self.rate_hz, len(timeline.channels))
-            _report(timeline, stated, _lacking_s(self.path, stream), damage, warn)
+            channels, note = ((0,), "") if len(choice.streams) > 1 else self._channels_of(first)
+            timeline = _Timeline(rate_hz, read_start_s(container), channels)
+            stated = _stated_length(container, stream, first)
+
+            def decode() -> Iterator[Float32[np.ndarray, "channel sample"]]:
+                pieces = _without_padding(timeline.place(_until_format_changes(first, frames, warn)), stated)
+                gain = np.float32(1.0 if part is None else part.gain)
+                yield from (piece if gain == 1 else piece * gain for piece in pieces)
+                lacking_s = _lacking_s(self.path, stream) if part is None else 0.0
+                _report(timeline, stated, lacking_s, damage, warn)
+
+            yield _Sound(rate_hz, len(channels), decode(), note)
+
+    def _follow(
+        self, parts: Sequence[FilePart], choice: StreamChoice, before: "_Sound", warn: Callable[[str], None]
+    ) -> Iterator[Float32[np.ndarray, "channel sample"]]:
+        """The sound of the other files that are in the file."""
+        if parts:
+            warn(f"the file holds {len(parts) + 1} files, one behind the other, which were heard as one")
+        for number, part in enumerate(parts, 2):
+            try:
+                with self._open(part, choice, warn) as sound:
+                    if (sound.rate_hz, sound.channels) == (before.rate_hz, before.channels):
+                        yield from sound.pieces
+                        continue
+                reason = f"it has another format, {sound.rate_hz} Hz"
+            except (MediaError, IndexError) as error:
+                reason = f"it cannot be read ({error})"
+            warn(f"file {number} of those in the file, and what follows it, was left out: {reason}")
+            return
 
     def _check(self, frame: AudioFrame) -> None:
         if not LOWEST_RATE_HZ <= frame.sample_rate <= HIGHEST_RATE_HZ:
@@ -97,11 +165,16 @@ class FileAudio:
         if frame.format.packed.name == "s64":
             raise MediaError(f"expected samples of at most 32 bits, or floats, got 64-bit integers: {self.path}")
 
-    def _channels_of(self, frame: AudioFrame) -> tuple[int, ...]:
+    def _channels_of(self, frame: AudioFrame) -> tuple[tuple[int, ...], str]:
+        """The channels that are taken, and a note where there was a choice."""
+        names = [channel.name for channel in frame.layout.channels]
         try:
-            return self.channels.select_from(len(frame.layout.channels))
+            channels = self.channels.select_from(len(names), names)
         except MediaError as error:
             raise MediaError(f"{error}: {self.path}") from error
+        if len(names) <= 2 or self.channels.pair is not None:
+            return channels, ""
+        return channels, f"took the front channels FL and FR of {frame.layout.name}; --channels names others"
 
     def _finite(
         self, pieces: Iterator[Float32[np.ndarray, "channel sample"]], rate_hz: int
@@ -114,6 +187,16 @@ class FileAudio:
                 raise MediaError(f"the sound holds NaN or Inf, first at {second:.3f} s; export it anew: {self.path}")
             start += piece.shape[1]
             yield piece
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """A sound at its own rate, in pieces of any length; `note` says which of its channels they are."""
+
+    rate_hz: int
+    channels: int
+    pieces: Iterator[Float32[np.ndarray, "channel sample"]]
+    note: str = ""
 
 
 class _Timeline:
@@ -194,12 +277,15 @@ def _format(frame: AudioFrame) -> str:
     return f"{frame.sample_rate} Hz {frame.layout.name}"
 
 
-def _stated_length(container: InputContainer, stream: AudioStream, rate_hz: int) -> int | None:
+def _stated_length(container: InputContainer, stream: AudioStream, frame: AudioFrame) -> int | None:
     """Samples from time 0 to the end of the sound, where the container is one that knows."""
     if container.format.name not in STATE_THEIR_LENGTH or not stream.duration or stream.time_base is None:
         return None
+    stated_bytes = stream.duration * stream.time_base * frame.sample_rate * frame.format.bytes * stream.channels
+    if is_unknown(int(stated_bytes)):
+        return None
     end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    return round((end_s - read_start_s(container)) * rate_hz)
+    return round((end_s - read_start_s(container)) * frame.sample_rate)
 
 
 def _lacking_s(path: Path, stream: AudioStream) -> float:
@@ -210,8 +296,7 @@ def _lacking_s(path: Path, stream: AudioStream) -> float:
             lacking = 8 + length - file.seek(0, SEEK_END)
     except OSError:  # It was there when the decoding began, which is all that decoding needs.
         return 0.0
-    # A length of all ones is that of a stream, which nobody knew.
-    if kind != b"RIFF" or length == 0xFFFFFFFF or lacking <= 0:
+    if kind != b"RIFF" or is_unknown(length) or lacking <= 0:
         return 0.0
     return 8 * lacking / stream.bit_rate if stream.bit_rate else 0.0
 
@@ -238,6 +323,29 @@ def _without_padding(
         end += piece.shape[1]
         surplus = end - (end if stated is None else stated)
         yield piece[:, :-surplus] if following is None and 0 < surplus < piece.shape[1] else piece
+
+
+def _zip_channels(
+    channels: Sequence[Iterator[Float32[np.ndarray, "1 sample"]]],
+) -> Iterator[Float32[np.ndarray, "channel sample"]]:
+    """Mono sounds as the channels of one, silence at the end of the shorter ones."""
+    none = np.zeros((1, 0), np.float32)
+    for group in zip_longest(*(_cut_alike(pieces) for pieces in channels), fillvalue=none):
+        length = max(piece.shape[1] for piece in group)
+        yield np.concatenate([np.pad(piece, ((0, 0), (0, length - piece.shape[1]))) for piece in group])
+
+
+def _cut_alike(pieces: Iterator[Float32[np.ndarray, "1 sample"]]) -> Iterator[Float32[np.ndarray, "1 sample"]]:
+    """The same samples in pieces of one length, but for the last."""
+    rest = np.zeros((1, 0), np.float32)
+    for piece in pieces:
+        rest = np.concatenate([rest, piece], axis=1)
+        number = rest.shape[1] // ALIKE_SAMPLES
+        for first in range(0, number * ALIKE_SAMPLES, ALIKE_SAMPLES):
+            yield rest[:, first : first + ALIKE_SAMPLES]
+        rest = rest[:, number * ALIKE_SAMPLES :]
+    if rest.shape[1]:
+        yield rest
 
 
 def _pool(

@@ -35,7 +35,8 @@ class EvaluatedScores(Scores):
     """Scores of matched sources; what else can be said of them is computed when it is first read.
 
     `skill` is of the same pairs, and `events` of the same average. `reliability` is of the stated probabilities, and
-    `rt60_s` has the reverberation time of each clip; both are None where they are unknown.
+    `rt60_s` has the reverberation time of each clip; both are None where they are unknown. `notes` say what was assumed
+    of what was read.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class EvaluatedScores(Scores):
         labels: LabelSet = DCASE2025,
         read_reliability: Callable[[], ReliabilityBins | None] = _unknown,
         read_rt60_s: Callable[[], Float64[np.ndarray, "clip"] | None] = _unknown,
+        notes: Sequence[str] = (),
     ) -> None:
         """Compute the `scores`, or else all of the catalogue. Raises PluginError where one fails."""
         self._counts = count_pairs(matches, scores)
         found = compute_scores(self._counts, average)
         super().__init__(found, found.classes, found.higher_is_better, found.coverage)
+        self.notes = tuple(notes)
         self.matches, self.labels, self.average, self.scores = matches, labels, average, self._counts.scores
         self._events = events
         self._read_reliability, self._read_rt60_s = read_reliability, read_rt60_s

@@ -4,6 +4,7 @@ An event is a hit where `match_events` gives it a true one of its own. The F sco
 macro or micro as the scores of frames (A. Mesaros, T. Heittola and T. Virtanen, 2016, see there).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from jaxtyping import Float64
 from seldfuse.catalogue.values import API_VERSION, PairLimits, Score
 from seldfuse.metrics.counts import Counts
 from seldfuse.metrics.event_matches import EventMatches
-from seldfuse.metrics.jackknife import Interval, compare_systems, compute_intervals, estimate_interval
+from seldfuse.metrics.jackknife import Interval, clip_interval, compare_systems, compute_intervals, estimate_interval
 from seldfuse.metrics.scores import Average, compute_scores
 
 EVENT_F = Score(
@@ -47,9 +48,10 @@ class EventScores:
 
 def compute_event_scores(matches: EventMatches, average: Average = "macro") -> EventScores:
     """Compute the scores of all clips together, with intervals by leaving out each clip in turn."""
-    counts, errors = count_events(matches), list_count_errors(matches)
+    counts = count_events(matches)
+    count_error = clip_interval(_estimate_mean(list_count_errors(matches)), 0.0, math.inf)
     return EventScores(
-        {EVENT_F.name: compute_intervals(counts, average)[EVENT_F.name], "event_count_error": _estimate_mean(errors)},
+        {EVENT_F.name: compute_intervals(counts, average)[EVENT_F.name], "event_count_error": count_error},
         compute_scores(counts, average).classes[EVENT_F.name],
         matches.true.sum(axis=0),
         matches.predicted.sum(axis=0),

@@ -32,7 +32,8 @@ alarms are put down."""
 class Interval:
     """A score, its estimate without the bias of few clips, and bounds around that estimate at a level of 95 %.
 
-    Estimate and bounds are NaN where one clip, or group, is all there is, or leaving one out leaves no score.
+    Estimate and bounds are NaN where one clip, or group, is all there is, or leaving one out leaves no score. Neither
+    is beyond what the score can be, where that is known.
     """
 
     value: float
@@ -41,12 +42,22 @@ class Interval:
     high: float
 
 
+def clip_interval(interval: Interval, lowest: float, highest: float) -> Interval:
+    """Clip an estimate and its bounds to the range of what is estimated."""
+    clipped = np.clip([interval.estimate, interval.low, interval.high], lowest, highest)
+    return Interval(interval.value, *map(float, clipped))
+
+
 def compute_intervals(
     counts: Counts, average: Average = "macro", groups: SoundGroups | None = None
 ) -> dict[str, Interval]:
     """Compute an interval for every score, from counts of shape `clip cls`, by clips or by `groups` of sounds."""
     whole, partial = _score_parts(counts, average, groups)
-    return {name: _estimate(float(value), partial[name], groups) for name, value in whole.items()}
+    ranges = {score.name: score.value_range for score in counts.scores}
+    return {
+        name: clip_interval(_estimate(float(value), partial[name], groups), *ranges[name])
+        for name, value in whole.items()
+    }
 
 
 def compute_class_intervals(counts: Counts, score: str) -> list[Interval]:
@@ -66,8 +77,11 @@ def compare_systems(
         raise ValueError(f"expected counts of the same clips, got {counts.pairs.shape} and {other.pairs.shape}")
     whole, partial = _score_parts(counts, average, groups)
     minus_whole, minus_partial = _score_parts(other, average, groups)
+    ranges = {score.name: np.subtract(score.value_range, score.value_range[::-1]) for score in counts.scores}
     return {
-        name: _estimate(float(value - minus_whole[name]), partial[name] - minus_partial[name], groups)
+        name: clip_interval(
+            _estimate(float(value - minus_whole[name]), partial[name] - minus_partial[name], groups), *ranges[name]
+        )
         for name, value in whole.items()
     }
 

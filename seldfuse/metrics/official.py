@@ -43,10 +43,11 @@ def _holders(sources: Int64[np.ndarray, "row"]) -> list[int]:
     """Which rows of one frame and class hold the ten tracks in the end.
 
     A source has the track of its number where that exists and is free, else the lowest free one, else it drives out
-    the holder of track 0.
+    the holder of track 0. Numbers below 0 count from the last track.
     """
     holders: dict[int, int] = {}
-    for row, source in enumerate(sources.tolist()):
+    for row, number in enumerate(sources.tolist()):
+        source = number + TRACKS if number < 0 else number
         own = source < TRACKS and source not in holders
         track = source if own else next((number for number in range(TRACKS) if number not in holders), 0)
         holders[track] = row

@@ -17,6 +17,7 @@ from seldfuse.core.geometry import fold_azimuth
 from seldfuse.metrics.jackknife import (
     Interval,
     SoundGroups,
+    clip_interval,
     estimate_group_interval,
     estimate_interval,
     number_groups,
@@ -45,6 +46,18 @@ MEANINGS: Mapping[str, str] = {
     "distance_rank": "rank correlation of distance: 1 perfect, 0 nothing",
 }
 """What each value of a `Skill` says."""
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "doae_deg": (0.0, 180.0),
+    "doae_side_deg": (0.0, 180.0),
+    "doae_skill": (-math.inf, 1.0),
+    "rde": (0.0, math.inf),
+    "rde_constant": (0.0, math.inf),
+    "rde_skill": (-math.inf, 1.0),
+    "distance_slope": (-math.inf, math.inf),
+    "distance_rank": (-1.0, 1.0),
+}
+"""What each of them can be."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +111,8 @@ def compute_skill(
     """
     measured = _measure_skill(matches, average, single_source, groups)
     values, bins = measured.intervals[: len(MEANINGS)], measured.intervals[len(MEANINGS) :]
+    values = [clip_interval(value, *RANGES[name]) for name, value in zip(MEANINGS, values, strict=True)]
+    bins = [clip_interval(value, 0.0, 90.0) for value in bins]
     edges = zip(BIN_EDGES_DEG[:-1], BIN_EDGES_DEG[1:], measured.bin_pairs, measured.bin_true_deg, bins, strict=True)
     return Skill(
         dict(zip(MEANINGS, values, strict=True)),

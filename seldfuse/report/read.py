@@ -16,7 +16,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.formats.dcase import read_events
-from seldfuse.formats.folder import OTHER_TABLES, find_by_stem
+from seldfuse.formats.folder import OTHER_TABLES, find_label_files
 from seldfuse.formats.json import read_document, to_document
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips
@@ -79,7 +79,9 @@ class ReportSources:
 
     @cached_property
     def _truth(self) -> Mapping[str, Path]:
-        return {} if self.reference is None else find_by_stem(self.reference)
+        if self.reference is None:
+            return {}
+        return {Path(name).name: path for name, path in find_label_files(self.reference).items()}
 
     @cached_property
     def _other(self) -> Mapping[str, Path]:

@@ -1,6 +1,7 @@
 """Members' posteriors of all clips, and the targets: the data that fusion is fitted on."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,8 @@ from seldfuse.core.events import Events
 from seldfuse.core.grid import TRACKS
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.formats import dcase
-from seldfuse.formats.folder import find_by_stem
+from seldfuse.formats.folder import find_label_files, pair_names, shorten
+from seldfuse.formats.label_files import list_notes, read_label_files
 from seldfuse.fusion import build_vote_posterior
 from seldfuse.inference.member_folders import open_members
 from seldfuse.metrics.rows import Scene, to_rows
@@ -77,38 +78,47 @@ class TuningData:
         return frame < (sounding * frame).amax(-1, keepdim=True)
 
 
-def read_tuning_data(folders: Sequence[Path], reference: Path, warn: Callable[[str], None]) -> TuningData:
+def read_tuning_data(folders: Sequence[str | Path], reference: Path, warn: Callable[[str], None]) -> TuningData:
     """Read as `read_members` does, without the names."""
     return read_members(folders, reference, warn)[0]
 
 
 def read_members(
-    folders: Sequence[Path], reference: Path, warn: Callable[[str], None]
+    folders: Sequence[str | Path], reference: Path, warn: Callable[[str], None]
 ) -> tuple[TuningData, Sequence[str]]:
     """Read members' folders and a folder of label files, paired by the clips' names, which are returned, too.
 
-    A clip that a member or the reference lacks is left out, and `warn` is called. Raises UsageError where a folder
-    holds nothing to read, or no clip is everywhere.
+    A clip that a member or the reference lacks is left out, and `warn` is called, as of what was assumed of files.
+    Raises UsageError where a folder holds nothing to read, or no clip is everywhere.
     """
-    label_files = find_by_stem(reference)
+    label_files = find_label_files(reference, warn)
     clips: list[Mapping[str, Posterior]] = []
     names: list[str] = []
-    members = open_members(folders)
-    left_out = 0
+    members = open_members(folders, warn)
+    pairs = pair_names(label_files, sorted(set().union(*members.files.values())))
+    left_out, notes = 0, Counter[str]()
     for clip in members.read_clips():
         abstains = any(posterior.activity.isnan().all() for posterior in clip.posteriors.values())
-        if Path(clip.name).name in label_files and not abstains:
+        if clip.name in pairs and not abstains:
             clips.append(clip.posteriors)
-            names.append(Path(clip.name).name)
+            names.append(clip.name)
+            notes.update(clip.notes)
         else:
             left_out += 1
     if not clips:
         raise UsageError(f"expected clips that all members and the reference have, found none: {reference}")
     if left_out:
         warn(f"{left_out} clips were left out: a member or the reference lacks them")
-    references = [dcase.read_events(label_files[name]) for name in names]
+    for note, number in notes.items():
+        warn(note if number == 1 else f"{note} ({number} clips)")
+    files = read_label_files([label_files[pairs[name]] for name in names])
+    for note in list_notes(files):
+        warn(note)
+    references = [file.to_events() for file in files]
     frames = max(posterior.frames for posteriors in clips for posterior in posteriors.values())
     batches = {member: Posterior.concat([_fill(one[member], frames) for one in clips]) for member in members.files}
+    # Other files of the clips, such as detections, are found by these names.
+    names = list(shorten(names).values())
     return TuningData.from_folders(batches, references, names), names
 
 

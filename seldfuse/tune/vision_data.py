@@ -62,7 +62,7 @@ class VisionTuningData:
 
 
 def read_vision_data(
-    folders: Sequence[Path],
+    folders: Sequence[str | Path],
     reference: Path,
     detections: Path,
     fusion: FusionSettings,

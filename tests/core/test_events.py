@@ -82,3 +82,10 @@ def test_a_segment_averages_azimuth_as_vectors_and_distance_by_logarithm() -> No
 
 def test_no_events_have_no_segments() -> None:
     assert Events.empty().segments().empty
+
+
+def test_segments_end_with_the_clip_and_times_are_in_milliseconds() -> None:
+    table = pd.DataFrame({"frame": [*range(7, 48), 99, 100], "cls": 0})
+    found = Events(table, duration_s=10.0271).segments()
+    assert found[["start_s", "end_s"]].to_numpy().tolist() == [[0.7, 4.8], [9.9, 10.027]]
+    assert Events(table).segments()["end_s"].tolist() == [4.8, 10.1]

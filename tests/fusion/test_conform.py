@@ -348,11 +348,11 @@ def test_clips_that_are_missing_are_counted(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_members_without_a_clip_in_common_are_refused(tmp_path: Path) -> None:
-    mine, theirs = {name: beliefs(0) for name in "abcd"}, {"deep/a": beliefs(1)}
+    mine, theirs = {name: beliefs(0) for name in "abcd"}, {"deep/e": beliefs(1)}
     with pytest.raises(UsageError) as caught:
         open_members(save(tmp_path, mine=mine, theirs=theirs))
     assert said(caught) == (
-        "mine has no clip in common with the others: it has a, b, c, …, they have deep/a; "
+        "mine has no clip in common with the others: it has a, b, c, …, they have deep/e; "
         "a clip's name is its file's path below the folder, without suffix"
     )
 
@@ -431,3 +431,16 @@ def test_backends_of_other_label_sets_are_heard_together(tmp_path: Path) -> None
     torch.testing.assert_close(result.posterior.activity[:, :, 0], expected)
     name = list(result.members)[1]
     assert result.notes == (f"{name} also tells of honk, no class of three: left out",)
+
+
+def test_directions_to_the_rear_are_folded_before_they_are_merged() -> None:
+    """170° and 10° are one direction to a stereo pair; their mean is no 90°."""
+    shape = (1, 4, len(LABELS), 1)
+    rear, front = (
+        Posterior(torch.ones(shape), direction_from_azimuth(torch.full(shape, azimuth_deg)), labels=LABELS)
+        for azimuth_deg in (170.0, 10.0)
+    )
+    fitted, _ = conform_members({"full": rear, "folded": front}, TargetGrid(LABELS, 0.1))
+    assert fitted["folded"] is front
+    fused = fuse_posteriors(fitted, MEAN)
+    torch.testing.assert_close(azimuth_from_direction(fused.direction), torch.full(shape, 10.0))

@@ -14,7 +14,7 @@ def events(*rows):
     return Events(pd.DataFrame(rows, columns=columns))
 
 
-TABLE = events((0, 3, 0, 40.0, 2.0, 1), (2, 3, 4, -170.0, 1.5, 0), (2, 3, 7, 60.0, 3.0, 1), (2, 5, 0, 10.0, 1.0, 0))
+TABLE = events((0, 3, 0, 40.0, 2.0, 1), (2, 3, 4, -40.0, 1.5, 0), (2, 3, 7, 60.0, 3.0, 1), (2, 5, 0, 10.0, 1.0, 0))
 
 
 def test_events_come_back_from_their_votes():

@@ -38,3 +38,10 @@ def test_one_channel_has_activities_alone(posterior, silent):
     assert list(masked.tensors()) == ["activity"]
     assert masked.activity.any() != silent
     assert masked.provenance == {"from": "here"}
+
+
+def test_on_screen_is_unknown_from_where_the_picture_ends(posterior):
+    assert mask_impossible({"av": posterior}, silent=False, mono=False, picture_s=0.0)["av"].onscreen is None
+    masked = mask_impossible({"av": posterior}, silent=False, mono=False, picture_s=0.15)["av"]
+    assert masked.onscreen[0, :, 0, 0].isnan().tolist() == [False, False, True, True]
+    assert not posterior.onscreen.isnan().any()

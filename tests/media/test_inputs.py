@@ -122,8 +122,8 @@ def test_a_part_of_the_data_set_still_finds_its_pictures(data_set, monkeypatch):
 
 def test_only_one_picture_of_a_folder_of_the_data_set_is_opened(data_set, monkeypatch):
     opened = []
-    probe = seldfuse.media.inputs.probe
-    monkeypatch.setattr("seldfuse.media.inputs.probe", lambda path: opened.append(path) or probe(path))
+    probe = seldfuse.media.inputs.probe_picture
+    monkeypatch.setattr("seldfuse.media.inputs.probe_picture", lambda path: opened.append(path) or probe(path))
     find_clips([data_set])
     assert [path.name for path in opened] == ["x.mp4", "a.mp4"]
 
@@ -137,20 +137,31 @@ def test_a_broken_video_does_not_stop_the_others(tmp_path):
         list(broken.audio.blocks())
 
 
-@pytest.mark.parametrize("same", [("a.wav", "a.mp4"), ("one/a.wav", "two/a.wav")])
-def test_two_inputs_of_one_name_are_refused(tmp_path, same):
-    first, second = (wav(tmp_path / name) if name.endswith("wav") else video(tmp_path / name) for name in same)
+def test_two_inputs_of_one_name_are_refused(tmp_path):
+    first, second = (wav(tmp_path / name) for name in ("one/a.wav", "two/a.wav"))
     assert refusal(first, second) == (
         f"two inputs would be written as 'a'; rename one, or run them apart: {first}, {second}"
     )
 
 
-def test_two_files_of_one_name_in_a_folder_are_refused(tmp_path):
+def test_files_of_one_stem_keep_their_suffixes_apart(tmp_path):
     wav(tmp_path / "in" / "a.wav")
     video(tmp_path / "in" / "a.mp4")
-    text = refusal(tmp_path)
-    assert text.startswith("two inputs would be written as 'in/a'; ")
-    assert text.endswith(f"{tmp_path / 'in' / 'a.mp4'}, {tmp_path / 'in' / 'a.wav'}")
+    wav(tmp_path / "in" / "b.WAV")
+    assert [clip.name for clip in find_clips([tmp_path])] == ["in/a.mp4", "in/a.wav", "in/b"]
+
+
+def test_links_to_folders_are_followed_and_circles_end(tmp_path):
+    wav(tmp_path / "in" / "a.wav")
+    wav(tmp_path / "store" / "deep" / "b.wav")
+    wav(tmp_path / "in" / ".ipynb_checkpoints" / "a.wav")
+    (tmp_path / "in" / "linked").symlink_to("../store")
+    (tmp_path / "in" / "circle").symlink_to("..")
+    notes: list[str] = []
+    clips = find_clips([tmp_path / "in"], note=notes.append)
+    assert [clip.name for clip in clips] == ["a", "linked/deep/b"]
+    assert notes == [f"passed over 1 hidden folder (.ipynb_checkpoints): {tmp_path / 'in'}"]
+    assert [clip.name for clip in find_clips([tmp_path / "in" / "**" / "*.wav"])] == ["a", "linked/deep/b"]
 
 
 def test_what_matches_nothing_is_refused(tmp_path, data_set):

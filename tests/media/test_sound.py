@@ -300,8 +300,13 @@ def test_mono_is_an_error_that_says_why(tmp_path):
     )
 
 
-def test_six_channels_are_an_error_that_shows_the_way(tmp_path):
-    path = write(tmp_path / "a.flac", "flac", click(24000, channels=6), 24000)
+def test_six_channels_without_names_are_an_error_that_shows_the_way(tmp_path):
+    path = tmp_path / "a.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(6)
+        file.setsampwidth(2)
+        file.setframerate(24000)
+        file.writeframes(bytes(12 * 2400))
     assert fail(path) == (
         f"expected stereo, got 6 channels; say which two are left and right, counted from 0: --channels 0,1: {path}"
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seldfuse.storage.walk import list_files, list_folders
+from seldfuse.storage.walk import find_files, list_files, list_folders
 
 
 @pytest.fixture
@@ -28,16 +28,23 @@ def test_files_come_in_the_order_of_paths_without_hidden_ones(tree: Path):
     )
 
 
-def test_a_pattern_is_one_of_names_and_minds_their_case(tree: Path):
-    assert names(tree, "*.csv") == ["a/c/y.csv", "b/x.csv", "b.csv"]
-    assert names(tree, "x.csv") == ["b/x.csv"]
+def test_a_pattern_is_one_of_names_in_any_case(tree: Path):
+    assert names(tree, "*.csv") == ["a/c/y.csv", "a/x.CSV", "b/x.csv", "b.csv"]
+    assert names(tree, "x.csv") == ["a/x.CSV", "b/x.csv"]
 
 
 def test_a_digest_of_a_folder_sees_hidden_files_too(tree: Path):
-    assert names(tree, "*.csv", include_hidden=True) == [".git/z.csv", "a/.x.csv", "a/c/y.csv", "b/x.csv", "b.csv"]
+    assert names(tree, "*.csv", include_hidden=True) == [
+        ".git/z.csv",
+        "a/.x.csv",
+        "a/c/y.csv",
+        "a/x.CSV",
+        "b/x.csv",
+        "b.csv",
+    ]
 
 
-def test_links_to_folders_are_followed_where_wanted_and_each_folder_is_listed_once(tree: Path, tmp_path: Path):
+def test_links_to_folders_are_followed_and_each_folder_is_listed_once(tree: Path, tmp_path: Path):
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "o.csv").touch()
@@ -45,8 +52,25 @@ def test_links_to_folders_are_followed_where_wanted_and_each_folder_is_listed_on
     (tree / "d").symlink_to(outside)
     (tree / "a" / "circle").symlink_to(tree)
     (tree / "a" / "link.csv").symlink_to(outside / "o.csv")
-    assert names(tree, "*.csv") == ["a/c/y.csv", "a/link.csv", "b/x.csv", "b.csv"]
-    assert names(tree, "*.csv", follow_links=True) == ["a/c/y.csv", "a/link.csv", "b/x.csv", "b.csv", "c/o.csv"]
+    assert names(tree, "*.csv") == ["a/c/y.csv", "a/link.csv", "a/x.CSV", "b/x.csv", "b.csv", "c/o.csv"]
+
+
+def test_a_folder_keeps_its_own_name_where_a_link_leads_to_it(tree: Path):
+    (tree / "aa").symlink_to(tree / "b")
+    assert [name for name in names(tree, "x.csv") if "a/" not in name[:2]] == ["b/x.csv"]
+
+
+def test_a_link_to_the_parent_is_not_followed(tree: Path):
+    (tree.parent / "stranger.csv").touch()
+    (tree / "up").symlink_to("..")
+    assert names(tree, "stranger.csv") == []
+
+
+def test_what_was_passed_over_is_counted(tree: Path):
+    found = find_files(tree, {".csv"})
+    assert [path.name for path in found.files] == ["y.csv", "x.CSV", "x.csv", "b.csv"]
+    assert found.describe_passed_over() == f"passed over 1 hidden folder (.git); 1 hidden file (a/.x.csv): {tree}"
+    assert find_files(tree / "b", {".csv"}).describe_passed_over() == ""
 
 
 def test_links_that_lead_nowhere_are_listed_so_that_their_reader_names_them(tree: Path):

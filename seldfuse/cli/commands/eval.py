@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from seldfuse.metrics.counts import Counts
     from seldfuse.metrics.event_scores import EventScores
     from seldfuse.metrics.jackknife import Interval
-    from seldfuse.metrics.matches import Mode
     from seldfuse.metrics.scores import Average, Scores
     from seldfuse.metrics.skill import Skill
     from seldfuse.report.eval_report import EvaluatedSystem
@@ -58,10 +57,10 @@ def evaluate(
 ) -> None:
     """Score predicted events against a reference.
 
-    Files are paired by name, whatever folder they are in; intervals are at a level of 95 %. Below the scores stands the
-    skill: what is known beyond the side and the usual distance of each class; then how many whole events are right,
-    those of the JSON files where they lie beside the CSV files. Both thresholds together are one score. With --against
-    skill and events are compared, too.
+    Files are paired by their path, else by their name where it is unique; intervals are at a level of 95 %. Below the
+    scores stands the skill: what is known beyond the side and the usual distance of each class; then how many whole
+    events are right, those of the JSON files where they lie beside the CSV files. Both thresholds together are one
+    score. With --against skill and events are compared, too.
     """
     from seldfuse.evaluation import Reference, choose_scores
     from seldfuse.metrics.counts import count_pairs
@@ -71,20 +70,21 @@ def evaluate(
     from seldfuse.metrics.skill import compare_skill, compute_skill
 
     scores = choose_scores(azimuth_threshold, distance_threshold)
-    truth = Reference(reference)
-    matches = truth.match(predictions, mode, print_note)
-    event_matches = truth.match_events(predictions, mode, print_note)
+    truth = Reference(reference, mode, print_note)
+    guess = truth.read(predictions, print_note)
+    matches, event_matches = truth.match(guess), truth.match_events(guess, print_note)
     counts, skill = count_pairs(matches, scores), compute_skill(matches, average)
     events, events_compared = compute_event_scores(event_matches, average), None
     result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
     compared, skill_compared = None, None
     if report:
-        print_note(f"open {_write_report(truth, [predictions, against], mode, average, scores, report)} in a browser")
+        print_note(f"open {_write_report(truth, [predictions, against], average, scores, report)} in a browser")
     if against:
-        other = truth.match(against, mode, print_note)
+        other_guess = truth.read(against, print_note)
+        other = truth.match(other_guess)
         compared = compare_systems(counts, count_pairs(other, scores), average)
         skill_compared = compare_skill(matches, other, average)
-        events_compared = compare_event_scores(event_matches, truth.match_events(against, mode, print_note), average)
+        events_compared = compare_event_scores(event_matches, truth.match_events(other_guess, print_note), average)
     if as_json:
         document = _document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files))
         document["skill"] = _skill_document(skill, skill_compared)
@@ -110,7 +110,6 @@ def evaluate(
 def _write_report(
     truth: "Reference",
     folders: Sequence[Path | None],
-    mode: "Mode",
     average: "Average",
     scores: "Sequence[Score]",
     place: Path,
@@ -122,40 +121,40 @@ def _write_report(
     from seldfuse.report.eval_page import write_evaluation
     from seldfuse.report.eval_report import EvaluationReport
 
-    systems = tuple(_evaluate_system(truth, folder, mode, average, scores) for folder in folders if folder)
+    systems = tuple(_evaluate_system(truth, folder, average, scores) for folder in folders if folder)
     differences: dict[str, Interval] = {}
     if len(systems) > 1:
         mine, other = systems
         differences |= compare_systems(mine.counts, other.counts, average)
         differences |= compare_skill(mine.matches, other.matches, average)
         differences |= compare_event_scores(mine.event_matches, other.event_matches, average)
-    clips = tuple(truth.list_event_clips(systems[0].folder, mode))
-    report = EvaluationReport(mode, average, DCASE2025.names, clips, truth.folder, systems, differences)
+    clips = tuple(truth.list_event_clips(truth.read(systems[0].folder)))
+    report = EvaluationReport(truth.mode, average, DCASE2025.names, clips, truth.folder, systems, differences)
     return write_evaluation(report, place)
 
 
 def _evaluate_system(
-    truth: "Reference", folder: Path, mode: "Mode", average: "Average", scores: "Sequence[Score]"
+    truth: "Reference", folder: Path, average: "Average", scores: "Sequence[Score]"
 ) -> "EvaluatedSystem":
-    from seldfuse.formats.folder import find_by_stem
     from seldfuse.metrics.counts import count_pairs
     from seldfuse.metrics.event_scores import compute_event_scores
     from seldfuse.metrics.jackknife import compute_intervals
     from seldfuse.metrics.skill import compute_skill
     from seldfuse.report.eval_report import EvaluatedSystem
 
-    matches, event_matches = truth.match(folder, mode), truth.match_events(folder, mode)
+    guess = truth.read(folder)
+    matches, event_matches = truth.match(guess), truth.match_events(guess)
     counts = count_pairs(matches, scores)
     return EvaluatedSystem(
         folder=folder,
-        files=find_by_stem(folder),
+        files={name: file.path for name, file in guess.files.items()},
         counts=counts,
         matches=matches,
         intervals=compute_intervals(counts, average),
         skill=compute_skill(matches, average),
         events=compute_event_scores(event_matches, average),
         event_matches=event_matches,
-        confusions=truth.count_confusions(folder, mode),
+        confusions=truth.count_confusions(guess),
     )
 
 

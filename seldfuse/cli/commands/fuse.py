@@ -11,7 +11,10 @@ from seldfuse.cli.output import OutputWriter
 
 def fuse(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="One per member: posteriors, or DCASE CSV files.")
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]FOLDER...", help="One per member, which NAME= may name: posteriors, or DCASE CSV files."
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")] = Path("out"),
     fusion: Annotated[str, typer.Option(help="Merges members: auto, tuned, mean, nercslip, or a TOML file.")] = "auto",
@@ -29,8 +32,11 @@ def fuse(
     from seldfuse.inference.member_folders import open_members
     from seldfuse.pipeline import fuse_and_decode
 
-    members = open_members(folders)
+    passed_over: list[str] = []
+    members = open_members(folders, passed_over.append)
     output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json, quiet=quiet, frames=frames)
+    for text in passed_over:
+        output.note(text)
     chosen = choose_fusion(fusion, members.list_bundled())
     if chosen.note:
         output.note(chosen.note)

@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +57,12 @@ def run(
     channels: Annotated[
         str | None,
         typer.Option(metavar="L,R", help="Which two channels are left and right, counted from 0, such as 0,1."),
+    ] = None,
+    stream: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Which audio stream of a file is heard, counted from 0.", show_default=False
+        ),
     ] = None,
     assume_mono: Annotated[
         bool, typer.Option("--assume-mono", help="Take mono recordings too: which classes sound, without directions.")
@@ -122,8 +127,8 @@ def run(
     )
     if report:
         _check_formats(output.writers)
-    selection = ChannelSelection.read(channels, assume_mono)
-    clips = find_clips(inputs, split, selection, fov)
+    selection = ChannelSelection.read(channels, assume_mono, stream)
+    clips = find_clips(inputs, split, selection, fov, output.note)
     pipeline = Pipeline(
         backends,
         post,
@@ -155,7 +160,7 @@ def run(
         corrector = ensemble.corrector
         settings = {
             "fusion": restore_old_keys(ensemble.fusion.to_json(), FUSION),
-            "channels": asdict(selection),
+            "channels": selection.to_json(),
             "fov_deg": fov,
             "posteriors": save_posteriors,
             **({} if corrector is None else {"post": corrector.to_json(), "explain": explain}),

@@ -14,7 +14,7 @@ from seldfuse.core.grid import WINDOW_S
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import format_count
-from seldfuse.storage.walk import list_files
+from seldfuse.storage.walk import find_files
 
 if TYPE_CHECKING:
     from seldfuse.synth.dataset.folder import DatasetSplit
@@ -145,22 +145,25 @@ def _bank(folder: Path | None, side: "Side", report: "ProblemLog | None") -> "So
 
 def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStatistics":
     """Fit statistics to the user's label files, passing over files that are none; without a folder, load ours."""
-    from seldfuse.formats.dcase import read_positions
+    from seldfuse.formats.folder import drop_by_products
+    from seldfuse.formats.label_files import list_notes, read_label_file
     from seldfuse.synth.timelines.statistics import SceneStatistics
 
     if folder is None:
         return SceneStatistics.load()
     if not folder.is_dir():
         raise UsageError(f"--statistics expects a folder of label files: {folder}")
-    files = []
-    for path in list_files(folder, "*.csv"):
+    files, read = [], []
+    for path in drop_by_products(find_files(folder, {".csv"}).files, print_note):
         try:
-            read_positions(path, DCASE2025)
+            read.append(read_label_file(path, DCASE2025))
             files.append(path)
         except UsageError as error:
             if report is None:
                 raise
             report(f"passed over: {error}")
+    for text in list_notes(read):
+        print_note(text)
     return SceneStatistics.fit(files, DCASE2025)
 
 

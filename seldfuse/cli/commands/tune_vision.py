@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def tune_vision(
-    folders: Annotated[list[Path], typer.Argument(help="A folder of posteriors for each member.", show_default=False)],
+    folders: Annotated[
+        list[str], typer.Argument(help="A folder of posteriors for each member, or NAME=FOLDER.", show_default=False)
+    ],
     reference: Annotated[Path, typer.Option(help="Folder of label files of the same clips.")],
     detections: Annotated[
         Path,

@@ -1,5 +1,6 @@
 """The labels of first-order recordings, and those of a clip."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from seldfuse.core.geometry import Camera, fold_azimuth
 from seldfuse.core.grid import WINDOW_FRAMES
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
-from seldfuse.formats.dcase import PLACE, read_positions
+from seldfuse.formats.dcase import PLACE, list_positions
+from seldfuse.formats.label_files import LabelFileError, read_label_file
 
 CAMERA = Camera()
 """The challenge's, which points along the viewing angle."""
@@ -21,19 +23,27 @@ class NoDistanceError(UsageError):
     """Labels have no distances, and none was given for them."""
 
 
-def read_labels(path: Path, distance_m: float | None = None) -> Float64[np.ndarray, "row 6"]:
+def read_labels(
+    path: Path, distance_m: float | None = None, note: Callable[[str], None] = lambda _: None
+) -> Float64[np.ndarray, "row 6"]:
     """Read the rows of a label file of 2022, 2023 or 2024, columns as in `PLACE`, azimuth not folded.
 
-    `distance_m` stands in where the file has no distances. Raises UsageError where the file is no such file, and
-    NoDistanceError.
+    `distance_m` stands in where the file has no distances; `note` is told what was assumed. Raises UsageError where the
+    file is no such file, and NoDistanceError.
     """
-    rows = read_positions(path, DCASE2025)
+    file = read_label_file(path, DCASE2025)
+    for text in file.notes:
+        note(f"{text}: {path}")
+    rows = list_positions(file)
     elevation_deg, distances_m = rows[:, PLACE.index("elevation")], rows[:, PLACE.index("distance")]
     if np.isnan(elevation_deg).any():
         raise UsageError(
             "expected labels of a first-order recording (frame,class,source,azimuth,elevation,distance and no "
             f"header), got those of a stereo one, which have no elevation: {path}"
         )
+    if (distances_m <= 0).any():
+        line = int(file.lines[(distances_m <= 0).argmax()])
+        raise LabelFileError(path, "expected a distance of more than 0, which a source has, got 0", line)
     unknown = np.isnan(distances_m)
     if unknown.any() and distance_m is None:
         raise NoDistanceError(

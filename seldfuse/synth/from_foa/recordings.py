@@ -11,10 +11,11 @@ import av
 
 from seldfuse.core.grid import FRAMES_PER_S, SAMPLE_RATE_HZ, WINDOW_FRAMES, WINDOW_S
 from seldfuse.errors import MediaError, SeldfuseError, UsageError
+from seldfuse.formats.folder import drop_by_products
 from seldfuse.media.container import find_video_stream, open_media, probe
 from seldfuse.media.inputs import VIDEO_SUFFIXES
 from seldfuse.storage.text import name_some
-from seldfuse.storage.walk import list_files
+from seldfuse.storage.walk import compose, find_files
 from seldfuse.synth.from_foa.labels import NoDistanceError, read_labels
 
 CHANNELS = 4
@@ -27,8 +28,8 @@ LAYOUTS = (
 # The folders of a data set that are apart only because of what kind of file is in them.
 _PART = re.compile(r"(foa|metadata|labels|video)(_dev|_eval)?")
 
-# The same recordings in the raw channels of the microphone, and what an archive made on a Mac leaves behind.
-_FOREIGN = re.compile(r"mic(_dev|_eval)?|__MACOSX")
+# The same recordings in the raw channels of the microphone.
+_FOREIGN = re.compile(r"mic(_dev|_eval)?")
 
 SHOWN = 3
 
@@ -65,7 +66,7 @@ def find_recordings(
     """
     if not folder.is_dir():
         raise UsageError(f"expected a folder of first-order recordings; {LAYOUTS}: {folder}")
-    files = _files(folder)
+    files = _files(folder, on_problem or (lambda _: None))
     pairs = sorted((key for key in files.sounds if key in files.labels), key=lambda key: f"{key}.csv")
     if not pairs:
         raise UsageError(
@@ -78,7 +79,7 @@ def find_recordings(
     found, first = [], None
     for key in pairs:
         try:
-            read_labels(files.labels[key], distance_m)
+            read_labels(files.labels[key], distance_m, on_problem or (lambda _: None))
             found.append(_recording(folder, key, files, with_video, on_problem))
         except NoDistanceError:
             raise
@@ -100,16 +101,19 @@ class _Files(NamedTuple):
     videos: dict[str, Path]
 
 
-def _files(folder: Path) -> _Files:
-    """Links are followed. Raises UsageError where two files of a kind have one name."""
+def _files(folder: Path, note: Callable[[str], None]) -> _Files:
+    """Raises UsageError where two files of a kind have one name."""
     files = _Files({}, {}, {})
     kinds = {".wav": files.sounds, ".csv": files.labels} | dict.fromkeys(VIDEO_SUFFIXES, files.videos)
-    for path in list_files(folder, follow_links=True):
-        kind, parents = kinds.get(path.suffix.lower()), path.relative_to(folder).parts[:-1]
-        if kind is None or any(_FOREIGN.fullmatch(part) for part in parents):
+    below = find_files(folder, kinds)
+    if text := below.describe_passed_over():
+        note(text)
+    for path in drop_by_products(below.files, note):
+        kind, parents = kinds[path.suffix.lower()], path.relative_to(folder).parts[:-1]
+        if any(_FOREIGN.fullmatch(part) for part in parents):
             continue
         parts = [part for part in parents if not _PART.fullmatch(part)]
-        other = kind.setdefault("/".join([*parts, path.stem]), path)
+        other = kind.setdefault(compose("/".join([*parts, path.stem])), path)
         if other != path:
             raise UsageError(f"two files would belong to one recording; move one elsewhere: {other}, {path}")
     return files

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from seldfuse.core.events import Events
@@ -18,14 +18,13 @@ from seldfuse.encoders.tokens import EncoderTokens, concat_tokens
 from seldfuse.errors import UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
-from seldfuse.formats import dcase
-from seldfuse.metrics.rows import COLUMNS
+from seldfuse.formats.label_files import LabelFile, read_label_file
 from seldfuse.train.augment.apply import augment_audio
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.file_windows import FileWindow, WindowReader, cut_files
 from seldfuse.train.data.labelled_files import LabelledFile
 from seldfuse.train.data.source import ProcessShare
-from seldfuse.train.data.targets import FRAME, TargetTracks, build_target, convert_rows, cut_tracks
+from seldfuse.train.data.targets import FRAME, TargetTracks, build_target, convert_file, cut_tracks
 from seldfuse.train.data.window_tokens import WindowTokens
 
 READERS = 4
@@ -166,8 +165,9 @@ class FolderValidation:
         events = Events.empty(self.labels)
         for window in self.windows:
             if window.start_frame == 0:
-                events = dcase.read_events(window.pair.labels, self.labels)
-                self._recordings.store_labels(window, events.table[COLUMNS].to_numpy(np.float64))
+                file = read_label_file(window.pair.labels, self.labels)
+                events = file.to_events(self.labels)
+                self._recordings.store_labels(window, file)
             yield _part(events, window)
 
 
@@ -184,15 +184,15 @@ class _LabelledRecordings:
     def read(self, window: FileWindow) -> _Scene:
         path = window.pair.labels
         if path not in self._tracks:
-            self.store_labels(window, dcase.read_rows(path, self.labels))
+            self.store_labels(window, read_label_file(path, self.labels))
         sound = self._reader.read(window)
         tracks = cut_tracks(self._tracks[path], window.start_frame, sound.frames)
         return _Scene(torch.from_numpy(sound.samples), tracks, self.tokens.read(window, self._note))
 
-    def store_labels(self, window: FileWindow, rows: Float64[np.ndarray, "row 6"]) -> None:
+    def store_labels(self, window: FileWindow, file: LabelFile) -> None:
         """Store the labels of the window's recording, up to its end."""
         path, end = window.pair.labels, window.recording_frames
-        tracks = convert_rows(rows, path)
+        tracks = convert_file(file, self._note)
         late = tracks[:, FRAME] >= end
         if late.any():
             self._note(

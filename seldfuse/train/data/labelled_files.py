@@ -8,17 +8,16 @@ from pathlib import Path, PurePosixPath
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
-from seldfuse.formats.dcase import read_many
+from seldfuse.formats.folder import drop_by_products
+from seldfuse.formats.label_files import list_notes, read_label_files
 from seldfuse.media.inputs import MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from seldfuse.storage.text import format_count, name_some
-from seldfuse.storage.walk import list_files
+from seldfuse.storage.walk import compose, find_files
+from seldfuse.train.data.targets import convert_file
 
 TRAIN_FOLDS = (1, 2, 3)
 VALIDATE_FOLDS = (4,)
 """As the challenge's baseline has it: folds 1 and 2 are synthetic scenes, 3 its training and 4 its test recordings."""
-
-LOOKED_INTO = 200
-"""Label files that are read before a training begins, so that a wrong folder is an error at once."""
 
 SHOWN = 3
 
@@ -53,15 +52,16 @@ def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> 
     """Find the sounds in a folder and below it that have a label file of their name, sorted by name.
 
     Files pair that lie side by side, or in the same split of `stereo_dev` and `metadata_dev`. Where a name has a sound
-    and a video, the sound is taken. Hidden files are not looked at; files without a partner are passed over and
-    added to `problems`. Some label files are read.
+    and a video, the sound is taken. Hidden files are not looked at; files without a partner are passed over. All
+    label files are read, so that a wrong one is an error at once. What is passed over, and what is assumed of label
+    files, is added to `problems`.
 
     Raises UsageError where there is no folder, no sound, no pair, no event at all, or a label file that is none.
     """
     if not folder.is_dir():
         found = "got a file" if folder.exists() else "there is none"
         raise UsageError(f"expected a folder of sounds and label files, {found}; {LAYOUTS}: {folder}")
-    sounds, tables = _files(folder)
+    sounds, tables = _files(folder, problems)
     if not sounds:
         raise UsageError(f"expected sounds, found none and {_count_some(tables, 'label file')}; {LAYOUTS}: {folder}")
     names = sorted(sounds.keys() & tables.keys())
@@ -72,7 +72,7 @@ def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> 
         )
     problems += _strays(folder, sounds, tables)
     pairs = [_pair(name, sounds[name], tables[name]) for name in names]
-    _look_into([pair.labels for pair in pairs], labels, folder)
+    problems += _look_into([pair.labels for pair in pairs], labels, folder)
     return pairs
 
 
@@ -93,17 +93,21 @@ def split_by_fold(
     return sorted(train, key=_name), sorted(validate, key=_name)
 
 
-def _files(folder: Path) -> tuple[dict[str, list[Path]], dict[str, Path]]:
+def _files(folder: Path, problems: list[str]) -> tuple[dict[str, list[Path]], dict[str, Path]]:
     """Sounds (and videos) and label files by the name that pairs them."""
     sounds: defaultdict[str, list[Path]] = defaultdict(list)
     tables: dict[str, Path] = {}
     # Folder by folder, for of two label files of one name the last one counts.
-    for path in sorted(list_files(folder, follow_links=True), key=lambda path: (path.parent, path.name)):
+    found = find_files(folder, MEDIA_SUFFIXES | {".csv"})
+    if text := found.describe_passed_over():
+        problems.append(text)
+    files = drop_by_products(found.files, problems.append)
+    for path in sorted(files, key=lambda path: (path.parent, path.name)):
         place = [part for part in path.parent.relative_to(folder).parts if not _PART.fullmatch(part)]
-        name, suffix = "/".join([*place, path.stem]), path.suffix.lower()
-        if suffix == ".csv":
+        name = compose("/".join([*place, path.stem]))
+        if path.suffix.lower() == ".csv":
             tables[name] = path
-        elif suffix in MEDIA_SUFFIXES:
+        else:
             sounds[name].append(path)
     return dict(sounds), tables
 
@@ -144,12 +148,14 @@ def _drop_videos(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() not in VIDEO_SUFFIXES]
 
 
-def _look_into(paths: Sequence[Path], labels: LabelSet, folder: Path) -> None:
-    """Read some files from all over the list, and the others only where no event was found."""
-    step = -(-len(paths) // LOOKED_INTO)
-    for chosen in (paths[::step], paths):
-        if any(len(rows) for rows in read_many(chosen, labels)):
-            return
+def _look_into(paths: Sequence[Path], labels: LabelSet, folder: Path) -> list[str]:
+    """Read what networks will learn, and list what was assumed of it."""
+    read = read_label_files(paths, labels)
+    problems = list_notes(read)
+    for file in read:
+        convert_file(file, problems.append)
+    if any(len(file.rows) for file in read):
+        return problems
     raise UsageError(
         f"expected labelled events, found no event in any of {_count_some(paths, 'label file')}; a label file holds "
         f"one line for each source and frame of 100 ms, frame,class,source,azimuth,distance,onscreen: {folder}"
