@@ -244,7 +244,8 @@ def _fov_deg(finished: FinishedClip | None) -> float:
 def _channels(finished: FinishedClip) -> ChannelSelection:
     stated = finished.recipe.get("channels", {})
     pair = stated.get("pair")
-    return ChannelSelection(None if pair is None else (pair[0], pair[1]), stated.get("assume_mono", False))
+    pair = None if pair is None else (pair[0], pair[1])
+    return ChannelSelection(pair, stated.get("assume_mono", False), stated.get("stream"))
 
 
 def _list_folders(folder: Path) -> list[Path]:
