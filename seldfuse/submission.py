@@ -227,7 +227,7 @@ def _read_configs(predictions: Path) -> dict[str, dict[str, Any]]:
         lines = [line.value for line in read_json_lines(predictions / MANIFEST, torn="skip")]
     except OSError:
         return {}
-    recipe = next((line for line in reversed(lines) if "clip" not in line), {})
+    recipe: dict[str, Any] = next((line for line in reversed(lines) if "clip" not in line), {})
     configs = {}
     for member in recipe.get("backends", []):
         place = next((Path(name).parts[0] for name in member.get("checkpoint", {}) if name.endswith(CONFIG)), None)

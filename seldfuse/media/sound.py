@@ -87,8 +87,8 @@ class FileAudio:
             if sound.note:
                 on_warning(sound.note)
             levels = LevelCorrection(sound.rate_hz)
-            pieces = chain(sound.pieces, self._follow(parts[1:], choice, sound, warn))
-            pieces = levels.apply(self._finite(_pool(pieces, least=sound.rate_hz), sound.rate_hz))
+            decoded = _pool(chain(sound.pieces, self._follow(parts[1:], choice, sound, warn)), least=sound.rate_hz)
+            pieces = levels.apply(self._finite(decoded, sound.rate_hz))
             try:
                 yield from _resample(pieces, sound.rate_hz, self.rate_hz, sound.channels)
             except MediaError as error:
