@@ -120,9 +120,9 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         "one channel cannot be localised, for a direction comes from what differs between two; give a stereo "
         "recording, or type --assume-mono to learn only which classes sound",
     ),
-    "six.wav": (
-        lambda path: write_pcm(path, noise(0.5)[[0, 1, 0, 1, 0, 1]]),
-        "expected stereo, got 6 channels; say which two are left and right, counted from 0: --channels 0,1",
+    "four.wav": (
+        lambda path: write_pcm(path, noise(0.5)[[0, 1, 0, 1]]),
+        "expected stereo, got 4 channels; say which two are left and right, counted from 0: --channels 0,1",
     ),
     "empty.wav": (lambda path: path.touch(), "the file is empty"),
     "header-only.wav": (lambda path: write_wav(path, noise(0.0)), "the sound holds no samples, or none that can be"),
