@@ -293,8 +293,8 @@ def fuse_and_decode(
     events, _ = _with_typical_distance(events, posterior)
     return Result(
         name=members.name,
-        frames=replace(postprocess(frames, postprocessors, members.clip), duration_s=members.duration_s),
-        events=replace(postprocess(events, postprocessors, members.clip), duration_s=members.duration_s),
+        frames=postprocess(frames, postprocessors, members.clip).with_duration(members.duration_s),
+        events=postprocess(events, postprocessors, members.clip).with_duration(members.duration_s),
         posterior=posterior,
         uncorrected=uncorrected,
         members=members.posteriors,

@@ -432,7 +432,8 @@ def event(track: Track, frame: int, cls: int, source: int) -> Track:
     """A row of the table of events."""
     row: Track = {"frame": frame, "cls": cls, "source": source, "score": track["activity"]}
     if "direction" in track:
-        row["azimuth_deg"] = math.degrees(math.atan2(track["direction"][1], track["direction"][0]))
+        # The rear is folded onto the front.
+        row["azimuth_deg"] = math.degrees(math.atan2(track["direction"][1], abs(track["direction"][0])))
     if "distance" in track:
         row["distance_m"] = track["distance"]
     if "onscreen" in track:

@@ -120,6 +120,12 @@ class Events:
         events._keep(columns)
         return events
 
+    def with_duration(self, duration_s: float) -> "Events":
+        """Say how long the clip is, after which no event lasts."""
+        events = self._from_checked(self.columns, self.labels, self.hop_s)
+        object.__setattr__(events, "duration_s", duration_s)
+        return events
+
     def segments(self) -> "pd.DataFrame":
         """Build the table of `list_segments`."""
         return make_table(self.list_segments())

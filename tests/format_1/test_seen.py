@@ -14,7 +14,7 @@ pytest.importorskip("onnxruntime", reason="movenet needs onnxruntime")
 SEEN = FOLDER / "seen"
 COMMAND = (
     *("run", "clip.mp4", "--backends", "sce@sce", "--post", "keypoint@movenet", "--fusion", "eager.toml"),
-    *("--explain", "--save-posteriors", "--device", "cpu", "-o", "heard"),
+    *("--vision", "vision.toml", "--explain", "--save-posteriors", "--device", "cpu", "-o", "heard"),
 )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from seldfuse.core.geometry import fold_azimuth
 from seldfuse.fusion import decode_frames, merge_duplicate_tracks
 from seldfuse.nn.accddoa import decode_accddoa, posterior_from_accddoa
 
@@ -39,7 +40,7 @@ def test_the_route_through_posteriors_agrees_within_a_degree_and_a_centimetre(ra
     ):
         one, other = (in_one_order(events.table) for events in (exact, routed))
         pd.testing.assert_frame_equal(one[["frame", "cls"]], other[["frame", "cls"]])
-        apart = (one["azimuth_deg"] - other["azimuth_deg"] + 180) % 360 - 180
+        apart = fold_azimuth(one["azimuth_deg"]) - other["azimuth_deg"]
         assert apart.abs().max() < 1.0
         assert (one["distance_m"] - other["distance_m"]).abs().max() < 0.01
 
