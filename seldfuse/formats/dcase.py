@@ -47,8 +47,10 @@ def list_positions(file: LabelFile) -> Float64[np.ndarray, "row 6"]:
 
 
 def read_positions(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarray, "row 6"]:
-    """Read the positions of one file's sources (`list_positions`). Raises LabelFileError."""
-    return list_positions(read_label_file(path, labels))
+    """Read the positions of one file's sources (`list_positions`), line by line, as the challenge counts. Raises
+    LabelFileError.
+    """
+    return list_positions(read_label_file(path, labels, counting="official"))
 
 
 def write_result(result: Result, path: Path) -> None:

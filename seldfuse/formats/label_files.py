@@ -323,7 +323,7 @@ def _check(table: _Table, labels: LabelSet, counting: Counting) -> LabelFile:
     unknown, zeros = np.full(len(values), np.nan), np.zeros(len(values))
     cells = [columns["frame"], columns["class"], columns.get("source", zeros), azimuth_deg, distance_m]
     rows = np.stack([*cells, columns.get("onscreen", unknown)], axis=1)
-    kept, doubles = _drop_doubles(rows, elevation_deg, official)
+    kept, doubles = _drop_doubles(rows, elevation_deg, counting == "official")
     found = (rows[kept], elevation_deg[kept], table.lines[kept])
     return LabelFile(table.path, layout, *found, (*notes, *more, *doubles))
 

@@ -156,7 +156,7 @@ def test_distances_are_drawn_around_the_median_and_within_their_limits() -> None
 def test_what_is_no_label_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "scene.csv"
     path.write_text("0,0,1,-9,4\n1,0,1,left,4\n")
-    with pytest.raises(UsageError, match=r"expected a number for azimuth, got 'left' in line 2: .*scene\.csv"):
+    with pytest.raises(UsageError, match=r"expected a number for column 4, got 'left' in line 2: .*scene\.csv"):
         SceneStatistics.fit([path])
     path.write_text("")
     with pytest.raises(UsageError, match="expected label files with events to fit, got 1 files without any"):

@@ -68,7 +68,7 @@ def test_less_is_better_where_the_score_of_a_plugin_says_so(
     card = (out / "README.md").read_text()
     assert "| RMSE (°) ↓ | 10.00 |" in card
     assert "| F20/1 ↑ | " in card
-    assert "was chosen, by\nRMSE (°) (root mean square azimuth error), so" in card
+    assert "was chosen, by RMSE (°) (root mean square azimuth error), so" in " ".join(card.split())
     log = [json.loads(line)["scores"].get("acme_rms_deg") for line in (out / LOG).read_text().splitlines()]
     assert log == [None, 30.0, 10.0, 20.0]
     capsys.readouterr()
