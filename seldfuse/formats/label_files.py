@@ -418,7 +418,8 @@ def _check_frames(table: _Table, frames: Float64[np.ndarray, "row"], official: b
 
 
 def _note_radians(azimuth_deg: Float64[np.ndarray, "row"]) -> list[str]:
-    fine = np.abs(azimuth_deg * 100 - np.rint(azimuth_deg * 100)) > 1e-9
+    # Degrees are written whole or with one decimal.
+    fine = np.abs(azimuth_deg * 10 - np.rint(azimuth_deg * 10)) > 1e-9
     if not len(azimuth_deg) or np.abs(azimuth_deg).max() > FULL_TURN_RAD or fine.mean() <= 0.5:
         return []
     return ["no azimuth is beyond 6.29, so that they look like radians; they are taken for degrees"]
