@@ -19,26 +19,19 @@ def show_picture(picture: VideoFrame, pixel_aspect: Fraction | None) -> UInt8[np
     """Convert a picture to RGB as it is shown; `pixel_aspect` is the width of a pixel over its height."""
     width, height = _square_size(picture, pixel_aspect)
     rgb = picture.to_ndarray(format="rgb24", width=width, height=height)
-    transposed, mirrored, flipped = _read_matrix(picture)
-    if transposed:
-        rgb = rgb.transpose(1, 0, 2)
-    if mirrored:
-        rgb = rgb[:, ::-1]
-    if flipped:
-        rgb = rgb[::-1]
-    return np.ascontiguousarray(rgb)
+    return read_turn(picture).apply(rgb)
 
 
 def measure_shown(picture: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
     """Measure the width and height of a picture as it is shown, in pixels."""
     width, height = _square_size(picture, pixel_aspect)
-    return (height, width) if _read_matrix(picture).transposed else (width, height)
+    return (height, width) if read_turn(picture).transposed else (width, height)
 
 
 def describe_change(picture: VideoFrame, pixel_aspect: Fraction | None) -> str:
     """Describe how what is shown differs from what is stored, for keys of what is computed of it; else ""."""
     size, stored = _square_size(picture, pixel_aspect), (picture.width, picture.height)
-    matrix = _read_matrix(picture)
+    matrix = read_turn(picture)
     if size == stored and not any(matrix):
         return ""
     return f"shown {size[0]}x{size[1]} {''.join('01'[on] for on in matrix)}"
@@ -54,21 +47,27 @@ def _square_size(picture: VideoFrame, pixel_aspect: Fraction | None) -> tuple[in
     return picture.width, round(picture.height / aspect)
 
 
-class _Turn(NamedTuple):
+class Turn(NamedTuple):
     """Whether rows become columns, and whether the order within each row and that of the rows is then reversed."""
 
     transposed: bool = False
     mirrored: bool = False
     flipped: bool = False
 
+    def apply(self, plane: UInt8[np.ndarray, "row column *channel"]) -> UInt8[np.ndarray, "height width *channel"]:
+        """Turn and mirror a plane."""
+        turned = plane.swapaxes(0, 1) if self.transposed else plane
+        turned = turned[:, ::-1] if self.mirrored else turned
+        return np.ascontiguousarray(turned[::-1] if self.flipped else turned)
 
-def _read_matrix(picture: VideoFrame) -> _Turn:
-    """The nearest of the eight ways to turn and mirror."""
+
+def read_turn(picture: VideoFrame) -> Turn:
+    """Read how a picture is turned: the nearest of the eight ways to turn and mirror."""
     found: Any = picture.side_data.get("DISPLAYMATRIX")
     if found is None:
-        return _Turn()
+        return Turn()
     # A point (x, y) is shown at (a x + c y, b x + d y).
     a, b, _, c, d, *_ = np.frombuffer(bytes(found), "=i4").astype(np.int64).tolist()
     if abs(a) + abs(d) >= abs(b) + abs(c):
-        return _Turn(False, a < 0, d < 0)
-    return _Turn(True, c < 0, b < 0)
+        return Turn(False, a < 0, d < 0)
+    return Turn(True, c < 0, b < 0)

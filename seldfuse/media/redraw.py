@@ -22,6 +22,7 @@ from jaxtyping import UInt8
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.media.container import decode_stream, find_audio_stream, find_video_stream, open_media, read_start_s
 from seldfuse.media.encode import HEADER_FIRST
+from seldfuse.media.presentation import read_turn
 from seldfuse.storage.atomic import write_atomically
 
 # Without B-frames no picture waits for a later one, and packets come in the order in which they are shown.
@@ -43,9 +44,8 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True)
 class Planes:
-    """A picture as luma and the two chromas of half its width and height, to be drawn on in place.
-
-    It is upright: `rotation_deg` says how far it was turned counter-clockwise for that.
+    """A picture as luma and the two chromas of half its width and height, turned and mirrored as players show it, to be
+    drawn on in place.
     """
 
     luma: UInt8[np.ndarray, "height width"]
@@ -53,7 +53,6 @@ class Planes:
     red: UInt8[np.ndarray, "half_height half_width"]
     bt709: bool = False
     full_range: bool = False
-    rotation_deg: int = 0
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -191,7 +190,7 @@ def _add_video(file: OutputContainer, stream: VideoStream, first: VideoFrame) ->
     target.color_primaries, target.color_trc = plain.color_primaries, plain.color_trc
     ratio = stream.sample_aspect_ratio
     if ratio:
-        target.codec_context.sample_aspect_ratio = 1 / ratio if round(first.rotation / 90) % 2 else ratio
+        target.codec_context.sample_aspect_ratio = 1 / ratio if read_turn(first).transposed else ratio
     return target
 
 
@@ -202,18 +201,15 @@ def _to_plain(picture: VideoFrame, first: VideoFrame) -> VideoFrame:
 
 
 def _unpack(picture: VideoFrame, first: VideoFrame) -> Planes:
-    """The planes of a picture, of the size of the first one, upright."""
+    """The planes of a picture, of the size of the first one, as players show them."""
     plain = _to_plain(picture, first)
     width, height = plain.width, plain.height
     samples = plain.to_ndarray().reshape(-1)
     half = (height // 2, width // 2)
     luma, blue, red = np.split(samples, [height * width, height * width + half[0] * half[1]])
-    turns = round(first.rotation / 90)
-    planes = (luma.reshape(height, width), blue.reshape(half), red.reshape(half))
-    upright = [np.ascontiguousarray(np.rot90(plane, turns)) for plane in planes]
-    return Planes(
-        upright[0], upright[1], upright[2], plain.colorspace == BT709, plain.color_range == FULL_RANGE, 90 * turns
-    )
+    turn = read_turn(first)
+    luma, blue, red = (turn.apply(one) for one in (luma.reshape(height, width), blue.reshape(half), red.reshape(half)))
+    return Planes(luma, blue, red, plain.colorspace == BT709, plain.color_range == FULL_RANGE)
 
 
 def _pack(planes: Planes, pts: int, source: VideoFrame) -> VideoFrame:

@@ -57,13 +57,10 @@ def find_detections(result: Result, folder: Path) -> list[ClipDetections]:
 
 
 class Annotator:
-    """Finds the drawings for every time of a clip whose pictures have a size; `rotation_deg` is how far a player turns
-    them counter-clockwise, which detections do not know of."""
+    """Finds the drawings for every time of a clip whose pictures, as players show them, have a size."""
 
-    def __init__(
-        self, result: Result, size_px: tuple[int, int], detections: Sequence[ClipDetections] = (), rotation_deg: int = 0
-    ) -> None:
-        self._result, self._detections, self._rotation_deg = result, detections, rotation_deg
+    def __init__(self, result: Result, size_px: tuple[int, int], detections: Sequence[ClipDetections] = ()) -> None:
+        self._result, self._detections = result, detections
         self._width_px, self._height_px = size_px
         camera = result.clip.camera if result.clip is not None else Camera()
         self._camera = replace(camera, width_px=size_px[0], height_px=size_px[1])
@@ -203,7 +200,7 @@ class Annotator:
         first, last = np.searchsorted(times_s, [key_s - 1e-3, key_s + 1e-3])
         table = detections.found.table.iloc[first:last]
         for phrase, *box in table[["phrase", "left_px", "top_px", "right_px", "bottom_px"]].itertuples(index=False):
-            left, top, right, bottom = self._turn(box, detections)
+            left, top, right, bottom = self._scale_box(box, detections)
             thick = 2 * self._scale(1)
             wide, high = drawing.draw_edge(_even(right - left), thick), drawing.draw_edge(thick, _even(bottom - top))
             yield Placed(wide, left, top)
@@ -213,13 +210,10 @@ class Annotator:
             label = drawing.draw_label(to_printable(str(phrase)), drawing.BOX_COLOR, self._scale(10))
             yield Placed(label, left, max(top - label.size_px[1], 0))
 
-    def _turn(self, box: Sequence[float], detections: ClipDetections) -> tuple[int, int, int, int]:
-        """A box as shown: turned as a player turns the picture, in pixels of the picture."""
-        x = np.array(box[::2]) / detections.width_px
-        y = np.array(box[1::2]) / detections.height_px
-        for _ in range(round(self._rotation_deg / 90) % 4):
-            x, y = y, 1 - x
-        (left, right), (top, bottom) = np.sort(x) * self._width_px, np.sort(y) * self._height_px
+    def _scale_box(self, box: Sequence[float], detections: ClipDetections) -> tuple[int, int, int, int]:
+        """A box in pixels of the picture; detectors saw it with square pixels."""
+        left, right = np.array(box[::2]) * self._width_px / detections.width_px
+        top, bottom = np.array(box[1::2]) * self._height_px / detections.height_px
         return round(left), round(top), round(right), round(bottom)
 
 

@@ -28,7 +28,7 @@ def write_overlay(result: Result, path: Path, detections: Path) -> None:
 
     def draw(time_s: float, planes: Planes) -> None:
         if not annotators:
-            annotators.append(Annotator(result, planes.size_px, found, planes.rotation_deg))
+            annotators.append(Annotator(result, planes.size_px, found))
         lay_over(planes, annotators[0].list_drawings(time_s))
 
     redraw_video(clip.video_path, clip.path, path, draw)
