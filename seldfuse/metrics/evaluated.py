@@ -51,12 +51,12 @@ class EvaluatedScores(Scores):
         notes: Sequence[str] = (),
     ) -> None:
         """Compute the `scores`, or else all of the catalogue. Raises PluginError where one fails."""
-        self._counts = count_pairs(matches, scores)
-        found = compute_scores(self._counts, average)
+        self.counts = count_pairs(matches, scores)
+        found = compute_scores(self.counts, average)
         super().__init__(found, found.classes, found.higher_is_better, found.coverage)
         self.notes = tuple(notes)
-        self.matches, self.labels, self.average, self.scores = matches, labels, average, self._counts.scores
-        self._events = events
+        self.matches, self.labels, self.average, self.scores = matches, labels, average, self.counts.scores
+        self.event_matches = events
         self._read_reliability, self._read_rt60_s = read_reliability, read_rt60_s
 
     @cached_property
@@ -65,7 +65,7 @@ class EvaluatedScores(Scores):
 
     @cached_property
     def events(self) -> EventScores:
-        return compute_event_scores(self._events, self.average)
+        return compute_event_scores(self.event_matches, self.average)
 
     @cached_property
     def reliability(self) -> ReliabilityBins | None:
@@ -78,12 +78,12 @@ class EvaluatedScores(Scores):
     @cached_property
     def intervals(self) -> dict[str, Interval]:
         """The interval of each score at a level of 95 %, by leaving out each clip in turn."""
-        return compute_intervals(self._counts, self.average)
+        return compute_intervals(self.counts, self.average)
 
     @cached_property
     def class_intervals(self) -> dict[str, list[Interval]]:
         """The interval of each score for every class, likewise."""
-        partial = score_classes(self._counts.leave_one_out())
+        partial = score_classes(self.counts.leave_one_out())
         return {
             name: [estimate_interval(float(value), partial[name][:, cls]) for cls, value in enumerate(values)]
             for name, values in self.classes.items()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from seldfuse.catalogue.values import Score
-    from seldfuse.evaluation import Reference
+    from seldfuse.evaluation import Predictions, Reference
     from seldfuse.metrics.counts import Counts
+    from seldfuse.metrics.evaluated import EvaluatedScores
     from seldfuse.metrics.event_scores import EventScores
     from seldfuse.metrics.jackknife import Interval
     from seldfuse.metrics.scores import Average, Scores
     from seldfuse.metrics.skill import Skill
-    from seldfuse.report.eval_report import EvaluatedSystem
 
 
 def evaluate(
@@ -63,39 +63,34 @@ def evaluate(
     score. With --against skill and events are compared, too.
     """
     from seldfuse.evaluation import Reference, choose_scores
-    from seldfuse.metrics.counts import count_pairs
-    from seldfuse.metrics.event_scores import compare_event_scores, compute_event_scores
-    from seldfuse.metrics.jackknife import compare_systems, compute_intervals
-    from seldfuse.metrics.scores import compute_scores
-    from seldfuse.metrics.skill import compare_skill, compute_skill
+    from seldfuse.metrics.event_scores import compare_event_scores
+    from seldfuse.metrics.jackknife import compare_systems
+    from seldfuse.metrics.skill import compare_skill
 
     scores = choose_scores(azimuth_threshold, distance_threshold)
     truth = Reference(reference, mode, print_note)
-    guess = truth.read(predictions, print_note)
-    matches, event_matches = truth.match(guess), truth.match_events(guess, print_note)
-    counts, skill = count_pairs(matches, scores), compute_skill(matches, average)
-    events, events_compared = compute_event_scores(event_matches, average), None
-    result, bounds = compute_scores(counts, average), compute_intervals(counts, average)
-    compared, skill_compared = None, None
-    if report:
-        print_note(f"open {_write_report(truth, [predictions, against], average, scores, report)} in a browser")
+    systems = [_evaluate_system(truth, folder, average, scores) for folder in (predictions, against) if folder]
+    result, compared, skill_compared, events_compared = systems[0].scores, None, None, None
     if against:
-        other_guess = truth.read(against, print_note)
-        other = truth.match(other_guess)
-        compared = compare_systems(counts, count_pairs(other, scores), average)
-        skill_compared = compare_skill(matches, other, average)
-        events_compared = compare_event_scores(event_matches, truth.match_events(other_guess, print_note), average)
+        other = systems[1].scores
+        compared = compare_systems(result.counts, other.counts, average)
+        skill_compared = compare_skill(result.matches, other.matches, average)
+        events_compared = compare_event_scores(result.event_matches, other.event_matches, average)
+    if report:
+        differences = {**(compared or {}), **(skill_compared or {}), **(events_compared or {})}
+        print_note(f"open {_write_report(truth, systems, differences, average, report)} in a browser")
+    skill, events = result.skill, result.events
     if as_json:
-        document = _document(result, bounds, compared, mode=mode, average=average, clips=len(truth.files))
+        document = _document(result, result.intervals, compared, mode=mode, average=average, clips=len(truth.files))
         document["skill"] = _skill_document(skill, skill_compared)
         print_json(document | {"events": _event_document(events, events_compared)})
     else:
         print_result(
             f"{format_count(len(truth.files), 'clip')}, {mode} counting, {average} average",
             *([result.coverage.describe(DCASE2025.names)] if average == "macro" else []),
-            _score_table(counts.scores, bounds, compared),
+            _score_table(result.counts.scores, result.intervals, compared),
             "",
-            _class_table(result, counts),
+            _class_table(result, result.counts),
             "",
             _skill_table(skill, skill_compared),
             "",
@@ -107,55 +102,50 @@ def evaluate(
         )
 
 
+class _System(NamedTuple):
+    """A folder of predictions, read and matched once for tables, JSON and the page."""
+
+    folder: Path
+    guess: "Predictions"
+    scores: "EvaluatedScores"
+
+
+def _evaluate_system(truth: "Reference", folder: Path, average: "Average", scores: "Sequence[Score]") -> _System:
+    from seldfuse.metrics.evaluated import EvaluatedScores
+
+    guess = truth.read(folder, print_note)
+    matches, event_matches = truth.match(guess), truth.match_events(guess, print_note)
+    return _System(folder, guess, EvaluatedScores(matches, event_matches, average, scores))
+
+
 def _write_report(
     truth: "Reference",
-    folders: Sequence[Path | None],
+    systems: Sequence[_System],
+    differences: Mapping[str, "Interval"],
     average: "Average",
-    scores: "Sequence[Score]",
     place: Path,
 ) -> Path:
     """Make the page of one system, or of two side by side; return its path."""
-    from seldfuse.metrics.event_scores import compare_event_scores
-    from seldfuse.metrics.jackknife import compare_systems
-    from seldfuse.metrics.skill import compare_skill
     from seldfuse.report.eval_page import write_evaluation
-    from seldfuse.report.eval_report import EvaluationReport
+    from seldfuse.report.eval_report import EvaluatedSystem, EvaluationReport
 
-    systems = tuple(_evaluate_system(truth, folder, average, scores) for folder in folders if folder)
-    differences: dict[str, Interval] = {}
-    if len(systems) > 1:
-        mine, other = systems
-        differences |= compare_systems(mine.counts, other.counts, average)
-        differences |= compare_skill(mine.matches, other.matches, average)
-        differences |= compare_event_scores(mine.event_matches, other.event_matches, average)
-    clips = tuple(truth.list_event_clips(truth.read(systems[0].folder)))
-    report = EvaluationReport(truth.mode, average, DCASE2025.names, clips, truth.folder, systems, differences)
-    return write_evaluation(report, place)
-
-
-def _evaluate_system(
-    truth: "Reference", folder: Path, average: "Average", scores: "Sequence[Score]"
-) -> "EvaluatedSystem":
-    from seldfuse.metrics.counts import count_pairs
-    from seldfuse.metrics.event_scores import compute_event_scores
-    from seldfuse.metrics.jackknife import compute_intervals
-    from seldfuse.metrics.skill import compute_skill
-    from seldfuse.report.eval_report import EvaluatedSystem
-
-    guess = truth.read(folder)
-    matches, event_matches = truth.match(guess), truth.match_events(guess)
-    counts = count_pairs(matches, scores)
-    return EvaluatedSystem(
-        folder=folder,
-        files={name: file.path for name, file in guess.files.items()},
-        counts=counts,
-        matches=matches,
-        intervals=compute_intervals(counts, average),
-        skill=compute_skill(matches, average),
-        events=compute_event_scores(event_matches, average),
-        event_matches=event_matches,
-        confusions=truth.count_confusions(guess),
+    shown = tuple(
+        EvaluatedSystem(
+            folder=one.folder,
+            files={name: file.path for name, file in one.guess.files.items()},
+            counts=one.scores.counts,
+            matches=one.scores.matches,
+            intervals=one.scores.intervals,
+            skill=one.scores.skill,
+            events=one.scores.events,
+            event_matches=one.scores.event_matches,
+            confusions=truth.count_confusions(one.guess),
+        )
+        for one in systems
     )
+    clips = tuple(truth.list_event_clips(systems[0].guess))
+    report = EvaluationReport(truth.mode, average, DCASE2025.names, clips, truth.folder, shown, differences)
+    return write_evaluation(report, place)
 
 
 def _document(
