@@ -35,7 +35,7 @@ from seldfuse.inference.postprocess import LoadedPostProcessor, load_postprocess
 from seldfuse.media.array import make_clip
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips, stands_for_one
-from seldfuse.storage.digest import hash_input
+from seldfuse.media.picture import hash_pictures
 from seldfuse.vision.settings import MODES, VisionSettings
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def fuse_and_decode(
     detector_notes: tuple[str, ...] = ()
     if corrector is not None and members.clip is not None:
         # Only what is stored needs to know what the file holds.
-        key = _key_of_video(members.clip) if corrector.folder else None
+        key = hash_pictures(members.clip.video_path, members.clip.video) if corrector.folder else None
         corrected = corrector.correct(members.clip, key, posterior, stats)
         posterior, changes = corrected.refinement.posterior, {"changes": corrected.refinement.changes}
         detector_notes = corrected.notes
@@ -306,12 +306,6 @@ def fuse_and_decode(
         clip=members.clip,
         **changes,
     )
-
-
-def _key_of_video(clip: Clip) -> str | None:
-    """What detections of a clip depend on but the detector; None where it has no file of pictures."""
-    digest = hash_input(clip.video_path)
-    return digest and digest + getattr(clip.video, "presentation", "")
 
 
 def _find_several(

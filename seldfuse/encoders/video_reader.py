@@ -17,7 +17,7 @@ from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.encoders.token_cache import TokenCache, get_or_compute
 from seldfuse.errors import MediaError
-from seldfuse.storage.digest import hash_input
+from seldfuse.media.picture import hash_pictures
 
 PIECE_S = 5
 PIECE_FRAMES = PIECE_S * FRAMES_PER_S
@@ -94,10 +94,9 @@ class VideoTokenReader:
 
     def _key(self, number: int) -> str | None:
         """What the tokens depend on; None where that is not known."""
-        pictures = hash_input(self.path)
+        pictures = hash_pictures(self.path, self.video)
         if pictures is None or self.video is None:
             return None
         encoder, turn = self.encoder, "flipped" if self.flipped else "plain"
         field_deg = self.camera.horizontal_fov_deg
-        pictures += getattr(self.video, "presentation", "")
         return f"{pictures} {encoder.name} {encoder.version} {encoder.rate_hz} {field_deg:g} {number} {turn}"

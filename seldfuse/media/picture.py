@@ -13,10 +13,11 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from seldfuse.core.clip import Frame
+from seldfuse.core.clip import Frame, FrameSource
 from seldfuse.errors import MediaError
 from seldfuse.media.container import decode_stream, find_video_stream, open_media, read_start_s
 from seldfuse.media.presentation import describe_change, measure_shown, show_picture
+from seldfuse.storage.digest import hash_input
 
 SEEK_FROM_S = 2.0
 """Nearer to the beginning, decoding from there is as quick as seeking."""
@@ -54,6 +55,14 @@ class ShownPicture(NamedTuple):
     width_px: int
     height_px: int
     presentation: str
+
+
+def hash_pictures(path: Path | None, video: FrameSource | None) -> str | None:
+    """Hash the content of a file of pictures, and how they are shown, for keys of what is computed of them; None where
+    there is no such file. Raises OSError.
+    """
+    digest = hash_input(path)
+    return digest and digest + getattr(video, "presentation", "")
 
 
 def probe_picture(path: Path) -> ShownPicture | None:
