@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float64, Int64
 
 from seldfuse.catalogue.values import Score
 from seldfuse.core.grid import FRAME_S
-from seldfuse.core.labels import DCASE2025
+from seldfuse.core.label_sets import resolve_labels
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats.folder import find_label_files, pair_names, shorten
 from seldfuse.formats.json import knows_onscreen, read_frame_scores, read_segments
@@ -50,6 +51,7 @@ def evaluate(
     average: Average = "macro",
     azimuth_threshold_deg: float | None = None,
     distance_threshold: float | None = None,
+    labels: str | Path | LabelSet | None = None,
 ) -> EvaluatedScores:
     """Score the CSV files of one folder against those of another, paired by path, else by name where that is unique.
 
@@ -58,7 +60,8 @@ def evaluate(
     relative to the true distance, there is a score `f_limits`, an F score within it. The result's `skill` says what is
     known beyond the side and the usual distance of each class, `events` how many whole events are right
     (`Reference.match_events`), `notes` what was assumed of the files; it has a table of all numbers (`to_dataframe`)
-    and draws itself (`plot`). Raises UsageError.
+    and draws itself (`plot`). `labels`, a known name, a file or a label set, are the classes whose ids the files have,
+    DCASE 2025's where it is None. Raises UsageError.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +74,7 @@ def evaluate(
     """
     scores = choose_scores(azimuth_threshold_deg, distance_threshold)
     notes: list[str] = []
-    truth = Reference(Path(reference), mode, notes.append)
+    truth = Reference(Path(reference), mode, notes.append, resolve_labels(labels) or DCASE2025)
     guess = truth.read(Path(predictions), notes.append)
     matches, events = truth.match(guess), truth.match_events(guess, notes.append)
     return EvaluatedScores(
@@ -79,6 +82,7 @@ def evaluate(
         events,
         average,
         scores,
+        labels=truth.labels,
         read_reliability=partial(truth.measure_reliability, guess),
         read_rt60_s=truth.read_rt60_s,
         notes=notes,
@@ -107,12 +111,19 @@ class Reference:
     """The label files of a folder, read once, to match the predictions of several systems with.
 
     `mode` says what is taken of the files (`Counting`) and counted; `note` is told what was assumed and passed over.
+    `labels` are the classes whose ids the files have.
     """
 
-    def __init__(self, folder: Path, mode: Mode = "official", note: Callable[[str], None] = lambda _: None) -> None:
-        self.folder, self.mode = folder, mode
+    def __init__(
+        self,
+        folder: Path,
+        mode: Mode = "official",
+        note: Callable[[str], None] = lambda _: None,
+        labels: LabelSet = DCASE2025,
+    ) -> None:
+        self.folder, self.mode, self.labels = folder, mode, labels
         self.files: Mapping[str, Path] = find_label_files(folder, note)
-        read = read_label_files(list(self.files.values()), counting=mode)
+        read = read_label_files(list(self.files.values()), labels, mode)
         for text in list_notes(read):
             note(text)
         self._truth: Mapping[str, Scene] = {name: file.rows for name, file in zip(self.files, read, strict=True)}
@@ -126,7 +137,7 @@ class Reference:
         found = find_label_files(folder, note)
         pairs = pair_names(self.files, found)
         _note_unpaired(folder, found, self.files, pairs, self.mode, note)
-        read = read_label_files([found[name] for name in pairs], counting=self.mode)
+        read = read_label_files([found[name] for name in pairs], self.labels, self.mode)
         for text in list_notes(read):
             note(text)
         files = dict(zip(pairs.values(), read, strict=True))
@@ -137,12 +148,14 @@ class Reference:
     def match(self, predictions: Predictions) -> Matches:
         """Match what `read` gave."""
         rows = predictions.rows
-        return find_matches(list(self._truth.values()), [rows.get(name) for name in self.files], mode=self.mode)
+        return find_matches(list(self._truth.values()), [rows.get(name) for name in self.files], self.labels, self.mode)
 
     def count_confusions(self, predictions: Predictions) -> Float64[np.ndarray, "true predicted"]:
         """Count which class predictions have in place of which, as `metrics.confusion` does."""
         rows = predictions.rows
-        return count_confusions(list(self._truth.values()), [rows.get(name) for name in self.files], mode=self.mode)
+        return count_confusions(
+            list(self._truth.values()), [rows.get(name) for name in self.files], self.labels, self.mode
+        )
 
     def list_event_clips(self, predictions: Predictions) -> list[str]:
         """List the clips that `match_events` counts, in its order."""
@@ -157,7 +170,8 @@ class Reference:
         """
         names = self.list_event_clips(predictions)
         truth = EventSpans.from_scenes([self._truth[name] for name in names])
-        return match_events(truth, _read_spans(predictions, names, note), len(names), len(DCASE2025))
+        spans = _read_spans(predictions, names, self.labels, note)
+        return match_events(truth, spans, len(names), len(self.labels))
 
     def _check_hop(self, files: Mapping[str, LabelFile], note: Callable[[str], None]) -> None:
         """Note predictions that agree with the reference only where their frames are shorter than 100 ms, and refuse
@@ -166,8 +180,9 @@ class Reference:
         truth, guess = stack_rows([self._truth[name] for name in files]), stack_rows([f.rows for f in files.values()])
         if guess.frame.max(initial=0) < LONGER * truth.frame.max(initial=0):
             return
-        true_cells = _list_cells(truth, FRAME_MS)
-        shared = {hop_ms: _share(true_cells, _list_cells(guess, hop_ms)) for hop_ms in (FRAME_MS, *HOPS_MS)}
+        classes = len(self.labels)
+        true_cells = _list_cells(truth, FRAME_MS, classes)
+        shared = {hop_ms: _share(true_cells, _list_cells(guess, hop_ms, classes)) for hop_ms in (FRAME_MS, *HOPS_MS)}
         hop_ms = max(shared, key=shared.__getitem__)
         if shared[hop_ms] < FITS or shared[hop_ms] < LONGER * shared[FRAME_MS]:
             return
@@ -188,7 +203,9 @@ class Reference:
         """
         try:
             parts = [
-                _pair_cells(read_frame_scores(file.path.with_suffix(".json")), self._truth[name])
+                _pair_cells(
+                    read_frame_scores(file.path.with_suffix(".json"), self.labels), self._truth[name], len(self.labels)
+                )
                 for name, file in predictions.files.items()
             ]
         except UsageError:
@@ -217,10 +234,10 @@ def _share(cells: Int64[np.ndarray, "cell"], others: Int64[np.ndarray, "other"])
     return both / max(len(cells) + len(others) - both, 1)
 
 
-def _list_cells(rows: EventRows, hop_ms: float) -> Int64[np.ndarray, "cell"]:
+def _list_cells(rows: EventRows, hop_ms: float, classes: int) -> Int64[np.ndarray, "cell"]:
     """List the clips, frames of 100 ms and classes in which something sounds, as one number each."""
     frame = np.floor(rows.frame * (hop_ms / FRAME_MS) + ROUNDING).astype(np.int64)
-    cells: Int64[np.ndarray, "cell"] = np.unique((rows.clip * MOST_FRAMES + frame) * len(DCASE2025) + rows.cls)
+    cells: Int64[np.ndarray, "cell"] = np.unique((rows.clip * MOST_FRAMES + frame) * classes + rows.cls)
     return cells
 
 
@@ -238,11 +255,13 @@ def _forget_unknown_onscreen(files: Mapping[str, LabelFile], note: Callable[[str
     return {**files, **forgotten}
 
 
-def _read_spans(predictions: Predictions, names: Sequence[str], note: Callable[[str], None]) -> EventSpans:
+def _read_spans(
+    predictions: Predictions, names: Sequence[str], labels: LabelSet, note: Callable[[str], None]
+) -> EventSpans:
     documents = {name: file.path.with_suffix(".json") for name, file in predictions.files.items()}
     if all(path.is_file() for path in documents.values()):
         try:
-            events = {name: read_segments(path) for name, path in documents.items()}
+            events = {name: read_segments(path, labels) for name, path in documents.items()}
         except UsageError as error:
             note(
                 f"events are the uninterrupted stretches of the CSV files, for JSON files lie beside them, but {error}"
@@ -255,10 +274,9 @@ def _read_spans(predictions: Predictions, names: Sequence[str], note: Callable[[
 
 
 def _pair_cells(
-    scores: Mapping[str, np.ndarray], scene: "Scene"
+    scores: Mapping[str, np.ndarray], scene: "Scene", classes: int
 ) -> tuple[Float64[np.ndarray, "cell"], Bool[np.ndarray, "cell"]]:
     """The frames and classes that are called active: their greatest score, and whether they truly sound."""
-    classes = len(DCASE2025)
     cells, place = np.unique(scores["frame"] * classes + scores["cls"], return_inverse=True)
     greatest = np.zeros(len(cells))
     np.maximum.at(greatest, place, scores["score"])

@@ -18,6 +18,8 @@ from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import Camera
+from seldfuse.core.label_sets import resolve_labels
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
@@ -36,12 +38,16 @@ from seldfuse.media.array import make_clip
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips, stands_for_one
 from seldfuse.media.picture import hash_pictures
+from seldfuse.storage.text import name_some
 from seldfuse.vision.settings import MODES, VisionSettings
 
 if TYPE_CHECKING:
     from seldfuse.vision.corrector import VisualCorrector
 
 Samples = np.ndarray | Tensor
+
+CLASSES_NAMED = 5
+"""Classes that a note names before it counts the rest."""
 
 
 class Pipeline:
@@ -55,7 +61,8 @@ class Pipeline:
     `threshold`, `min_duration_s` and `max_gap_s` are set in them (`FusionSettings.with_limits`); `vision` is `bayes` or
     `rules`, or the like. Detectors get `detector_fps` pictures a second, with `rules` of the user's own by their names
     (TOML files), and what they detect is stored in the folder `detections`. `device` is `auto`, `cpu`, `cuda`, `cuda:N`
-    or `mps`.
+    or `mps`. `labels` are the classes of the result, a known label set, a file or a `LabelSet`; those of the first
+    backend where it is None.
 
     Raises UsageError, PluginError or CheckpointError for what cannot be loaded.
 
@@ -78,8 +85,10 @@ class Pipeline:
         threshold: float | None = None,
         min_duration_s: float | None = None,
         max_gap_s: float | None = None,
+        labels: str | Path | LabelSet | None = None,
     ) -> None:
         registry = registry or load_registry()
+        self.labels = resolve_labels(labels)
         if fusion not in (AUTO, TUNED):
             # Read at once, and before the rest.
             fusion = FusionSettings.resolve(fusion)
@@ -198,7 +207,7 @@ class Pipeline:
             corrector = ensemble.corrector and replace(ensemble.corrector, fail_fast=fail_fast)
             try:
                 yield fuse_and_decode(
-                    members, ensemble.fusion, str(backends.device), stats, corrector, self.postprocessors
+                    members, ensemble.fusion, str(backends.device), stats, corrector, self.postprocessors, self.labels
                 )
             except CheckpointError as error:
                 # A clip for which a detector has no weights or recordings fails like one that cannot be read.
@@ -233,7 +242,9 @@ def run(
 
 
 def fuse(
-    folders: str | Path | Sequence[str | Path], fusion: str | Path | Mapping[str, Any] | FusionSettings = AUTO
+    folders: str | Path | Sequence[str | Path],
+    fusion: str | Path | Mapping[str, Any] | FusionSettings = AUTO,
+    labels: str | Path | LabelSet | None = None,
 ) -> Iterator[Result]:
     """Fuse what other runs or other systems wrote, paired by clip name: one result for each clip.
 
@@ -241,7 +252,8 @@ def fuse(
     `NAME=FOLDER` gives its member a name. Classes and
     frames are those of `TargetGrid.from_members`, to which members are brought. A member that lacks a clip abstains
     there, and a note says so. `fusion` is as in `Pipeline`; of a bundled backend's posteriors `auto` knows by their
-    provenance. Raises UsageError where members do not fit together.
+    provenance. `labels`, a known name, a file or a label set, are the classes of the result, of label files among the
+    folders, and of formats with ids. Raises UsageError where members do not fit together.
 
     >>> import tempfile, torch
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -251,10 +263,11 @@ def fuse(
     [Result('talk', 5.0 s, 0 events of 0 classes, by sce, other)]
     """
     several = [folders] if isinstance(folders, str | Path) else folders
-    opened = open_members(several)
+    chosen_labels = resolve_labels(labels)
+    opened = open_members(several, labels=chosen_labels)
     settings = choose_fusion(fusion, opened.list_bundled()).settings
     for members in opened.read_clips():
-        yield fuse_and_decode(members, settings, "cpu")
+        yield fuse_and_decode(members, settings, "cpu", labels=chosen_labels)
 
 
 def fuse_and_decode(
@@ -264,17 +277,19 @@ def fuse_and_decode(
     stats: RunStats | None = None,
     corrector: "VisualCorrector | None" = None,
     postprocessors: Sequence[LoadedPostProcessor] = (),
+    labels: LabelSet | None = None,
 ) -> Result:
     """Fuse the posteriors of a clip, correct the result by what detectors find, and decode frames and events.
 
     Post-processors of events are given both, one after the other.
 
-    Classes are the first member's, frames those of labels (`TargetGrid.from_members`). Raises UsageError where members
-    do not fit, and what `VisualCorrector.correct` and post-processors raise.
+    Classes are those of `labels`, or else the first member's, frames those of label files (`TargetGrid.from_members`).
+    Formats with ids have those of `labels`, or else of DCASE 2025. Raises UsageError where members do not fit, and what
+    `VisualCorrector.correct` and post-processors raise.
     """
     stats = stats or RunStats()
     with stats.measure("fusion"):
-        grid = TargetGrid.from_members(list(members.posteriors.values()))
+        grid = TargetGrid.from_members(list(members.posteriors.values()), labels)
         posteriors, left_out = conform_members(members.posteriors, grid)
         uncorrected = posterior = fuse_posteriors(posteriors, settings)
     changes: dict[str, Any] = {}
@@ -304,6 +319,7 @@ def fuse_and_decode(
         notes=(*members.notes, *left_out, *detector_notes, *notes),
         intervals=settings.uncertainty.intervals,
         clip=members.clip,
+        numbering=labels or DCASE2025,
         **changes,
     )
 
@@ -328,12 +344,23 @@ def _find_several(
 
 
 def _with_typical_distance(events: Events, posterior: Posterior) -> tuple[Events, tuple[str, ...]]:
-    """Where backends give directions alone, each class gets the distance that is typical of it, and a note says so."""
-    if posterior.distance is not None or posterior.direction is None or not len(events):
+    """Where a direction is known and no distance, the class gets the distance that is typical of it, and a note says
+    so.
+
+    So it is where backends give directions alone, and where those that know a class do.
+    """
+    columns = events.columns
+    lacking = np.isnan(columns["distance_m"]) & ~np.isnan(columns["azimuth_deg"])
+    if not lacking.any():
         return events, ()
-    typical_m = [label.typical_distance_m for label in posterior.labels.classes]
-    table = events.table.assign(distance_m=[typical_m[cls] for cls in events.table["cls"]])
-    return replace(events, table=table), ("no backend tells the distance: each class got its typical one",)
+    typical_m = np.array([label.typical_distance_m for label in posterior.labels.classes])[columns["cls"]]
+    table = events.table.assign(distance_m=np.where(lacking, typical_m, columns["distance_m"]))
+    if posterior.distance is None:
+        note = "no backend tells the distance: each class got its typical one"
+    else:
+        some = name_some([events.labels.names[cls] for cls in np.unique(columns["cls"][lacking])], CLASSES_NAMED)
+        note = f"no backend tells the distance of {some} everywhere: there it is the typical one of the class"
+    return replace(events, table=table), (note,)
 
 
 def _raise(_clip: Clip, error: SeldfuseError) -> None:

@@ -21,6 +21,7 @@ from seldfuse.catalogue.values import API_VERSION, Detector, PostProcessor
 from seldfuse.core.clip import ArrayAudio, Clip
 from seldfuse.core.detections import Detections
 from seldfuse.core.events import Events
+from seldfuse.core.label_sets import labels_to_toml
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rule, Rules
@@ -558,10 +559,10 @@ def test_without_a_distance_each_class_gets_its_typical_one_and_the_summary_says
     three: str, eager: str, tmp_path: Path, capsys
 ) -> None:
     write_wav(tmp_path / "a.wav", noise(1.0))
-    assert (
-        call("run", str(tmp_path / "a.wav"), "--backends", only(three, "doa"), "--fusion", eager, "-o", str(tmp_path))
-        == 0
-    )
+    labels = tmp_path / "three.toml"
+    labels.write_text(labels_to_toml(THREE))
+    options = ("--backends", only(three, "doa"), "--fusion", eager, "--labels", str(labels), "-o", str(tmp_path))
+    assert call("run", str(tmp_path / "a.wav"), *options) == 0
     assert "no backend tells the distance: each class got its typical one" in capsys.readouterr().err
     assert set(pd.read_csv(tmp_path / "a.csv")["distance"]) == {200}
 

@@ -444,6 +444,7 @@ WRITERS = (
         write="seldfuse.formats.dcase:write_result",
         suffix=".csv",
         needs=("direction",),
+        numbers_classes=True,
     ),
     Writer(
         name="json",

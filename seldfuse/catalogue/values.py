@@ -247,6 +247,8 @@ class PostProcessor(CatalogueValue):
 class Writer(CatalogueValue):
     """An output format: `write` names `(Result, Path) -> None`. `needs` lists posterior fields that it cannot lack.
 
+    `numbers_classes`: it writes ids of classes in place of names, those of `Result.numbering`, and leaves out others.
+
     >>> from seldfuse.sdk import Writer
     >>> Writer(name="srt", api_version=2, summary="subtitles", write="acme.srt:write", suffix=".srt").needs
     ()
@@ -257,6 +259,7 @@ class Writer(CatalogueValue):
     write: Ref
     suffix: str
     needs: tuple[str, ...] = ()
+    numbers_classes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

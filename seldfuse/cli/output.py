@@ -85,6 +85,7 @@ class OutputWriter:
         `overlay` is the folder of stored detections, where a video with what was found drawn into it is wanted, too.
         """
         from seldfuse.core.events import list_rows
+        from seldfuse.formats.dcase import list_left_out
         from seldfuse.formats.json import to_document
 
         try:
@@ -97,6 +98,8 @@ class OutputWriter:
         segments = list_rows(result.events.list_segments())
         self.events += len(segments)
         self.notes.update(result.notes)
+        if any(entry.value.numbers_classes for entry in self.writers):
+            self.notes.update(list_left_out(result))
         if self.as_json:
             document = to_document(result)
             if not self.frames:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from seldfuse.errors import UsageError
@@ -13,13 +14,36 @@ class Label:
     """One sound class.
 
     `typical_distance_m` stands in where no backend estimates distance; training overwrites it with the median
-    distance of the class in the training scenes.
+    distance of the class in the training scenes. Where `visible` is False nothing in the picture speaks for the class;
+    `prompts` and `keypoints` say what does, as in `Rule`, and are those of the detector's own rules where there are
+    none.
     """
 
     name: str
     title: str
     aliases: tuple[str, ...] = ()
     typical_distance_m: float = 2.0
+    visible: bool = True
+    prompts: tuple[str, ...] = ()
+    keypoints: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The name, the title and the aliases, by each of which the class is known."""
+        return (self.name, self.title, *self.aliases)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the table of the class; what looking needs only where it is stated, for older versions do not
+        know it."""
+        table: dict[str, Any] = {
+            "name": self.name,
+            "title": self.title,
+            "aliases": list(self.aliases),
+            "typical_distance_m": self.typical_distance_m,
+        }
+        looking = {"prompts": list(self.prompts), "keypoints": list(self.keypoints)}
+        looking = {key: words for key, words in looking.items() if words}
+        return table | ({} if self.visible else {"visible": False}) | looking
 
 
 @dataclass(frozen=True)
@@ -37,7 +61,7 @@ class LabelSet:
     classes: tuple[Label, ...]
 
     def __post_init__(self) -> None:
-        keys = [key for label in self.classes for key in {_key(word) for word in _words(label)}]
+        keys = [key for label in self.classes for key in {_key(word) for word in label.words}]
         doubles = sorted({key for key in keys if keys.count(key) > 1})
         if doubles:
             raise UsageError(f"label set {self.name!r} uses a name for two classes: {', '.join(doubles)}")
@@ -54,7 +78,7 @@ class LabelSet:
     def index(self, word: str) -> int:
         """Find the id of the class with this name, title or alias (case and punctuation aside). Raises UsageError."""
         for position, label in enumerate(self.classes):
-            if _key(word) in {_key(known) for known in _words(label)}:
+            if _key(word) in {_key(known) for known in label.words}:
                 return position
         close = difflib.get_close_matches(word, self.names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -71,21 +95,46 @@ class LabelSet:
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "classes": [dict(vars(label), aliases=list(label.aliases)) for label in self.classes],
+            "classes": [label.to_json() for label in self.classes],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "LabelSet":
         """Build a label set of what `to_json` gave. Raises UsageError where `data` does not describe a label set."""
         try:
-            classes = tuple(Label(**{**entry, "aliases": tuple(entry.get("aliases", ()))}) for entry in data["classes"])
+            classes = tuple(_label_from_json(entry) for entry in data["classes"])
             return cls(str(data["name"]), classes)
         except (KeyError, TypeError) as error:
             raise UsageError(f"expected a label set with 'name' and 'classes', got {data!r:.200}") from error
 
 
-def _words(label: Label) -> tuple[str, ...]:
-    return (label.name, label.title, *label.aliases)
+def _label_from_json(entry: Mapping[str, Any]) -> Label:
+    words = {key: tuple(entry.get(key, ())) for key in ("aliases", "prompts", "keypoints")}
+    return Label(**{**entry, **words})
+
+
+@lru_cache(maxsize=64)
+def match_classes(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
+    """Match every class of `wanted` to the position of the same class in `known`, or to None.
+
+    Classes of one name are the same; of what remains, those of which one is called by a name, title or alias of the
+    other. No class of `known` stands for two.
+    """
+    found: list[int | None] = [known.names.index(name) if name in known.names else None for name in wanted.names]
+    for place, label in enumerate(wanted.classes):
+        position = _position(label, known) if found[place] is None else None
+        if position is not None and position not in found:
+            found[place] = position
+    return tuple(found)
+
+
+def _position(label: Label, known: LabelSet) -> int | None:
+    for word in label.words:
+        try:
+            return known.index(word)
+        except UsageError:
+            continue
+    return None
 
 
 def _key(word: str) -> str:

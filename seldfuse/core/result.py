@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seldfuse.core.by_name import import_by_name
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.table_field import TableField
 
@@ -39,7 +40,8 @@ class Result:
     `posterior` is the fused posterior `[1, frame, cls, track]` after any visual correction, `uncorrected` the one
     before it, `members` holds each backend's own. `intervals` are half-widths by percent of the fitted uncertainties
     (`seldfuse.fusion.uncertainty`), empty where none were fitted. `changes` lists what the visual correction changed
-    (`seldfuse.vision.refine`). `clip` is the recording, None where posteriors alone were fused.
+    (`seldfuse.vision.refine`). `clip` is the recording, None where posteriors alone were fused. `numbering` are the
+    classes whose ids formats write that have ids in place of names.
 
     >>> import torch
     >>> from seldfuse import Events, Posterior, Result
@@ -64,6 +66,7 @@ class Result:
     else:
         changes: Any = TableField(build_empty_changes)
     clip: Clip | None = field(default=None, repr=False, compare=False)
+    numbering: LabelSet = DCASE2025
 
     def __repr__(self) -> str:
         count, classes = len(self.events.list_segments()["cls"]), len(set(self.events.columns["cls"].tolist()))

@@ -17,7 +17,9 @@ from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.result import Result
 from seldfuse.errors import UsageError
 from seldfuse.formats.label_files import LabelFile, read_label_file, read_label_files
+from seldfuse.formats.label_ids import describe_unknown_classes, renumber_events
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.text import format_count
 
 PLACE = ("frame", "class", "source", "azimuth", "elevation", "distance")
 """The columns of `read_positions`."""
@@ -54,8 +56,12 @@ def read_positions(path: Path, labels: LabelSet = DCASE2025) -> Float64[np.ndarr
 
 
 def write_result(result: Result, path: Path) -> None:
-    """Write a result's active frames as a file of 2025; raises as `write_events` does."""
-    write_events(result.frames, path)
+    """Write a result's active frames as a file of 2025, by the ids of the result's `numbering`.
+
+    Frames of classes that it does not know are left out, and those without a direction where others have one. Raises as
+    `write_events` does.
+    """
+    write_events(_drop_placeless(renumber_events(result.frames, result.numbering)), path)
 
 
 def write_events(events: Events, path: Path) -> None:
@@ -92,3 +98,24 @@ def write_events(events: Events, path: Path) -> None:
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     with write_atomically(path) as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def list_left_out(result: Result) -> list[str]:
+    """List what `write_result` leaves out of a result, one note each: how much, and why."""
+    notes = []
+    if nameless := describe_unknown_classes(result.frames.columns["cls"], result.frames.labels, result.numbering):
+        notes.append(f"{nameless}: left out of formats with ids of classes, as DCASE CSV; JSON has them")
+    placeless = np.isnan(result.frames.columns["azimuth_deg"])
+    if placeless.any() and not placeless.all():
+        frames = format_count(int(placeless.sum()), "active frame")
+        notes.append(f"{frames} without a direction: left out of DCASE CSV; JSON has them")
+    return notes
+
+
+def _drop_placeless(events: Events) -> Events:
+    """Leave out what has no direction, as from a backend that gives none, unless nothing has one."""
+    known = ~np.isnan(events.columns["azimuth_deg"])
+    if known.all() or not known.any():
+        return events
+    columns = {name: values[known] for name, values in events.columns.items()}
+    return Events.from_batch(columns, [int(known.sum())], events.labels, events.hop_s)[0]

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from seldfuse.core.events import Events, list_rows
-from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.result import Result
 from seldfuse.errors import UsageError
+from seldfuse.formats.label_ids import UNKNOWN, find_ids
 from seldfuse.storage.atomic import write_atomically
 
 FORMAT = "seldfuse-events"
@@ -90,40 +92,54 @@ def read_document(path: Path) -> dict[str, Any] | None:
 def read_segments(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.ndarray]:
     """Read the `events` of a document: arrays `cls`, `start_s`, `end_s` and `azimuth_deg`, NaN where unknown.
 
-    Raises UsageError where the file is no such document, or its classes are not those of `labels`.
+    Ids are those of `labels`, whatever classes the file has; events of classes that `labels` do not know are left out.
+    Raises UsageError where the file is no such document, or has none of the classes.
     """
     with _reading(path):
-        events = _load(path, labels)["events"]
+        document, ids = _load(path, labels)
+        events = document["events"]
         values = [[event[name] for event in events] for name in ("class_id", "start_s", "end_s", "azimuth_deg")]
         cls, *others = (np.array(column, dtype=np.float64) for column in values)
-    return dict(zip(("cls", "start_s", "end_s", "azimuth_deg"), (cls.astype(np.int64), *others), strict=True))
+        return _renumber(dict(zip(("cls", "start_s", "end_s", "azimuth_deg"), (cls, *others), strict=True)), ids)
 
 
 def read_frame_scores(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.ndarray]:
     """Read of the active `frames` of a document arrays `frame`, `cls` and `score`, NaN where unknown.
 
-    Raises UsageError as `read_segments` does.
+    Ids and errors are those of `read_segments`.
     """
     with _reading(path):
-        frames = _load(path, labels)["frames"]
+        document, ids = _load(path, labels)
+        frames = document["frames"]
         rows = np.array(frames["rows"], dtype=np.float64).reshape(-1, len(frames["columns"]))
         frame, cls, score = (rows[:, frames["columns"].index(name)] for name in ("frame", "class_id", "score"))
-    return {"frame": frame.astype(np.int64), "cls": cls.astype(np.int64), "score": score}
+        return _renumber({"frame": frame.astype(np.int64), "cls": cls, "score": score}, ids)
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
         raise UsageError(f"expected a JSON file of events that seldfuse wrote ({error}): {path}") from error
 
 
-def _load(path: Path, labels: LabelSet) -> dict[str, Any]:
+def _load(path: Path, labels: LabelSet) -> tuple[dict[str, Any], Int64[np.ndarray, "cls"]]:
+    """A document, and the ids that `labels` have for its classes, of which it states the names alone."""
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if document["format"] != FORMAT or document["labels"] != list(labels.names):
-        raise ValueError(f"expected {FORMAT} of the classes of {labels.name}")
-    return document
+    if document["format"] != FORMAT:
+        raise ValueError(f"expected {FORMAT}")
+    classes = LabelSet("json", tuple(Label(str(name), str(name)) for name in document["labels"]))
+    ids = find_ids(classes, labels)
+    if (ids == UNKNOWN).all():
+        raise ValueError(f"expected some class of {labels.name}")
+    return document, ids
+
+
+def _renumber(columns: dict[str, np.ndarray], ids: Int64[np.ndarray, "cls"]) -> dict[str, np.ndarray]:
+    """Give the classes of rows other ids, and leave out rows of classes that have none."""
+    cls = ids[columns["cls"].astype(np.int64)]
+    return {name: values[cls != UNKNOWN] for name, values in {**columns, "cls": cls}.items()}
 
 
 def knows_onscreen(path: Path) -> bool | None:

@@ -6,7 +6,6 @@ What a member does not know becomes NaN, and there it abstains.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -15,7 +14,7 @@ from torch import Tensor
 from seldfuse.core.directions import fold_to_front
 from seldfuse.core.events import Events
 from seldfuse.core.grid import FRAME_S
-from seldfuse.core.labels import Label, LabelSet
+from seldfuse.core.labels import LabelSet, match_classes
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion.averages import compute_terms, finish_mean, is_known, weigh_tracks
@@ -38,9 +37,10 @@ class TargetGrid:
     hop_s: float
 
     @classmethod
-    def from_members(cls, members: Sequence[Posterior | Events]) -> "TargetGrid":
-        """Take the first one's classes, and the challenge's frames of 0.1 s, in which labels are written and scored."""
-        return cls(members[0].labels, FRAME_S)
+    def from_members(cls, members: Sequence[Posterior | Events], labels: LabelSet | None = None) -> "TargetGrid":
+        """Take the classes of `labels`, or else the first member's, and the challenge's frames of 0.1 s, in which
+        labels are written and scored."""
+        return cls(labels or members[0].labels, FRAME_S)
 
 
 def conform_members(
@@ -76,37 +76,13 @@ def _fold(posterior: Posterior) -> Posterior:
 # --- classes --------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def match_classes(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
-    """Match every class of `wanted` to the position of the same class in `known`, or to None.
-
-    Classes of one name are the same; of what remains, those of which one is called by a name, title or alias of the
-    other. No class of `known` stands for two.
-    """
-    found: list[int | None] = [known.names.index(name) if name in known.names else None for name in wanted.names]
-    for place, label in enumerate(wanted.classes):
-        position = _position(label, known) if found[place] is None else None
-        if position is not None and position not in found:
-            found[place] = position
-    return tuple(found)
-
-
-def _position(label: Label, known: LabelSet) -> int | None:
-    for word in (label.name, label.title, *label.aliases):
-        try:
-            return known.index(word)
-        except UsageError:
-            continue
-    return None
-
-
 def _select_classes(name: str, posterior: Posterior, labels: LabelSet) -> Posterior:
     places = match_classes(labels, posterior.labels)
     if all(place is None for place in places):
         theirs = posterior.labels
         raise UsageError(
             f"{name} has no class of {labels.name}: it has {', '.join(theirs.names)} ({theirs.name}), "
-            f"{labels.name} has {', '.join(labels.names)}; the first member's classes are those of the result"
+            f"{labels.name} has {', '.join(labels.names)}; --labels names the classes of the result"
         )
     device = posterior.activity.device
     source = torch.tensor([place or 0 for place in places], device=device)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from seldfuse.catalogue.registry import Registry
 from seldfuse.core.clip import Clip
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.grid import SAMPLE_RATE_HZ, WINDOW_FRAMES
+from seldfuse.core.labels import match_classes
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.run_stats import RunStats
@@ -33,7 +34,6 @@ from seldfuse.encoders.video_reader import VideoTokenReader
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.features.load import make_batch
 from seldfuse.fusion.aggregate import WindowAggregator
-from seldfuse.fusion.conform import match_classes
 from seldfuse.inference.mask import mask_impossible
 from seldfuse.media.stereo import StereoCheck
 from seldfuse.media.windows import OVERLAP_FRAMES, cut_windows
@@ -206,7 +206,8 @@ def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> d
     for name, backend in backends.backends.items():
         with stats.measure(name):
             try:
-                posteriors[name] = backend.infer(features)
+                with torch.no_grad():
+                    posteriors[name] = _detach(backend.infer(features))
             except SeldfuseError:
                 raise
             except Exception as error:
@@ -216,6 +217,13 @@ def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> d
             _check(name, posteriors[name], features)
     _check_classes(posteriors)
     return posteriors
+
+
+def _detach(given: Any) -> Any:
+    """Cut what a backend's gradients hang on; what is no posterior is told later."""
+    if isinstance(given, Posterior) and any(tensor.requires_grad for tensor in given.tensors().values()):
+        return given.map(Tensor.detach)
+    return given
 
 
 def _check(name: str, posterior: object, batch: ClipBatch) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seldfuse.catalogue.host import load_registry
 from seldfuse.core.events import Events
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
@@ -33,9 +34,18 @@ LENGTH_TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class MemberFolders:
-    """The files of each member, by member and clip."""
+    """The files of each member, by member and clip.
+
+    `labels` are the classes of the result, those of the first member where it is None; `numbering` those whose ids
+    label files have.
+    """
 
     files: Mapping[str, Mapping[str, Path]]
+    labels: LabelSet | None = None
+
+    @property
+    def numbering(self) -> LabelSet:
+        return self.labels or DCASE2025
 
     def list_fields(self) -> set[str]:
         """List the fields that at least one member gives, by the first file of each. Raises UsageError."""
@@ -61,7 +71,7 @@ class MemberFolders:
         fit.
         """
         first = self._first()
-        grid = TargetGrid.from_members(list(first.values()))
+        grid = TargetGrid.from_members(list(first.values()), self.labels)
         fields = {member: _fields(found) for member, found in first.items()}
         absent = {clip: self._absent(clip) for clip in sorted(set().union(*self.files.values()))}
         alike = Counter(absent.values())
@@ -70,22 +80,29 @@ class MemberFolders:
             subject = f"{clip} is missing" if alike[members] == 1 else "missing"
             notes = (f"{subject} from {', '.join(members)}, which abstain",) if members else ()
             yield _read_clip(
-                clip, {m: paths[clip] for m, paths in self.files.items() if clip in paths}, grid, fields, notes
+                clip,
+                {m: _read(paths[clip], self.numbering) for m, paths in self.files.items() if clip in paths},
+                grid,
+                fields,
+                notes,
             )
 
     def _first(self) -> dict[str, Posterior | Events]:
-        return {member: _read(next(iter(paths.values())))[0] for member, paths in self.files.items()}
+        return {member: _read(next(iter(paths.values())), self.numbering)[0] for member, paths in self.files.items()}
 
     def _absent(self, clip: str) -> tuple[str, ...]:
         return tuple(member for member, paths in self.files.items() if clip not in paths)
 
 
-def open_members(folders: Sequence[str | Path], note: Callable[[str], None] = lambda _: None) -> MemberFolders:
+def open_members(
+    folders: Sequence[str | Path], note: Callable[[str], None] = lambda _: None, labels: LabelSet | None = None
+) -> MemberFolders:
     """Open the members that folders stand for; a folder's name is its member's name, unless `NAME=FOLDER` gives one.
 
     Clips are paired by their path below the folder, else by their name where it is unique, and have the names of the
-    first folder. `note` is told what was passed over. Raises UsageError where there is no folder, one holds no
-    posteriors and no events, two members have one name, or a member has no clip that another has.
+    first folder. `note` is told what was passed over; `labels` are as in `MemberFolders`. Raises UsageError where there
+    is no folder, one holds no posteriors and no events, two members have one name, or a member has no clip that another
+    has.
     """
     if not folders:
         raise UsageError("expected at least one folder of posteriors or of DCASE CSV files, got none")
@@ -104,7 +121,7 @@ def open_members(folders: Sequence[str | Path], note: Callable[[str], None] = la
                 f"they have {_format_some(others)}; "
                 "a clip's name is its file's path below the folder, without suffix"
             )
-    return MemberFolders(files)
+    return MemberFolders(files, labels)
 
 
 def _find_bundled(provenance: Mapping[str, Any], defaults: Mapping[str, str | None]) -> str | None:
@@ -144,10 +161,13 @@ def _by_clip(folder: Path, note: Callable[[str], None]) -> dict[str, Path]:
 
 
 def _read_clip(
-    clip: str, paths: Mapping[str, Path], grid: TargetGrid, fields: Mapping[str, Sequence[str]], notes: tuple[str, ...]
+    clip: str,
+    found: Mapping[str, tuple[Posterior | Events, tuple[str, ...]]],
+    grid: TargetGrid,
+    fields: Mapping[str, Sequence[str]],
+    notes: tuple[str, ...],
 ) -> MemberPosteriors:
     """What all members, which `fields` names, say of a clip; those who say nothing say that they do not know."""
-    found = {member: _read(path) for member, path in paths.items()}
     notes += tuple(f"{member}: {note}" for member, (_, assumed) in found.items() for note in assumed)
     read = {member: one for member, (one, _) in found.items()}
     mute = [member for member, one in read.items() if isinstance(one, Posterior) and one.activity.isnan().all()]
@@ -190,13 +210,13 @@ def _make_unknown(like: Posterior, fields: Sequence[str]) -> Posterior:
     return Posterior(**values, labels=like.labels, hop_s=like.hop_s, provenance={"absent": True})
 
 
-def _read(path: Path) -> tuple[Posterior | Events, tuple[str, ...]]:
-    """A posterior, or a table with what was assumed of it."""
+def _read(path: Path, numbering: LabelSet) -> tuple[Posterior | Events, tuple[str, ...]]:
+    """A posterior, or a table, whose ids are those of `numbering`, with what was assumed of it."""
     if path.suffix.lower() != ".csv":
         return _read_posterior(path), ()
-    file = read_label_file(path)
+    file = read_label_file(path, numbering)
     _check_crowd(file)
-    return file.to_events(), file.notes
+    return file.to_events(numbering), file.notes
 
 
 def _check_crowd(file: LabelFile) -> None:

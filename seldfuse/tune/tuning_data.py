@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -13,10 +14,12 @@ from torch.nn import functional as F
 
 from seldfuse.core.events import Events
 from seldfuse.core.grid import TRACKS
+from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.formats.folder import find_label_files, pair_names, shorten
 from seldfuse.formats.label_files import list_notes, read_label_files
+from seldfuse.formats.label_ids import describe_unknown_classes, renumber_events
 from seldfuse.fusion import build_vote_posterior
 from seldfuse.inference.member_folders import open_members
 from seldfuse.metrics.rows import Scene, to_rows
@@ -78,23 +81,26 @@ class TuningData:
         return frame < (sounding * frame).amax(-1, keepdim=True)
 
 
-def read_tuning_data(folders: Sequence[str | Path], reference: Path, warn: Callable[[str], None]) -> TuningData:
+def read_tuning_data(
+    folders: Sequence[str | Path], reference: Path, warn: Callable[[str], None], labels: LabelSet | None = None
+) -> TuningData:
     """Read as `read_members` does, without the names."""
-    return read_members(folders, reference, warn)[0]
+    return read_members(folders, reference, warn, labels)[0]
 
 
 def read_members(
-    folders: Sequence[str | Path], reference: Path, warn: Callable[[str], None]
+    folders: Sequence[str | Path], reference: Path, warn: Callable[[str], None], labels: LabelSet | None = None
 ) -> tuple[TuningData, Sequence[str]]:
     """Read members' folders and a folder of label files, paired by the clips' names, which are returned, too.
 
-    A clip that a member or the reference lacks is left out, and `warn` is called, as of what was assumed of files.
-    Raises UsageError where a folder holds nothing to read, or no clip is everywhere.
+    `labels` are the classes of what is fitted, and those whose ids label files have: else the first member's, and those
+    of DCASE 2025. A clip that a member or the reference lacks is left out, and `warn` is called, as of what was assumed
+    of files. Raises UsageError where a folder holds nothing to read, or no clip is everywhere.
     """
     label_files = find_label_files(reference, warn)
     clips: list[Mapping[str, Posterior]] = []
     names: list[str] = []
-    members = open_members(folders, warn)
+    members = open_members(folders, warn, labels)
     pairs = pair_names(label_files, sorted(set().union(*members.files.values())))
     left_out, notes = 0, Counter[str]()
     for clip in members.read_clips():
@@ -111,10 +117,15 @@ def read_members(
         warn(f"{left_out} clips were left out: a member or the reference lacks them")
     for note, number in notes.items():
         warn(note if number == 1 else f"{note} ({number} clips)")
-    files = read_label_files([label_files[pairs[name]] for name in names])
+    files = read_label_files([label_files[pairs[name]] for name in names], members.numbering)
     for note in list_notes(files):
         warn(note)
-    references = [file.to_events() for file in files]
+    read = [file.to_events(members.numbering) for file in files]
+    known = next(iter(clips[0].values())).labels
+    unknown = np.concatenate([events.columns["cls"] for events in read])
+    if nameless := describe_unknown_classes(unknown, members.numbering, known):
+        warn(f"{nameless}, to which no member says anything: left out of the reference")
+    references = [renumber_events(events, known) for events in read]
     frames = max(posterior.frames for posteriors in clips for posterior in posteriors.values())
     batches = {member: Posterior.concat([_fill(one[member], frames) for one in clips]) for member in members.files}
     # Other files of the clips, such as detections, are found by these names.

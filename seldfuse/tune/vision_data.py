@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seldfuse.core.geometry import Camera
+from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion import FusionSettings
@@ -68,13 +69,14 @@ def read_vision_data(
     fusion: FusionSettings,
     fov_deg: float,
     warn: Callable[[str], None],
+    labels: LabelSet | None = None,
 ) -> VisionTuningData:
     """Read and merge members' posteriors; read label files, and what `seldfuse run --post` stored in `out/detections`.
 
     A clip that a member or the reference lacks, or that has no detections, is left out, and `warn` is called. Raises
     UsageError where nothing fits together, or detectors ran at different numbers of pictures a second.
     """
-    data, names = read_members(folders, reference, warn)
+    data, names = read_members(folders, reference, warn, labels)
     stored = _list_stored(detections)
     pooled, evidence = pool_all(data, fusion)
     posterior = fusion.uncertainty.apply(pooled, evidence)

@@ -13,11 +13,11 @@ from worlds import THREE, call, noise, save_random
 
 import seldfuse
 from seldfuse.core.directions import azimuth_from_direction, direction_from_azimuth
-from seldfuse.core.labels import DCASE2025, Label, LabelSet
+from seldfuse.core.labels import DCASE2025, Label, LabelSet, match_classes
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
 from seldfuse.fusion import FusionSettings, fuse_posteriors
-from seldfuse.fusion.conform import TargetGrid, compute_overlaps, conform_members, match_classes, resample
+from seldfuse.fusion.conform import TargetGrid, compute_overlaps, conform_members, resample
 from seldfuse.inference.member_folders import open_members
 from seldfuse.media.encode import write_wav
 from seldfuse.pipeline import fuse
@@ -141,7 +141,7 @@ def test_no_class_in_common_is_refused_with_both_sets() -> None:
         conform_members({"doa": beliefs(0), "it": beliefs(1, of=labels("a", "b", "c"))}, TargetGrid(LABELS, 0.1))
     assert said(caught) == (
         "it has no class of three: it has a, b, c (theirs), three has cat, dog, hen; "
-        "the first member's classes are those of the result"
+        "--labels names the classes of the result"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from seldfuse.cli.labels import Labels
 from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
 
@@ -21,6 +22,7 @@ def fuse(
     threshold: Threshold = None,
     min_duration: MinDuration = None,
     max_gap: MaxGap = None,
+    labels: Labels = None,
     formats: Annotated[str, typer.Option(help="Output formats; see `seldfuse plugins`.")] = "dcase,json",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     frames: Annotated[bool, typer.Option("--frames", help="With --json: every frame, too.")] = False,
@@ -28,12 +30,13 @@ def fuse(
 ) -> None:
     """Merge folders of posteriors or of DCASE CSV files; no backend runs."""
     from seldfuse.catalogue.host import load_registry
+    from seldfuse.core.label_sets import resolve_labels
     from seldfuse.fusion.fitted import choose_fusion
     from seldfuse.inference.member_folders import open_members
     from seldfuse.pipeline import fuse_and_decode
 
-    passed_over: list[str] = []
-    members = open_members(folders, passed_over.append)
+    classes, passed_over = resolve_labels(labels), list[str]()
+    members = open_members(folders, passed_over.append, classes)
     output = OutputWriter(out, formats, members.list_fields(), load_registry(), as_json, quiet=quiet, frames=frames)
     for text in passed_over:
         output.note(text)
@@ -42,5 +45,5 @@ def fuse(
         output.note(chosen.note)
     settings = chosen.settings.with_limits(threshold, min_duration, max_gap)
     for posteriors in members.read_clips():
-        output.write_result(fuse_and_decode(posteriors, settings, "cpu"))
+        output.write_result(fuse_and_decode(posteriors, settings, "cpu", labels=classes))
     output.finish()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seldfuse.cli.console import show_progress
+from seldfuse.cli.labels import Labels
 from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
 
@@ -90,6 +91,7 @@ def run(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Write NAME.overlay.mp4, the video with what was found drawn into it.")
     ] = False,
+    labels: Labels = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
@@ -142,6 +144,7 @@ def run(
         threshold,
         min_duration,
         max_gap,
+        labels,
     )
     # What is missing is said before anything is heard.
     loaded = {id(one): one for one in map(pipeline.select, clips)}.values()
@@ -167,6 +170,7 @@ def run(
             **({"overlay": True} if overlay else {}),
             **({"changed_by": describe_origins(changers, registry)} if changers else {}),
             **ensemble.chosen.to_json(),
+            **({"labels": pipeline.labels.to_json()} if pipeline.labels else {}),
         }
         return RunManifest(out, describe_run(ensemble.requests, output.writers, registry, **settings))
 

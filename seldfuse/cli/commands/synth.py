@@ -10,8 +10,9 @@ import typer
 
 from seldfuse.cli.clip_counter import ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
+from seldfuse.cli.labels import Labels
 from seldfuse.core.grid import WINDOW_S
-from seldfuse.core.labels import DCASE2025
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import format_count
 from seldfuse.storage.walk import find_files
@@ -57,6 +58,7 @@ def make_scenes(
     plans: Annotated[
         Path | None, typer.Option(help="Make the scenes of this file (JSON lines, may be .gz) instead of random ones.")
     ] = None,
+    labels: Labels = None,
     seed: Annotated[int, typer.Option(min=0, help="Makes the clips repeatable.")] = 12332,
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the split and make it anew.")] = False,
@@ -68,6 +70,7 @@ def make_scenes(
     The same command goes on where it was stopped; with more --clips it adds some. A clip depends on the options and its
     number, not on how many there are or on --jobs. `seldfuse synth from-foa` makes one of recordings instead.
     """
+    from seldfuse.core.label_sets import resolve_labels, write_labels
     from seldfuse.synth.dataset.folder import DatasetSplit
     from seldfuse.synth.dataset.plans import check_plans, read_plans
     from seldfuse.synth.dataset.split_manifest import SplitManifest, describe_dataset
@@ -84,17 +87,17 @@ def make_scenes(
     side: Side = "held" if held_out else "fit" if fit else "train"
     if not video and (sprites or backgrounds):
         raise UsageError("--sprites and --backgrounds are for videos; add --video")
-    target = DatasetSplit(out, split)
+    target, classes = DatasetSplit(out, split), resolve_labels(labels) or DCASE2025
     problems = ProblemLog()
     report = None if fail_fast else problems
     try:
         ingredients = SceneIngredients(
-            _bank(sounds, side, report),
-            _statistics(statistics, report),
+            _bank(sounds, side, report, classes),
+            _statistics(statistics, report, classes),
             evenness,
             load_responses(srir, report) if srir else None,
             srir_share,
-            load_cutouts(sprites, DCASE2025, held_out or fit, report) if video else None,
+            load_cutouts(sprites, classes, held_out or fit, report) if video else None,
             load_backgrounds(backgrounds, report) if video else None,
         )
     finally:
@@ -109,8 +112,11 @@ def make_scenes(
         video=video,
         held_out=held_out,
         **({"fit": True} if fit else {}),
+        **({"labels": classes.to_json()} if labels else {}),
     )
     manifest = SplitManifest(target, recipe, overwrite)
+    if labels:
+        write_labels(out, classes)
     orders = [ClipOrder(number, *plan) for number, plan in enumerate(frozen)] or map(ClipOrder, range(clips or 0))
     due = [
         # What was drawn by another version is made again as it was.
@@ -131,19 +137,19 @@ def make_scenes(
     _finish(counter, target, manifest, as_json)
 
 
-def _bank(folder: Path | None, side: "Side", report: "ProblemLog | None") -> "SoundBank":
+def _bank(folder: Path | None, side: "Side", report: "ProblemLog | None", labels: LabelSet) -> "SoundBank":
     from seldfuse.synth.sounds.procedural import build_procedural_bank
     from seldfuse.synth.sounds.soundbank import load_bank
 
     if folder is not None:
-        return load_bank(folder, DCASE2025, side, on_problem=report)
-    bank = build_procedural_bank(DCASE2025, side == "held")
-    names = ", ".join(DCASE2025.names[cls] for cls in bank.present)
+        return load_bank(folder, labels, side, on_problem=report)
+    bank = build_procedural_bank(labels, side == "held")
+    names = ", ".join(labels.names[cls] for cls in bank.present)
     print_note(f"without --sounds all sounds are computed, and there are some for these classes only: {names}")
     return bank
 
 
-def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStatistics":
+def _statistics(folder: Path | None, report: "ProblemLog | None", labels: LabelSet) -> "SceneStatistics":
     """Fit statistics to the user's label files, passing over files that are none; without a folder, load ours."""
     from seldfuse.formats.folder import drop_by_products
     from seldfuse.formats.label_files import list_notes, read_label_file
@@ -156,7 +162,7 @@ def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStati
     files, read = [], []
     for path in drop_by_products(find_files(folder, {".csv"}).files, print_note):
         try:
-            read.append(read_label_file(path, DCASE2025))
+            read.append(read_label_file(path, labels))
             files.append(path)
         except UsageError as error:
             if report is None:
@@ -164,7 +170,7 @@ def _statistics(folder: Path | None, report: "ProblemLog | None") -> "SceneStati
             report(f"passed over: {error}")
     for text in list_notes(read):
         print_note(text)
-    return SceneStatistics.fit(files, DCASE2025)
+    return SceneStatistics.fit(files, labels)
 
 
 def _count_outcome(outcome: "ClipOutcome", counter: ClipCounter, manifest: "SplitManifest") -> None:
