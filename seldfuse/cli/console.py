@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from seldfuse.cli.stdout import get_output
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -30,14 +32,20 @@ def print_result(*results: "RenderableType") -> None:
     """Print tables and lines; wide where no terminal sets a width, so that pipes get whole lines."""
     from rich.console import Console
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_PIPES)
+    output = get_output()
+    console = Console(file=output, highlight=False, width=None if output.isatty() else WIDTH_OF_PIPES)
     for result in results:
         console.print(result, markup=False, soft_wrap=isinstance(result, str))
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value."""
-    typer.echo(json.dumps(value, indent=2))
+    print_text(json.dumps(value, indent=2) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print a text as it is."""
+    typer.echo(text, file=get_output(), nl=False)
 
 
 def print_error(message: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from seldfuse.errors import CheckpointError
+from seldfuse.storage.impostors import describe_impostor
 
 GPU, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -25,6 +26,8 @@ def open_session(path: Path, device: torch.device, what: str) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     # Each of its failures has a class of its own, and they share none but this.
     except Exception as error:
+        if impostor := describe_impostor(path, what):
+            raise CheckpointError(f"{impostor}: {path}") from error
         raise CheckpointError(f"expected {what} in ONNX ({str(error).partition(chr(10))[0]}): {path}") from error
 
 

@@ -16,6 +16,7 @@ from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.impostors import describe_impostor
 
 FORMAT = "seldfuse-posterior"
 FORMAT_VERSION = 1
@@ -137,6 +138,8 @@ class Posterior:
         except FileNotFoundError as error:
             raise UsageError(f"there is no such posterior file: {path}") from error
         except (safetensors.SafetensorError, OSError) as error:
+            if impostor := describe_impostor(path, "a posterior"):
+                raise UsageError(f"{impostor}: {path}") from error
             raise UsageError(f"expected a safetensors file, but it cannot be read ({error}): {path}") from error
         except (KeyError, ValueError, TypeError) as error:
             raise UsageError(f"not a whole posterior ({error}): {path}") from error

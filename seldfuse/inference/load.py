@@ -1,5 +1,6 @@
 """Backends and the encoders that they ask for, loaded."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -13,6 +14,15 @@ from seldfuse.encoders.load import LoadedEncoder, check_version, load_encoder
 from seldfuse.encoders.token_cache import EMBEDDINGS, TokenCache
 from seldfuse.inference.clips import LoadedBackends
 from seldfuse.storage.cache import cache_folder
+
+
+def _use_one_thread() -> None:
+    """The threads of torch do not survive a fork: a child that waited for them would wait for ever."""
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 def load(reference: str, device: str = "auto") -> BackendModel:

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from seldfuse.errors import MediaError
 from seldfuse.media.parts import FilePart, PartFile, list_parts
+from seldfuse.storage.impostors import describe_impostor
 
 AnyFrame = TypeVar("AnyFrame", AudioFrame, VideoFrame)
 
@@ -82,6 +83,8 @@ def open_media(path: Path, part: FilePart | None = None) -> Iterator[InputContai
         source: Any = str(path.absolute()) if part is None else PartFile(path, part)
         container = av.open(source, options=options, metadata_errors="replace")
     except (InvalidDataError, EOFError) as error:
+        if impostor := describe_impostor(path, "a recording"):
+            raise MediaError(f"{impostor}: {path}") from error
         raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
     except (FFmpegError, OSError) as error:
         raise MediaError(f"the file cannot be opened ({error.strerror}): {path}") from error

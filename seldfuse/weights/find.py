@@ -21,6 +21,7 @@ from seldfuse.catalogue.values import WEIGHT_FILES, PublishedWeights
 from seldfuse.errors import CheckpointError
 from seldfuse.storage.cache import cache_folder
 from seldfuse.storage.digest import hash_file, hash_text
+from seldfuse.storage.impostors import describe_impostor
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
@@ -66,6 +67,8 @@ class WeightFiles:
         `within` is the name under which a pickle keeps them, where it keeps other things beside them.
         """
         beginnings = tuple(prefixes)
+        if impostor := describe_impostor(self.file, "the weights"):
+            raise CheckpointError(f"{impostor}: {self.file}")
         try:
             if self.file.suffix == ".safetensors":
                 with safetensors.safe_open(self.file, "pt") as file:

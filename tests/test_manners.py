@@ -1,0 +1,84 @@
+"""seldfuse in a process of others: plugins that print, forked workers, devices that nobody tried, gradients."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from worlds import noise
+
+from seldfuse.core.device import resolve_device
+from seldfuse.core.posterior import Posterior
+from seldfuse.errors import UsageError
+from seldfuse.inference.clips import _detach
+from seldfuse.media.encode import write_wav
+
+PRINTS = """
+import os, sys
+from seldfuse.cli import app, stdout
+from seldfuse.cli.console import print_json
+
+def loud() -> None:
+    print("debug")
+    os.write(1, b"from a library\\n")
+    print_json({"fine": True})
+
+stdout.keep_stdout_clean(loud)()
+print("after")
+"""
+
+FORKS = """
+import multiprocessing, sys
+import seldfuse
+
+def hear(path):
+    return [len(result.frames) for result in seldfuse.run(path, backends="baseline", device="cpu")]
+
+if __name__ == "__main__":
+    import torch
+    torch.set_num_threads(2)
+    before = hear(sys.argv[1])
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.map_async(hear, [sys.argv[1]]).get(120) == [before]
+    print("same")
+"""
+
+
+def call_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, timeout=300
+    )
+
+
+def test_what_plugins_print_does_not_stand_in_the_json() -> None:
+    ended = call_python(PRINTS)
+    assert ended.returncode == 0, ended.stderr
+    document, _, after = ended.stdout.partition("after")
+    assert json.loads(document) == {"fine": True}
+    assert after == "\n"
+    assert "debug" in ended.stderr
+    assert "from a library" in ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_worker_hears_after_its_parent_has(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", noise(1.0))
+    ended = call_python(FORKS, str(tmp_path / "a.wav"))
+    assert (ended.stdout, ended.returncode) == ("same\n", 0), ended.stderr
+
+
+@pytest.mark.parametrize("device", [None, "xpu", "meta", 3, "gpu"])
+def test_devices_that_are_not_known_are_refused(device: object) -> None:
+    with pytest.raises(UsageError, match=r"--device expects auto, cpu, cuda, cuda:N or mps, got"):
+        resolve_device(device)
+
+
+def test_gradients_of_a_backend_are_cut() -> None:
+    weight = torch.ones(1, requires_grad=True)
+    posterior = _detach(Posterior(torch.zeros(1, 2, 13, 1) * weight))
+    assert not posterior.activity.requires_grad
+    assert _detach(posterior) is posterior
