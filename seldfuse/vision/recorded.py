@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.detections import UNTRACKED, Detections
 from seldfuse.errors import CheckpointError, UsageError
+from seldfuse.vision.recorded_units import describe_wrong_units
 
 SUFFIX = ".detections.parquet"
 
@@ -25,13 +26,14 @@ def read_recorded(
 
     The file is `CLIP.detections.parquet` beside the clip's video or sound, or in `folder` under the clip's name. A
     frame gets the rows of the recorded time that is nearest, where it is no further than half the recording's step; a
-    file knows no time at which nothing was seen. Raises CheckpointError where there is no such file, UsageError where
-    it is something else.
+    file knows no time at which nothing was seen. Raises CheckpointError where there is no such file, or its boxes or
+    times are in other units, and UsageError where it is something else.
     """
     path = find_recording(clip, folder)
     recorded = Detections.load(path)
     if not np.isfinite(recorded.table["time_s"]).all():
         raise UsageError(f"expected a time in every row of recorded detections, some have none: {path}")
+    _check_units(recorded, clip, frames, path)
     if phrases is not None:
         recorded = recorded.select(recorded.table["phrase"].isin(list(phrases)).to_numpy())
     if len(recorded) == 0 or not frames:
@@ -40,6 +42,15 @@ def read_recorded(
     rows, frame_rows = _nearest(recorded.table["time_s"].to_numpy(), times_s)
     table = recorded.table.iloc[rows].reset_index(drop=True).assign(time_s=times_s[frame_rows], track=UNTRACKED)
     return Detections(table, recorded.keypoints[rows])
+
+
+def _check_units(recorded: Detections, clip: Clip, frames: Sequence[Frame], path: Path) -> None:
+    if not frames or clip.audio.duration_s is None:
+        return
+    height_px, width_px = frames[0].rgb.shape[:2]
+    ends_s = max(clip.audio.duration_s, frames[-1].time_s)
+    if wrong := describe_wrong_units(recorded, width_px, height_px, ends_s):
+        raise CheckpointError(f"{wrong[1]} (boxes are left, top, right, bottom in pixels, times seconds): {path}")
 
 
 def find_recording_folder(folder: str | None) -> Path | None:

@@ -64,9 +64,10 @@ def test_what_is_there_is_not_made_again(split: str, data: Path, capsys: Any) ->
 
 
 def test_what_was_cut_from_recordings_is_not_cut_again(data: Path, tmp_path: Path, capsys: Any) -> None:
-    # The manifest knows the recording by its name, its length and its size.
+    # The manifest knows the recording by its name, its length and its size; W, Y, Z and X are of a source at 30°.
     source = tmp_path / "foa"
-    write_wav(source / "foa_dev" / f"{RECORDING}.wav", np.zeros((4, 24_000 * 6), np.float32))
+    sound = np.random.default_rng(1).uniform(-0.1, 0.1, 24_000 * 6)
+    write_wav(source / "foa_dev" / f"{RECORDING}.wav", np.outer([1.0, 0.5, 0.0, 0.75**0.5], sound).astype(np.float32))
     labels = source / "metadata_dev" / f"{RECORDING}.csv"
     labels.parent.mkdir(parents=True)
     labels.write_text("".join(f"{frame},0,0,30,0,150\n" for frame in range(60)))

@@ -668,7 +668,7 @@ def test_other_data_sets_stay(source: Path, tmp_path: Path, alone: None, capsys)
     before = contents(out)
     assert make(source, out, "--clips", "2", "--seed", "1") == 2
     assert "another recipe made what is here (different: seed); choose another folder" in capsys.readouterr().err
-    write_wav(source / "foa_dev" / "dev-test-tau" / f"{SPLITS['dev-test-tau']}.wav", plane_wave(0, 0, 8.0))
+    write_wav(source / "foa_dev" / "dev-test-tau" / f"{SPLITS['dev-test-tau']}.wav", plane_wave(30, 0, 8.0))
     assert make(source, out, "--clips", "2") == 2
     assert "(different: recordings)" in capsys.readouterr().err
     assert contents(out) == before

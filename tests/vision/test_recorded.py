@@ -97,3 +97,16 @@ def test_rows_without_a_time_are_refused(tmp_path: Path) -> None:
     seen([1.0, np.nan]).save(tmp_path / "talk.detections.parquet")
     with pytest.raises(UsageError, match=r"expected a time in every row .*: .*talk\.detections\.parquet"):
         read_recorded(clip_in(tmp_path), frames(1.0))
+
+
+def test_boxes_that_end_at_an_edge_only_as_corner_and_size_are_told(tmp_path: Path) -> None:
+    """A person on the left whom the lower edge cuts: right is beyond left even where it is the width."""
+    path = tmp_path / "talk.detections.parquet"
+    left_px = np.linspace(1.0, 4.0, 30)
+    corners = [(n / 30, "person", 0.9, left, 3.0 + left / 9, left + 6.0, 9.0, 3) for n, left in enumerate(left_px)]
+    Detections.from_rows(corners).save(path)
+    assert len(read_recorded(clip_in(tmp_path), frames(0.5, 1.0))) == 2
+    sizes = [(*row[:5], 6.0, 9.0 - row[4], 3) for row in corners]
+    Detections.from_rows(sizes).save(path)
+    with pytest.raises(CheckpointError, match="exactly if they are corner and size"):
+        read_recorded(clip_in(tmp_path), frames(0.5, 1.0))

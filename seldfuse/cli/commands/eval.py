@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
-from seldfuse.core.labels import DCASE2025
+from seldfuse.cli.labels import Labels
 from seldfuse.storage.text import format_count
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="PLACE", help="Make a page of it, too: in a folder, or one file NAME.html to send."),
     ] = None,
+    labels: Labels = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Score predicted events against a reference.
@@ -62,15 +63,22 @@ def evaluate(
     events are right, those of the JSON files where they lie beside the CSV files. Both thresholds together are one
     score. With --against skill and events are compared, too.
     """
+    from seldfuse.checks.agreement import check_agreement
+    from seldfuse.core.label_sets import resolve_labels
+    from seldfuse.core.labels import DCASE2025
     from seldfuse.evaluation import Reference, choose_scores
     from seldfuse.metrics.event_scores import compare_event_scores
     from seldfuse.metrics.jackknife import compare_systems
     from seldfuse.metrics.skill import compare_skill
 
     scores = choose_scores(azimuth_threshold, distance_threshold)
-    truth = Reference(reference, mode, print_note)
+    truth = Reference(reference, mode, print_note, resolve_labels(labels) or DCASE2025)
+    names = truth.labels.names
     systems = [_evaluate_system(truth, folder, average, scores) for folder in (predictions, against) if folder]
     result, compared, skill_compared, events_compared = systems[0].scores, None, None, None
+    pairs = (result.matches.truth.azimuth_deg, result.matches.prediction.azimuth_deg)
+    for finding in check_agreement(*pairs, "the prediction", "note"):
+        print_note(finding.describe())
     if against:
         other = systems[1].scores
         compared = compare_systems(result.counts, other.counts, average)
@@ -81,16 +89,18 @@ def evaluate(
         print_note(f"open {_write_report(truth, systems, differences, average, report)} in a browser")
     skill, events = result.skill, result.events
     if as_json:
-        document = _document(result, result.intervals, compared, mode=mode, average=average, clips=len(truth.files))
+        document = _document(
+            result, result.intervals, compared, names, mode=mode, average=average, clips=len(truth.files)
+        )
         document["skill"] = _skill_document(skill, skill_compared)
-        print_json(document | {"events": _event_document(events, events_compared)})
+        print_json(document | {"events": _event_document(events, events_compared, names)})
     else:
         print_result(
             f"{format_count(len(truth.files), 'clip')}, {mode} counting, {average} average",
-            *([result.coverage.describe(DCASE2025.names)] if average == "macro" else []),
+            *([result.coverage.describe(names)] if average == "macro" else []),
             _score_table(result.counts.scores, result.intervals, compared),
             "",
-            _class_table(result, result.counts),
+            _class_table(result, result.counts, names),
             "",
             _skill_table(skill, skill_compared),
             "",
@@ -98,7 +108,7 @@ def evaluate(
             "",
             _event_table(events, events_compared),
             "",
-            _event_class_table(events),
+            _event_class_table(events, names),
         )
 
 
@@ -144,21 +154,25 @@ def _write_report(
         for one in systems
     )
     clips = tuple(truth.list_event_clips(systems[0].guess))
-    report = EvaluationReport(truth.mode, average, DCASE2025.names, clips, truth.folder, shown, differences)
+    report = EvaluationReport(truth.mode, average, truth.labels.names, clips, truth.folder, shown, differences)
     return write_evaluation(report, place)
 
 
 def _document(
-    result: "Scores", bounds: Mapping[str, "Interval"], compared: Mapping[str, "Interval"] | None, **settings: Any
+    result: "Scores",
+    bounds: Mapping[str, "Interval"],
+    compared: Mapping[str, "Interval"] | None,
+    names: Sequence[str],
+    **settings: Any,
 ) -> dict[str, Any]:
     classes = {
         label: {name: _plain(score[index]) for name, score in result.classes.items()}
-        for index, label in enumerate(DCASE2025.names)
+        for index, label in enumerate(names)
     }
     document: dict[str, Any] = {name: _plain(value) for name, value in result.items()}
     coverage = {
         "classes_present": int(result.coverage.present.sum()),
-        "classes_absent": [DCASE2025.names[cls] for cls in result.coverage.absent],
+        "classes_absent": [names[cls] for cls in result.coverage.absent],
     }
     document |= {**settings, **coverage, "classes": classes, "intervals": _plain_bounds(bounds, "value")}
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
@@ -179,19 +193,21 @@ def _skill_document(skill: "Skill", compared: Mapping[str, "Interval"] | None) -
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
 
-def _event_document(events: "EventScores", compared: Mapping[str, "Interval"] | None) -> dict[str, Any]:
+def _event_document(
+    events: "EventScores", compared: Mapping[str, "Interval"] | None, names: Sequence[str]
+) -> dict[str, Any]:
     classes = {
         label: {"event_f": _plain(f_score), "true": int(true), "predicted": int(predicted)}
-        for label, f_score, true, predicted in _list_event_classes(events)
+        for label, f_score, true, predicted in _list_event_classes(events, names)
     }
     numbers = {"true": int(events.true.sum()), "predicted": int(events.predicted.sum())}
     document = {**_plain_bounds(events.values, "value"), **numbers, "classes": classes}
     return document | ({"against": _plain_bounds(compared, "difference")} if compared else {})
 
 
-def _list_event_classes(events: "EventScores") -> list[tuple[str, float, float, float]]:
+def _list_event_classes(events: "EventScores", names: Sequence[str]) -> list[tuple[str, float, float, float]]:
     columns = (values.tolist() for values in (events.f_classes, events.true, events.predicted))
-    return list(zip(DCASE2025.names, *columns, strict=True))
+    return list(zip(names, *columns, strict=True))
 
 
 def _plain_bounds(bounds: Mapping[str, "Interval"], value: str) -> dict[str, Any]:
@@ -234,7 +250,7 @@ def _cells(score: "Score", bound: "Interval", sign: str = "") -> tuple[str, str]
     return value, f"{low} … {high}"
 
 
-def _class_table(result: "Scores", counts: "Counts") -> "Table":
+def _class_table(result: "Scores", counts: "Counts", names: Sequence[str]) -> "Table":
     from rich.table import Table
 
     from seldfuse.metrics.registered import format_score
@@ -244,7 +260,7 @@ def _class_table(result: "Scores", counts: "Counts") -> "Table":
     for heading in ("frames", *result):
         table.add_column(heading, justify="right")
     frames = (counts.pairs + counts.misses).sum(axis=0)
-    for index, label in enumerate(DCASE2025.names):
+    for index, label in enumerate(names):
         cells = [format_score(score, result.classes[score.name][index]) for score in counts.scores]
         table.add_row(label, f"{frames[index]:.0f}", *cells)
     return table
@@ -308,12 +324,12 @@ def _event_cells(bound: "Interval", sign: str = "") -> tuple[str, str]:
     return value, f"{low} … {high}"
 
 
-def _event_class_table(events: "EventScores") -> "Table":
+def _event_class_table(events: "EventScores", names: Sequence[str]) -> "Table":
     from rich.table import Table
 
     table = Table("class", box=None, pad_edge=False)
     for heading in ("true events", "predicted", "event_f"):
         table.add_column(heading, justify="right")
-    for label, f_score, true, predicted in _list_event_classes(events):
+    for label, f_score, true, predicted in _list_event_classes(events, names):
         table.add_row(label, f"{true:.0f}", f"{predicted:.0f}", f"{f_score:.3f}")
     return table

@@ -9,6 +9,7 @@ import typer
 
 from seldfuse.cli.clip_counter import ClipCounter
 from seldfuse.cli.console import print_error, print_json, print_note, show_progress
+from seldfuse.cli.force import Force
 from seldfuse.core.grid import FRAME_S, WINDOW_S
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import format_count
@@ -47,6 +48,7 @@ def from_foa(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Makes the clips repeatable; this one is the challenge's.")] = SEED,
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+    force: Force = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the splits and make them anew.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first bad input.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON summary.")] = False,
@@ -59,6 +61,7 @@ def from_foa(
     from seldfuse.synth.dataset.folder import DatasetSplit
     from seldfuse.synth.dataset.split_manifest import SplitManifest
     from seldfuse.synth.from_foa.cuts import queue_all, queue_counts
+    from seldfuse.synth.from_foa.inspect import inspect_recordings
     from seldfuse.synth.from_foa.recordings import find_recordings
     from seldfuse.synth.from_foa.write import FoaClipMaker, describe_cuts, make_clips
 
@@ -69,6 +72,15 @@ def from_foa(
     if out.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"the data set cannot lie among the recordings; choose another folder with -o: {out}")
     recordings = find_recordings(folder, not no_video, distance, None if fail_fast else print_note)
+    errors = inspect_recordings(recordings, distance, print_note)
+    if errors and not force:
+        listed = "\n  ".join(f"{one.describe()}: {recording.sound}" for recording, one in errors)
+        raise UsageError(
+            f"labels and sound of {len(errors)} of {len(recordings)} recordings do not belong together:\n  {listed}\n"
+            "`--force` cuts clips of them all the same"
+        )
+    for recording, one in errors:
+        print_note(f"goes on by --force: {one.describe()}: {recording.sound}")
     wishes = [queue_all(recordings, hop, seed)] if hop is not None else queue_counts(clips or [], recordings, seed)
     splits = sorted({split for wish in wishes for split in wish.splits})
     recipe = describe_cuts(recordings, seed=seed, hop_s=hop, video=not no_video, distance_m=distance)

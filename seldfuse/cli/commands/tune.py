@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
+from seldfuse.cli.force import Force
+from seldfuse.cli.labels import Labels
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,6 +35,8 @@ def tune_fusion(
     explain: Annotated[
         Path | None, typer.Option(help="Folder for what each member is worth: JSON and pictures.", show_default=False)
     ] = None,
+    labels: Labels = None,
+    force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fit how members are fused, how uncertain the result is, and what is shown as an event.
@@ -43,8 +47,11 @@ def tune_fusion(
 
     import tomli_w
 
+    from seldfuse.checks.findings import refuse
+    from seldfuse.core.label_sets import resolve_labels
     from seldfuse.fusion import FusionSettings
     from seldfuse.storage.atomic import write_atomically
+    from seldfuse.tune.agreement import check_members
     from seldfuse.tune.events import with_fitted_events
     from seldfuse.tune.fit import Objective
     from seldfuse.tune.fusion import tune_fusion as fit_fusion
@@ -55,7 +62,8 @@ def tune_fusion(
 
         check_matplotlib()
     objective = Objective(criterion, mode)
-    data = read_tuning_data(folders, reference, print_note)
+    data = read_tuning_data(folders, reference, print_note, resolve_labels(labels))
+    refuse(check_members(data), force, print_note, "posteriors and labels")
     result = fit_fusion(data, FusionSettings(preset), objective, folds, lambda parts: print_note(f"fitting {parts}"))
     print_note("fitting events")
     result = replace(result, settings=with_fitted_events(data, result.settings))

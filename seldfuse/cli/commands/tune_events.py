@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
+from seldfuse.cli.force import Force
+from seldfuse.cli.labels import Labels
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,6 +24,8 @@ def tune_events(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file of the settings.")] = Path("fusion.toml"),
     fusion: Annotated[str, typer.Option(help="How members are merged, as for seldfuse run.")] = "mean",
     folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
+    labels: Labels = None,
+    force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fit which events people are shown; what is scored frame by frame stays.
@@ -32,14 +36,18 @@ def tune_events(
 
     import tomli_w
 
+    from seldfuse.checks.findings import refuse
+    from seldfuse.core.label_sets import resolve_labels
     from seldfuse.fusion.fitted import choose_fusion
     from seldfuse.inference.member_folders import open_members
     from seldfuse.storage.atomic import write_atomically
+    from seldfuse.tune.agreement import check_members
     from seldfuse.tune.events import fit_events
     from seldfuse.tune.tuning_data import read_tuning_data
 
     settings = choose_fusion(fusion, open_members(folders).list_bundled()).settings
-    data = read_tuning_data(folders, reference, print_note)
+    data = read_tuning_data(folders, reference, print_note, resolve_labels(labels))
+    refuse(check_members(data), force, print_note, "posteriors and labels")
     fit = fit_events(data, settings, folds, lambda parts: print_note(f"fitting {parts}"))
     settings = replace(settings, events=fit.settings)
     with write_atomically(out) as draft:

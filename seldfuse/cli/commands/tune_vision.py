@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
+from seldfuse.cli.labels import Labels
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,6 +32,7 @@ def tune_vision(
         float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
     ] = 100.0,
     folds: Annotated[int, typer.Option(min=2, help="Parts of the recordings for cross-validation.")] = 5,
+    labels: Labels = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fit how far detections correct directions and on-screen.
@@ -39,6 +41,7 @@ def tune_vision(
     """
     import tomli_w
 
+    from seldfuse.core.label_sets import resolve_labels
     from seldfuse.fusion.fitted import choose_fusion
     from seldfuse.inference.member_folders import open_members
     from seldfuse.storage.atomic import write_atomically
@@ -47,7 +50,7 @@ def tune_vision(
     from seldfuse.vision.settings import VisionSettings
 
     settings = choose_fusion(fusion, open_members(folders).list_bundled()).settings
-    scenes = read_vision_data(folders, reference, detections, settings, fov, print_note)
+    scenes = read_vision_data(folders, reference, detections, settings, fov, print_note, resolve_labels(labels))
     base = VisionSettings.resolve("bayes")
     fitted = fit_vision(scenes, base, settings.decode, folds, lambda part: print_note(f"fitting {part}"))
     with write_atomically(out) as draft:
