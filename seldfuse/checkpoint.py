@@ -5,6 +5,7 @@ the model card. Nothing is ever unpickled.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from seldfuse.core.labels import LabelSet
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.settings.aliases import NETWORK, rename_old_keys
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.impostors import describe_impostor
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -27,6 +29,9 @@ CONFIG_VERSION = 1
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel carries the bundled checkpoints inside the package; in a checkout they stand in the repository root.
 BUNDLED = (_PACKAGE / "_checkpoints", _PACKAGE.parent / "checkpoints")
+
+PREFIX = "bundled:"
+"""What stands before the name of a bundled checkpoint where a folder of that name may be, too."""
 
 RETIRED = {"doa-small": "doa-medium", "sde-small": "sde-medium", "sce-small": "sce-medium"}
 """Checkpoints that came with version 0.1.0, and those that took their place."""
@@ -60,6 +65,29 @@ def list_bundled() -> list[str]:
     return sorted({config.parent.name for root in BUNDLED for config in root.glob(f"*/{CONFIG}")})
 
 
+def find_checkpoint(reference: str) -> str:
+    """Find what a reference stands for: `bundled:NAME`, or a path.
+
+    A path is what has a separator, such as ./sce, and what is a folder with a checkpoint in it; `bundled:NAME` is
+    always the bundled one. Raises CheckpointError where a bare name is that of a bundled checkpoint and of such a
+    folder.
+    """
+    if reference.startswith(PREFIX) or is_path(reference):
+        return reference
+    bundled, there = reference in list_bundled(), (Path(reference) / CONFIG).is_file()
+    if bundled and there:
+        raise CheckpointError(
+            f"{reference!r} is a checkpoint that comes with seldfuse, and a folder here; type {PREFIX}{reference} for "
+            f"the former, ./{reference} for the latter"
+        )
+    return f"{PREFIX}{reference}" if bundled else reference
+
+
+def is_path(reference: str) -> bool:
+    """Test whether a reference can only be a path."""
+    return Path(reference).is_absolute() or "/" in reference or os.sep in reference
+
+
 def find_bundled_file(folder: str, file: str) -> Path:
     """Find a file of a checkpoint that comes with seldfuse. Raises CheckpointError where it is missing."""
     places = [root / folder / file for root in BUNDLED]
@@ -70,9 +98,11 @@ def find_bundled_file(folder: str, file: str) -> Path:
 
 
 def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -> Checkpoint:
-    """Open the checkpoint that a bundled name or a path stands for; with `of_any` another backend's will do.
+    """Open the checkpoint that a bundled name or a path stands for (`find_checkpoint`); with `of_any` another backend's
+    will do.
 
-    Raises CheckpointError where it is missing, is no checkpoint of `backend`, or is not safe to read.
+    Raises CheckpointError where it is missing or its name is ambiguous, is no checkpoint of `backend`, or is not safe
+    to read.
     """
     folder = _find(reference, backend)
     path = folder / CONFIG
@@ -107,7 +137,14 @@ def save_checkpoint(
     settings: Mapping[str, Any],
     precision: torch.dtype = torch.float16,
 ) -> None:
-    """Write weights (in half precision by default) and settings; each file is whole or absent. Raises UsageError."""
+    """Write weights (in half precision by default) and settings; each file is whole or absent.
+
+    What half precision cannot hold stays in single precision. Raises UsageError where it cannot be written, and
+    CheckpointError where the network holds values that are not numbers, for nobody could open it again.
+    """
+    broken = [name for name, tensor in network.state_dict().items() if not tensor.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"the network holds values that are not numbers ({broken[0]}); not written: {folder}")
     state = {name: _convert(tensor, precision) for name, tensor in network.state_dict().items()}
     config = {"version": CONFIG_VERSION, "backend": backend, "labels": labels.to_json(), **settings}
     # safetensors' own writing does not tell a full disk as an OSError.
@@ -134,10 +171,13 @@ def _check_types(config: Mapping[str, Any]) -> None:
 def _find(reference: str | None, backend: str) -> Path:
     if reference is None:
         raise CheckpointError(f"{backend} has no bundled checkpoint; name one: --backends {backend}@FOLDER")
-    folders = [root / reference for root in BUNDLED] + [Path(reference)]
+    name = find_checkpoint(reference)
+    bare = name.removeprefix(PREFIX)
+    folders = [root / bare for root in BUNDLED] if name.startswith(PREFIX) else [Path(name)]
     for folder in folders:
         if folder.is_dir():
             return folder
+    reference = bare
     if reference in RETIRED:
         raise CheckpointError(
             f"the checkpoint {reference!r} no longer ships; type {RETIRED[reference]}, which took its place"
@@ -158,6 +198,8 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
             raise CheckpointError(
                 f"this is a pickle, which could run any code when opened; only safetensors are read: {path}"
             )
+        if impostor := describe_impostor(path, "the weights"):
+            raise CheckpointError(f"{impostor}: {path}")
         weights = safetensors.torch.load_file(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"the checkpoint has no {WEIGHTS}: {path.parent}") from error
@@ -171,6 +213,8 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 def _convert(tensor: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
     converted = tensor.to(precision) if tensor.is_floating_point() else tensor
+    if not converted.isfinite().all():
+        converted = tensor
     return converted.detach().cpu().contiguous()
 
 

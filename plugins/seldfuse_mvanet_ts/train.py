@@ -44,11 +44,11 @@ def mvanet_loss(
 ) -> Float[Tensor, ""]:
     """Compute SED-SCE's loss, BCE of activity and mean squared error in m² of the point where a class sounds, and
     on-screen."""
-    error = output.point - point[..., : output.point.shape[-1]]
+    error, sounding = output.point - point[..., : output.point.shape[-1]], activity.nan_to_num()
     return (
         activity_weight * activity_loss(output.activity, activity, active_positive_weight)
-        + point_weight * (activity.unsqueeze(-1) * error.square()).mean()
-        + onscreen_weight * onscreen_loss(output.onscreen, onscreen, activity, onscreen_positive_weight)
+        + point_weight * (sounding.unsqueeze(-1) * error.square()).mean()
+        + onscreen_weight * onscreen_loss(output.onscreen, onscreen, sounding, onscreen_positive_weight)
     )
 
 

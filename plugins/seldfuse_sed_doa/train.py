@@ -31,7 +31,7 @@ def sed_doa_loss(
         return detection + direction_weight * compute_azimuth_loss(output.azimuth, activity, direction)
     assert output.direction is not None
     error = output.direction - direction[..., 0, : output.direction.shape[-1]]
-    return detection + direction_weight * (activity[..., :1] * error.square()).mean()
+    return detection + direction_weight * (activity[..., :1].nan_to_num() * error.square()).mean()
 
 
 class DoaTask:

@@ -34,7 +34,7 @@ def sed_sce_loss(
     assert output.point is not None
     point = direction[..., 0, :] * distance[..., :1]
     error = output.point - point[..., : output.point.shape[-1]]
-    return detection + point_weight * (activity[..., :1] * error.square()).mean()
+    return detection + point_weight * (activity[..., :1].nan_to_num() * error.square()).mean()
 
 
 class SceTask:

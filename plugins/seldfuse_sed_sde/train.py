@@ -31,7 +31,7 @@ def sed_sde_loss(
     if output.log_distance is not None:
         return detection + distance_weight * compute_distance_loss(output.log_distance, activity, distance)
     assert output.distance is not None
-    first = activity[..., 0]
+    first = activity[..., 0].nan_to_num()
     relative = output.distance / torch.where(first > 0, distance[..., 0], 1.0) - 1.0
     return detection + distance_weight * (first * relative.square()).mean()
 

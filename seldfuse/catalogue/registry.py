@@ -20,6 +20,7 @@ from seldfuse.catalogue.values import (
     Writer,
 )
 from seldfuse.errors import PluginError, UsageError
+from seldfuse.storage.quoted import split_quoted
 
 ValueT = TypeVar("ValueT", bound=CatalogueValue)
 State = Literal["ready", "planned", "needs extra"]
@@ -226,7 +227,7 @@ def is_same_name(one: str, other: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",")]
+    parts = split_quoted(text, ",")
     if not all(part and not part.startswith("@") for part in parts):
         raise UsageError(f"expected names separated by commas, got {text!r}; see `seldfuse plugins`")
     return parts

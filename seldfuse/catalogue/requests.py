@@ -28,10 +28,17 @@ class BackendRequest:
     checkpoint: str | None
     distribution: str
 
+    @property
+    def reference(self) -> str | None:
+        """The checkpoint to open: of a bundled backend that was named alone the bundled one, whatever folders
+        there are."""
+        default = self.checkpoint is not None and "@" not in self.instance and self.distribution == "seldfuse"
+        return f"bundled:{self.checkpoint}" if default else self.checkpoint
+
     def load(self, device: "torch.device") -> BackendModel:
         """Load the backend onto `device`. Raises PluginError where its code fails, and any SeldfuseError it raises."""
         assert self.value.load is not None, "what is planned is refused when it is looked up"
-        model = _call(self, self.value.load, "--backends", self.checkpoint, device)
+        model = _call(self, self.value.load, "--backends", self.reference, device)
         if not isinstance(model, BackendModel):
             raise PluginError(
                 f"{self.value.load} must return an object with features, encoders and infer(batch), got "

@@ -90,8 +90,10 @@ def compute_azimuth_loss(
 ) -> Float[Tensor, ""]:
     """Compute the cross-entropy with the soft labels where the class sounds, the mean over active cells.
 
-    Several sources of one class share the distribution by their activity.
+    Several sources of one class share the distribution by their activity. Cells of activity NaN, of classes that were
+    not annotated, do not count.
     """
+    activity = activity.nan_to_num()
     weight = activity.sum(dim=-1)
     labels = (make_soft_labels(direction) * activity.unsqueeze(-1)).sum(dim=-2)
     errors = -(labels * F.log_softmax(logits.float(), dim=-1)).sum(dim=-1)

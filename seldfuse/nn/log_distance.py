@@ -52,8 +52,10 @@ def compute_distance_loss(
 ) -> Float[Tensor, ""]:
     """Compute the negative log-likelihood of the distance where the class sounds, the mean over active cells.
 
-    Several sources of one class count by their activity.
+    Several sources of one class count by their activity. Cells of activity NaN, of classes that were not annotated, do
+    not count.
     """
+    activity = activity.nan_to_num()
     median, scale = (part.unsqueeze(-1) for part in split_distance(values))
     error = (distance_m.clamp_min(NEAREST_M).log() - median).abs() / scale + (2.0 * scale).log()
     return (activity * error).sum() / activity.sum().clamp_min(1.0)

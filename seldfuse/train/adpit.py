@@ -9,7 +9,7 @@ Auxiliary Duplicating Permutation Invariant Training", ICASSP 2022; with the dis
 from itertools import product
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -45,7 +45,8 @@ def adpit_targets(truth: Posterior, onscreen: bool = False) -> Float[Tensor, "ba
     on].
 
     `truth` holds horizontal directions, distances and, with `onscreen`, on-screen, on tracks filled from the first; a
-    track counts as a source where its activity is above 0, and a fourth is left out.
+    track counts as a source where its activity is above 0, and a fourth is left out. Where it is NaN, as of classes
+    that were not annotated, all elements are NaN, and the losses leave the cell out.
     """
     assert truth.direction is not None
     assert truth.distance is not None
@@ -58,22 +59,24 @@ def adpit_targets(truth: Posterior, onscreen: bool = False) -> Float[Tensor, "ba
     sources = (source[..., 0] > 0).sum(-1, keepdim=True)
     here = sources == torch.tensor(_SIZE, device=source.device)  # (batch, frame, cls, 6)
     dummies = source[..., _LANE, :].masked_fill(~here.unsqueeze(-1), 0.0)
+    dummies = dummies.masked_fill(truth.activity.isnan().any(-1)[..., None, None], torch.nan)
     return dummies.permute(0, 1, 3, 4, 2)
 
 
 def adpit_loss(
     output: Float[Tensor, "batch frame out"], target: Float[Tensor, "batch frame 6 element cls"], onscreen: bool = False
 ) -> Float[Tensor, ""]:
-    """Mean over frames and classes of the error of the way that fits best.
+    """Mean over frames and classes that are labelled of the error of the way that fits best.
 
     `output` is an activated head, flattened over track, element and class; `target` is that of `adpit_targets`. The
     error is the mean square over tracks and elements, with `onscreen` plus the mean binary cross-entropy of on-screen
     over tracks, which has no say in which way fits best. Raises ValueError where the sizes do not fit together.
     """
+    labelled, target = _split_labelled(target)
     error, best, predicted, targets = _best_fit(output, target, onscreen)
     if onscreen:
         error = error + _chosen(_onscreen_error(predicted, targets), best)
-    return error.mean()
+    return _mean_labelled(error, labelled)
 
 
 def adpit_onscreen_loss(
@@ -91,13 +94,25 @@ def adpit_onscreen_loss(
     vector. Those with several sources of the class count `overlap_weight` times (as other active ones, where it is not
     given): they are few, and only they teach tracks not to be copies of each other.
     """
+    labelled, target = _split_labelled(target)
     error, best, predicted, targets = _best_fit(output, target, True)
     present = target[:, :, :, 0][:, :, _ADDED].sum(4)  # (batch, frame, track, 6, cls)
     onscreen_error, sources = _chosen(_onscreen_error(predicted, targets) * present, best), _chosen(present, best)
     overlap_weight = active_positive_weight if overlap_weight is None else overlap_weight
     active, crowded = target[:, :, :, 0].amax(dim=2), target[:, :, 1:, 0].amax(dim=2)  # (batch, frame, cls)
     weight = 1.0 + (active_positive_weight - 1.0) * active + (overlap_weight - active_positive_weight) * crowded
-    return (weight * error).mean() + onscreen_weight * onscreen_error.sum() / sources.sum().clamp_min(1.0)
+    return _mean_labelled(weight * error, labelled) + onscreen_weight * onscreen_error.sum() / sources.sum().clamp_min(
+        1.0
+    )
+
+
+def _split_labelled(target: Tensor) -> tuple[Bool[Tensor, "batch frame cls"], Tensor]:
+    """Which cells are labelled, and the target without NaN."""
+    return ~target[:, :, 0, 0].isnan(), target.nan_to_num()
+
+
+def _mean_labelled(error: Tensor, labelled: Bool[Tensor, "batch frame cls"]) -> Float[Tensor, ""]:
+    return error.mean() if labelled.all() else (error * labelled).sum() / labelled.sum().clamp_min(1)
 
 
 def _best_fit(

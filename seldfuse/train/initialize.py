@@ -1,6 +1,6 @@
 """Where a training begins: with the weights of another network, as far as they have a place, or with YAMNet's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -8,24 +8,36 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seldfuse.checkpoint import Checkpoint
+from seldfuse.core.labels import LabelSet
 from seldfuse.encoders import yamnet, yamnet_seld
 from seldfuse.encoders.shipped_weights import load_bundled_weights
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.features.spectrum import get_mel_centers_hz
 from seldfuse.features.stack import find_channel_slices, find_feature
 from seldfuse.nn.resnet_conformer import Trunk
+from seldfuse.train.class_rows import find_class_axes, move_class_rows
 
 
-def copy_weights(network: nn.Module, opened: Checkpoint, features: Sequence[str]) -> bool:
+def copy_weights(
+    network: nn.Module,
+    opened: Checkpoint,
+    features: Sequence[str],
+    labels: LabelSet | None = None,
+    build: Callable[[LabelSet], nn.Module] | None = None,
+) -> bool:
     """Copy what fits by name and shape, and of the first layer what belongs to features that both take, or alike ones.
 
-    Weights of features that the checkpoint does not take become 0. Returns whether all features are the checkpoint's
-    own, so that their means and deviations hold. Raises CheckpointError where the weights are damaged or none fits,
-    and PluginError where nobody registered one of the checkpoint's features.
+    Weights of features that the checkpoint does not take become 0. Where it knows other classes than `labels`, for
+    which `build` makes the network, rows of classes that both know are kept, and new ones are fresh. Returns whether
+    all features are the checkpoint's own, so that their means and deviations hold. Raises CheckpointError where the
+    weights are damaged or none fits, and PluginError where nobody registered one of the checkpoint's features.
     """
     own, known = network.state_dict(), tuple(opened.config["features"])
     sources = _find_sources(features, known)
-    fitted = {name: _fit(weight, own[name], sources) for name, weight in opened.read_weights().items() if name in own}
+    weights = {name: weight for name, weight in opened.read_weights().items() if name in own}
+    if labels and build and not opened.labels.has_same_classes(labels):
+        weights = move_class_rows(weights, own, find_class_axes(build, labels), opened.labels, labels)
+    fitted = {name: _fit(weight, own[name], sources) for name, weight in weights.items()}
     copied = {name: weight for name, weight in fitted.items() if weight is not None}
     if not copied:
         raise CheckpointError(f"no weight of the checkpoint has a place in this network: {opened.folder}")

@@ -25,13 +25,13 @@ from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.metrics.evaluated import EvaluatedScores
 from seldfuse.metrics.registered import is_better
 from seldfuse.metrics.scores import Scores
-from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.augment.apply import augment_batch
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.card import write_card
 from seldfuse.train.data.open import TrainingData
 from seldfuse.train.progress import StepReport, TrainingLog, round_scores
 from seldfuse.train.recipe import Recipe
+from seldfuse.train.recipe_paths import write_recipe
 from seldfuse.train.schedule import SCHEDULES
 from seldfuse.train.setup import TrainingSetup, TrainingState, set_up_training
 from seldfuse.train.state import STATE, save_state
@@ -74,8 +74,9 @@ def train_network(
     with _open_accelerator(recipe, device) as accelerator:
         training, course = set_up_training(task, labels, recipe, out, device, accelerator, resume)
         if accelerator.is_main_process:
-            with write_atomically(out / RECIPE) as draft:
-                draft.write_text(training.recipe.to_toml(), encoding="utf-8")
+            write_recipe(training.recipe, out / RECIPE)
+            for note in training.notes:
+                warn(note)
         with (
             closing(training.data.scenes),
             closing(TrainingLog(out if accelerator.is_main_process else None, course.step)) as log,

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field
 
+from seldfuse.checkpoint import PREFIX
+from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.settings import toml
 from seldfuse.settings.aliases import RECIPE, rename_typed_keys
@@ -142,6 +144,9 @@ class Recipe:
     training scenes. `encoders`, as `name` or `name@weights`, are those whose tokens the network gets. `augment` is the
     amount of every augmentation by its name; those that are not named have the default of the catalogue.
 
+    `labels` is the label set of the network, as in a file of labels, DCASE 2025 where it is empty. `labelled` are the
+    classes that were annotated in folders which do not say themselves (`labels.toml`), all where it is empty.
+
     Raises UsageError for an augmentation that nobody registered, and for an amount out of range.
     """
 
@@ -162,19 +167,28 @@ class Recipe:
     folders: FoldSettings = field(default_factory=FoldSettings)
     data: tuple[DataPart, ...] = ()
     stages: tuple[TrainingStage, ...] = ()
+    labels: dict[str, Any] = field(default_factory=dict)
+    labelled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "augment", complete_amounts(self.augment))
 
+    def make_labels(self) -> LabelSet:
+        """Make the label set of the network. Raises UsageError where the recipe's is none."""
+        return LabelSet.from_json(self.labels) if self.labels else DCASE2025
+
     def to_json(self) -> dict[str, Any]:
         """Return the table that `parse_recipe` reads."""
-        return asdict(self)
+        table = asdict(self)
+        # Older versions do not know them.
+        return {name: value for name, value in table.items() if value or name not in ("labels", "labelled")}
 
     def to_public_json(self) -> dict[str, Any]:
         """Return the same for readers elsewhere: of folders on this machine only the names."""
         table = self.to_json()
         # A stage's folder and what stands in it are one name.
-        table |= {"init": "/".join(Path(self.init).parts[-2:]), "teacher": Path(self.teacher).name}
+        init = self.init.removeprefix(PREFIX)
+        table |= {"init": "/".join(Path(init).parts[-2:]), "teacher": Path(self.teacher.removeprefix(PREFIX)).name}
         table["encoders"] = [_without_folders(encoder) for encoder in self.encoders]
         names = {part: Path(table["synth"][part]).name for part in ("sounds", "cutouts", "backgrounds")}
         table["synth"] |= {**names, "scene_bank": ""}

@@ -1,5 +1,6 @@
 """What a training needs before its first step: network, data, optimizer, and where it stands."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ FUSED_DEVICES = ("cpu", "cuda")
 
 @dataclass
 class TrainingState:
-    """Where a training stands, apart from its tensors; `stale` counts validations without a better score."""
+    """Where a training stands, apart from its tensors.
+
+    `stale` counts validations without a better score, `data` is what `describe_clips` says of the folders' clips.
+    """
 
     step: int = 0
     elapsed_s: float = 0.0
@@ -44,11 +48,16 @@ class TrainingState:
     best: dict[str, float] | None = None
     stale: int = 0
     typical_distances_m: list[float] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """All that a training holds. `model` is `network` as it is called: compiled, or shared by several processes."""
+    """All that a training holds.
+
+    `model` is `network` as it is called: compiled, or shared by several processes. `notes` say what is worth knowing
+    before the first step.
+    """
 
     task: TrainingTask
     recipe: Recipe
@@ -62,6 +71,7 @@ class TrainingSetup:
     device: torch.device
     out: Path
     teacher: TeacherModel | None = None
+    notes: tuple[str, ...] = ()
 
 
 def set_up_training(
@@ -95,8 +105,11 @@ def set_up_training(
         place_network(network, device)
         average = WeightAverage(network, recipe.run.ema_decay)
         optimizer = make_optimizer(network, recipe, device)
+        notes: tuple[str, ...] = ()
         if resume:
             state = TrainingState(**load_state(out, network, average, optimizer))
+            notes = tuple(_take_up(state, recipe, data))
+        state.data = data.description
         model, prepared = accelerator.prepare(torch.compile(network) if recipe.run.compile else network, optimizer)
         data.scenes.seek(state.step * recipe.run.accumulate_steps * recipe.run.batch_size)
     except BaseException:
@@ -104,9 +117,27 @@ def set_up_training(
         raise
     labels = labels.replace_typical_distances(state.typical_distances_m)
     return (
-        TrainingSetup(task, recipe, labels, data, network, model, average, prepared, accelerator, device, out, teacher),
+        TrainingSetup(
+            task, recipe, labels, data, network, model, average, prepared, accelerator, device, out, teacher, notes
+        ),
         state,
     )
+
+
+def _take_up(state: TrainingState, recipe: Recipe, data: TrainingData) -> Iterator[str]:
+    """What is worth knowing where a training goes on; on other clips its best score so far counts no longer."""
+    steps = recipe.run.steps
+    if state.step >= steps:
+        yield f"nothing left to do: {state.step} of {steps} steps are made; --resume --steps {2 * steps} goes on"
+    if not state.data or state.data == data.description:
+        return
+    yield (
+        f"the clips are others than before: {state.data['clips']} then, {data.description['clips']} now, in names, "
+        "sizes or labels"
+    )
+    if state.step < steps:
+        yield "scores on other clips cannot be compared: the best checkpoint is chosen anew"
+        state.best, state.stale = None, 0
 
 
 def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume: bool) -> tuple[Any, Recipe, bool]:
@@ -129,7 +160,9 @@ def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume:
         )
         check_trainable(recipe, load_registry())
     network = _build_for_features(task, labels, recipe)
-    return network, recipe, copy_weights(network, opened, recipe.features)
+    settings = recipe.network
+    copied = copy_weights(network, opened, recipe.features, labels, lambda classes: task.build(settings, classes))
+    return network, recipe, copied
 
 
 def _build_for_features(task: TrainingTask, labels: LabelSet, recipe: Recipe) -> Any:

@@ -20,6 +20,7 @@ from seldfuse.train.check import check_trainable
 from seldfuse.train.loop import LAST, RECIPE, train_network
 from seldfuse.train.progress import StepReport
 from seldfuse.train.recipe import Recipe, parse_stage_recipe
+from seldfuse.train.recipe_paths import write_recipe
 from seldfuse.train.state import STATE
 from seldfuse.train.task import TrainingTask
 from seldfuse.train.validation import find_criterion
@@ -45,15 +46,14 @@ def train_in_stages(
         raise UsageError(f"a training stands here; go on with --resume, or choose another folder with -o: {out}")
     find_criterion(task)
     due = expand_stages(recipe)
-    with write_atomically(out / RECIPE) as draft:
-        draft.write_text(recipe.to_toml(), encoding="utf-8")
+    write_recipe(recipe, out / RECIPE)
     best: dict[str, float] = {}
     before: Path | None = None
     for name, settings in due.items():
         warn(f"stage {name} of {', '.join(due)}")
         folder = out / name
         # Not the best weights: the score may ask for what this stage does not teach.
-        settings = replace(settings, init=str(before / LAST)) if before else settings
+        settings = replace(settings, init=str((before / LAST).resolve())) if before else settings
         best = train_network(task, labels, settings, folder, device, report, warn, resume=(folder / STATE).exists())
         before = folder
     assert before is not None

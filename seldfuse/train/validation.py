@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from seldfuse.catalogue.values import Score
@@ -27,6 +29,11 @@ class Validation(Protocol):
 
     references: list[Events]
 
+    @property
+    def labelled(self) -> Bool[np.ndarray, "scene cls"] | None:
+        """The classes of each scene of which it is known where they sound; all of them where it is None."""
+        ...
+
     def batches(self) -> Iterator[TrainingBatch]:
         """Yield all scenes, in the order of the references."""
         ...
@@ -40,6 +47,7 @@ class RandomValidation:
 
     def __init__(self, supply: SceneSupply, count: int, device: torch.device) -> None:
         self.references: list[Events] = []
+        self.labelled = None
         self._names = supply.features
         self._chunks: list[SceneChunk] = []
         for number, first in enumerate(range(0, count, CHUNK)):
@@ -67,19 +75,33 @@ def _first(piece: SceneChunk, count: int) -> SceneChunk:
     return piece.map(lambda tensor: tensor[:count])
 
 
+def _keep_classes(events: Events, known: Bool[np.ndarray, "cls"]) -> Events:
+    kept = known[events.columns["cls"]]
+    if kept.all():
+        return events
+    columns = {name: values[kept] for name, values in events.columns.items()}
+    return Events.from_batch(columns, [int(kept.sum())], events.labels, events.hop_s)[0]
+
+
 def score_network(
     task: TrainingTask,
     network: nn.Module,
     validation: Validation,
     logmel_encoders: tuple[LoadedEncoder, ...] = (),
 ) -> EvaluatedScores:
-    """Compute the strict scores and skill, macro over classes, of a network in evaluation mode."""
+    """Compute the strict scores and skill, macro over classes, of a network in evaluation mode.
+
+    What it says of classes that were not annotated in a scene counts neither for nor against it.
+    """
     labels = validation.references[0].labels
     predictions: list[Events] = []
     with torch.inference_mode():
         for batch in validation.batches():
             output: Any = network(*replace(batch, logmel_encoders=logmel_encoders).inputs)
             predictions += decode_frames(task.posterior(output, labels).to("cpu"))
+    if validation.labelled is not None:
+        pairs = zip(predictions, validation.labelled, strict=True)
+        predictions = [_keep_classes(events, known) for events, known in pairs]
     matches = find_matches(validation.references, predictions, labels, mode="strict")
     truth, found = EventSpans.from_scenes(validation.references), EventSpans.from_scenes(predictions)
     return EvaluatedScores(matches, match_events(truth, found, len(predictions), len(labels)))

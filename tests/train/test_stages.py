@@ -9,7 +9,8 @@ import torch
 from seldfuse.core.labels import DCASE2025
 from seldfuse.errors import UsageError
 from seldfuse.train import stages as stages_module
-from seldfuse.train.recipe import SYNTH, DataPart, Recipe, TrainingStage, parse_recipe, read_preset, read_table
+from seldfuse.train.recipe import SYNTH, DataPart, Recipe, TrainingStage, parse_recipe, read_preset
+from seldfuse.train.recipe_paths import read_recipe
 from seldfuse.train.stages import expand_stages, train_in_stages
 from seldfuse_cmc.train import CmcTask
 
@@ -77,7 +78,7 @@ def test_a_stage_begins_where_the_last_one_ended_and_a_broken_off_training_goes_
         go()
     first, then = tmp_path / "1-first", tmp_path / "2-then"
     assert told == [(first, "sce-medium", False), (then, str(first / "last"), False)]
-    assert parse_recipe(read_table(tmp_path / "recipe.toml")) == recipe(SYNTH, "mine")
+    assert parse_recipe(read_recipe(tmp_path / "recipe.toml")) == recipe(SYNTH, str(tmp_path / "mine"))
     with pytest.raises(UsageError, match="go on with --resume"):
         go()
     assert go(resume=True) == {"f20_1_on": 0.4}

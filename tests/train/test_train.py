@@ -25,7 +25,8 @@ from seldfuse.train import loop, setup
 from seldfuse.train.initialize import copy_weights
 from seldfuse.train.loop import LAST, TrainingError, train_network
 from seldfuse.train.progress import LOG, StepReport, TrainingLog
-from seldfuse.train.recipe import DataPart, Recipe, apply_assignments, parse_recipe, read_preset, read_table
+from seldfuse.train.recipe import DataPart, Recipe, apply_assignments, parse_recipe, read_preset
+from seldfuse.train.recipe_paths import read_recipe
 from seldfuse.train.schedule import cosine_lr, tri_stage_lr
 from seldfuse.train.state import STATE
 from seldfuse_sed_doa.train import DoaTask
@@ -93,7 +94,7 @@ def test_a_training_leaves_checkpoints_a_card_a_recipe_and_a_log(name: str, soun
     assert "What it knows beyond the side of a source" in card
     assert ("cut-outs of people" in card) == (name in ("mvanet", "cmc"))
     assert [json.loads(line)["step"] for line in (tmp_path / LOG).read_text().splitlines()] == [1, 2, 3]
-    assert parse_recipe(read_table(tmp_path / loop.RECIPE)) == tiny(task, sounds)
+    assert parse_recipe(read_recipe(tmp_path / loop.RECIPE)) == tiny(task, sounds)
 
 
 def weights_in(folder: Path) -> dict[str, torch.Tensor]:
@@ -391,13 +392,19 @@ def test_a_dry_run_prints_the_whole_recipe_and_writes_nothing(
     table = tomllib.loads(capsys.readouterr().out)
     assert table["run"] | {"seed": 5, "steps": 100_000, "batch_size": 32} == table["run"]
     assert table["loss"] == {"activity_weight": 1.0, "point_weight": 2.0}
-    assert table["data"] == [{"source": "real", "weight": 3.0}, {"source": "synth", "weight": 1.0}]
+    assert table["data"] == [{"source": str(tmp_path / "real"), "weight": 3.0}, {"source": "synth", "weight": 1.0}]
     assert tomllib.loads(parse_recipe(table).to_toml()) == table
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("sce", "sce-medium"), ("SED-SCE", "sce-medium"), ("none", ""), ("runs/sce", "runs/sce")]
+    ("typed", "meant"),
+    [
+        ("sce", "bundled:sce-medium"),
+        ("SED-SCE", "bundled:sce-medium"),
+        ("none", ""),
+        ("runs/sce", str(Path("runs/sce").resolve())),
+    ],
 )
 def test_a_backends_name_stands_for_its_checkpoint(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
@@ -407,11 +414,13 @@ def test_a_backends_name_stands_for_its_checkpoint(typed: str, meant: str, capsy
     assert (table["init"], table["teacher"]) == (meant, meant)
 
 
-def test_a_folder_goes_before_the_checkpoint_of_a_backend_of_its_name(
+def test_a_backend_and_a_folder_with_a_model_of_one_name_are_told_apart(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sce").mkdir()
-    with pytest.raises(SystemExit):
+    (tmp_path / "sce" / "config.json").write_text("{}")
+    with pytest.raises(SystemExit) as left:
         main(["train", "sce", "--init", "sce", "--data", "mine", "--dry-run"])
-    assert tomllib.loads(capsys.readouterr().out)["init"] == "sce"
+    assert left.value.code == 5
+    assert "type bundled:sce-medium for the former, ./sce for the latter" in capsys.readouterr().err

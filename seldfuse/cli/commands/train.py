@@ -3,29 +3,43 @@
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seldfuse.cli.console import LOG_INTERVAL_S, print_note
+from seldfuse.cli.console import LOG_INTERVAL_S, print_note, print_text
+from seldfuse.cli.force import Force
+from seldfuse.cli.labels import Labels
 
 if TYPE_CHECKING:
     from seldfuse.catalogue.values import Score
     from seldfuse.train.progress import StepReport
+    from seldfuse.train.recipe import Recipe
+
+DEFAULT = "small"
+"""The preset that is meant where none is named."""
+
+SECTIONS = ("run", "optimizer", "synth")
+"""Tables of a recipe in which options set single keys."""
 
 
 def train(
     backend: Annotated[str, typer.Argument(help="Name of the backend; see `seldfuse plugins`.")],
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Folder of labelled clips, or synth (random scenes); with =WEIGHT several are mixed."),
+        typer.Option(
+            help='Folder of labelled clips, or synth (random scenes); with =WEIGHT several are mixed, as in "a=b"=2.'
+        ),
     ] = None,
     sounds: Annotated[
         Path | None, typer.Option(help="Isolated sounds for synth: sub-folders named after classes, or manifest.csv.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for checkpoint, card, log and state.")] = None,
-    preset: Annotated[str, typer.Option(help="The backend's recipe: small, or base as published.")] = "small",
+    preset: Annotated[
+        str | None, typer.Option(help="The backend's recipe: small, or base as published.", show_default=DEFAULT)
+    ] = None,
     recipe: Annotated[Path | None, typer.Option(help="A recipe of your own, TOML, in place of a preset.")] = None,
     init: Annotated[
         str | None, typer.Option(help="Checkpoint to start from: its name, its backend's, its folder, or none.")
@@ -33,6 +47,7 @@ def train(
     teacher: Annotated[
         str | None, typer.Option(help="Audio checkpoint that teaches beside the labels; none takes the recipe's away.")
     ] = None,
+    labels: Labels = None,
     sprites: Annotated[Path | None, typer.Option(help="Cut-outs for the pictures of synth.")] = None,
     bank: Annotated[
         Path | None, typer.Option(help="Folder that keeps random scenes, for several trainings of one seed.")
@@ -48,21 +63,30 @@ def train(
         list[str] | None, typer.Option("--set", help="Any setting of the recipe, such as augment.mixup=0.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training that stands in the folder.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the training that stands in the folder; steps, rate and data may change."
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the whole recipe and do nothing.")] = False,
+    force: Force = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
 ) -> None:
     """Train a backend; the best checkpoint ends up in the folder given with -o."""
     from seldfuse.catalogue.host import load_registry
     from seldfuse.catalogue.load import load_reference
+    from seldfuse.checks.findings import refuse
     from seldfuse.core.device import resolve_device
-    from seldfuse.core.labels import DCASE2025
+    from seldfuse.core.label_sets import find_labels
     from seldfuse.errors import UsageError
+    from seldfuse.storage.quoted import split_quoted
     from seldfuse.train.check import check_trainable
+    from seldfuse.train.data.inspect import inspect_recipe
     from seldfuse.train.loop import train_network as train_at_once
-    from seldfuse.train.recipe import apply_assignments, parse_recipe, read_table
+    from seldfuse.train.recipe import apply_assignments, parse_recipe
     from seldfuse.train.recipe import read_preset as of_preset
+    from seldfuse.train.recipe_paths import read_recipe
+    from seldfuse.train.resume import resume_recipe
     from seldfuse.train.stages import train_in_stages
     from seldfuse.train.validation import find_criterion
 
@@ -70,61 +94,115 @@ def train(
     if value.task is None:
         raise UsageError(f"the backend {value.name} cannot be trained here: its plugin brings no trainer")
     task = load_reference(value.task)()
-    out = out or Path("runs") / f"{value.name}-{recipe.stem if recipe else preset}"
-    if resume:
-        table = read_table(out / "recipe.toml")
-    else:
-        table = apply_assignments(read_table(recipe) if recipe else of_preset(task.recipes, preset), assign or [])
-        given: dict[str, dict[str, Any]] = {
+    out = out or Path("runs") / f"{value.name}-{recipe.stem if recipe else preset or DEFAULT}"
+    typed = _collect_typed(
+        {
             "run": {"steps": steps, "batch_size": batch, "seed": seed},
             "optimizer": {"peak_learning_rate": learning_rate},
             "synth": {
                 "sounds": sounds and str(sounds.resolve()),
                 "cutouts": sprites and str(sprites.resolve()),
                 "scene_bank": bank and str(bank.resolve()),
-                "exclude_sources": exclude_sources and [name.strip() for name in exclude_sources.split(",")],
+                "exclude_sources": exclude_sources and split_quoted(exclude_sources, ","),
             },
+            "init": None if init is None else _name_checkpoint(init),
+            "teacher": None if teacher is None else _name_checkpoint(teacher),
+            "data": [_part(text) for text in data] if data else None,
+            "labels": labels and find_labels(labels).to_json(),
         }
-        for section, values in given.items():
-            table.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
-        if init is not None:
-            table["init"] = _name_checkpoint(init)
-        if teacher is not None:
-            table["teacher"] = _name_checkpoint(teacher)
-        if data:
-            table["data"] = [_part(text) for text in data]
-    resolved = parse_recipe(table)
+    )
+    if resume:
+        if preset or recipe:
+            raise UsageError(
+                "--resume goes on by the recipe that stands in the folder; leave out --preset and --recipe"
+            )
+        before = read_recipe(out / "recipe.toml")
+        resumed = resume_recipe(before, _overlay(apply_assignments(before, assign or []), typed))
+        resolved = resumed.recipe
+        for change in resumed.changes:
+            print_note(f"goes on with {change}")
+    else:
+        base = read_recipe(recipe) if recipe else of_preset(task.recipes, preset or DEFAULT)
+        resolved = parse_recipe(_overlay(apply_assignments(base, assign or []), typed))
+        resolved = _take_labels(resolved, task.backend)
     check_trainable(resolved, load_registry())
     if dry_run:
-        typer.echo(resolved.to_toml(), nl=False)
+        print_text(resolved.to_toml())
         return
+    refuse(inspect_recipe(resolved, resolved.make_labels(), print_note), force, print_note, "the data")
     learn = train_in_stages if resolved.stages else train_at_once
-    best = learn(task, DCASE2025, resolved, out, resolve_device(device), _StepPrinter(), print_note, resume)
+    best = learn(
+        task, resolved.make_labels(), resolved, out, resolve_device(device), _StepPrinter(), print_note, resume
+    )
     criterion = find_criterion(task)
     print_note(f"best by {_format(criterion, best)} ({criterion.meaning}); wrote {out}")
+
+
+def _collect_typed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed of a recipe's settings, without the rest."""
+    tables = {name: _collect_typed(value) if name in SECTIONS else value for name, value in given.items()}
+    return {name: value for name, value in tables.items() if value is not None and value != {}}
+
+
+def _overlay(table: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    sections = {name: {**table.get(name, {}), **typed[name]} for name in SECTIONS if name in typed}
+    return {**table, **typed, **sections}
+
+
+def _take_labels(recipe: "Recipe", backend: str) -> "Recipe":
+    """A training that starts from a checkpoint of other classes learns these, unless it names its own."""
+    from seldfuse.checkpoint import open_checkpoint
+    from seldfuse.errors import CheckpointError
+
+    if recipe.labels or not recipe.init:
+        return recipe
+    try:
+        theirs = open_checkpoint(recipe.init, backend, of_any=True).labels
+    except CheckpointError:
+        # It is told where the training opens it.
+        return recipe
+    if theirs.has_same_classes(recipe.make_labels()):
+        return recipe
+    print_note(f"the classes are those of {recipe.init}: {theirs.name}; --labels names others")
+    return replace(recipe, labels=theirs.to_json())
 
 
 def _name_checkpoint(text: str) -> str:
     """Name the checkpoint that is meant: `none` is no checkpoint, a backend is the one that ships with it.
 
-    Recipes state the checkpoint itself, for that of a backend may change. A folder of the same name goes first.
+    Recipes state the checkpoint itself, for that of a backend may change, and folders from the root on. Raises
+    CheckpointError where a name may mean two.
     """
     from seldfuse.catalogue.host import load_registry
+    from seldfuse.checkpoint import CONFIG, PREFIX, find_checkpoint, is_path
+    from seldfuse.errors import CheckpointError
 
     if text == "none":
         return ""
     backends = load_registry().backends.values()
     shipped = next((entry.value.default_checkpoint for entry in backends if entry.matches(text)), None)
-    return text if shipped is None or Path(text).is_dir() else shipped
+    if shipped is not None and (Path(text) / CONFIG).is_file():
+        raise CheckpointError(
+            f"{text!r} is a backend, whose checkpoint is {shipped}, and a folder here; type {PREFIX}{shipped} for the "
+            f"former, ./{text} for the latter"
+        )
+    if shipped is not None:
+        return f"{PREFIX}{shipped}"
+    found = find_checkpoint(text)
+    return str(Path(found).resolve()) if is_path(found) or Path(found).is_dir() else found
 
 
 def _part(text: str) -> dict[str, Any]:
-    """`FOLDER`, `synth`, or either with `=WEIGHT`."""
-    source, equals, weight = text.rpartition("=")
+    """`FOLDER`, `synth`, or either with `=WEIGHT`; a folder with an equals sign in its name is quoted."""
+    from seldfuse.storage.quoted import split_quoted
+
+    *parts, last = split_quoted(text, "=")
     try:
-        return {"source": source, "weight": float(weight)} if equals else {"source": text}
+        weight = {"weight": float(last)} if parts else {}
     except ValueError:
-        return {"source": text}
+        parts, weight = [*parts, last], {}
+    source = "=".join(parts) if parts else last
+    return {"source": source if source == "synth" else str(Path(source).resolve()), **weight}
 
 
 class _StepPrinter:

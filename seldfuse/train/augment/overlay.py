@@ -57,7 +57,7 @@ def _mix_audio_tokens(tokens: EncoderTokens, rows: Tensor, others: Tensor) -> En
 
 def _find_companions(truth: Posterior, rows: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
     """Find for each clip the other one that sounds together with it most often, of one class."""
-    sounding = truth.activity.amax(dim=3).flatten(1)  # (batch, frame · cls)
+    sounding = truth.activity.nan_to_num().amax(dim=3).flatten(1)  # (batch, frame · cls)
     shared = sounding[rows] @ sounding.T
     return shared.scatter(1, rows.unsqueeze(1), -1.0).argmax(dim=1)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from seldfuse.core.events import Events
@@ -18,7 +18,7 @@ from seldfuse.encoders.tokens import EncoderTokens, concat_tokens
 from seldfuse.errors import UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import stack_features
-from seldfuse.formats.label_files import LabelFile, read_label_file
+from seldfuse.formats.label_files import LabelFile
 from seldfuse.train.augment.apply import augment_audio
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.data.file_windows import FileWindow, WindowReader, cut_files
@@ -38,6 +38,7 @@ class _Scene(NamedTuple):
     audio: Float[Tensor, "2 sample"]
     tracks: TargetTracks
     tokens: dict[str, EncoderTokens]
+    labelled: Bool[np.ndarray, "cls"]
 
 
 class FolderSource:
@@ -125,8 +126,9 @@ class FolderSource:
 class FolderValidation:
     """The windows of 5 s of recordings on disk, in order, read anew each time.
 
-    `references` holds the events of each window by the label files, frames counted from its beginning. Raises
-    UsageError where a label file cannot be read, MediaError where a sound cannot.
+    `references` holds the events of each window by the label files, frames counted from its beginning, `labelled` marks
+    the classes that were annotated. Raises UsageError where a label file cannot be read, MediaError where a sound
+    cannot.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class FolderValidation:
         self.windows = cut_files(pairs)
         self._recordings = _LabelledRecordings(labels, tokens)
         self.references = list(self._references())
+        self.labelled = np.array([_labelled(window) for window in self.windows])
 
     @property
     def problems(self) -> list[str]:
@@ -165,7 +168,7 @@ class FolderValidation:
         events = Events.empty(self.labels)
         for window in self.windows:
             if window.start_frame == 0:
-                file = read_label_file(window.pair.labels, self.labels)
+                file = window.pair.annotation.read(window.pair.labels)
                 events = file.to_events(self.labels)
                 self._recordings.store_labels(window, file)
             yield _part(events, window)
@@ -184,10 +187,10 @@ class _LabelledRecordings:
     def read(self, window: FileWindow) -> _Scene:
         path = window.pair.labels
         if path not in self._tracks:
-            self.store_labels(window, read_label_file(path, self.labels))
+            self.store_labels(window, window.pair.annotation.read(path))
         sound = self._reader.read(window)
         tracks = cut_tracks(self._tracks[path], window.start_frame, sound.frames)
-        return _Scene(torch.from_numpy(sound.samples), tracks, self.tokens.read(window, self._note))
+        return _Scene(torch.from_numpy(sound.samples), tracks, self.tokens.read(window, self._note), _labelled(window))
 
     def store_labels(self, window: FileWindow, file: LabelFile) -> None:
         """Store the labels of the window's recording, up to its end."""
@@ -203,6 +206,10 @@ class _LabelledRecordings:
 
     def _note(self, problem: str) -> None:
         self.problems[problem] = None
+
+
+def _labelled(window: FileWindow) -> Bool[np.ndarray, "cls"]:
+    return window.pair.annotation.mark_labelled()
 
 
 def shuffle_epoch(seed: int, windows: int, epoch: int) -> Int64[np.ndarray, " windows"]:
@@ -222,6 +229,6 @@ def _part(events: Events, window: FileWindow) -> Events:
 
 def _batch(scenes: Sequence[_Scene], names: tuple[str, ...], labels: LabelSet, device: torch.device) -> TrainingBatch:
     audio = torch.stack([scene.audio for scene in scenes]).to(device)
-    target = build_target([scene.tracks for scene in scenes], labels)
+    target = build_target([scene.tracks for scene in scenes], labels, np.array([scene.labelled for scene in scenes]))
     tokens = concat_tokens([scene.tokens for scene in scenes])
     return TrainingBatch(stack_features(make_batch(audio), names), names, target, tokens).to(device)

@@ -9,17 +9,19 @@ from pathlib import Path, PurePosixPath
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats.folder import drop_by_products
-from seldfuse.formats.label_files import list_notes, read_label_files
+from seldfuse.formats.label_files import list_notes
 from seldfuse.media.inputs import MEDIA_SUFFIXES, VIDEO_SUFFIXES
 from seldfuse.storage.text import format_count, name_some
 from seldfuse.storage.walk import compose, find_files
-from seldfuse.train.data.targets import convert_file
+from seldfuse.train.data.annotation import FILES, Annotation, read_annotation
+from seldfuse.train.data.targets import CLASS, convert_file
 
 TRAIN_FOLDS = (1, 2, 3)
 VALIDATE_FOLDS = (4,)
 """As the challenge's baseline has it: folds 1 and 2 are synthetic scenes, 3 its training and 4 its test recordings."""
 
 SHOWN = 3
+CLASSES_SHOWN = 5
 
 LAYOUTS = (
     "give a folder that holds stereo_dev/<split>/<clip>.wav and metadata_dev/<split>/<clip>.csv, or one in which "
@@ -36,7 +38,8 @@ class LabelledFile:
 
     `name` is the sound's path inside of the folder without suffix, `fold` the number in a name such as
     `fold3_room21_mix001`, `split` the name of the folder that the sound is in. `of_challenge` marks a file of
-    the challenge's layout, which lasts 5 s. `video` is the file with the picture, if there is one.
+    the challenge's layout, which lasts 5 s. `video` is the file with the picture, if there is one. `annotation` says
+    how the labels are read.
     """
 
     name: str
@@ -45,16 +48,20 @@ class LabelledFile:
     fold: int | None
     split: str
     of_challenge: bool
+    annotation: Annotation
     video: Path | None = None
 
 
-def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> list[LabelledFile]:
+def find_labelled_files(
+    folder: Path, labels: LabelSet, problems: list[str], labelled: Collection[str] = ()
+) -> list[LabelledFile]:
     """Find the sounds in a folder and below it that have a label file of their name, sorted by name.
 
     Files pair that lie side by side, or in the same split of `stereo_dev` and `metadata_dev`. Where a name has a sound
     and a video, the sound is taken. Hidden files are not looked at; files without a partner are passed over. All
     label files are read, so that a wrong one is an error at once. What is passed over, and what is assumed of label
-    files, is added to `problems`.
+    files, is added to `problems`. `labelled` are the classes that were annotated, unless the folder says
+    (`read_annotation`).
 
     Raises UsageError where there is no folder, no sound, no pair, no event at all, or a label file that is none.
     """
@@ -71,9 +78,30 @@ def find_labelled_files(folder: Path, labels: LabelSet, problems: list[str]) -> 
             f"{_count_some(tables, 'label file')}, but no name that both have; {LAYOUTS}: {folder}"
         )
     problems += _strays(folder, sounds, tables)
-    pairs = [_pair(name, sounds[name], tables[name]) for name in names]
-    problems += _look_into([pair.labels for pair in pairs], labels, folder)
+    annotation = read_annotation(folder, labels, labelled)
+    pairs = [_pair(name, sounds[name], tables[name], annotation) for name in names]
+    problems += _look_into([pair.labels for pair in pairs], annotation, folder)
     return pairs
+
+
+def describe_unseen(pairs: Sequence[LabelledFile], folder: Path) -> Iterator[str]:
+    """Describe the classes that no label has, though they seem to be annotated, and those that are not annotated.
+
+    All label files are read. Raises UsageError.
+    """
+    annotation = pairs[0].annotation
+    names, known = annotation.labels.names, annotation.mark_labelled()
+    seen = {int(cls) for file in annotation.read_many([pair.labels for pair in pairs]) for cls in file.rows[:, CLASS]}
+    silent = [name for cls, name in enumerate(names) if known[cls] and cls not in seen]
+    if silent and not annotation.labelled:
+        example = ", ".join(f'"{names[cls]}"' for cls in sorted(seen)[:SHOWN])
+        yield (
+            f"no label has {name_some(silent, CLASSES_SHOWN)}: the network learns that they are silent throughout. If "
+            f"they were not annotated, say what was, labelled = [{example}] in {FILES[0]} or the recipe: {folder}"
+        )
+    if not known.all():
+        unknown = [name for name, one in zip(names, known.tolist(), strict=True) if not one]
+        yield f"not annotated, so neither learned nor judged here: {name_some(unknown, CLASSES_SHOWN)}: {folder}"
 
 
 def split_by_fold(
@@ -112,12 +140,13 @@ def _files(folder: Path, problems: list[str]) -> tuple[dict[str, list[Path]], di
     return dict(sounds), tables
 
 
-def _pair(name: str, sounds: Sequence[Path], labels: Path) -> LabelledFile:
+def _pair(name: str, sounds: Sequence[Path], labels: Path, annotation: Annotation) -> LabelledFile:
     path, sound = PurePosixPath(name), min(sounds, key=_preference)
     video = next((file for file in sorted(sounds) if file.suffix.lower() in VIDEO_SUFFIXES), None)
     found = re.match(r"fold(\d+)_", path.name)
     of_challenge = sound.suffix.lower() == ".wav" and sound.parent.parent.name == "stereo_dev"
-    return LabelledFile(name, sound, labels, int(found[1]) if found else None, path.parent.name, of_challenge, video)
+    fold = int(found[1]) if found else None
+    return LabelledFile(name, sound, labels, fold, path.parent.name, of_challenge, annotation, video)
 
 
 def _preference(path: Path) -> tuple[bool, bool, str]:
@@ -148,9 +177,9 @@ def _drop_videos(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path.suffix.lower() not in VIDEO_SUFFIXES]
 
 
-def _look_into(paths: Sequence[Path], labels: LabelSet, folder: Path) -> list[str]:
+def _look_into(paths: Sequence[Path], annotation: Annotation, folder: Path) -> list[str]:
     """Read what networks will learn, and list what was assumed of it."""
-    read = read_label_files(paths, labels)
+    read = annotation.read_many(paths)
     problems = list_notes(read)
     for file in read:
         convert_file(file, problems.append)

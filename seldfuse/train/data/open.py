@@ -1,14 +1,16 @@
 """From the data that a recipe names to scenes that train and scenes that validate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.encoders.load import LoadedEncoder, find_encoder, load_encoder_cached
 from seldfuse.errors import UsageError
+from seldfuse.storage.digest import hash_file, hash_text
 from seldfuse.synth.bank import SceneSupply, read_seed
 from seldfuse.synth.draw import SceneIngredients
 from seldfuse.synth.pictures.background import load_backgrounds
@@ -18,7 +20,7 @@ from seldfuse.synth.sounds.procedural import add_procedural
 from seldfuse.synth.sounds.soundbank import load_bank
 from seldfuse.synth.timelines.statistics import SceneStatistics
 from seldfuse.train.data.folder import FolderSource, FolderValidation
-from seldfuse.train.data.labelled_files import LabelledFile, find_labelled_files, split_by_fold
+from seldfuse.train.data.labelled_files import LabelledFile, describe_unseen, find_labelled_files, split_by_fold
 from seldfuse.train.data.mixture import MixedSource
 from seldfuse.train.data.random import RandomSource
 from seldfuse.train.data.source import ProcessShare, SceneSource
@@ -35,6 +37,7 @@ class TrainingData:
 
     Of several processes the first one judges; the others have no validation. `encoders` are those whose tokens the
     batches hold, with their versions; `logmel_encoders` are those among them that take log-mel spectrograms.
+    `description` is what `describe_clips` says of the folders.
     """
 
     scenes: SceneSource
@@ -44,6 +47,7 @@ class TrainingData:
     folders: tuple[FolderSource | FolderValidation, ...]
     encoders: Mapping[str, str] = field(default_factory=dict)
     logmel_encoders: tuple[LoadedEncoder, ...] = ()
+    description: dict[str, Any] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[str]:
@@ -85,21 +89,32 @@ def open_data(recipe: Recipe, labels: LabelSet, share: ProcessShare, device: tor
     read: tuple[FolderSource | FolderValidation, ...] = tuple(folders)
     if isinstance(validation, FolderValidation):
         read = (*read, validation)
+    described = describe_clips([*clips.training, *clips.validating])
     versions = {reference: encoder.version for reference, encoder in encoders.items()}
-    return TrainingData(scenes, validation, sum(map(len, folders)), tuple(clips.problems), read, versions, by_logmel)
+    return TrainingData(
+        scenes, validation, sum(map(len, folders)), tuple(clips.problems), read, versions, by_logmel, described
+    )
+
+
+def describe_clips(clips: Sequence[LabelledFile]) -> dict[str, Any]:
+    """Describe clips by their number and a digest of names, sizes of sounds, and labels: the same clips say the
+    same."""
+    lines = [f"{clip.name} {clip.sound.stat().st_size} {hash_file(clip.labels, 'sha256')}" for clip in clips]
+    return {"clips": len(clips), "digest": hash_text("\n".join(sorted(lines)), "sha256")} if clips else {}
 
 
 def _folder(
     folder: Path, clips: _Clips, recipe: Recipe, labels: LabelSet, share: ProcessShare, device: torch.device
 ) -> FolderSource:
     folds = recipe.folders
-    pairs = find_labelled_files(folder, labels, clips.problems)
+    pairs = find_labelled_files(folder, labels, clips.problems, recipe.labelled)
     training, validating = split_by_fold(pairs, folds.train_folds, folds.validate_folds)
     if not training:
         raise UsageError(
             f"no clip of the folds {', '.join(map(str, folds.train_folds))} is here to train on; "
             f"choose others, such as --set folders.train_folds=[4]: {folder}"
         )
+    clips.problems += describe_unseen(training, folder)
     clips.training += training
     clips.validating += validating
     return FolderSource(

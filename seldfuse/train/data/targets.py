@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from seldfuse.core.directions import direction_from_azimuth
 from seldfuse.core.geometry import fold_azimuth
@@ -78,8 +78,13 @@ def cut_tracks(tracks: TargetTracks, start_frame: int, frames: int) -> TargetTra
     return found
 
 
-def build_target(windows: Sequence[TargetTracks], labels: LabelSet) -> Posterior:
-    """Build the targets of windows of 5 s: activity 0 or 1 on three tracks, filled from the first."""
+def build_target(
+    windows: Sequence[TargetTracks], labels: LabelSet, labelled: Bool[np.ndarray, "window cls"] | None = None
+) -> Posterior:
+    """Build the targets of windows of 5 s: activity 0 or 1 on three tracks, filled from the first.
+
+    It is NaN for classes that are not `labelled`: losses leave out their cells.
+    """
     whose = np.repeat(np.arange(len(windows)), [len(tracks) for tracks in windows])
     tracks = np.concatenate([np.zeros((0, 6), np.float32), *windows])
     cell = (whose, *(tracks[:, column].astype(np.int64) for column in (FRAME, CLASS, TRACK)))
@@ -92,4 +97,7 @@ def build_target(windows: Sequence[TargetTracks], labels: LabelSet) -> Posterior
         (onscreen, tracks[:, ONSCREEN]),
     ):
         tensor.numpy()[cell] = values
+    if labelled is not None and not labelled.all():
+        unknown = torch.from_numpy(~labelled)[:, None, :, None]
+        activity = activity.masked_fill(unknown, torch.nan)
     return Posterior(activity, direction_from_azimuth(azimuth_deg), distance_m, onscreen, labels=labels)
