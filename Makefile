@@ -52,6 +52,8 @@ results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks post --sounds $(SOUNDS) --sprites $(SPRITES)
 	$(VENV)/bin/python -m benchmarks papers
 	$(VENV)/bin/python -m benchmarks tuning --sounds $(SOUNDS)
+	$(VENV)/bin/python -m benchmarks faults --sounds $(SOUNDS)
+	$(VENV)/bin/python -m benchmarks own-classes --sounds $(SOUNDS)
 
 fit: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks fit --sounds $(SOUNDS) --sprites $(SPRITES)

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -361,6 +362,40 @@ def post(
     text = pages_post.tables(result)
     _save(result, "post.json", Markdown(text))
     _renew(DOCS / "results.md", text, pages_post.BEGIN)
+
+
+@app.command()
+def faults(
+    sounds: Annotated[Path, typer.Option(help="The sounds, of which those held out are taken.")],
+    sets: Annotated[int, typer.Option(min=1, help="Number of clean sets of our rooms.")] = 200,
+    theirs: Annotated[int, typer.Option(min=0, help="Number of sets of pyroomacoustics' rooms.")] = 20,
+) -> None:
+    """Make faults in clean data sets, and count how often `seldfuse check` finds them by name."""
+    from rich.markdown import Markdown
+
+    from benchmarks.sets import fault_sets
+    from benchmarks.studies import faults
+
+    measured = {
+        kind: faults.measure_rates(list(fault_sets.draw_sets(sounds, count, kind == "pyroomacoustics")))
+        for kind, count in (("our rooms", sets), ("pyroomacoustics", theirs))
+        if count
+    }
+    result = {kind: asdict(rates) for kind, rates in measured.items()}
+    _save(result, "faults.json", Markdown(faults.make_table(measured)))
+
+
+@app.command()
+def own_classes(
+    sounds: Annotated[Path, typer.Option(help="The soundbank.")],
+    work: Annotated[Path, typer.Option(help="Folder of the training.")] = Path("out/own-classes"),
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps.")] = 400,
+) -> None:
+    """Train three classes of one's own from the bundled sce, and score new and old ones on held-out groups."""
+    from benchmarks.studies import own_classes
+
+    result = own_classes.measure(sounds, work, steps, print)
+    _save(result, "own-classes.json", json.dumps(result, indent=2))
 
 
 @app.command()

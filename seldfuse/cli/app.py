@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import seldfuse
+from seldfuse.cli.commands.check import check
 from seldfuse.cli.commands.checkpoints import checkpoints
 from seldfuse.cli.commands.doctor import doctor
 from seldfuse.cli.commands.eval import evaluate
@@ -29,6 +30,7 @@ from seldfuse.cli.commands.tune_vision import tune_vision
 from seldfuse.cli.config import OPTION, read_defaults, split_config
 from seldfuse.cli.console import print_error, print_note, replace_unprintable
 from seldfuse.cli.old_spelling import update_spelling
+from seldfuse.cli.stdout import keep_stdout_clean
 from seldfuse.errors import SeldfuseError
 from seldfuse.settings.aliases import OldNameWarning
 
@@ -36,7 +38,7 @@ from seldfuse.settings.aliases import OldNameWarning
 def _group(summary: str, **commands: Callable[..., Any]) -> typer.Typer:
     group = typer.Typer(help=summary, no_args_is_help=True, rich_markup_mode=None)
     for name, command in commands.items():
-        group.command(name.replace("_", "-"))(command)
+        group.command(name.replace("_", "-"))(keep_stdout_clean(command))
     return group
 
 
@@ -56,6 +58,7 @@ COMMANDS: dict[str, Callable[..., Any] | typer.Typer] = {
         bank=fill_scene_bank,
     ),
     "train": train,
+    "check": check,
     "checkpoints": checkpoints,
     "plugins": plugins,
     "doctor": doctor,
@@ -77,7 +80,7 @@ for name, command in COMMANDS.items():
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name)
     else:
-        app.command(name)(command)
+        app.command(name)(keep_stdout_clean(command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
