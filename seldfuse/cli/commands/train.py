@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seldfuse.cli.console import LOG_INTERVAL_S, print_note
+from seldfuse.cli.console import LOG_INTERVAL_S, print_line, print_note
 
 if TYPE_CHECKING:
     from seldfuse.catalogue.values import Score
@@ -55,7 +55,6 @@ def train(
 ) -> None:
     """Train a backend; the best checkpoint ends up in the folder given with -o."""
     from seldfuse.catalogue.host import load_registry
-    from seldfuse.catalogue.load import load_reference
     from seldfuse.core.device import resolve_device
     from seldfuse.core.labels import DCASE2025
     from seldfuse.errors import UsageError
@@ -64,12 +63,13 @@ def train(
     from seldfuse.train.recipe import apply_assignments, parse_recipe, read_table
     from seldfuse.train.recipe import read_preset as of_preset
     from seldfuse.train.stages import train_in_stages
+    from seldfuse.train.task import GuardedTask
     from seldfuse.train.validation import find_criterion
 
     value = load_registry().find_backend(backend).value
     if value.task is None:
         raise UsageError(f"the backend {value.name} cannot be trained here: its plugin brings no trainer")
-    task = load_reference(value.task)()
+    task = GuardedTask(load_registry().backends[value.name])
     out = out or Path("runs") / f"{value.name}-{recipe.stem if recipe else preset}"
     if resume:
         table = read_table(out / "recipe.toml")
@@ -86,6 +86,10 @@ def train(
             },
         }
         for section, values in given.items():
+            if not isinstance(table.get(section, {}), dict):
+                raise UsageError(
+                    f"{section} of a recipe must be a table, as in [{section}], got {table[section]!r:.60}"
+                )
             table.setdefault(section, {}).update({name: value for name, value in values.items() if value is not None})
         if init is not None:
             table["init"] = _name_checkpoint(init)
@@ -96,7 +100,7 @@ def train(
     resolved = parse_recipe(table)
     check_trainable(resolved, load_registry())
     if dry_run:
-        typer.echo(resolved.to_toml(), nl=False)
+        print_line(resolved.to_toml(), end="")
         return
     learn = train_in_stages if resolved.stages else train_at_once
     best = learn(task, DCASE2025, resolved, out, resolve_device(device), _StepPrinter(), print_note, resume)
