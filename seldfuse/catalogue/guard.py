@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any
 
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
 from seldfuse.interruption import was_interrupted
@@ -141,7 +141,7 @@ def _read_torch(torch: Any) -> tuple[Any, ...]:
 class _ToStderr:
     """What stands in for stdout while other people's code runs: results are printed there, and nothing else."""
 
-    def __init__(self, stderr: TextIO | None) -> None:
+    def __init__(self, stderr: Any) -> None:
         self._stderr = stderr
 
     def write(self, text: str) -> int:

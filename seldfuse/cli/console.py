@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from seldfuse.errors import UsageError
 from seldfuse.storage.text import make_printable
@@ -124,7 +124,7 @@ def _losing_stdout() -> Iterator[None]:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
-def _silence(stream: TextIO) -> None:
+def _silence(stream: Any) -> None:
     """Let a stream lead nowhere: what it still holds would fail once more when the process ends."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -16,6 +16,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.load import parse_name
 from seldfuse.errors import CheckpointError, PluginError
 from seldfuse.features.stack import find_feature, stack_features
+from seldfuse.nn.resnet_conformer import Trunk
 from seldfuse.weights.find import WeightFiles
 
 
@@ -32,10 +33,18 @@ def _check_features(network: nn.Module, opened: Checkpoint) -> None:
     try:
         # A network for other features cannot take these; the weights bring its own.
         network.set_statistics(torch.zeros(channels, bins), torch.ones(channels, bins))
+        _check_trunks(network, channels)
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"the network of the checkpoint does not take {names}, {channels} channels of {bins} bins: {opened.folder}"
         ) from error
+
+
+def _check_trunks(network: nn.Module, channels: int) -> None:
+    """Check that trunks take so many channels: one channel would stand in for several. Raises ValueError."""
+    for module in network.modules():
+        if isinstance(module, Trunk) and module.config.channels != channels:
+            raise ValueError(f"the trunk takes {module.config.channels} channels, not {channels}")
 
 
 class NetworkBackend:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import secrets
 import shutil
 import time
@@ -14,6 +15,9 @@ from seldfuse.errors import UsageError
 
 DRAFT = ".draft-"
 """What the names of drafts begin with: hidden, and told from anybody's files."""
+
+OLD_DRAFT = re.compile(r"\..+\.part(\.[\w.-]+)?")
+"""Drafts of version 0.1.0."""
 
 OLD_S = 86_400.0
 """Drafts of other machines, whose processes cannot be asked after, are left so old."""
@@ -99,7 +103,7 @@ def remove_left_drafts(folder: Path) -> int:
     removed = 0
     with suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.startswith(DRAFT) and _is_left(entry):
+            if OLD_DRAFT.fullmatch(entry.name) or (entry.name.startswith(DRAFT) and _is_left(entry)):
                 removed += 1
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)

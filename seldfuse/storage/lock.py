@@ -3,8 +3,7 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 from seldfuse.errors import UsageError
 
@@ -15,10 +14,10 @@ except ImportError:  # Windows has other locks; there two runs are not told from
 
 
 class FileLock:
-    """A lock on an open file. It ends with the object, and with the process."""
+    """A lock on an open file, by its descriptor. It ends with the object, and with the process."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, descriptor: int) -> None:
+        self._close = finalize(self, os.close, descriptor)
 
 
 _held: WeakValueDictionary[tuple[int, int], FileLock] = WeakValueDictionary()
@@ -30,17 +29,17 @@ def lock_file(path: Path) -> FileLock:
 
     Raises UsageError, which names the process, where another one holds it, and OSError where it cannot be opened.
     """
-    file = open(os.open(path, os.O_RDWR | os.O_CREAT | _no_link(), 0o666), "r+b", buffering=0)  # noqa: SIM115
-    status = os.fstat(file.fileno())
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _no_link(), 0o666)
+    status = os.fstat(descriptor)
     key = (status.st_dev, status.st_ino)
     if found := _held.get(key):
-        file.close()
+        os.close(descriptor)
         return found
     try:
         if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        file.close()
+        os.close(descriptor)
         raise UsageError(
             f"another run, {_find_holder(status.st_ino)}, writes here; wait for it, or choose another folder with -o: "
             f"{path}"
@@ -48,7 +47,7 @@ def lock_file(path: Path) -> FileLock:
     except OSError:
         # Some file systems have no locks.
         pass
-    held = FileLock(file)
+    held = FileLock(descriptor)
     _held[key] = held
     return held
 
