@@ -13,7 +13,8 @@ LOCK = Path(__file__).resolve().parents[1] / "constraints.txt"
 
 GOOD = re.compile(
     r"apache|\bmit\b|\bbsd\b|bsd-|isc|\bpsf\b|python software foundation|python-2|mpl|mozilla|unlicense|zlib|"
-    r"public domain|0bsd|hpnd|cnri|boost|bsl-1|ofl|\bncsa\b|historical permission|permission is hereby granted, free of charge|"
+    r"public domain|0bsd|hpnd|cnri|boost|bsl-1|ofl|\bncsa\b|historical permission|"
+    r"permission is hereby granted, free of charge|"
     r"lgpl|lesser general|cc0|"
     r"nvidia proprietary|proprietary license of nvidia",
     re.IGNORECASE,

@@ -1,7 +1,7 @@
 """Kills of real processes at random moments: files are whole or not there, and the same command goes on to the same
 bytes.
 
-`SELDFUSE_KILLS` of them, spread over the commands; none where it is not set, for each takes seconds: `make chaos N=100`.
+`SELDFUSE_KILLS` of them, spread over the commands, none where it is not set: each takes seconds. `make chaos N=100`.
 Fewer are in the tests of `run`, `train` and `synth`.
 """
 
