@@ -79,7 +79,8 @@ class Checkpoint:
             raise CheckpointError(
                 f"no network can be built of the checkpoint's settings ({describe_cause(error)}): {path}"
             ) from error
-        known = network.settings() if callable(getattr(network, "settings", None)) else settings
+        describe: Any = getattr(network, "settings", None)
+        known = describe() if callable(describe) else settings
         if unknown := [name for name, value in settings.items() if value and name not in known]:
             raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown):.200}: {path}")
         return network

@@ -26,23 +26,22 @@ def write_result(result: Result, out: Path, writers: Sequence[CatalogueEntry[Wri
     A writer of a plugin is given a copy of the result. Raises UsageError where a format needs what no backend gave or
     the disk is full, PluginError where a writer fails.
     """
+    paths = [out / f"{result.name}{writer.value.suffix}" for writer in writers]
     # A writer may change into another folder, which is undone only behind it.
-    with stage_files(out.absolute()) as stage:
-        names = [_write(result, stage, writer) for writer in writers]
-    return [out / name for name in names]
+    with stage_files([path.absolute() for path in paths]) as drafts:
+        for writer, path, draft in zip(writers, paths, drafts, strict=True):
+            _write(result, draft, writer, path)
+    return paths
 
 
-def _write(result: Result, stage: Path, writer: CatalogueEntry[Writer]) -> str:
-    """Write one format; return the file's name below the folder. Raises UsageError or PluginError."""
-    name = f"{result.name}{writer.value.suffix}"
-    path, who = stage / name, f"the format {writer.value.name}"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(result: Result, draft: Path, writer: CatalogueEntry[Writer], path: Path) -> None:
+    """Write one format. Raises UsageError or PluginError, which name the file as it is to be called."""
+    who = f"the format {writer.value.name}"
     write = load_reference(writer.value.write)
     with guard_plugin(f"{who} failed", LEAVE_OUT):
-        write(result if writer.distribution == OWN else _copy(result), path)
-    if path.is_symlink() or not path.is_file():
-        raise PluginError(f"{who} wrote no file; {LEAVE_OUT}: {name}")
-    return name
+        write(result if writer.distribution == OWN else _copy(result), draft)
+    if draft.is_symlink() or not draft.is_file():
+        raise PluginError(f"{who} wrote no file; {LEAVE_OUT}: {path}")
 
 
 def _copy(result: Result) -> Result:

@@ -27,12 +27,13 @@ def _check_features(network: nn.Module, opened: Checkpoint) -> None:
         values = [find_feature(name) for name in opened.features]
     except PluginError as error:
         raise CheckpointError(f"the checkpoint takes {names}: {error}: {opened.folder}") from error
-    if not hasattr(network, "set_statistics"):
+    set_statistics: Any = getattr(network, "set_statistics", None)
+    if set_statistics is None:
         return
     channels, bins = sum(value.channels for value in values), values[0].bins
     try:
         # A network for other features cannot take these; the weights bring its own.
-        network.set_statistics(torch.zeros(channels, bins), torch.ones(channels, bins))
+        set_statistics(torch.zeros(channels, bins), torch.ones(channels, bins))
         _check_trunks(network, channels)
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(

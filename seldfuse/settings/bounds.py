@@ -40,8 +40,8 @@ class Bounds:
             strict=True, allow_inf_nan=False, ge=self.ge, gt=self.gt, le=self.le, lt=self.lt
         )
         # Beyond that, sums leave single precision; what is smaller and not 0 does so as a divisor.
-        number = core_schema.no_info_after_validator_function(_check_size, number)
-        as_written = core_schema.no_info_wrap_validator_function(self._check, number)
+        sized = core_schema.no_info_after_validator_function(_check_size, number)
+        as_written = core_schema.no_info_wrap_validator_function(self._check, sized)
         if source == int | float:
             return as_written
         table = core_schema.dict_schema(core_schema.str_schema(), as_written)

@@ -49,7 +49,7 @@ def _find_in_fields(value: object, kind: type, name: str) -> str | None:
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _find_in_union(value: object, parts: tuple[Any, ...], name: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -49,32 +49,40 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def stage_files(out: Path) -> Iterator[Path]:
-    """Give a hidden folder in `out` to write files to, which all move to their places when the block ends well.
+def stage_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Give a hidden neighbour of each path to write to; all of them move to their places when the block ends well.
 
-    Their places are those below `out` that they have below the folder. Where the block fails what stood there stays.
-    Raises UsageError where the folder cannot be written.
+    What else was written beside them under such a name moves along. Where the block fails what stood there stays, and
+    nothing of the new files does. Raises UsageError where a folder cannot be written.
     """
-    stage = out / _mark()
+    mark = f"{_mark()}-"
+    folders = list(dict.fromkeys(path.parent for path in paths))
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        stage.mkdir()
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        yield [path.with_name(f"{mark}{path.name}") for path in paths]
+        for folder in folders:
+            for name in _list_marked(folder, mark):
+                (folder / name).replace(folder / name.removeprefix(mark))
     except OSError as error:
-        raise UsageError(f"cannot write here ({error.strerror}); choose another folder with -o: {out}") from error
-    try:
-        yield stage
-        for folder, _, names in os.walk(stage):
-            place = out / Path(folder).relative_to(stage)
-            place.mkdir(parents=True, exist_ok=True)
-            for name in names:
-                Path(folder, name).replace(place / name)
-    except OSError as error:
-        raise UsageError(f"writing failed ({error.strerror}): {out}") from error
+        name = Path(error.filename2 or error.filename or paths[0]).name.removeprefix(mark)
+        raise UsageError(f"writing failed ({error.strerror}): {paths[0].with_name(name)}") from error
     except UsageError as error:
-        # Nobody knows the folder, which is gone.
-        raise UsageError(str(error).replace(str(stage), str(out))) from error
+        # Nobody knows the names of drafts, which are gone.
+        raise UsageError(str(error).replace(mark, "")) from error
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        for folder in folders:
+            for name in _list_marked(folder, mark):
+                with suppress(OSError):
+                    (folder / name).unlink()
+
+
+def _list_marked(folder: Path, mark: str) -> list[str]:
+    """List the files of a folder in whose names a mark stands."""
+    try:
+        return [name for name in os.listdir(folder) if mark in name]
+    except OSError:
+        return []
 
 
 def remove_all_left_drafts(folder: Path) -> int:

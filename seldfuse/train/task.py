@@ -57,10 +57,11 @@ class GuardedTask:
         )
         make = load_reference(str(entry.value.task))
         with self._guard("failed while it was made"):
-            self._task = make()
-            if not isinstance(self._task, TrainingTask):
-                lacks = [name for name in PARTS if not hasattr(self._task, name)]
+            task = make()
+            if not isinstance(task, TrainingTask):
+                lacks = [name for name in PARTS if not hasattr(task, name)]
                 raise PluginError(f"{self._who} lacks {', '.join(lacks)}; {self._remedy}")
+            self._task: TrainingTask = task
             self.backend, self.criterion = self._task.backend, self._task.criterion
             self.recipes = Path(self._task.recipes)
 

@@ -243,7 +243,7 @@ def select_key_frames(
 
 
 def _hash_picture(frame: Frame) -> int:
-    return crc32(np.ascontiguousarray(frame.rgb))
+    return crc32(np.ascontiguousarray(frame.rgb).data)
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:

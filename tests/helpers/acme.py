@@ -1,5 +1,6 @@
 """A plugin that behaves, unless `DOES` says `stage:what`: then it does that there, as broken code would."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ def deeper() -> int:
 
 
 def change_stdout() -> None:
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout = io.StringIO()
 
 
 def move_away() -> None:
@@ -99,10 +100,10 @@ def write(result, path: Path) -> None:
         return
     if what == "half":
         path.write_text("half of it")
-        path.with_name(".beside").write_text("half")
+        path.with_name(f".{path.name}.part").write_text("half")
         raise ValueError("acme says no")
     if what == "in-place":
-        result.events.table.drop(result.events.table.index, inplace=True)
+        result.events.table.loc[:, "distance_m"] = 99.0
         for tensor in result.posterior.tensors().values():
             tensor.zero_()
     path.write_text("well\n")

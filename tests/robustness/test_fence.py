@@ -98,7 +98,8 @@ def test_a_writer_that_writes_nothing_or_half_leaves_an_earlier_file_as_it_was(r
 
 def test_a_writer_gets_a_copy(run) -> None:
     run("write:in-place", 0, "--formats", "acme-writer,json")
-    assert len(json.loads(Path("o/a.json").read_text())["events"]) == 1
+    (event,) = json.loads(Path("o/a.json").read_text())["events"]
+    assert event["distance_m"] == 2.0
 
 
 def test_what_a_plugin_prints_does_not_spoil_json(run, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:

@@ -126,15 +126,20 @@ def test_drafts_have_names_of_their_own_and_those_of_dead_processes_go(tmp_path:
 def test_files_of_a_stage_come_together_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("old")
 
-    def fail(stage: Path) -> None:
-        (stage / "a.csv").write_text("new")
-        raise UsageError(f"no more: {stage / 'a.json'}")
+    def fail(drafts: list[Path]) -> None:
+        drafts[0].write_text("new")
+        drafts[0].with_name(f".{drafts[0].name}.part").write_text("half")
+        raise UsageError(f"no more: {drafts[1]}")
 
-    with pytest.raises(UsageError, match=f"^no more: {tmp_path}/a.json$"), stage_files(tmp_path) as stage:
-        fail(stage)
+    paths = [tmp_path / "a.csv", tmp_path / "a.json"]
+    with pytest.raises(UsageError, match=f"^no more: {tmp_path}/a.json$"), stage_files(paths) as drafts:
+        fail(drafts)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_text() == "old"
-    with stage_files(tmp_path) as stage:
-        (stage / "sub").mkdir()
-        (stage / "sub" / "a.csv").write_text("new")
-    assert (tmp_path / "sub" / "a.csv").read_text() == "new"
+    with stage_files([tmp_path / "sub" / "a.csv"]) as (draft,):
+        draft.write_text("new")
+        draft.with_suffix(".png").write_text("beside it")
+    assert {path.name: path.read_text() for path in (tmp_path / "sub").iterdir()} == {
+        "a.csv": "new",
+        "a.png": "beside it",
+    }
