@@ -14,6 +14,8 @@ from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
+AGAIN_AFTER_S = 0.01
+
 EXIT_CODE_BASE = 128
 """Shells add the number of the signal to it."""
 
@@ -126,6 +128,9 @@ def _pass_on(unraisable: Any) -> None:
     """What a signal raised where nothing can be raised, as in a destructor, is raised once more behind it."""
     if _State.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
         number, _State.received = _State.received, None
-        signal.raise_signal(number)
+        # Not at once, for this hook cannot raise either.
+        again = threading.Timer(AGAIN_AFTER_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
     elif not _State.ending:
         sys.__unraisablehook__(unraisable)

@@ -28,6 +28,9 @@ SHORTEST_HOP_S = 0.001
 FARTHEST_M = 1000.0
 """Sources are not farther away."""
 
+MOST_DETECTIONS = 10**7
+"""Rows of a file of detections: a few packed bytes can stand for any number of them."""
+
 LARGEST_PICTURE_PX = 2**26
 """Twice the pixels of an 8K picture."""
 

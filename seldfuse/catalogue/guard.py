@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError, UsageError
-from seldfuse.interruption import was_interrupted
+from seldfuse.interruption import is_interrupted, was_interrupted
 from seldfuse.storage.cache import CACHE_VARIABLE
 from seldfuse.storage.text import make_printable
 
@@ -44,6 +44,9 @@ def guard_plugin(
     except BaseException as error:
         if was_interrupted(error) or lets_by(error) or (isinstance(error, passes) and _has_own_code(error)):
             raise
+        if is_interrupted():
+            # The code caught it and raised something else.
+            raise KeyboardInterrupt from error
         raise PluginError(f"{what} ({describe_cause(error)}); {remedy}") from error
     finally:
         state.restore()

@@ -57,9 +57,14 @@ def stage_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """
     mark = f"{_mark()}-"
     folders = list(dict.fromkeys(path.parent for path in paths))
-    try:
-        for folder in folders:
+    for folder in folders:
+        try:
             folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write here ({error.strerror}); choose another folder with -o: {folder}"
+            ) from error
+    try:
         yield [path.with_name(f"{mark}{path.name}") for path in paths]
         for folder in folders:
             for name in _list_marked(folder, mark):
