@@ -5,6 +5,7 @@ many thousand clips writes each of them once, and the newest line of a clip coun
 is passed over.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,6 +75,8 @@ class RunManifest:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             return lock_file(self._path)
+        except FileExistsError as error:
+            raise self._refusal(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))) from error
         except OSError as error:
             raise self._refusal(error) from error
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 
 from seldfuse.interruption import find_exit_code, handle_signals, is_interrupted, say_stopped
-from seldfuse.storage.cache import cache_folder
 
 __all__ = ["main"]
 
@@ -39,6 +38,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _prepare_environment() -> None:
     """Set what libraries read when they are imported: nothing is written outside of the cache, and of what else is
     installed nothing is loaded."""
+    from seldfuse.storage.cache import cache_folder
+
     folder = cache_folder() / "torch"
     # Another's broken installation would keep torch from being imported.
     os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")

@@ -63,7 +63,9 @@ def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:
     if changed.labels != value.labels or changed.hop_s != value.hop_s:
         raise PluginError(f"the post-processor {one.name} must keep the labels and the hop of what it changes")
     if isinstance(value, Posterior):
-        shape = (value.activity.shape[0], value.frames)
+        shape, found = (value.activity.shape[0], value.frames), tuple(changed.activity.shape[:2])
+        if found != shape:
+            raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {shape}, gave {found}")
         changed = check_form(f"the post-processor {one.name}", changed, shape, value.activity.device)
         if wrong := find_impossible(changed, value.tensors()):
             raise PluginError(f"the post-processor {one.name} gave {next(iter(wrong.values()))}")

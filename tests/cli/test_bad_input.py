@@ -408,7 +408,7 @@ def test_a_full_disk_is_named(run, tmp_path: Path, suffix: str, monkeypatch) -> 
     replace = Path.replace
 
     def full(path: Path, target: Path) -> Path:
-        if target.name == f"a{suffix}":
+        if target.name.endswith(f"-a{suffix}"):
             raise OSError(errno.ENOSPC, "No space left on device")
         return replace(path, target)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import acme
+import misbehaving
 import pytest
 import torch
 from worlds import call, noise
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     info = place / "acme-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[seldfuse]\nacme = acme\n")
+    (info / "entry_points.txt").write_text("[seldfuse]\nacme = misbehaving\n")
     monkeypatch.syspath_prepend(place)
     monkeypatch.chdir(tmp_path)
     write_wav(tmp_path / "a.wav", noise(1.0))
@@ -39,7 +39,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     """Run with the plugin, which does something; return what stderr says."""
 
     def run(does: str, code: int, *more: str) -> str:
-        monkeypatch.setattr(acme, "DOES", does)
+        monkeypatch.setattr(misbehaving, "DOES", does)
         options = ("--backends", "acme", "--device", "cpu", "--formats", "json,acme-writer", "-o", "o")
         assert call("run", "a.wav", *options, *more) == code
         said = capsys.readouterr().err
@@ -77,7 +77,7 @@ def test_what_a_plugin_changes_of_the_process_is_put_back(run, stage: str, what:
     assert Path("o/a.acme").read_text() == "well\n"
 
 
-@pytest.mark.parametrize("given", acme.GIVES)
+@pytest.mark.parametrize("given", misbehaving.GIVES)
 def test_what_cannot_be_is_refused(run, given: str) -> None:
     assert "acme" in run(f"give:{given}", 3, "--save-posteriors")
     assert not Path("o/a.json").exists()
@@ -103,7 +103,7 @@ def test_a_writer_gets_a_copy(run) -> None:
 
 
 def test_what_a_plugin_prints_does_not_spoil_json(run, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    monkeypatch.setattr(acme, "DOES", "infer:print")
+    monkeypatch.setattr(misbehaving, "DOES", "infer:print")
     assert call("run", "a.wav", "--backends", "acme", "--device", "cpu", "--formats", "json", "-o", "o", "--json") == 0
     assert json.loads(capsys.readouterr().out)["results"]
 
@@ -132,7 +132,7 @@ def test_a_broken_installation_stops_nothing(folder: Path, metadata: str | None,
 
 @pytest.mark.parametrize("what", ["base", "generator", "exit"])
 def test_a_plugin_that_fails_in_a_hook_is_listed_as_failed(folder, what: str, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(acme, "DOES", f"hook:{what}")
+    monkeypatch.setattr(misbehaving, "DOES", f"hook:{what}")
     load_registry.cache_clear()
     assert call("plugins") == 0
     assert "failed" in capsys.readouterr().out

@@ -72,17 +72,21 @@ def at(stage: str) -> str:
 def seldfuse_register_backends(register) -> None:
     at("hook")
     provides = ("activity", "direction", "distance")
-    register(Backend(name="acme", api_version=2, summary="behaves", load="acme:load", provides=provides))
+    register(Backend(name="acme", api_version=2, summary="behaves", load="misbehaving:load", provides=provides))
 
 
 @hookimpl
 def seldfuse_register_features(register) -> None:
-    register(Feature(name="acme-feature", api_version=2, summary="behaves", compute="acme:compute", channels=2, bins=1))
+    register(
+        Feature(
+            name="acme-feature", api_version=2, summary="behaves", compute="misbehaving:compute", channels=2, bins=1
+        )
+    )
 
 
 @hookimpl
 def seldfuse_register_writers(register) -> None:
-    register(Writer(name="acme-writer", api_version=2, summary="behaves", write="acme:write", suffix=".acme"))
+    register(Writer(name="acme-writer", api_version=2, summary="behaves", write="misbehaving:write", suffix=".acme"))
 
 
 def compute(batch: ClipBatch):
