@@ -118,11 +118,11 @@ class SplitManifest:
                 f"another split, or delete the split and start anew with --overwrite: {self._split.manifest}"
             )
         for line in lines:
+            if misfit := _find_wrong_part(line.value):
+                raise ValueError(misfit)
             self._remember(line.value)
 
     def _remember(self, line: Line) -> None:
-        if misfit := _find_wrong_part(line):
-            raise ValueError(misfit)
         self._finished[line["number"]] = self._files(line), line["seconds"]
         if "plan" in line:
             self._plans[line["number"]] = line["name"], line["plan"]
@@ -134,19 +134,20 @@ class SplitManifest:
 PARTS: Mapping[str, Any] = {
     "number": int,
     "name": str,
-    "files": tuple[str, ...],
+    "files": Mapping[str, str],
     "seconds": Mapping[str, float],
     "plan": Mapping[str, Any],
 }
-"""What a line of a clip holds; plans came later."""
+"""What a line of a clip holds."""
+
+ABSENT: Mapping[str, Any] = {"name": "", "plan": {}}
+"""What stands for what a line may lack: cuts of recordings have no plan."""
 
 
 def _find_wrong_part(line: Line) -> str | None:
     """Find what is wrong with a line of a clip."""
     for name, kind in PARTS.items():
-        value = line.get(name, {} if name == "plan" else None)
-        found = find_misfit(tuple(value) if isinstance(value, list) else value, kind, name)
-        if found:
+        if found := find_misfit(line.get(name, ABSENT.get(name)), kind, name):
             return found
     if any(Path(name).is_absolute() or ".." in Path(name).parts for name in line["files"]):
         return f"files must be in the folder, got {line['files']!r:.60}"
