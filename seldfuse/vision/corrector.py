@@ -10,7 +10,7 @@ from zlib import crc32
 import numpy as np
 from jaxtyping import Int64
 
-from seldfuse.catalogue.guard import AT_WORK, guard_plugin
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.models import DetectorModel
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.detections import Detections
@@ -204,7 +204,7 @@ class _DetectorPass:
         Raises PluginError where the detector fails or gives something else, and its own.
         """
         before = [_hash_picture(frame) for frame in frames] if watched else []
-        with guard_plugin(f"the detector {self.name} failed", "leave it out of --post", AT_WORK):
+        with guard_plugin(f"the detector {self.name} failed", "leave it out of --post"):
             found = self.detector.detect(clip, frames, earlier)
         if watched and before != [_hash_picture(frame) for frame in frames]:
             raise PluginError(f"the detector {self.name} wrote into pictures, which others share")
