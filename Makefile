@@ -4,8 +4,9 @@
 # step, encoders and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law
 # in rooms, the statistics of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without
 # pictures (docs/results.md), and what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once
-# checkpoints were renewed: fusion, events, vision and the table of the best ensembles. All make their environment
-# first.
+# checkpoints were renewed: fusion, events, vision and the table of the best ensembles. `make fuzz N=10000`
+# gives every reader damaged files, `make chaos N=100` kills commands at random moments, `make check-deps` checks the
+# licences of the lock, and with pip-audit its known flaws. All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -13,11 +14,13 @@ VENV ?= .venv
 SOUNDS ?= ../shared/data/soundbank
 # Cut-outs of people and things, for the pictures of the audio-visual scenes.
 SPRITES ?= ../shared/data/sprites
+# How many damaged files, or kills.
+N ?= 100
 # This exact version finds a local CPU build where there is one; elsewhere pip takes the platform's ordinary build.
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-extras test-report bench results fit check clean
+.PHONY: demo test test-extras test-report bench results fit check check-deps fuzz chaos clean
 
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/seldfuse run @demo --backends cmc,sce --post keypoint,gdino --explain -o out --overwrite
@@ -63,6 +66,18 @@ check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+fuzz: $(VENV)/dev.stamp
+	SELDFUSE_FUZZ_CASES=$(N) $(VENV)/bin/pytest -q tests/fuzz
+
+chaos: $(VENV)/dev.stamp
+	SELDFUSE_KILLS=$(N) $(VENV)/bin/pytest -q tests/chaos
+
+# pip-audit asks a server on the network; where there is none, or it is not installed, that half is left out.
+check-deps: $(VENV)/dev.stamp
+	$(VENV)/bin/python tests/licenses.py
+	@if [ -x $(VENV)/bin/pip-audit ]; then $(VENV)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip; \
+	else echo "pip-audit is not installed; to look for known flaws: $(VENV)/bin/pip install pip-audit"; fi
 
 $(VENV)/core.stamp: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

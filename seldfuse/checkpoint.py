@@ -5,26 +5,37 @@ the model card. Nothing is ever unpickled.
 """
 
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from seldfuse.catalogue.guard import describe_cause
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.settings.aliases import NETWORK, rename_old_keys
+from seldfuse.settings.check_types import find_misfit
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.impostors import describe_impostor
+from seldfuse.storage.read_json import read_object
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CONFIG_VERSION = 1
+
+LEAST_LIMIT = 4096
+"""A whole number of a network's settings may be so large whatever its weights are."""
+
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel carries the bundled checkpoints inside the package; in a checkout they stand in the repository root.
@@ -44,6 +55,40 @@ class Checkpoint:
     folder: Path
     config: Mapping[str, Any]
     labels: LabelSet
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features that the network takes. Raises CheckpointError where the settings name none."""
+        features = tuple(self.config.get("features", ()))
+        if not features:
+            raise CheckpointError(f"the checkpoint's settings name no features: {self.folder / CONFIG}")
+        return features
+
+    def build(self, build: Callable[[Mapping[str, Any], LabelSet], AnyNetwork]) -> AnyNetwork:
+        """Build the network that the settings describe, without weights.
+
+        Raises CheckpointError where they describe none, more weights than the file has, or have settings that it does
+        not know. Building stops as soon as the weights are too many, and begins with no size that none of them has.
+        """
+        path, shapes = self.folder / CONFIG, _read_shapes(self.folder / WEIGHTS)
+        settings = self.config["network"]
+        most = max([LEAST_LIMIT, len(shapes), *(size for shape in shapes.values() for size in shape)])
+        if beyond := _find_larger(settings, most):
+            raise CheckpointError(f"the network's setting {beyond} does not fit the weights: {path}")
+        try:
+            with _limit_weights(shapes):
+                network = build(settings, self.labels)
+        except CheckpointError as error:
+            raise (error if str(self.folder) in str(error) else CheckpointError(f"{error}: {path}")) from error
+        except Exception as error:
+            raise CheckpointError(
+                f"no network can be built of the checkpoint's settings ({describe_cause(error)}): {path}"
+            ) from error
+        describe: Any = getattr(network, "settings", None)
+        known = describe() if callable(describe) else settings
+        if unknown := [name for name, value in settings.items() if value and name not in known]:
+            raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown):.200}: {path}")
+        return network
 
     def load_into(self, network: nn.Module) -> None:
         """Copy the weights into `network`. Raises CheckpointError where they are damaged or of other shapes."""
@@ -107,7 +152,7 @@ def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -
     folder = _find(reference, backend)
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_object(path)
         labels = LabelSet.from_json(config["labels"])
         _check_types(config)
         config["network"] = rename_old_keys(config.get("network", {}), NETWORK)
@@ -115,8 +160,8 @@ def open_checkpoint(reference: str | None, backend: str, of_any: bool = False) -
     except FileNotFoundError as error:
         there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
         raise CheckpointError(f"expected {CONFIG} and {WEIGHTS} in the checkpoint, found {there}: {folder}") from error
-    except (ValueError, KeyError, TypeError, UsageError) as error:
-        raise CheckpointError(f"the checkpoint's settings cannot be read ({error}): {path}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+        raise CheckpointError(f"the checkpoint's settings cannot be read ({error!s:.300}): {path}") from error
     if version > CONFIG_VERSION:
         raise CheckpointError(
             f"the checkpoint has version {version}, this seldfuse reads up to {CONFIG_VERSION}; "
@@ -156,16 +201,31 @@ def save_checkpoint(
 
 def check_network_settings(data: Mapping[str, Any], kind: type[Any]) -> None:
     """Check that the dataclass `kind` of this version has every setting of a network. Raises CheckpointError."""
+    if not isinstance(data, Mapping):
+        raise CheckpointError(f"expected settings of a network as a table, got {data!r:.60}")
+    hints = get_type_hints(kind)
     unknown = sorted(set(data) - {entry.name for entry in fields(kind)})
     if unknown:
         raise CheckpointError(f"the network's config has unknown settings: {', '.join(unknown)}")
+    for name, value in data.items():
+        if misfit := find_misfit(_make_tuples(value), hints[name], name):
+            raise CheckpointError(f"the network's config: {misfit}")
+
+
+def _make_tuples(value: Any) -> Any:
+    """JSON's lists as tuples, all the way down."""
+    return tuple(map(_make_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _check_types(config: Mapping[str, Any]) -> None:
     """Check what networks are built from. Raises TypeError."""
     for name, kind in (("network", dict), ("features", list), ("encoders", dict)):
-        if not isinstance(config.get(name, kind()), kind):
-            raise TypeError(f"{name} must be a {kind.__name__}, got {config[name]!r}")
+        found: Any = config.get(name, kind())
+        if not isinstance(found, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {found!r:.60}")
+        texts = [] if name == "network" else [*found, *(found.values() if isinstance(found, dict) else ())]
+        if wrong := next((text for text in texts if not isinstance(text, str)), None):
+            raise TypeError(f"{name} must hold texts, got {wrong!r:.60}")
 
 
 def _find(reference: str | None, backend: str) -> Path:
@@ -189,7 +249,49 @@ def _find(reference: str | None, backend: str) -> Path:
     )
 
 
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Read the shapes of all weights from the file's header. Raises CheckpointError."""
+    with _explain_damage(path), safetensors.safe_open(path, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def _find_larger(settings: Any, most: int, name: str = "") -> str | None:
+    """Find a whole number in settings that is larger than `most`."""
+    if isinstance(settings, int) and abs(settings) > most:
+        return f"{name} = {settings}"
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(settings, Mapping):
+        parts = settings.items()
+    elif isinstance(settings, list | tuple):
+        parts = ((name, one) for one in settings)
+    return next((found for key, one in parts if (found := _find_larger(one, most, str(key)))), None)
+
+
+@contextmanager
+def _limit_weights(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[None]:
+    """Have a network that is built within the block stop where it has many more weights than a file.
+
+    Twice as many are allowed for: a network may replace some that it has made.
+    """
+    tensors, values = 2 * len(shapes) + 100, 2 * sum(map(math.prod, shapes.values())) + 10**6
+    made = [0, 0]
+
+    def count(_module: nn.Module, _name: str, weight: nn.Parameter | None) -> None:
+        if weight is not None:
+            made[0], made[1] = made[0] + 1, made[1] + weight.numel()
+        if made[0] > tensors or made[1] > values:
+            raise CheckpointError("the settings describe a network with more weights than the file has")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def _explain_damage(path: Path) -> Iterator[None]:
+    """Say what is wrong with a file of weights. Raises CheckpointError."""
     try:
         with path.open("rb") as file:
             start = file.read(9)
@@ -200,11 +302,16 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
             )
         if impostor := describe_impostor(path, "the weights"):
             raise CheckpointError(f"{impostor}: {path}")
-        weights = safetensors.torch.load_file(path)
+        yield
     except FileNotFoundError as error:
         raise CheckpointError(f"the checkpoint has no {WEIGHTS}: {path.parent}") from error
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(f"the weights are damaged or cut short ({error}): {path}") from error
+
+
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    with _explain_damage(path):
+        weights = safetensors.torch.load_file(path)
     broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
     if broken:
         raise CheckpointError(f"the weights hold values that are not numbers ({broken[0]}): {path}")

@@ -24,7 +24,7 @@ from seldfuse.core.member_posteriors import MemberPosteriors
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.core.run_stats import RunStats
-from seldfuse.errors import CheckpointError, SeldfuseError, UsageError
+from seldfuse.errors import CheckpointError, PluginError, SeldfuseError, UsageError
 from seldfuse.fusion import FusionSettings, decode_frames, find_events, fuse_posteriors
 from seldfuse.fusion.conform import TargetGrid, conform_members
 from seldfuse.fusion.fitted import choose_fusion
@@ -209,8 +209,9 @@ class Pipeline:
                 yield fuse_and_decode(
                     members, ensemble.fusion, str(backends.device), stats, corrector, self.postprocessors, self.labels
                 )
-            except CheckpointError as error:
-                # A clip for which a detector has no weights or recordings fails like one that cannot be read.
+            except (CheckpointError, PluginError) as error:
+                # A clip for which a detector has no weights or recordings, or a post-processor fails, fails like one
+                # that cannot be read.
                 on_failure(members.clip, error)
 
     def _run_one(self, clip: Clip, stats: RunStats) -> Result:

@@ -5,6 +5,7 @@ many thousand clips writes each of them once, and the newest line of a clip coun
 is passed over.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +20,10 @@ from seldfuse.catalogue.values import Writer
 from seldfuse.checkpoint import BUNDLED
 from seldfuse.core.clip import Clip
 from seldfuse.errors import UsageError
+from seldfuse.storage.atomic import remove_all_left_drafts
 from seldfuse.storage.digest import hash_file, hash_input, hash_text
 from seldfuse.storage.json_lines import append_json_line, read_json_lines
+from seldfuse.storage.lock import FileLock, lock_file
 from seldfuse.storage.walk import list_files
 
 NAME = "manifest.jsonl"
@@ -38,6 +41,8 @@ class RunManifest:
         self._recipe = hash_text(json.dumps(recipe, sort_keys=True), "blake2b-128")
         self._inputs: dict[str, dict[str, Any] | None] = {}
         self._recordings: dict[str, Path | None] = {}
+        self._lock = self._take_lock()
+        remove_all_left_drafts(folder)
         lines = self._read()
         self._finished = {line["clip"]: line for line in lines if "clip" in line}
         if not any("clip" not in line and line.get("recipe") == self._recipe for line in lines):
@@ -64,6 +69,16 @@ class RunManifest:
         line = {"clip": name, "input": self._inputs.pop(name), "recipe": self._recipe, "files": names}
         recording = self._recordings.pop(name)
         self._add(line if recording is None else line | {"recording": _relate(recording, self._folder)})
+
+    def _take_lock(self) -> FileLock:
+        """Keep other runs from writing this manifest. Raises UsageError where one does."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return lock_file(self._path)
+        except FileExistsError as error:
+            raise self._refusal(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))) from error
+        except OSError as error:
+            raise self._refusal(error) from error
 
     def _read(self) -> list[dict[str, Any]]:
         try:
@@ -148,11 +163,34 @@ def describe_origins(requests: Sequence[PostProcessorRequest], registry: Registr
 
 
 def _read_lines(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a folder's manifest, torn ones aside; none where there is no manifest. Raises OSError."""
+    """The lines of a folder's manifest, torn ones and those of another form aside; none where there is no manifest.
+    Raises OSError.
+    """
     try:
-        return [line.value for line in read_json_lines(folder / NAME, torn="skip")]
+        lines = [line.value for line in read_json_lines(folder / NAME, torn="skip")]
     except FileNotFoundError:
         return []
+    return [line for line in lines if _is_line(line)]
+
+
+def _is_line(line: Mapping[str, Any]) -> bool:
+    """Whether a line is one of a recipe, of a finished clip, or of one that is being done anew."""
+    if "clip" not in line:
+        return isinstance(line.get("recipe"), str)
+    if line.keys() == {"clip"}:
+        return isinstance(line["clip"], str)
+    files = line.get("files")
+    return (
+        all(isinstance(line.get(name), str) for name in ("clip", "recipe"))
+        and isinstance(line.get("recording", ""), str)
+        and isinstance(line.get("input"), dict | None)
+        and isinstance(files, list)
+        and all(isinstance(name, str) and _is_below(name) for name in files)
+    )
+
+
+def _is_below(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _relate(path: Path, folder: Path) -> str:

@@ -123,7 +123,11 @@ class Stubborn:
 def test_a_backend_that_breaks_its_promise_is_named(said, message: str) -> None:
     ears = LoadedBackends({"bad": Stubborn(said)}, (), torch.device("cpu"))
     with pytest.raises(PluginError, match=message):
-        list(infer_clips([Clip("x", ArrayAudio(noise(5.0)))], ears, RunStats(), _fail))
+        list(infer_clips([Clip("x", ArrayAudio(noise(5.0)))], ears, RunStats(), _raise))
+
+
+def _raise(_clip: Clip, error: Exception) -> None:
+    raise error
 
 
 def test_checkpoints_of_other_classes_do_not_mix(three: str, tmp_path: Path) -> None:

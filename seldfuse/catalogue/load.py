@@ -3,7 +3,8 @@
 import importlib
 from typing import Any
 
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.catalogue.guard import guard_plugin
+from seldfuse.errors import PluginError
 
 
 def load_reference(reference: str) -> Any:
@@ -11,14 +12,5 @@ def load_reference(reference: str) -> Any:
     module, colon, attribute = reference.partition(":")
     if not (module and colon and attribute):
         raise PluginError(f"a plugin's reference must be 'module:attribute', got {reference!r}")
-    try:
+    with guard_plugin(f"cannot load {reference!r}", f'to see where it fails: `python -c "import {module}"`'):
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:
-        raise PluginError(
-            f'cannot load {reference!r} ({describe_cause(error)}); to see where it fails: `python -c "import {module}"`'
-        ) from error
-
-
-def describe_cause(error: BaseException) -> str:
-    """Say what went wrong in one line."""
-    return str(error) if isinstance(error, SeldfuseError) else f"{type(error).__name__}: {error}"

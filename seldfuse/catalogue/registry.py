@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 import seldfuse
-from seldfuse.catalogue.load import describe_cause
+from seldfuse.catalogue.guard import describe_cause
 from seldfuse.catalogue.requests import BackendRequest, DetectorRequest, PostProcessorRequest
 from seldfuse.catalogue.values import (
     Augmentation,
@@ -24,8 +24,9 @@ from seldfuse.storage.quoted import split_quoted
 
 ValueT = TypeVar("ValueT", bound=CatalogueValue)
 State = Literal["ready", "planned", "needs extra"]
-Stage = Literal["import", "hook", "call", "register"]
-"""Where a plugin failed: at its import; its hooks fit none of the engine's; a hook raised; a value was refused."""
+Stage = Literal["metadata", "import", "hook", "call", "register"]
+"""Where a plugin failed: in what is installed beside it; at its import; its hooks fit none of the engine's; a hook
+raised; a value was refused."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,12 @@ def _split_reference(text: str, what: str, default: str) -> tuple[str, str | Non
 
 def is_same_name(one: str, other: str) -> bool:
     """Say whether two names mean the same: case, `-` and `_` aside, as in names of distributions."""
-    return one.strip().casefold().replace("_", "-") == other.casefold().replace("_", "-")
+    return normalize_name(one.strip()) == normalize_name(other)
+
+
+def normalize_name(name: str) -> str:
+    """Return what names that mean the same have in common."""
+    return name.casefold().replace("_", "-")
 
 
 def _split(text: str) -> list[str]:

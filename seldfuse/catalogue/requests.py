@@ -1,12 +1,14 @@
 """What a user asked for by name, ready to be loaded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seldfuse.catalogue.load import describe_cause, load_reference
+from seldfuse.catalogue.guard import guard_plugin
+from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.models import BackendModel, DetectorModel
 from seldfuse.catalogue.values import Backend, Detector, PostProcessor
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +40,28 @@ class BackendRequest:
     def load(self, device: "torch.device") -> BackendModel:
         """Load the backend onto `device`. Raises PluginError where its code fails, and any SeldfuseError it raises."""
         assert self.value.load is not None, "what is planned is refused when it is looked up"
-        model = _call(self, self.value.load, "--backends", self.reference, device)
+        return _call(  # type: ignore[no-any-return]
+            self, self.value.load, "--backends", self._check, self.reference, device
+        )
+
+    def _check(self, model: object) -> None:
+        """Check what loading gave. Raises PluginError."""
         if not isinstance(model, BackendModel):
             raise PluginError(
                 f"{self.value.load} must return an object with features, encoders and infer(batch), got "
                 f"{_name_with_lacks(model, 'features', 'encoders', 'infer')}; tell the makers of {self.distribution}"
             )
-        return model
+        features, encoders = model.features, model.encoders
+        if not (isinstance(features, tuple | list) and all(isinstance(name, str) for name in features)):
+            raise PluginError(
+                f"{self.instance}: features must be a tuple of names, got {features!r:.60}; "
+                f"tell the makers of {self.distribution}"
+            )
+        if not (isinstance(encoders, Mapping) and all(isinstance(one, str) for two in encoders.items() for one in two)):
+            raise PluginError(
+                f"{self.instance}: encoders must be versions by name, got {encoders!r:.60}; "
+                f"tell the makers of {self.distribution}"
+            )
 
 
 @dataclass(frozen=True)
@@ -65,14 +82,26 @@ class DetectorRequest:
 
         Raises PluginError where its code fails, and any SeldfuseError it raises.
         """
-        model = _call(self, self.value.load, "--post", self.engine, device, rules)
+        return _call(  # type: ignore[no-any-return]
+            self, self.value.load, "--post", self._check, self.engine, device, rules
+        )
+
+    def _check(self, model: object) -> None:
+        """Check what loading gave. Raises PluginError."""
         if not isinstance(model, DetectorModel):
             raise PluginError(
                 f"{self.value.load} must return an object with rules, engine_id, cacheable and detect(clip, frames, "
                 f"seen), got {_name_with_lacks(model, 'rules', 'engine_id', 'cacheable', 'detect')}; "
                 f"tell the makers of {self.distribution}"
             )
-        return model
+        # Imported here, for listing needs no tables.
+        from seldfuse.core.rules import Rules
+
+        if not (isinstance(model.rules, Rules) and isinstance(model.engine_id, str)):
+            raise PluginError(
+                f"{self.instance}: rules must be Rules and engine_id a text, got {type(model.rules).__name__} and "
+                f"{type(model.engine_id).__name__}; tell the makers of {self.distribution}"
+            )
 
 
 @dataclass(frozen=True)
@@ -86,13 +115,15 @@ class PostProcessorRequest:
 
     def load(self) -> "Callable[[Any, Any], Any]":
         """Load the function that changes events or posteriors. Raises PluginError, and any SeldfuseError it raises."""
-        function = _call(self, self.value.load, "--post", self.options)
+        return _call(self, self.value.load, "--post", self._check, self.options)  # type: ignore[no-any-return]
+
+    def _check(self, function: object) -> None:
+        """Check what loading gave. Raises PluginError."""
         if not callable(function):
             raise PluginError(
                 f"{self.value.load} must return a function (value, clip), got {type(function).__name__}; "
                 f"tell the makers of {self.distribution}"
             )
-        return function  # type: ignore[no-any-return]
 
 
 def _name_with_lacks(model: object, *needs: str) -> str:
@@ -101,16 +132,18 @@ def _name_with_lacks(model: object, *needs: str) -> str:
 
 
 def _call(
-    request: BackendRequest | DetectorRequest | PostProcessorRequest, reference: str, option: str, *arguments: Any
+    request: BackendRequest | DetectorRequest | PostProcessorRequest,
+    reference: str,
+    option: str,
+    check: "Callable[[Any], None]",
+    *arguments: Any,
 ) -> Any:
-    """Import and call what a request's value names."""
+    """Import and call what a request's value names, and have `check` look at what it gave, which may be code too."""
     load = load_reference(reference)
-    try:
-        return load(*arguments)
-    except SeldfuseError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"{request.value.kind} {request.instance!r} failed while it was loaded ({describe_cause(error)}); "
-            f"tell the makers of {request.distribution}, or leave it out of {option}"
-        ) from error
+    with guard_plugin(
+        f"{request.value.kind} {request.instance!r} failed while it was loaded",
+        f"tell the makers of {request.distribution}, or leave it out of {option}",
+    ):
+        loaded = load(*arguments)
+        check(loaded)
+        return loaded

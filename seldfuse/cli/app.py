@@ -1,7 +1,9 @@
 """The `seldfuse` command: the commands, and how a failure leaves the process."""
 
+import errno
 import gc
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import seldfuse
+from seldfuse.catalogue.guard import describe_cause
 from seldfuse.cli.commands.check import check
 from seldfuse.cli.commands.checkpoints import checkpoints
 from seldfuse.cli.commands.doctor import doctor
@@ -28,11 +31,21 @@ from seldfuse.cli.commands.tune import tune_fusion
 from seldfuse.cli.commands.tune_events import tune_events
 from seldfuse.cli.commands.tune_vision import tune_vision
 from seldfuse.cli.config import OPTION, read_defaults, split_config
-from seldfuse.cli.console import print_error, print_note, replace_unprintable
+from seldfuse.cli.console import (
+    finish_output,
+    open_streams,
+    print_error,
+    print_line,
+    print_note,
+    print_plainly,
+    replace_unprintable,
+    show_usage,
+)
 from seldfuse.cli.old_spelling import update_spelling
 from seldfuse.cli.stdout import keep_stdout_clean
-from seldfuse.errors import SeldfuseError
+from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.settings.aliases import OldNameWarning
+from seldfuse.storage.text import make_printable
 
 
 def _group(summary: str, **commands: Callable[..., Any]) -> typer.Typer:
@@ -83,26 +96,64 @@ for name, command in COMMANDS.items():
         app.command(name)(keep_stdout_clean(command))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line, this process's own where None, and end in SystemExit with the exit code.
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line, this process's own where None; return the exit code.
 
-    What a user can mend is one message on stderr; a bug of seldfuse is a traceback.
+    Raises KeyboardInterrupt, unless Typer made an exit code of it.
     """
+    open_streams()
     replace_unprintable()
     try:
-        arguments, config = split_config(sys.argv[1:] if arguments is None else arguments)
-        arguments, note = update_spelling(arguments)
-        if note:
-            print_note(note)
-        defaults = {"default_map": read_defaults(config, typer.main.get_command(app))} if config else {}
-        with _old_names_as_notes():
-            app(arguments, prog_name="seldfuse", **defaults)
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     except SeldfuseError as error:
         print_error(str(error))
-        raise SystemExit(error.exit_code) from error
+        code = error.exit_code
+    except typer.Abort:
+        code = SeldfuseError.exit_code
+    except MemoryError as error:
+        code = _report_exhaustion(error)
+    except OSError as error:
+        code = _report_bug(error) if error.filename is None and error.errno != errno.ENOSPC else _report_refusal(error)
+    except RuntimeError as error:
+        # As torch tells of memory that ran out.
+        code = _report_exhaustion(error) if "allocate memory" in str(error) else _report_bug(error)
+    except Exception as error:
+        # Typer's own errors have no common type that it names.
+        code = show_usage(error) if hasattr(error, "show") else _report_bug(error)
     finally:
         # A command that failed may have paused it.
         gc.enable()
+    return finish_output(code)
+
+
+def _run(typed: Sequence[str]) -> int:
+    arguments, config = split_config(typed)
+    arguments, note = update_spelling(arguments)
+    if note:
+        print_note(note)
+    defaults = {"default_map": read_defaults(config, typer.main.get_command(app))} if config else {}
+    with _old_names_as_notes():
+        code = app(arguments, prog_name="seldfuse", standalone_mode=False, **defaults)
+    return code if isinstance(code, int) else 0
+
+
+def _report_bug(error: Exception) -> int:
+    """Print where a bug of seldfuse happened; texts of others in it cannot act on a terminal."""
+    print_plainly("".join(traceback.format_exception(error)))
+    return SeldfuseError.exit_code
+
+
+def _report_refusal(error: OSError) -> int:
+    print_error(f"a file cannot be read or written ({error.strerror}): {error.filename or 'a temporary file'}")
+    return UsageError.exit_code
+
+
+def _report_exhaustion(error: BaseException) -> int:
+    print_error(
+        f"memory ran out ({describe_cause(error)}); what is finished stays: go on with the same command, with fewer or "
+        "shorter recordings at a time, fewer --jobs, or more memory"
+    )
+    return SeldfuseError.exit_code
 
 
 @contextmanager
@@ -116,7 +167,7 @@ def _old_names_as_notes() -> Iterator[None]:
             if issubclass(category, OldNameWarning):
                 print_note(str(message))
             else:
-                show(message, category, *rest, **options)
+                show(make_printable(str(message)), category, *rest, **options)
 
         warnings.showwarning = show_or_note
         yield
@@ -124,7 +175,7 @@ def _old_names_as_notes() -> Iterator[None]:
 
 def _print_version(wanted: bool) -> bool:
     if wanted:
-        typer.echo(f"seldfuse {seldfuse.__version__}")
+        print_line(f"seldfuse {seldfuse.__version__}")
         raise typer.Exit
     return wanted
 

@@ -11,7 +11,7 @@ import typer
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
 from seldfuse.core.azimuth_text import format_azimuth_range
 from seldfuse.errors import MediaError, SeldfuseError, UsageError
-from seldfuse.storage.text import format_count, name_some
+from seldfuse.storage.text import format_count, make_printable, name_some
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -158,8 +158,8 @@ class OutputWriter:
             self.note(f"{format_count(len(self.skipped), 'clip')} {were} there already; --overwrite redoes {them}")
         # Where others came after it, a failure has scrolled out of sight.
         if self.failures and self.clips + len(self.skipped) + len(self.failures) > 1:
-            listed = "".join(f"\n  {name}: {error}" for name, error in self.failures)
-            print_error(f"{format_count(len(self.failures), 'clip')} failed:{listed}")
+            listed = [f"{name}: {error}" for name, error in self.failures]
+            print_error(f"{format_count(len(self.failures), 'clip')} failed:", listed)
         for reason in refused:
             print_error(reason)
         if code := self._exit_code(bool(refused)):
@@ -282,11 +282,11 @@ def _describe_lack(writers: "Sequence[CatalogueEntry[Writer]]", clips: Sequence[
 def _table(title: str, segments: Sequence[Mapping[str, Any]]) -> "Table":
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=make_printable(title), title_justify="left", title_style="bold")
     for column, justify in COLUMNS.items():
         table.add_column(column, justify=justify)
     for row in segments[:ROWS_SHOWN]:
-        table.add_row(*_cells(row, row["class"]))
+        table.add_row(*_cells(row, make_printable(str(row["class"]))))
     if not segments:
         table.add_row("", "no events", *[""] * (len(COLUMNS) - 2))
     return table

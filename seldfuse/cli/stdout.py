@@ -1,9 +1,12 @@
-"""Standard output for the program alone: what plugins and the libraries below them print goes to standard error."""
+"""Standard output for the program alone: what plugins and the libraries below them print goes to standard error.
+
+Where it can no longer be written, the program goes on without.
+"""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +21,49 @@ _reserved: list[Any] = []
 def get_output() -> Any:
     """Return the stream that results are printed to."""
     return _reserved[-1] if _reserved else sys.stdout
+
+
+class _Lost:
+    """The first reason for which standard output took nothing more."""
+
+    error: OSError | None = None
+
+
+def find_loss() -> OSError | None:
+    """Return why results could no longer be printed, if so."""
+    return _Lost.error
+
+
+def forget_loss() -> None:
+    """Begin anew, as a command does."""
+    _Lost.error = None
+
+
+@contextmanager
+def losing_output() -> Iterator[None]:
+    """Where standard output cannot be written, go on without."""
+    try:
+        yield
+    except OSError as error:
+        _Lost.error = _Lost.error or error
+        silence(get_output())
+    except ValueError:
+        # It was closed.
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        if _reserved:
+            _reserved[-1] = nowhere
+        else:
+            sys.stdout = nowhere
+
+
+def silence(stream: Any) -> None:
+    """Let a stream lead nowhere: what it still holds would fail once more when the process ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    with suppress(OSError, ValueError):
+        stream.flush()
 
 
 def keep_stdout_clean(command: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
@@ -41,14 +87,14 @@ def _reserve() -> Iterator[None]:
     try:
         yield
     finally:
-        _reserved.pop()
+        with losing_output():
+            get_output().flush()
+        output = _reserved.pop()
         sys.stdout = before
         if output is not before:
-            try:
-                output.flush()
-            finally:
-                os.dup2(output.fileno(), STDOUT)
-                output.close()
+            # A stream that leads nowhere has a descriptor, too.
+            os.dup2(output.fileno(), STDOUT)
+            output.close()
 
 
 def _is_descriptor(stream: Any) -> bool:

@@ -58,3 +58,14 @@ class ClipBatch:
         if name not in self._computed:
             self._computed[name] = self._find_function(name)(self)
         return self._computed[name]
+
+    def count_writes(self) -> dict[str, int]:
+        """Count the writes in place into each tensor that those who are given this batch share, by its name."""
+        shared = {"audio": self.audio, **self._computed}
+        # What is computed in inference mode counts none.
+        return {name: one._version for name, one in shared.items() if not one.is_inference()}
+
+    def find_written(self, before: Mapping[str, int]) -> str | None:
+        """Find a tensor that was written in place since `count_writes` gave `before`; None where there is none."""
+        now = self.count_writes()
+        return next((name for name, count in before.items() if now.get(name, count) != count), None)

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from seldfuse.errors import UsageError
+from seldfuse.limits import MOST_DETECTIONS
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.text import name_some
 
@@ -120,7 +121,13 @@ class Detections:
     @classmethod
     def load(cls, path: Path) -> "Detections":
         """Read what `save` wrote; columns of keypoints may be left out. Raises UsageError that names what is wrong."""
+        # Listing what is installed needs no Parquet.
+        import pyarrow.parquet as pq
+
         try:
+            rows = pq.read_metadata(path).num_rows
+            if rows > MOST_DETECTIONS:
+                raise ValueError(f"{rows:,} rows, more than {MOST_DETECTIONS:,}")
             read = pd.read_parquet(path)
             table = read[list(DETECTION_COLUMNS)].astype(DETECTION_COLUMNS)
             points = read.reindex(columns=_point_columns()).to_numpy(dtype=float)

@@ -1,6 +1,5 @@
 """Label sets that are known by name, and those of files: which classes there are, in the order of their ids."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from seldfuse.errors import UsageError
 from seldfuse.settings.bounds import STRICT
 from seldfuse.settings.toml import parse_table, read_table
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.read_json import read_object
 
 TAU_NIGENS_2020 = LabelSet(
     "tau-nigens-2020",
@@ -182,12 +182,9 @@ def _read(path: Path) -> Mapping[str, Any]:
     if path.suffix.lower() != ".json":
         return read_table(path, "a file of labels")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"expected a file of labels that can be read ({error})") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"expected a table with classes, got {type(found).__name__}")
-    return found
 
 
 def _key(text: str) -> str:

@@ -7,6 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from seldfuse.errors import UsageError
+from seldfuse.settings.check_types import find_misfit
+
+MOST_CLASSES = 10_000
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,14 @@ class LabelSet:
         """Build a label set of what `to_json` gave. Raises UsageError where `data` does not describe a label set."""
         try:
             classes = tuple(_label_from_json(entry) for entry in data["classes"])
-            return cls(str(data["name"]), classes)
-        except (KeyError, TypeError) as error:
+            name = str(data["name"])
+        except (KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"expected a label set with 'name' and 'classes', got {data!r:.200}") from error
+        if len(classes) > MOST_CLASSES:
+            raise UsageError(f"expected a label set of at most {MOST_CLASSES} classes, got {len(classes)}")
+        if misfit := next(filter(None, (find_misfit(one, Label, "class") for one in classes)), None):
+            raise UsageError(f"expected a label set, but {misfit}")
+        return cls(name, classes)
 
 
 def _label_from_json(entry: Mapping[str, Any]) -> Label:

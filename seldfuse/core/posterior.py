@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,33 @@ from torch import Tensor
 
 from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.core.save_tensors import save_tensors
 from seldfuse.errors import UsageError
+from seldfuse.limits import FARTHEST_M, LONGEST_HOP_S, LONGEST_S, SHORTEST_HOP_S
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.impostors import describe_impostor
+from seldfuse.storage.read_json import parse_json
 
 FORMAT = "seldfuse-posterior"
 FORMAT_VERSION = 1
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""The types that tensors of a posterior may have."""
+
+MOST_TRACKS = 64
+
+RANGES = {
+    "activity": (0.0, 1.0 + 1e-3),
+    "direction": (-1.1, 1.1),
+    "distance": (0.0, FARTHEST_M),
+    "onscreen": (0.0, 1.0 + 1e-3),
+    "azimuth_std_deg": (0.0, 1000.0),
+    "distance_log_std": (0.0, 100.0),
+}
+"""What values can be, with room for rounding."""
+
+LENGTH_TOLERANCE = 0.1
+"""How far a direction may be from length 1 where something sounds; half precision needs a hundredth of that."""
 
 OPTIONAL = ("direction", "distance", "onscreen", "azimuth_std_deg", "distance_log_std")
 
@@ -113,12 +134,12 @@ class Posterior:
             "version": str(FORMAT_VERSION),
             "labels": json.dumps(self.labels.to_json()),
             "hop_s": repr(self.hop_s),
-            "provenance": json.dumps(dict(self.provenance)),
+            "provenance": json.dumps(dict(self.provenance), sort_keys=True),
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors().items()}
         # safetensors' own writing does not tell a full disk as an OSError.
         with write_atomically(path) as draft:
-            draft.write_bytes(safetensors.torch.save(tensors, metadata=header))
+            draft.write_bytes(save_tensors(tensors, header))
 
     @classmethod
     def load(cls, path: Path) -> "Posterior":
@@ -127,28 +148,66 @@ class Posterior:
             with safetensors.safe_open(path, framework="pt") as file:
                 header = file.metadata() or {}
                 _check_header(header, path)
-                known = {entry.name for entry in fields(cls)}
-                tensors = {name: file.get_tensor(name) for name in file.keys() if name in known}  # noqa: SIM118
-            return cls(
-                **tensors,
-                labels=LabelSet.from_json(json.loads(header["labels"])),
-                hop_s=float(header["hop_s"]),
-                provenance=json.loads(header["provenance"]),
-            )
+                labels, hop_s, provenance = _read_header(header)
+                names = [name for name in file.keys() if name in ("activity", *OPTIONAL)]  # noqa: SIM118
+                _check_sizes({name: tuple(file.get_slice(name).get_shape()) for name in names}, hop_s)
+                tensors = {name: file.get_tensor(name) for name in names}
+            wrong = next((name for name, tensor in tensors.items() if tensor.dtype not in FLOATS), None)
+            if wrong:
+                raise ValueError(f"{wrong} must be floats of 16, 32 or 64 bits, got {tensors[wrong].dtype}")
+            return cls(**tensors, labels=labels, hop_s=hop_s, provenance=provenance)
         except FileNotFoundError as error:
             raise UsageError(f"there is no such posterior file: {path}") from error
         except (safetensors.SafetensorError, OSError) as error:
             if impostor := describe_impostor(path, "a posterior"):
                 raise UsageError(f"{impostor}: {path}") from error
             raise UsageError(f"expected a safetensors file, but it cannot be read ({error}): {path}") from error
-        except (KeyError, ValueError, TypeError) as error:
-            raise UsageError(f"not a whole posterior ({error}): {path}") from error
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise UsageError(f"not a whole posterior ({error!s:.300}): {path}") from error
+        except UsageError as error:
+            raise (
+                error if str(path) in str(error) else UsageError(f"not a whole posterior ({error}): {path}")
+            ) from error
+        except RuntimeError as error:
+            raise UsageError(f"expected a posterior that fits into memory ({error!s:.300}): {path}") from error
+
+
+def find_wrong_direction(posterior: Posterior) -> tuple[int, float] | None:
+    """Find a direction of a track that sounds and is no unit vector: its row of the batch, and its length."""
+    assert posterior.direction is not None
+    length = posterior.direction.float().norm(dim=-1)
+    wrong = (posterior.activity > 0.5) & ((length - 1).abs() > LENGTH_TOLERANCE)
+    if not wrong.any():
+        return None
+    place = wrong.nonzero()[0]
+    return int(place[0]), float(length[tuple(place)])
+
+
+def _read_header(header: Mapping[str, str]) -> tuple[LabelSet, float, dict[str, Any]]:
+    """Read classes, hop and provenance. Raises ValueError, KeyError or UsageError."""
+    labels = LabelSet.from_json(parse_json(header["labels"]))
+    hop_s = float(header["hop_s"])
+    if not SHORTEST_HOP_S <= hop_s <= LONGEST_HOP_S:
+        raise ValueError(f"hop_s must be {SHORTEST_HOP_S:g} to {LONGEST_HOP_S:g} s, got {header['hop_s']:.40}")
+    provenance = parse_json(header["provenance"])
+    if not isinstance(provenance, dict):
+        raise ValueError(f"provenance must be an object, got {type(provenance).__name__}")
+    return labels, hop_s, provenance
+
+
+def _check_sizes(shapes: Mapping[str, tuple[int, ...]], hop_s: float) -> None:
+    """Check what a file's header says of its tensors, before they are read. Raises ValueError."""
+    shape = shapes["activity"]
+    if len(shape) == 4 and not 1 <= shape[3] <= MOST_TRACKS:
+        raise ValueError(f"expected 1 to {MOST_TRACKS} tracks, got {shape[3]}")
+    if len(shape) == 4 and not 1 <= shape[1] <= LONGEST_S / hop_s:
+        raise ValueError(f"expected 1 frame to a day of them, got {shape[1]}")
 
 
 def _check_header(header: Mapping[str, str], path: Path) -> None:
     if header.get("format") != FORMAT:
         raise UsageError(f"expected a posterior written by seldfuse, the file says {header.get('format')!r}: {path}")
-    if int(header["version"]) > FORMAT_VERSION:
+    if not header["version"].isdecimal() or int(header["version"]) > FORMAT_VERSION:
         raise UsageError(
             f"posterior format {header['version']} is newer than this seldfuse reads ({FORMAT_VERSION}); "
             f"update with `pip install -U seldfuse`: {path}"

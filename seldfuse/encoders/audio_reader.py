@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.core.clip import AudioSource, Clip
 from seldfuse.core.grid import FRAMES_PER_S, SAMPLE_RATE_HZ
 from seldfuse.encoders.models import AudioEncoderModel
@@ -46,7 +47,12 @@ class AudioTokenReader:
         """Read the tokens of some frames, silence behind the end; windows are best read in the order of time."""
         encoder = self.encoder
         try:
-            return get_or_compute(self.cache, self._key(start_frame, frames), lambda: self._encode(start_frame, frames))
+            return get_or_compute(
+                self.cache,
+                self._key(start_frame, frames),
+                (frames, 1, encoder.channels + encoder.whole_channels),
+                lambda: self._encode(start_frame, frames),
+            )
         except MediaError as error:
             # Decoding that broke off would go on as if the sound had ended.
             self.sound = _Mono(self.audio)
@@ -100,4 +106,5 @@ def _tokens(
     wanted_hz = encoder.sample_rate_hz
     if rate_hz != wanted_hz:
         sound = np.stack([soxr.resample(window, rate_hz, wanted_hz) for window in sound])
-    return encoder.encode(torch.from_numpy(sound)).to_frames().cpu()
+    with guard_plugin(f"the encoder {encoder.name} failed", "leave out the backend that asks for it"):
+        return encoder.encode(torch.from_numpy(sound)).to_frames().cpu()

@@ -5,9 +5,9 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.catalogue.load import describe_cause
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.encoders.models import ImageEncoderModel
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.errors import PluginError
 
 STILL_LEVELS = 2.0
 """Two pictures count as the same where no patch of them differs by more than this on average, of 255 levels."""
@@ -23,12 +23,8 @@ def encode_distinct(
     Raises PluginError where the encoder fails, or gives tokens of another shape than it states.
     """
     chosen, places = find_distinct(pictures, still_levels)
-    try:
+    with guard_plugin(f"the encoder {encoder.name} failed", "leave out the backend that asks for it", lets_by=_ran_out):
         tokens = encoder.encode(pictures[chosen])
-    except Exception as error:
-        if isinstance(error, SeldfuseError | torch.OutOfMemoryError):
-            raise
-        raise PluginError(f"the encoder {encoder.name} failed ({describe_cause(error)})") from error
     expected, found = (len(chosen), encoder.tokens, encoder.channels), getattr(tokens, "shape", type(tokens).__name__)
     if found != expected:
         raise PluginError(
@@ -36,6 +32,10 @@ def encode_distinct(
             f"{found if isinstance(found, str) else tuple(found)}"
         )
     return tokens.cpu()[places]
+
+
+def _ran_out(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError)
 
 
 def find_distinct(

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import describe_cause, load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.registry import CatalogueEntry, Registry
 from seldfuse.catalogue.values import Encoder
 from seldfuse.encoders.models import AudioEncoderModel, EncoderModel, ImageEncoderModel, LogmelEncoderModel
-from seldfuse.errors import CheckpointError, PluginError, SeldfuseError
+from seldfuse.errors import CheckpointError, PluginError
 
 PROTOCOLS: dict[str, Any] = {"pictures": ImageEncoderModel, "audio": AudioEncoderModel, "logmel": LogmelEncoderModel}
 """What an encoder's model must be, by its input."""
@@ -55,25 +56,18 @@ def load_encoder(reference: str, device: torch.device, registry: Registry | None
     entry = _find(reference, registry)
     value, distribution = entry.value, entry.distribution
     load = load_reference(value.load)
-    try:
+    with guard_plugin(f"encoder {reference!r} failed while it was loaded", f"tell the makers of {distribution}"):
         model = load(reference.partition("@")[2] or None, device)
-    except SeldfuseError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"encoder {reference!r} failed while it was loaded ({describe_cause(error)}); "
-            f"tell the makers of {distribution}"
-        ) from error
-    if not isinstance(model, PROTOCOLS[value.input]):
-        attributes = ", ".join(sorted(PROTOCOLS[value.input].__annotations__))
-        raise PluginError(
-            f"{value.load} must return an encoder of {value.input} with {attributes} and encode(), "
-            f"got {type(model).__name__}; tell the makers of {distribution}"
-        )
-    if model.name != value.name:
-        raise PluginError(
-            f"the encoder {value.name!r} must have that name, got {model.name!r}; tell the makers of {distribution}"
-        )
+        if not isinstance(model, PROTOCOLS[value.input]):
+            attributes = ", ".join(sorted(PROTOCOLS[value.input].__annotations__))
+            raise PluginError(
+                f"{value.load} must return an encoder of {value.input} with {attributes} and encode(), "
+                f"got {type(model).__name__}; tell the makers of {distribution}"
+            )
+        if model.name != value.name:
+            raise PluginError(
+                f"the encoder {value.name!r} must have that name, got {model.name!r}; tell the makers of {distribution}"
+            )
     return LoadedEncoder(value, model)
 
 

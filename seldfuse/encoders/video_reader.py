@@ -64,11 +64,16 @@ class VideoTokenReader:
 
     def _get_or_compute(self, number: int) -> Float[Tensor, "picture token channel"]:
         """`piece(number)`: five seconds at the encoder's own rate."""
-        found = get_or_compute(self.cache, self._key(number), lambda: self._encode_pictures(number))
+        found = get_or_compute(self.cache, self._key(number), self._shape, lambda: self._encode_pictures(number))
         there = int((~found[:, 0, 0].isnan()).sum())
         if there < len(found):
             self.end_s = min(self.end_s, number * PIECE_S + there / self.encoder.rate_hz)
         return found
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        """The shape of a piece's tokens."""
+        return PIECE_S * self.encoder.rate_hz, self.encoder.tokens, self.encoder.channels
 
     def _encode_pictures(self, number: int) -> Float[Tensor, "picture token channel"]:
         encoder, pictures = self.encoder, self._pictures(number)

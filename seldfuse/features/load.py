@@ -3,19 +3,23 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import describe_cause, load_reference
-from seldfuse.catalogue.registry import Registry
+from seldfuse.catalogue.load import load_reference
+from seldfuse.catalogue.registry import CatalogueEntry, Registry
 from seldfuse.catalogue.values import Encoder, Feature
 from seldfuse.core.clip_batch import ClipBatch, FeatureFunction
 from seldfuse.core.device import is_out_of_memory
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.errors import PluginError
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 EncodeLogmel = Callable[[Tensor], Tensor]
 """From log-mel spectrograms `(batch, 2, time, mel)` to tokens `(batch, frame, token, channel)`."""
@@ -31,7 +35,7 @@ def find_function(name: str, registry: Registry | None = None) -> FeatureFunctio
     encoder = next((entry.value for entry in registry.encoders.values() if entry.matches(typed)), None)
     if encoder is not None and encoder.input == "logmel":
         return lambda batch: _encode(_load_encoder(name, str(batch.device), registry), batch)
-    return partial(_compute, registry.find(Feature, name).value)
+    return partial(_compute, registry.find(Feature, name))
 
 
 def make_batch(
@@ -51,18 +55,41 @@ def make_batch(
     return ClipBatch(audio, find, tokens)
 
 
-def _compute(value: Feature, batch: ClipBatch) -> Tensor:
-    try:
-        return load_reference(value.compute)(batch)  # type: ignore[no-any-return]
-    except Exception as error:
-        # Training tells of memory that ran out by the error itself.
-        if isinstance(error, SeldfuseError) or is_out_of_memory(error):
-            raise
-        raise PluginError(f"feature {value.name!r} failed in {value.compute}: {describe_cause(error)}") from error
+def _compute(entry: CatalogueEntry[Feature], batch: ClipBatch) -> Tensor:
+    value, before = entry.value, batch.count_writes()
+    compute = load_reference(value.compute)
+    # Training tells of memory that ran out by the error itself.
+    with guard_plugin(f"feature {value.name!r} failed in {value.compute}", _blame(entry), lets_by=is_out_of_memory):
+        computed = compute(batch)
+    _check_computed(entry, computed, batch)
+    if written := batch.find_written(before):
+        raise PluginError(f"feature {value.name!r} wrote into {written}, which others share; {_blame(entry)}")
+    return computed  # type: ignore[no-any-return]
+
+
+def _check_computed(entry: CatalogueEntry[Feature], computed: Any, batch: ClipBatch) -> None:
+    """Check what a feature's function gave; its shape is checked where it is stacked. Raises PluginError."""
+    value = entry.value
+    if not isinstance(computed, Tensor) or computed.device != batch.device or computed.layout != torch.strided:
+        found = f"one on {computed.device}" if isinstance(computed, Tensor) else type(computed).__name__
+        raise PluginError(f"feature {value.name!r} must give a tensor on {batch.device}, gave {found}; {_blame(entry)}")
+    if value.listed and not (computed.dtype in FLOATS and computed.ndim == 4 and len(computed) == len(batch)):
+        raise PluginError(
+            f"feature {value.name!r} must give numbers (batch, channel, time, bin) for {len(batch)} windows, gave "
+            f"{computed.dtype} {tuple(computed.shape)}; {_blame(entry)}"
+        )
+
+
+def _blame(entry: CatalogueEntry[Any]) -> str:
+    return f"tell the makers of {entry.distribution}"
 
 
 def _encode(encode: EncodeLogmel, batch: ClipBatch) -> Float[Tensor, "batch frame token channel"]:
-    return encode(batch["logmel"][:, :, : batch.frames * SPECTRA_PER_FRAME])
+    logmel = batch["logmel"][:, :, : batch.frames * SPECTRA_PER_FRAME]
+    with guard_plugin(
+        "an encoder of log-mel spectrograms failed", "leave out the backend that asks for it", lets_by=is_out_of_memory
+    ):
+        return encode(logmel)
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,9 @@ from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.result import Result
 from seldfuse.errors import UsageError
 from seldfuse.formats.label_ids import UNKNOWN, find_ids
+from seldfuse.limits import MOST_DOCUMENT_BYTES
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.read_json import read_json, read_object
 
 FORMAT = "seldfuse-events"
 FORMAT_VERSION = 1
@@ -39,7 +41,9 @@ DECIMALS = {
 def write_result(result: Result, path: Path) -> None:
     """Write `to_document(result)`. Raises UsageError where `path` cannot be written."""
     with write_atomically(path) as draft:
-        draft.write_text(json.dumps(to_document(result), allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(to_document(result), allow_nan=False, ensure_ascii=False)
+        # A name that is no UTF-8 is spelled as JSON spells such.
+        draft.write_bytes(f"{text}\n".encode(errors="backslashreplace"))
 
 
 def to_document(result: Result) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def read_document(path: Path) -> dict[str, Any] | None:
     if path.suffix != ".json":
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path, MOST_DOCUMENT_BYTES)
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("format") == FORMAT else None
@@ -120,13 +124,13 @@ def read_frame_scores(path: Path, labels: LabelSet = DCASE2025) -> dict[str, np.
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (OSError, LookupError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"expected a JSON file of events that seldfuse wrote ({error}): {path}") from error
 
 
 def _load(path: Path, labels: LabelSet) -> tuple[dict[str, Any], Int64[np.ndarray, "cls"]]:
     """A document, and the ids that `labels` have for its classes, of which it states the names alone."""
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    document = read_object(path, MOST_DOCUMENT_BYTES)
     if document["format"] != FORMAT:
         raise ValueError(f"expected {FORMAT}")
     classes = LabelSet("json", tuple(Label(str(name), str(name)) for name in document["labels"]))

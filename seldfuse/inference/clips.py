@@ -16,11 +16,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from seldfuse.catalogue.load import describe_cause
+from seldfuse.catalogue.guard import AT_WORK, guard_plugin
 from seldfuse.catalogue.models import BackendModel
 from seldfuse.catalogue.registry import Registry
 from seldfuse.core.clip import Clip
-from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.grid import SAMPLE_RATE_HZ, WINDOW_FRAMES
 from seldfuse.core.labels import match_classes
 from seldfuse.core.member_posteriors import MemberPosteriors
@@ -34,6 +33,7 @@ from seldfuse.encoders.video_reader import VideoTokenReader
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.features.load import make_batch
 from seldfuse.fusion.aggregate import WindowAggregator
+from seldfuse.inference.check_posterior import check_form, find_impossible
 from seldfuse.inference.mask import mask_impossible
 from seldfuse.media.stereo import StereoCheck
 from seldfuse.media.windows import OVERLAP_FRAMES, cut_windows
@@ -43,6 +43,11 @@ BATCH_WINDOWS = 16
 MONO = "a mono recording has no directions: the result is which classes sound"
 
 NO_PICTURE = "no picture: backends that use pictures went by sound alone"
+
+TOO_LOUD = 1000.0
+"""Of samples, full scale at 1: no backend needs to know what to do with more."""
+
+LEAVE_OUT = "leave it out of --backends"
 
 SHORTER_S = 0.5
 """A picture that ends so little before the sound is not worth a note."""
@@ -56,7 +61,7 @@ class LoadedBackends:
 
     `encoders`, by the references by which backends ask for their tokens, encode each window once for all backends;
     `token_cache` holds tokens of former runs; features are those of `registry`, of all that is installed where it is
-    None.
+    None. `provides` are the fields that each backend promises.
     """
 
     backends: Mapping[str, BackendModel]
@@ -65,23 +70,56 @@ class LoadedBackends:
     encoders: Mapping[str, LoadedEncoder] = field(default_factory=dict)
     token_cache: TokenCache | None = None
     registry: Registry | None = None
+    provides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def infer_clips(
     clips: Iterable[Clip], backends: LoadedBackends, stats: RunStats, on_failure: OnFailure
 ) -> Iterator[MemberPosteriors]:
-    """Infer each clip's posteriors, in order. `on_failure` is told of clips that cannot be read; they are left out.
+    """Infer each clip's posteriors, in order. `on_failure` is told of clips that cannot be read, and of those for which
+    a backend fails or breaks a promise; they are left out.
 
-    Raises PluginError where a backend fails or breaks a promise, CheckpointError where one has no class of the first.
+    Raises PluginError where a backend does so for each of several clips, CheckpointError where one has no class of the
+    first.
     """
     pending: deque[_Recording] = deque()
     cut = _cut(clips, backends, pending, stats, on_failure)
     while batch := list(islice(cut, BATCH_WINDOWS)):
-        posteriors = _infer(batch, backends, stats)
-        with stats.measure("stitching"):
-            _distribute(batch, posteriors)
+        _infer_batch(batch, backends, stats, on_failure)
         yield from _pop_finished(pending, stats)
     yield from _pop_finished(pending, stats)
+
+
+def _infer_batch(batch: list["_Window"], backends: LoadedBackends, stats: RunStats, on_failure: OnFailure) -> None:
+    """Infer windows; where a backend fails, clip by clip, so that the clip for which it fails is alone in that."""
+    batch = [window for window in batch if not window.recording.failed]
+    if not batch:
+        return
+    try:
+        posteriors = _infer(batch, backends, stats)
+    except PluginError as error:
+        by_clip = [list(windows) for _, windows in groupby(batch, key=lambda window: id(window.recording))]
+        if len(by_clip) == 1:
+            batch[0].recording.fail(error, on_failure)
+            return
+        for windows in by_clip:
+            _infer_batch(windows, backends, stats, on_failure)
+        if all(window.recording.failed for window in batch):
+            raise
+        return
+    for name, posterior in posteriors.items():
+        for row, what in find_impossible(posterior).items():
+            batch[row].recording.fail(_blame(name, what, batch[row]), on_failure)
+    with stats.measure("stitching"):
+        _distribute(batch, posteriors, on_failure)
+
+
+def _blame(backend: str, what: str, window: "_Window") -> SeldfuseError:
+    """Say whose fault values are that cannot be: a sound's that is beyond any level, or else the backend's."""
+    peak = float(np.abs(window.samples).max())
+    if peak > TOO_LOUD:
+        return MediaError(f"the sound holds samples of {peak:g}, where full scale is 1: {window.recording.clip.path}")
+    return PluginError(f"the backend {backend} gave {what}; {LEAVE_OUT}")
 
 
 class _Recording:
@@ -90,6 +128,7 @@ class _Recording:
     def __init__(self, clip: Clip, backends: LoadedBackends) -> None:
         self.clip = clip
         self.stitchers = {name: WindowAggregator(OVERLAP_FRAMES) for name in backends.backends}
+        self.forms: Mapping[str, tuple[Any, ...]] = {}
         self.check = StereoCheck()
         self.notes: list[str] = []
         self.readers = {
@@ -132,6 +171,12 @@ class _Recording:
             with stats.measure(name):
                 found[name] = reader.read_window(start_frame, WINDOW_FRAMES)
         return found
+
+    def fail(self, error: SeldfuseError, on_failure: OnFailure) -> None:
+        """Give the clip up, and tell of it once."""
+        if not self.failed:
+            self.failed = True
+            on_failure(self.clip, error)
 
     def _note(self, problem: str) -> None:
         if problem not in self.notes:
@@ -179,9 +224,10 @@ def _cut(
                 recording.frames = cut.end_frame
                 tokens = recording.read_tokens(cut.start_frame, stats)
                 yield _Window(recording, cut.samples, cut.start_frame, tokens)
-        except MediaError as error:
-            recording.failed = True
-            on_failure(clip, error)
+                if recording.failed:
+                    break
+        except (MediaError, PluginError) as error:
+            recording.fail(error, on_failure)
         recording.read = True
 
 
@@ -204,37 +250,21 @@ def _infer(batch: list[_Window], backends: LoadedBackends, stats: RunStats) -> d
             features[name]
     posteriors = {}
     for name, backend in backends.backends.items():
-        with stats.measure(name):
-            try:
-                with torch.no_grad():
-                    posteriors[name] = _detach(backend.infer(features))
-            except SeldfuseError:
-                raise
-            except Exception as error:
-                raise PluginError(
-                    f"the backend {name} failed ({describe_cause(error)}); leave it out of --backends"
-                ) from error
-            _check(name, posteriors[name], features)
+        before = features.count_writes()
+        with stats.measure(name), torch.no_grad(), guard_plugin(f"the backend {name} failed", LEAVE_OUT, AT_WORK):
+            given = backend.infer(features)
+            # A check calls properties, which may be code of the plugin, too.
+            posteriors[name] = check_form(
+                f"the backend {name}",
+                given,
+                (len(batch), features.frames),
+                audio.device,
+                backends.provides.get(name, ()),
+            )
+        if written := features.find_written(before):
+            raise PluginError(f"the backend {name} wrote into {written}, which others share; {LEAVE_OUT}")
     _check_classes(posteriors)
     return posteriors
-
-
-def _detach(given: Any) -> Any:
-    """Cut what a backend's gradients hang on; what is no posterior is told later."""
-    if isinstance(given, Posterior) and any(tensor.requires_grad for tensor in given.tensors().values()):
-        return given.map(Tensor.detach)
-    return given
-
-
-def _check(name: str, posterior: object, batch: ClipBatch) -> None:
-    if not isinstance(posterior, Posterior):
-        raise PluginError(f"the backend {name} must give a Posterior, gave {type(posterior).__name__}")
-    expected, found = (len(batch), batch.frames), tuple(posterior.activity.shape[:2])
-    if found != expected:
-        raise PluginError(f"the backend {name} must give (windows, frames) = {expected}, gave {found}")
-    for field_name, tensor in posterior.tensors().items():
-        if not tensor.isfinite().all():
-            raise PluginError(f"the backend {name} gave values of {field_name} that are not numbers")
 
 
 def _check_classes(posteriors: Mapping[str, Posterior]) -> None:
@@ -247,12 +277,21 @@ def _check_classes(posteriors: Mapping[str, Posterior]) -> None:
             )
 
 
-def _distribute(batch: list[_Window], posteriors: Mapping[str, Posterior]) -> None:
-    """Give each recording its rows of every posterior."""
+def _distribute(batch: list[_Window], posteriors: Mapping[str, Posterior], on_failure: OnFailure) -> None:
+    """Give each recording its rows of every posterior; one whose form changes within a recording is refused."""
+    forms = {name: (one.provides, one.tracks, one.labels) for name, one in posteriors.items()}
     numbered = enumerate(batch)
     for _, group in groupby(numbered, key=lambda pair: id(pair[1].recording)):
         rows, cuts = zip(*group, strict=True)
-        for name, stitcher in cuts[0].recording.stitchers.items():
+        recording = cuts[0].recording
+        changed = [name for name, form in recording.forms.items() if form != forms[name]]
+        if changed:
+            what = "must give the same fields, tracks and classes for all windows of a recording"
+            recording.fail(PluginError(f"the backend {changed[0]} {what}; {LEAVE_OUT}"), on_failure)
+        if recording.failed:
+            continue
+        recording.forms = forms
+        for name, stitcher in recording.stitchers.items():
             part = posteriors[name].map(lambda tensor, rows=rows: tensor[rows[0] : rows[-1] + 1])
             stitcher.add(part, [cut.start_frame for cut in cuts])
 

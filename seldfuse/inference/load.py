@@ -50,7 +50,8 @@ def load_backends(
     models = {request.instance: request.load(place) for request in requests}
     features = tuple(dict.fromkeys(name for model in models.values() for name in model.features))
     cache = TokenCache(cache_folder() / EMBEDDINGS)
-    return LoadedBackends(models, features, place, load_encoders(models, place, registry), cache, registry)
+    provides = {request.instance: request.value.provides for request in requests}
+    return LoadedBackends(models, features, place, load_encoders(models, place, registry), cache, registry, provides)
 
 
 def find_requests(backends: str | Sequence[str | BackendRequest], registry: Registry) -> tuple[BackendRequest, ...]:

@@ -9,13 +9,43 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import seldfuse
-from seldfuse.checkpoint import WEIGHTS, open_checkpoint
+from seldfuse.checkpoint import WEIGHTS, Checkpoint, open_checkpoint
 from seldfuse.core.clip_batch import ClipBatch
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.load import parse_name
-from seldfuse.features.stack import stack_features
+from seldfuse.errors import CheckpointError, PluginError
+from seldfuse.features.stack import find_feature, stack_features
+from seldfuse.nn.resnet_conformer import Trunk
 from seldfuse.weights.find import WeightFiles
+
+
+def _check_features(network: nn.Module, opened: Checkpoint) -> None:
+    """Check that there are the features of a checkpoint, and that its network takes them. Raises CheckpointError."""
+    names = ", ".join(opened.features)
+    try:
+        values = [find_feature(name) for name in opened.features]
+    except PluginError as error:
+        raise CheckpointError(f"the checkpoint takes {names}: {error}: {opened.folder}") from error
+    set_statistics: Any = getattr(network, "set_statistics", None)
+    if set_statistics is None:
+        return
+    channels, bins = sum(value.channels for value in values), values[0].bins
+    try:
+        # A network for other features cannot take these; the weights bring its own.
+        set_statistics(torch.zeros(channels, bins), torch.ones(channels, bins))
+        _check_trunks(network, channels)
+    except (RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"the network of the checkpoint does not take {names}, {channels} channels of {bins} bins: {opened.folder}"
+        ) from error
+
+
+def _check_trunks(network: nn.Module, channels: int) -> None:
+    """Check that trunks take so many channels: one channel would stand in for several. Raises ValueError."""
+    for module in network.modules():
+        if isinstance(module, Trunk) and module.config.channels != channels:
+            raise ValueError(f"the trunk takes {module.config.channels} channels, not {channels}")
 
 
 class NetworkBackend:
@@ -40,10 +70,12 @@ class NetworkBackend:
     ) -> None:
         opened = open_checkpoint(checkpoint, name)
         self.labels = opened.labels
-        self.features = tuple(opened.config["features"])
+        self.features = opened.features
         self.encoders: Mapping[str, str] = opened.config.get("encoders", {})
         self.posterior = posterior
-        self.network = build(opened.config["network"], opened.labels)
+        self.network = opened.build(build)
+        if type(self).compute_features is NetworkBackend.compute_features:
+            _check_features(self.network, opened)
         opened.load_into(self.network)
         self.network.to(device).eval()
         self.provenance: Mapping[str, str] = {

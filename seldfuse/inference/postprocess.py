@@ -6,13 +6,14 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from seldfuse.catalogue.load import describe_cause
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.requests import PostProcessorRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
 from seldfuse.core.geometry import fold_azimuth
 from seldfuse.core.posterior import Posterior
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.errors import PluginError
+from seldfuse.inference.check_posterior import check_form, find_impossible
 
 Value = TypeVar("Value", Posterior, Events)
 
@@ -53,14 +54,8 @@ def _fold(value: Any) -> Any:
 
 
 def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:
-    try:
+    with guard_plugin(f"the post-processor {one.name} failed", "leave it out of --post"):
         changed = one.function(value, clip)
-    except SeldfuseError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"the post-processor {one.name} failed ({describe_cause(error)}); leave it out of --post"
-        ) from error
     if not isinstance(changed, type(value)):
         raise PluginError(
             f"the post-processor {one.name} must give {type(value).__name__}, gave {type(changed).__name__}"
@@ -68,9 +63,10 @@ def _change(value: Any, one: LoadedPostProcessor, clip: Clip) -> Any:
     if changed.labels != value.labels or changed.hop_s != value.hop_s:
         raise PluginError(f"the post-processor {one.name} must keep the labels and the hop of what it changes")
     if isinstance(value, Posterior):
-        expected, found = tuple(value.activity.shape[:2]), tuple(changed.activity.shape[:2])
-        if expected != found:
-            raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {expected}, gave {found}")
-        if not changed.activity.isfinite().all():
-            raise PluginError(f"the post-processor {one.name} gave values of activity that are not numbers")
+        shape, found = (value.activity.shape[0], value.frames), tuple(changed.activity.shape[:2])
+        if found != shape:
+            raise PluginError(f"the post-processor {one.name} must keep (clips, frames) = {shape}, gave {found}")
+        changed = check_form(f"the post-processor {one.name}", changed, shape, value.activity.device)
+        if wrong := find_impossible(changed, value.tensors()):
+            raise PluginError(f"the post-processor {one.name} gave {next(iter(wrong.values()))}")
     return changed

@@ -7,6 +7,7 @@ from torch import Tensor
 from seldfuse.core.clip import ArrayAudio, Clip
 from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import UsageError
+from seldfuse.limits import LOUDEST
 from seldfuse.media.channels import ChannelSelection
 
 
@@ -27,6 +28,8 @@ def make_clip(
         raise UsageError(f"expected sample_rate_hz beside samples, such as sample_rate_hz=48000, got {sample_rate_hz}")
     if not np.isfinite(array).all():
         raise UsageError("expected finite samples, got NaN or Inf")
+    if np.abs(array).max(initial=0.0) > LOUDEST:
+        raise UsageError(f"expected samples whose full scale is 1, got {np.abs(array).max():g}")
     picked = array[list((channels or ChannelSelection()).select_from(len(array)))]
     if sample_rate_hz != SAMPLE_RATE_HZ:
         picked = soxr.resample(picked.T, sample_rate_hz, SAMPLE_RATE_HZ).T

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, TypeVar
@@ -13,14 +14,21 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from seldfuse.errors import MediaError
+from seldfuse.limits import LARGEST_PICTURE_PX
 from seldfuse.media.parts import FilePart, PartFile, list_parts
 from seldfuse.storage.impostors import describe_impostor
+
+NAMES_OTHERS = frozenset({
+    "alias_pix", "avisynth", "concat", "dash", "dvdvideo", "hls", "imf", "lavfi", "rtp", "rtsp", "sap", "sdp", "tee",
+    "vapoursynth", "webm_dash_manifest",
+})  # fmt: skip
+"""Formats of FFmpeg whose files name other files, or addresses, and hold no sound or picture themselves."""
 
 AnyFrame = TypeVar("AnyFrame", AudioFrame, VideoFrame)
 
@@ -72,7 +80,7 @@ def open_media(path: Path, part: FilePart | None = None) -> Iterator[InputContai
     if status.st_size == 0:
         raise MediaError(f"the file is empty: {path}")
     # A playlist may name addresses on the network; nothing here goes there.
-    options = {"protocol_whitelist": "file"}
+    options = {"protocol_whitelist": "file", "format_whitelist": _list_recordings(), "pattern_type": "none"}
     if path.suffix.lower() == ".wav":
         # The samples may be AC-3 in disguise. FFmpeg would look at 32 packets, longer than it takes to decode a clip.
         options["max_probe_packets"] = "1"
@@ -86,10 +94,22 @@ def open_media(path: Path, part: FilePart | None = None) -> Iterator[InputContai
         if impostor := describe_impostor(path, "a recording"):
             raise MediaError(f"{impostor}: {path}") from error
         raise MediaError(f"this is no sound or video that FFmpeg reads, or its header is damaged: {path}") from error
+    except ArgumentError as error:
+        raise MediaError(
+            "this is a list of recordings, such as a playlist, or another format that names files, and no recording "
+            f"itself; name the recordings: {path}"
+        ) from error
     except (FFmpegError, OSError) as error:
         raise MediaError(f"the file cannot be opened ({error.strerror}): {path}") from error
     with container:
         yield container
+
+
+@cache
+def _list_recordings() -> str:
+    """List the formats that are read: all but those that name others."""
+    names = {part for name in av.formats_available for part in name.split(",")}
+    return ",".join(sorted(names - NAMES_OTHERS))
 
 
 def describe_missing_file(path: Path) -> MediaError:
@@ -136,4 +156,11 @@ def decode_stream(
             continue
         if packet is None:
             return
-        yield from (frame for frame in frames if isinstance(frame, kind))
+        for frame in frames:
+            if isinstance(frame, VideoFrame) and frame.width * frame.height > LARGEST_PICTURE_PX:
+                raise MediaError(
+                    f"the picture has {frame.width} × {frame.height} pixels, more than {LARGEST_PICTURE_PX:,}: "
+                    f"{container.name}"
+                )
+            if isinstance(frame, kind):
+                yield frame

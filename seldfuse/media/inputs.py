@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -63,6 +64,8 @@ VIDEO_SUFFIXES = frozenset(
 
 MEDIA_SUFFIXES = SOUND_SUFFIXES | VIDEO_SUFFIXES
 
+_MAGIC = re.compile(r"[*?]|\[[^]]+\]")
+
 DEMO = "@demo"
 """Stands for the clip that comes with seldfuse."""
 
@@ -99,9 +102,14 @@ def find_clips(
     return [replace(clip, camera=replace(clip.camera, horizontal_fov_deg=fov_deg)) for clip in clips]
 
 
+def _is_pattern(text: str) -> bool:
+    """Test whether a text is a pattern: a bracket that is not closed is part of a name."""
+    return bool(_MAGIC.search(text))
+
+
 def stands_for_one(text: str | Path) -> bool:
     """Test whether an input is one recording, and not a folder or a pattern."""
-    return text == DEMO or not (os.path.isdir(text) or (glob.has_magic(str(text)) and not os.path.exists(text)))
+    return text == DEMO or not (os.path.isdir(text) or (_is_pattern(str(text)) and not os.path.exists(text)))
 
 
 def _find(text: str, split: str | None, note: Callable[[str], None]) -> list[tuple[str, Path]]:
@@ -117,7 +125,7 @@ def _find(text: str, split: str | None, note: Callable[[str], None]) -> list[tup
         return _demo()
     if is_dir:
         return _in_folder(path, note)
-    if not exists and glob.has_magic(text):
+    if not exists and _is_pattern(text):
         return _matching(text)
     return [(path.stem, path)]
 
@@ -140,7 +148,7 @@ def _in_folder(folder: Path, note: Callable[[str], None]) -> list[tuple[str, Pat
 
 
 def _matching(pattern: str) -> list[tuple[str, Path]]:
-    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    fixed = Path(*takewhile(lambda part: not _is_pattern(part), Path(pattern).parts))
     matches = sorted(
         (Path(match) for match in glob.glob(pattern, recursive=True)), key=lambda path: (len(path.parts), path)
     )

@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from seldfuse.core.grid import SAMPLE_RATE_HZ
 from seldfuse.errors import MediaError
+from seldfuse.limits import LOUDEST
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.container import decode_stream, open_media, probe, read_start_s
 from seldfuse.media.levels import LevelCorrection
@@ -185,6 +186,12 @@ class FileAudio:
             if bad.any():
                 second = (start + int(bad.argmax())) / rate_hz
                 raise MediaError(f"the sound holds NaN or Inf, first at {second:.3f} s; export it anew: {self.path}")
+            peak = max(piece.max(initial=0.0), -piece.min(initial=0.0))
+            if peak > LOUDEST:
+                raise MediaError(
+                    f"the sound holds samples of {peak:g}, where full scale is 1; it is damaged, or its header is, so "
+                    f"export it anew: {self.path}"
+                )
             start += piece.shape[1]
             yield piece
 

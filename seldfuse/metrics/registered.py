@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import describe_cause, load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.values import Score
 from seldfuse.errors import PluginError
 
@@ -53,13 +54,12 @@ def is_better(score: Score, value: float, than: float) -> bool:
 
 def call_score(score: Score, reference: str, *arguments: Any) -> Any:
     """Call a function of a score. Raises PluginError, which names the score, whatever goes wrong."""
-    try:
+    with guard_plugin(
+        f"the score {score.name!r} failed in {reference}",
+        "update or uninstall the plugin that brings it, see `seldfuse plugins`",
+        passes=(),
+    ):
         return load_reference(reference)(*arguments)
-    except Exception as error:
-        raise PluginError(
-            f"the score {score.name!r} failed in {reference}: {describe_cause(error)}; "
-            "update or uninstall the plugin that brings it, see `seldfuse plugins`"
-        ) from error
 
 
 def check_shape(score: Score, what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
+from seldfuse.limits import LARGEST_NUMBER
+
 STRICT = ConfigDict(extra="forbid")
 """For dataclasses of settings: a key that is none of their fields is an error."""
 
@@ -37,14 +39,18 @@ class Bounds:
         number = core_schema.float_schema(
             strict=True, allow_inf_nan=False, ge=self.ge, gt=self.gt, le=self.le, lt=self.lt
         )
-        as_written = core_schema.no_info_wrap_validator_function(self._check, number)
+        # Beyond that, sums leave single precision; what is smaller and not 0 does so as a divisor.
+        sized = core_schema.no_info_after_validator_function(_check_size, number)
+        as_written = core_schema.no_info_wrap_validator_function(self._check, sized)
         if source == int | float:
             return as_written
         table = core_schema.dict_schema(core_schema.str_schema(), as_written)
         return core_schema.tagged_union_schema({ONE_NUMBER: as_written, BY_CLASS: table}, _choose_form)
 
     def _check(self, value: Any, validate: Callable[[Any], Any]) -> Any:
-        _validate(value, validate, self.text)
+        # Only a number that is in its bounds can be too large or too small for anything.
+        text = self.text if _has_size(value) else f"{self.text}, and of a size up to {LARGEST_NUMBER:g}"
+        _validate(value, validate, text)
         return value
 
 
@@ -80,6 +86,19 @@ ANY_NUMBER = Bounds("a number")
 NOT_NEGATIVE = Bounds("a number, 0 or more", ge=0)
 POSITIVE = Bounds("a number above 0", gt=0)
 SHARE = Bounds("a share from 0 to 1", ge=0, le=1)
+
+
+def _has_size(value: object) -> bool:
+    """Whether a value is 0, or neither too large nor too small to compute with; what is no number passes."""
+    if not isinstance(value, int | float) or value != value:
+        return True
+    return value == 0 or 1 / LARGEST_NUMBER <= abs(value) <= LARGEST_NUMBER
+
+
+def _check_size(value: float) -> float:
+    if not _has_size(value):
+        raise PydanticCustomError(EXPECTED, "must be of another size")
+    return value
 
 
 def _choose_form(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Settings in TOML files: read in one place, checked by pydantic, with one wording of what is wrong."""
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from seldfuse.errors import UsageError
+from seldfuse.limits import DEEPEST_KEY, MOST_SETTINGS_BYTES
 from seldfuse.settings.bounds import BY_CLASS, EXPECTED, ONE_NUMBER, UNKNOWN_KEY
 from seldfuse.settings.known import describe_unknown
 
@@ -19,6 +21,13 @@ Settings = TypeVar("Settings")
 MOST_CHARACTERS = 60
 """Of a value that is wrong, at most so much is repeated."""
 
+MOST_ERRORS = 8
+
+MOST_OF_ERROR = 300
+"""Of what a parser says."""
+
+_TOO_DEEP = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{DEEPEST_KEY}}}""")
+
 
 def read_table(path: Path, expected: str) -> dict[str, Any]:
     """Read what a TOML file holds; `expected` says for an error what should stand there.
@@ -26,11 +35,33 @@ def read_table(path: Path, expected: str) -> dict[str, Any]:
     Raises UsageError where the file is missing, cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(read_text(path))
     except OSError as error:
         raise UsageError(f"expected {expected} that can be read ({error.strerror}): {path}") from error
     except ValueError as error:
-        raise UsageError(f"expected {expected}, but this is no TOML ({error}): {path}") from error
+        raise UsageError(f"expected {expected}, but this is no TOML ({error!s:.{MOST_OF_ERROR}}): {path}") from error
+
+
+def read_text(path: Path) -> str:
+    """Read a file of settings. Raises OSError, and ValueError where it is too large or no UTF-8."""
+    with path.open("rb") as file:
+        data = file.read(MOST_SETTINGS_BYTES + 1)
+    if len(data) > MOST_SETTINGS_BYTES:
+        raise ValueError(f"it has more than {MOST_SETTINGS_BYTES:,} bytes")
+    return data.decode("utf-8").replace("\r\n", "\n")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML. Raises ValueError, whatever is wrong with it, also where it would take all memory to find out."""
+    # Python's parser takes time and memory that grow with the square of a key's parts.
+    if _TOO_DEEP.search(text):
+        raise ValueError(f"a key of more than {DEEPEST_KEY} parts")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (OverflowError, MemoryError, TypeError, AttributeError, KeyError, IndexError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def read_settings(path: Path, expected: str, parse: Callable[[dict[str, Any]], Settings]) -> Settings:
@@ -40,6 +71,8 @@ def read_settings(path: Path, expected: str, parse: Callable[[dict[str, Any]], S
         return parse(table)
     except UsageError as error:
         raise UsageError(f"{error}: {path}") from error
+    except RecursionError:
+        raise UsageError(f"expected {expected}, but its tables are nested too deeply: {path}") from None
 
 
 def parse_table(kind: Callable[..., Settings], table: Mapping[str, Any], noun: str) -> Settings:
@@ -51,7 +84,11 @@ def parse_table(kind: Callable[..., Settings], table: Mapping[str, Any], noun: s
         settings: Settings = _make_adapter(kind).validate_python(table)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        raise UsageError("; ".join(_describe(kind, noun, one) for one in found)) from error
+        shown = [_describe(kind, noun, one) for one in found[:MOST_ERRORS]]
+        more = [f"and {len(found) - MOST_ERRORS} more"] if len(found) > MOST_ERRORS else []
+        raise UsageError("; ".join([*shown, *more])) from error
+    except RecursionError:
+        raise UsageError(f"tables are nested too deeply for a {noun}") from None
     return settings
 
 
@@ -62,7 +99,9 @@ def _make_adapter(kind: Any) -> Any:
 
 def _describe(kind: Any, noun: str, error: Mapping[str, Any]) -> str:
     """Describe one error of pydantic: what was expected, and what came."""
-    *parents, last = path = [str(part) for part in error["loc"] if part not in (ONE_NUMBER, BY_CLASS, "[key]")]
+    *parents, last = path = [
+        str(part)[:MOST_CHARACTERS] for part in error["loc"] if part not in (ONE_NUMBER, BY_CLASS, "[key]")
+    ]
     name, came = ".".join(path), f"got {error['input']!r:.{MOST_CHARACTERS}}"
     within = f"setting of {'.'.join(parents)}" if parents else noun
     match error["type"]:

@@ -10,6 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from seldfuse.limits import MOST_LINE_BYTES
+from seldfuse.storage.lock import open_without_link
+from seldfuse.storage.read_json import parse_json
+
 
 class JsonLine(NamedTuple):
     """A line that holds an object, its text without the end of the line, and its number, counted from 1."""
@@ -34,7 +38,7 @@ def read_json_lines(path: Path, torn: Literal["skip", "raise"]) -> Iterator[Json
     OSError, and EOFError where a packed file ends early.
     """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE_BYTES + 1), b""), 1):
             if not line.strip():
                 continue
             try:
@@ -51,13 +55,14 @@ def cut_torn_line(path: Path) -> int:
 
 
 def append_json_line(path: Path, value: Mapping[str, Any], compact: bool = False) -> None:
-    """Append an object as a line of its own, also behind a torn line. Raises OSError."""
-    with path.open("a+b") as file:
+    """Append an object as a line of its own, also behind a torn line. Raises OSError, also where it is a link."""
+    with open(path, "a+b", opener=open_without_link) as file:
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        file.write(format_json_line(value, compact).encode())
+        # A name that is no UTF-8 is spelled as JSON spells such.
+        file.write(format_json_line(value, compact).encode(errors="backslashreplace"))
 
 
 def format_json_line(value: Mapping[str, Any], compact: bool = False) -> str:
@@ -68,7 +73,7 @@ def format_json_line(value: Mapping[str, Any], compact: bool = False) -> str:
 def _parse(number: int, line: bytes) -> JsonLine:
     try:
         text = line.decode().rstrip("\r\n")
-        value = json.loads(text)
+        value = parse_json(text, MOST_LINE_BYTES)
         if not isinstance(value, dict):
             raise TypeError(f"expected an object, got {type(value).__name__}")
     except (ValueError, TypeError) as error:

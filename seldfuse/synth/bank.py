@@ -30,8 +30,10 @@ from seldfuse.encoders.tokens import EncoderTokens, TokensByEncoder, concat_toke
 from seldfuse.errors import PluginError, UsageError
 from seldfuse.features.load import make_batch
 from seldfuse.features.stack import find_channel_slices, stack_features
+from seldfuse.interruption import end_children, is_interrupted, shield_children
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.digest import hash_text
+from seldfuse.storage.read_json import read_object
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.pictures.encode import encode_views
 from seldfuse.synth.render import render_scenes
@@ -99,7 +101,7 @@ class SceneSupply:
             with write_atomically(path) as draft:
                 draft.write_text(json.dumps(self._make_card(self.features), indent=2) + "\n", encoding="utf-8")
             return
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = _read_card(path)
         stored = tuple(card.get("features", ()))
         missing = [name for name in self.features if name not in stored]
         if missing:
@@ -140,9 +142,15 @@ class SceneSupply:
 
     def read_scenes(self, number: int, rows: slice) -> SceneChunk:
         """Read some scenes of a stored chunk, in half precision; of the file only these are read."""
-        with safetensors.safe_open(self.find_file(number), framework="pt") as file:
-            names = file.keys()
-            chunk = _unflat({name: file.get_slice(name)[rows] for name in names}, self.stage.bank.labels)
+        try:
+            with safetensors.safe_open(self.find_file(number), framework="pt") as file:
+                names = file.keys()
+                chunk = _unflat({name: file.get_slice(name)[rows] for name in names}, self.stage.bank.labels)
+        except (safetensors.SafetensorError, OSError, KeyError, ValueError, IndexError) as error:
+            raise UsageError(
+                f"a chunk of stored scenes is damaged ({error}); delete it, and it is made anew: "
+                f"{self.find_file(number)}"
+            ) from error
         stored = self._read_stored_features()
         if stored == self.features:
             return chunk
@@ -208,13 +216,27 @@ class SceneSupply:
 def read_seed(folder: Path, default: int) -> int:
     """Read the seed of the scenes in a folder; `default` where it stores none yet."""
     path = folder / CARD
-    return int(json.loads(path.read_text(encoding="utf-8"))["seed"]) if path.exists() else default
+    return int(_read_card(path)["seed"]) if path.exists() else default
 
 
 @lru_cache
 def _read_features(card: Path) -> tuple[str, ...]:
     """Read the list of features on a card, which never changes, once for all scenes."""
-    return tuple(json.loads(card.read_text(encoding="utf-8")).get("features", ()))
+    return tuple(_read_card(card).get("features", ()))
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    """Read the card of a folder. Raises UsageError where it is none."""
+    try:
+        card = read_object(path)
+        features = card.get("features", [])
+        if not (isinstance(features, list) and all(isinstance(name, str) for name in features)):
+            raise ValueError("features must be a list of names")
+        if not isinstance(card.get("seed"), int):
+            raise ValueError("seed must be a whole number")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"expected the card of stored scenes ({error}): {path}") from error
+    return card
 
 
 def _describe_differences(there: Mapping[str, object], here: Mapping[str, object]) -> str:
@@ -300,6 +322,8 @@ class SceneBank:
 
     def close(self) -> None:
         """Stop the processes that render."""
+        if is_interrupted():
+            end_children()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def seek(self, drawn: int) -> None:
@@ -341,7 +365,8 @@ class SceneBank:
     def _fill(self, last: int) -> None:
         """Take in chunks up to `last`, in their order, and order those that come after."""
         while self._ordered <= last + self._ahead():
-            self._chunks.append(self._pool.submit(_load_chunk, 1 + self._ordered * self.processes + self.rank))
+            with shield_children():
+                self._chunks.append(self._pool.submit(_load_chunk, 1 + self._ordered * self.processes + self.rank))
             self._ordered += 1
         while self._next <= last:
             chunk = self._chunks.popleft().result()

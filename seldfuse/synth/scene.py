@@ -16,9 +16,15 @@ import numpy as np
 from jaxtyping import Float
 
 from seldfuse.core.grid import FRAME_S, WINDOW_FRAMES
+from seldfuse.limits import MOST_LINE_BYTES
+from seldfuse.settings.check_types import find_misfit
+from seldfuse.storage.read_json import parse_json
 
 SCENE_FRAMES = WINDOW_FRAMES
 """A scene lasts as long as the challenge's clips."""
+
+MOST_FRAMES = 6000
+"""Ten minutes: all of a scene is in memory while it is rendered."""
 
 Point = tuple[float, float, float]
 
@@ -216,9 +222,9 @@ class ScenePlan:
     @classmethod
     def from_json(cls, text: str) -> "ScenePlan":
         """Read what `to_json` wrote. Raises ValueError, KeyError or TypeError where it is not a plan."""
-        plan = _tuples(json.loads(text))
+        plan = _tuples(parse_json(text, MOST_LINE_BYTES))
         ambience, view = plan["ambience"], plan["view"]
-        return cls(
+        made = cls(
             sources=tuple(
                 ScenePlanSource(**{**source, "takes": _takes(source["takes"]), "path": SourcePath(**source["path"])})
                 for source in plan["sources"]
@@ -229,6 +235,12 @@ class ScenePlan:
             view=view and CameraView(view["background"], tuple(_figure(figure) for figure in view["figures"])),
             frames=plan["frames"],
         )
+        misfit = find_misfit(made, cls)
+        if misfit is None and not 1 <= made.frames <= MOST_FRAMES:
+            misfit = f"frames must be 1 to {MOST_FRAMES}, got {made.frames}"
+        if misfit:
+            raise ValueError(misfit)
+        return made
 
 
 def _without_defaults(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

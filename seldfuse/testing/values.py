@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import pytest
 
-from seldfuse.catalogue.host import check_value, load_registry
+from seldfuse.catalogue.host import TakenNames, check_value, load_registry, take_names
 from seldfuse.catalogue.registry import CatalogueEntry, Registry
 from seldfuse.catalogue.values import CatalogueValue
 from seldfuse.errors import SeldfuseError
@@ -24,10 +24,13 @@ def registry_with(*values: CatalogueValue) -> Registry:
     Raises PluginError for a value that the engine would refuse.
     """
     installed = load_registry()
-    entries = list(installed.entries)
+    entries, names = list(installed.entries), TakenNames()
+    for entry in entries:
+        take_names(entry, names)
     for value in values:
-        check_value(value, type(value), "tests", entries)
+        check_value(value, type(value), "tests", names)
         entries.append(CatalogueEntry(value, "tests", "0"))
+        take_names(entries[-1], names)
     return Registry(tuple(entries), installed.failures)
 
 

@@ -5,8 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from seldfuse.errors import UsageError
 from seldfuse.metrics.scores import Scores
 from seldfuse.storage.json_lines import format_json_line, read_json_lines
+from seldfuse.storage.lock import lock_file, open_without_link
 
 LOG = "log.jsonl"
 
@@ -55,8 +57,12 @@ class TrainingLog:
         if folder is None:
             return
         path = folder / LOG
+        try:
+            self._lock = lock_file(path)
+        except OSError as error:
+            raise UsageError(f"cannot write here ({error.strerror}); choose another folder with -o: {path}") from error
         earlier = _read_until(path, done) if done and path.exists() else []
-        self._file = path.open("w", encoding="utf-8")
+        self._file = open(path, "w", encoding="utf-8", errors="backslashreplace", opener=open_without_link)  # noqa: SIM115
         self._file.writelines(earlier)
         self._board = _board(folder, done)
 
@@ -85,7 +91,8 @@ def round_scores(scores: Scores) -> dict[str, float]:
 
 def _read_until(path: Path, done: int) -> list[str]:
     """Lines of steps up to `done`; a line that a kill cut short is none."""
-    return [f"{line.text}\n" for line in read_json_lines(path, torn="skip") if line.value["step"] <= done]
+    lines = read_json_lines(path, torn="skip")
+    return [f"{line.text}\n" for line in lines if isinstance(step := line.value.get("step"), int) and step <= done]
 
 
 def _board(folder: Path, done: int) -> Any:

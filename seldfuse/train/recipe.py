@@ -1,6 +1,5 @@
 """A recipe: everything that decides what a training brings forth, as a TOML file states it."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,15 +11,16 @@ from pydantic import Field
 from seldfuse.checkpoint import PREFIX
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.limits import LARGEST_NUMBER
 from seldfuse.settings import toml
 from seldfuse.settings.aliases import RECIPE, rename_typed_keys
 from seldfuse.settings.bounds import STRICT
 from seldfuse.train.augment.amounts import complete_amounts
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Number = Annotated[float, Field(ge=0.0)]
-Positive = Annotated[float, Field(gt=0.0)]
+Number = Annotated[float, Field(ge=0.0, le=LARGEST_NUMBER, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0.0, le=LARGEST_NUMBER, allow_inf_nan=False)]
 
 SYNTH = "synth"
 """Stands for random scenes where a folder could be named."""
@@ -273,6 +273,6 @@ def apply_assignments(table: Mapping[str, Any], assignments: Sequence[str]) -> d
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return toml.parse_toml(f"value = {text}")["value"]
+    except ValueError:
         return text

@@ -1,6 +1,6 @@
 """What a training needs before its first step: network, data, optimizer, and where it stands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from torch import nn
 from seldfuse.catalogue.host import load_registry
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import LabelSet
-from seldfuse.errors import UsageError
+from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.features.stack import find_feature
 from seldfuse.nn.class_branch import ClassBranch
 from seldfuse.nn.resnet_conformer import Trunk
+from seldfuse.settings.check_types import find_misfit
 from seldfuse.synth.worker_process import keep_freed_memory
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.check import check_trainable
@@ -23,7 +24,7 @@ from seldfuse.train.data.open import TrainingData, open_data
 from seldfuse.train.data.source import ProcessShare
 from seldfuse.train.initialize import copy_weights, start_class_branch
 from seldfuse.train.recipe import OptimizerSettings, Recipe
-from seldfuse.train.state import load_state
+from seldfuse.train.state import STATE, load_state
 from seldfuse.train.task import TrainingTask
 from seldfuse.train.teacher import TeacherModel, open_teacher
 from seldfuse.train.weight_average import WeightAverage
@@ -107,7 +108,7 @@ def set_up_training(
         optimizer = make_optimizer(network, recipe, device)
         notes: tuple[str, ...] = ()
         if resume:
-            state = TrainingState(**load_state(out, network, average, optimizer))
+            state = _read_state(load_state(out, network, average, optimizer), out)
             notes = tuple(_take_up(state, recipe, data))
         state.data = data.description
         model, prepared = accelerator.prepare(torch.compile(network) if recipe.run.compile else network, optimizer)
@@ -155,7 +156,7 @@ def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume:
         recipe = replace(
             recipe,
             network=opened.config["network"],
-            features=tuple(opened.config["features"]),
+            features=opened.features,
             encoders=tuple(opened.config.get("encoders", ())),
         )
         check_trainable(recipe, load_registry())
@@ -163,6 +164,26 @@ def _build_network(task: TrainingTask, labels: LabelSet, recipe: Recipe, resume:
     settings = recipe.network
     copied = copy_weights(network, opened, recipe.features, labels, lambda classes: task.build(settings, classes))
     return network, recipe, copied
+
+
+def _read_state(header: Mapping[str, Any], out: Path) -> TrainingState:
+    """Read where a training stood. Raises CheckpointError."""
+    try:
+        state = TrainingState(**header)
+        # A score may be NaN.
+        misfit = find_misfit(replace(state, best=None), TrainingState) or _find_wrong_score(state.best)
+        if misfit is None and state.step < 0:
+            misfit = f"step must be 0 or more, got {state.step}"
+    except TypeError as error:
+        misfit = str(error)
+    if misfit:
+        raise CheckpointError(f"the state of the training is damaged ({misfit}): {out / STATE}")
+    return state
+
+
+def _find_wrong_score(best: Any) -> str | None:
+    good = best is None or (isinstance(best, dict) and all(isinstance(one, int | float) for one in best.values()))
+    return None if good else f"best must be a table of scores, got {best!r:.60}"
 
 
 def _build_for_features(task: TrainingTask, labels: LabelSet, recipe: Recipe) -> Any:

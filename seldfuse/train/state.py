@@ -13,8 +13,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from seldfuse.core.save_tensors import save_tensors
 from seldfuse.errors import CheckpointError
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.read_json import parse_json
 from seldfuse.train.weight_average import WeightAverage
 
 STATE = "state.safetensors"
@@ -43,7 +45,7 @@ def save_state(
     }
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with write_atomically(folder / STATE) as draft:
-        draft.write_bytes(safetensors.torch.save(plain, metadata={"training": json.dumps(header)}))
+        draft.write_bytes(save_tensors(plain, {"training": json.dumps(header)}))
 
 
 def load_state(
@@ -65,7 +67,7 @@ def load_state(
             number, _, key = name.partition(".")
             moments.setdefault(int(number), {})[key] = _lay_out(tensor, weights[int(number)])
         optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    except (safetensors.SafetensorError, OSError, RuntimeError, ValueError, IndexError) as error:
+    except (safetensors.SafetensorError, OSError, RuntimeError, ValueError, IndexError, KeyError, TypeError) as error:
         raise CheckpointError(f"the state of the training cannot be taken up again ({error}): {path}") from error
     return header
 
@@ -76,7 +78,9 @@ def _header(folder: Path) -> Mapping[str, Any]:
         raise CheckpointError(f"no training was begun here; leave out --resume to begin one: {folder}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header: Mapping[str, Any] = json.loads((file.metadata() or {})["training"])
+            header: Mapping[str, Any] = parse_json((file.metadata() or {})["training"])
+            if not isinstance(header, dict):
+                raise ValueError(f"expected an object, got {type(header).__name__}")
             return header
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"the state of the training is damaged ({error}): {path}") from error

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import load_reference
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
@@ -23,7 +22,7 @@ from seldfuse.errors import UsageError
 from seldfuse.features.stack import find_channel_slices
 from seldfuse.train.batch import TrainingBatch
 from seldfuse.train.recipe import Recipe
-from seldfuse.train.task import TrainingTask
+from seldfuse.train.task import GuardedTask, TrainingTask
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
     if not recipe.teacher:
         return None
     opened = open_checkpoint(recipe.teacher, "teacher", of_any=True)
-    features, versions = tuple(opened.config["features"]), opened.config.get("encoders", {})
+    features, versions = opened.features, opened.config.get("encoders", {})
     follows_sound = all(find_encoder(reference).input == "logmel" for reference in versions)
     if not follows_sound or not set(features) <= set(recipe.features):
         raise UsageError(
@@ -84,8 +83,8 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
     value = load_registry().find_backend(opened.config["backend"]).value
     if value.task is None:
         raise UsageError(f"the backend {value.name} brings no trainer, so it cannot teach: {recipe.teacher}")
-    task = load_reference(value.task)()
-    network = task.build(opened.config["network"], opened.labels)
+    task = GuardedTask(load_registry().backends[value.name])
+    network = opened.build(task.build)
     opened.load_into(network)
     places = find_channel_slices(recipe.features)
     channels = tuple(channel for name in features for channel in range(places[name].start, places[name].stop))

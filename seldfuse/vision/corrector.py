@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Int64
 
-from seldfuse.catalogue.load import describe_cause
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.models import DetectorModel
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.detections import Detections
@@ -157,7 +158,7 @@ class VisualCorrector:
                 earlier = Detections.concat([_select_at(found, asked) for found in before]) if before else None
                 try:
                     with stats.measure(one_pass.name):
-                        one_pass.detect(clip, asked, earlier, self.rate_hz)
+                        one_pass.detect(clip, asked, earlier, self.rate_hz, watched=len(passes) > 1)
                     stats.frames_detected[one_pass.name] = stats.frames_detected.get(one_pass.name, 0) + len(asked)
                 except CheckpointError:
                     raise
@@ -195,17 +196,24 @@ class _DetectorPass:
     def missing(self) -> set[int]:
         return self.wanted - self.memory.looked
 
-    def detect(self, clip: Clip, frames: Sequence[Frame], earlier: Detections | None, rate_hz: float) -> None:
-        """Detect in some frames. Raises PluginError where the detector fails or gives something else, and its own."""
-        try:
+    def detect(
+        self, clip: Clip, frames: Sequence[Frame], earlier: Detections | None, rate_hz: float, watched: bool
+    ) -> None:
+        """Detect in some frames; where `watched`, for others come after it, they must stay as they are.
+
+        Raises PluginError where the detector fails or gives something else, and its own.
+        """
+        before = [_hash_picture(frame) for frame in frames] if watched else []
+        with guard_plugin(f"the detector {self.name} failed", "leave it out of --post"):
             found = self.detector.detect(clip, frames, earlier)
-        except SeldfuseError:
-            raise
-        except Exception as error:
-            raise PluginError(f"the detector {self.name} failed ({describe_cause(error)})") from error
+        if watched and before != [_hash_picture(frame) for frame in frames]:
+            raise PluginError(f"the detector {self.name} wrote into pictures, which others share")
         if not isinstance(found, Detections):
             raise PluginError(f"the detector {self.name} must give Detections, gave {type(found).__name__}")
-        good, improper = drop_invalid(found, frames)
+        try:
+            good, improper = drop_invalid(found, frames)
+        except (ValueError, TypeError, KeyError) as error:
+            raise PluginError(f"the detector {self.name} gave a table that cannot be read ({error})") from error
         looked = self.memory.looked | {round(frame.time_s * rate_hz) for frame in frames}
         height_px, width_px = frames[0].rgb.shape[:2]
         self.memory = CachedDetections(Detections.concat([self.memory.detections, good]), looked, (width_px, height_px))
@@ -232,6 +240,10 @@ def select_key_frames(
     ruled = [cls for cls, name in enumerate(posterior.labels.names) if name in detector.rules.by_class]
     loud = (posterior.activity[0][:, ruled] > activity_threshold).flatten(1).any(1).cpu().numpy()
     return np.unique(np.floor(compute_frame_times_s(posterior)[loud] * rate_hz).astype(np.int64))
+
+
+def _hash_picture(frame: Frame) -> int:
+    return crc32(np.ascontiguousarray(frame.rgb).data)
 
 
 def _batches(frames: Iterator[Frame]) -> Iterator[list[Frame]]:

@@ -11,8 +11,10 @@ import numpy as np
 from seldfuse.core.detections import Detections
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import UsageError
+from seldfuse.limits import MOST_DOCUMENT_BYTES
 from seldfuse.settings.aliases import RULES, rename_old_keys, restore_old_keys
 from seldfuse.storage.atomic import write_atomically
+from seldfuse.storage.read_json import read_json
 from seldfuse.vision.recorded import SUFFIX
 from seldfuse.vision.refine import ClipDetections
 
@@ -74,11 +76,13 @@ def read_detections(path: Path) -> DetectionFile:
     """
     found = Detections.load(path)
     try:
-        header = json.loads(_companion_path(path).read_text(encoding="utf-8"))
+        header = read_json(_companion_path(path), MOST_DOCUMENT_BYTES)
         looked, rate_hz = frozenset(map(int, header["looked"])), float(header["key"]["rate_hz"])
         width_px, height_px = map(int, header["size_px"])
         rules = {name: _rule(rule) for name, rule in rename_old_keys(header["rules"], RULES).items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        if not (rate_hz > 0 and min(width_px, height_px) > 0):
+            raise ValueError("the rate and the size of the picture must be above 0")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise UsageError(
             f"expected what was looked at when, as a run keeps it ({error!r}): {_companion_path(path)}"
         ) from error

@@ -200,7 +200,7 @@ def test_a_field_of_another_type_is_refused(changes: dict[str, object], message:
         # In tests the constructor itself checks types; where users are, nothing does.
         object.__setattr__(value, name, given)
     with pytest.raises(PluginError) as caught:
-        check_value(value, Feature, "acme", [])
+        check_value(value, Feature, "acme", {})
     assert str(caught.value).endswith(f"{message}; tell the makers of acme")
 
 

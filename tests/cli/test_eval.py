@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from third_party_scores import third_party_scores as third_party_scores
 
-from seldfuse.cli.app import main
+from seldfuse.cli import main
 from seldfuse.metrics.skill import MEANINGS
 
 HEADER = "frame,class,source,azimuth,distance,onscreen\n"

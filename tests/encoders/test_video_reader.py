@@ -200,12 +200,12 @@ def test_the_folder_of_embeddings_stays_within_its_limit_and_keeps_what_was_aske
     kept = TokenCache(tmp_path, limit_bytes=20_000)
     for number in range(12):
         kept.add(str(number), torch.full((1000,), float(number)))
-        assert kept.get("0") is not None
+        assert kept.get("0", (1000,)) is not None
     kept.tidy()
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors")) <= 20_000
-    assert kept.get("0") is not None
-    assert kept.get("1") is None
-    assert torch.equal(kept.get("11"), torch.full((1000,), 11.0))
+    assert kept.get("0", (1000,)) is not None
+    assert kept.get("1", (1000,)) is None
+    assert torch.equal(kept.get("11", (1000,)), torch.full((1000,), 11.0))
 
 
 def test_two_may_write_the_same_embedding_at_once(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_two_may_write_the_same_embedding_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         for _ in range(10):
             list(pool.map(lambda kept: kept.add("a", torch.ones(20_000)), several))
-            assert torch.equal(several[0].get("a"), torch.ones(20_000))
+            assert torch.equal(several[0].get("a", (20_000,)), torch.ones(20_000))
     assert [path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".safetensors"] == []
 
 
@@ -222,11 +222,11 @@ def test_damaged_and_unwritable_embeddings_are_computed_anew(tmp_path: Path) -> 
     kept.add("a", torch.ones(3))
     (path,) = (tmp_path / "kept").rglob("*.safetensors")
     path.write_bytes(b"cut short")
-    assert kept.get("a") is None
+    assert kept.get("a", (3,)) is None
     (tmp_path / "file").write_text("no folder")
     blocked = TokenCache(tmp_path / "file")
     blocked.add("a", torch.ones(3))
-    assert blocked.get("a") is None
+    assert blocked.get("a", (3,)) is None
 
 
 def test_a_bank_of_scenes_keeps_what_is_seen_of_them_plain_and_flipped(tmp_path: Path, here_and_now: None) -> None:

@@ -454,14 +454,14 @@ def test_a_full_disk_stops_everything_and_leaves_no_half_clip(tmp_path: Path, al
     assert list((tmp_path / "data").rglob("*.wav")) == []
 
 
-def test_an_interruption_is_130_and_keeps_what_is_finished(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_an_interruption_is_130_and_keeps_what_is_finished(tmp_path: Path, monkeypatch, capfd) -> None:
     def interrupted(orders: Sequence[ClipOrder], maker: SceneClipMaker, jobs: int) -> Iterator[workers.ClipOutcome]:
         yield maker.make(orders[0])
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workers, "run_workers", interrupted)
     assert call("synth", "scenes", str(tmp_path / "data"), "--clips", "3") == 130
-    assert "stopped; the same command goes on from here" in capsys.readouterr().err
+    assert "stopped; the same command goes on from here" in capfd.readouterr().err
     assert [line["number"] for line in lines(tmp_path / "data")] == [0]
 
 

@@ -683,7 +683,7 @@ def test_other_data_sets_stay(source: Path, tmp_path: Path, alone: None, capsys)
 
 
 def test_an_interruption_is_130_and_what_is_finished_stays(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
 ) -> None:
     def interrupted(errands: Sequence[list[FoaCut]], maker: FoaClipMaker, _: int) -> Iterator[list]:
         yield maker.make(errands[0])
@@ -691,7 +691,7 @@ def test_an_interruption_is_130_and_what_is_finished_stays(
 
     monkeypatch.setattr(workers, "run_workers", interrupted)
     assert make(source, tmp_path / "out", "--clips", "dev-train=2", "--clips", "dev-test=2") == 130
-    assert "stopped; the same command goes on from here" in capsys.readouterr().err
+    assert "stopped; the same command goes on from here" in capfd.readouterr().err
     assert [len(lines(tmp_path / "out", split)) for split in sorted(SPLITS)] == [2, 0]
 
 

@@ -170,7 +170,8 @@ def test_a_detector_that_raises_midway_is_named_and_the_others_go_on(monkeypatch
     broken, good = Broken(ValueError("no more"), after=1), Fake(engine_id="fake 2")
     result = look(VisualCorrector({"broken": broken, "good": good}), Pictures(), said(1, 12))
     assert result.notes == (
-        "the detector broken failed (ValueError: no more); the rest of the clip went on without it",
+        "the detector broken failed (ValueError: no more); leave it out of --post; "
+        "the rest of the clip went on without it",
     )
     assert (broken.times_s, good.times_s) == ([0.0], [0.0, 1.0])
     assert onscreen(result.refinement.posterior, 12) > 0.6

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seldfuse.cli.console import print_json, print_note, print_result, show_progress
+from seldfuse.cli.console import print_json, print_line, print_note, print_result, show_progress
 from seldfuse.cli.group import CallableGroup
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _download(reference: str) -> None:
     line = _DownloadLine()
     with show_progress(line.view):
         for file in download(reference, line):
-            typer.echo(f"{file.sha256}  {file.path}")
+            print_line(f"{file.sha256}  {file.path}")
 
 
 def _find_file(reference: str, backend: "Backend") -> Path:
@@ -146,7 +146,7 @@ def _find_file(reference: str, backend: "Backend") -> Path:
         path, line = choose_address_path(reference), _DownloadLine()
         with show_progress(line.view):
             file = download_address(reference, path, line)
-        typer.echo(f"{file.sha256}  {file.path}")
+        print_line(f"{file.sha256}  {file.path}")
         return path
     raise UsageError(
         f"expected a file, an address that begins with https://, or one of {', '.join(known) or 'no names'}; "
@@ -160,7 +160,7 @@ def _import(file: Path, backend: str, out: Path | None, **options: Any) -> None:
     from seldfuse.weights.training_file import read_training_file
 
     folder = import_weights(backend, ForeignWeights(read_training_file(file), **options), out)
-    typer.echo(f"{folder}: `seldfuse run talk.mp4 --backends {backend}@{folder}`")
+    print_line(f"{folder}: `seldfuse run talk.mp4 --backends {backend}@{folder}`")
 
 
 class _DownloadLine:

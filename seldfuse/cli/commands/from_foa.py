@@ -12,6 +12,7 @@ from seldfuse.cli.console import print_error, print_json, print_note, show_progr
 from seldfuse.cli.force import Force
 from seldfuse.core.grid import FRAME_S, WINDOW_S
 from seldfuse.errors import UsageError
+from seldfuse.interruption import say_stopped
 from seldfuse.storage.text import format_count
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def from_foa(
                 else:
                     too_loud += 1
     except KeyboardInterrupt:
-        print_note("stopped; the same command goes on from here")
+        say_stopped("the same command goes on from here")
         raise
     counts = {"too_loud": too_loud, "without_video": 0 if no_video else without_video}
     _finish(counter, manifests, out, counts, as_json)

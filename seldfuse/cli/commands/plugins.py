@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from seldfuse.catalogue.registry import CatalogueEntry, PluginFailure, Registry
 
 COLUMNS = ("kind", "name", "aliases", "state", "provides", "needs", "distribution", "version", "summary")
+PLAIN = ("kind", "name", "state", "distribution", "version", "summary")
+MOST_IN_TABLE = 500
 VIDEO = "video"
 COLOURS = {"ready": "green", "planned": "dim", "needs extra": "yellow", "failed": "red"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -41,9 +43,10 @@ def list_plugins(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"plugins": _rows(registry), "failures": [_failure(failure) for failure in registry.failures]})
     else:
-        print_result(
-            _table(_rows(registry) + [_failed_row(failure) for failure in registry.failures]), *_notes(registry)
-        )
+        rows = _rows(registry) + [_failed_row(failure) for failure in registry.failures]
+        # To lay out a table of many thousand rows takes many seconds.
+        shown = [_table(rows)] if len(rows) <= MOST_IN_TABLE else ["\n".join(map(_line, rows))]
+        print_result(*shown, *_notes(registry))
 
 
 plugins.command("new")(new_plugin)
@@ -109,6 +112,10 @@ def _table(rows: list[dict[str, Any]]) -> "Table":
         styles = (COLOURS[row["state"]] if column == "state" else "" for column in COLUMNS)
         table.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
     return table
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(", ".join(cell) if isinstance(cell := row[column], list) else str(cell) for column in PLAIN)
 
 
 def _notes(registry: "Registry") -> list[str]:

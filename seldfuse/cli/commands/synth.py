@@ -14,6 +14,7 @@ from seldfuse.cli.labels import Labels
 from seldfuse.core.grid import WINDOW_S
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.interruption import say_stopped
 from seldfuse.storage.text import format_count
 from seldfuse.storage.walk import find_files
 
@@ -132,7 +133,7 @@ def make_scenes(
             for outcome in outcomes:
                 _count_outcome(outcome, counter, manifest)
     except KeyboardInterrupt:
-        print_note("stopped; the same command goes on from here")
+        say_stopped("the same command goes on from here")
         raise
     _finish(counter, target, manifest, as_json)
 

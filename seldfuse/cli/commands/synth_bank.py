@@ -11,6 +11,7 @@ import typer
 from seldfuse.cli.clip_counter import ClipCounter
 from seldfuse.cli.console import print_note, show_progress
 from seldfuse.core.labels import DCASE2025
+from seldfuse.interruption import say_stopped
 from seldfuse.storage.text import format_count
 
 
@@ -68,7 +69,7 @@ def fill_scene_bank(
             for _ in stored:
                 counter.made += CHUNK
     except KeyboardInterrupt:
-        print_note("stopped; the same command goes on from here")
+        say_stopped("the same command goes on from here")
         raise
     if counter.made:
         print_note(f"made {format_count(counter.made, 'scene')} in {counter.spent_s:.0f} s, {counter.speed}")

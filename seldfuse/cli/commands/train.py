@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seldfuse.cli.console import LOG_INTERVAL_S, print_note, print_text
+from seldfuse.cli.console import LOG_INTERVAL_S, print_line, print_note
 from seldfuse.cli.force import Force
 from seldfuse.cli.labels import Labels
 
@@ -74,7 +74,6 @@ def train(
 ) -> None:
     """Train a backend; the best checkpoint ends up in the folder given with -o."""
     from seldfuse.catalogue.host import load_registry
-    from seldfuse.catalogue.load import load_reference
     from seldfuse.checks.findings import refuse
     from seldfuse.core.device import resolve_device
     from seldfuse.core.label_sets import find_labels
@@ -88,12 +87,13 @@ def train(
     from seldfuse.train.recipe_paths import read_recipe
     from seldfuse.train.resume import resume_recipe
     from seldfuse.train.stages import train_in_stages
+    from seldfuse.train.task import GuardedTask
     from seldfuse.train.validation import find_criterion
 
     value = load_registry().find_backend(backend).value
     if value.task is None:
         raise UsageError(f"the backend {value.name} cannot be trained here: its plugin brings no trainer")
-    task = load_reference(value.task)()
+    task = GuardedTask(load_registry().backends[value.name])
     out = out or Path("runs") / f"{value.name}-{recipe.stem if recipe else preset or DEFAULT}"
     typed = _collect_typed(
         {
@@ -127,7 +127,7 @@ def train(
         resolved = _take_labels(resolved, task.backend)
     check_trainable(resolved, load_registry())
     if dry_run:
-        print_text(resolved.to_toml())
+        print_line(resolved.to_toml(), end="")
         return
     refuse(inspect_recipe(resolved, resolved.make_labels(), print_note), force, print_note, "the data")
     learn = train_in_stages if resolved.stages else train_at_once
@@ -145,6 +145,11 @@ def _collect_typed(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _overlay(table: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    from seldfuse.errors import UsageError
+
+    for name in SECTIONS:
+        if not isinstance(table.get(name, {}), Mapping):
+            raise UsageError(f"{name} of a recipe must be a table, as in [{name}], got {table[name]!r:.60}")
     sections = {name: {**table.get(name, {}), **typed[name]} for name in SECTIONS if name in typed}
     return {**table, **typed, **sections}
 

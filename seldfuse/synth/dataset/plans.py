@@ -56,7 +56,7 @@ def check_plans(plans: Mapping[str, ScenePlan], stage: SceneIngredients, video: 
 def _plan(line: Mapping[str, Any], where: str) -> tuple[str, ScenePlan]:
     try:
         name, plan = line["name"], ScenePlan.from_json(json.dumps(line["plan"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _refusal(error, where) from error
     if not isinstance(name, str) or not re.fullmatch(r"[^./\\][^/\\]*", name):
         raise UsageError(f"expected a name that a file can have, got {name!r}, {where}")
@@ -64,4 +64,4 @@ def _plan(line: Mapping[str, Any], where: str) -> tuple[str, ScenePlan]:
 
 
 def _refusal(cause: Exception, where: str) -> UsageError:
-    return UsageError(f"expected a scene's 'name' and 'plan' ({cause!r}), {where}")
+    return UsageError(f"expected a scene's 'name' and 'plan' ({cause!r:.300}), {where}")

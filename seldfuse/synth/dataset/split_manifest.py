@@ -13,8 +13,10 @@ from typing import Any
 
 import seldfuse
 from seldfuse.errors import UsageError
+from seldfuse.settings.check_types import find_misfit
 from seldfuse.storage.digest import hash_file, hash_text
 from seldfuse.storage.json_lines import append_json_line, cut_torn_line, format_json_line, read_json_lines
+from seldfuse.storage.lock import lock_file, open_without_link
 from seldfuse.storage.walk import list_files
 from seldfuse.synth.dataset.folder import DatasetSplit
 from seldfuse.synth.draw import SceneIngredients
@@ -35,6 +37,8 @@ class SplitManifest:
         self._finished: dict[int, tuple[tuple[Path, ...], Mapping[str, float]]] = {}
         self._plans: dict[int, tuple[str, Line]] = {}
         try:
+            if split.manifest.exists():
+                self._lock = lock_file(split.manifest)
             begun = split.manifest.exists() and cut_torn_line(split.manifest)
             if begun and not overwrite:
                 self._go_on(recipe)
@@ -44,9 +48,9 @@ class SplitManifest:
             raise UsageError(
                 f"cannot write here ({error.strerror}); choose another folder for OUT: {split.manifest}"
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise UsageError(
-                f"expected a manifest of seldfuse synth ({error!r}); start anew with --overwrite: {split.manifest}"
+                f"expected a manifest of seldfuse synth ({error!r:.300}); start anew with --overwrite: {split.manifest}"
             ) from error
 
     def is_finished(self, number: int) -> bool:
@@ -58,7 +62,13 @@ class SplitManifest:
         if number not in self._plans:
             return None
         name, plan = self._plans[number]
-        return name, ScenePlan.from_json(json.dumps(plan))
+        try:
+            return name, ScenePlan.from_json(json.dumps(plan))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise UsageError(
+                f"the plan of clip {number} is none ({error!r:.300}); start anew with --overwrite: "
+                f"{self._split.manifest}"
+            ) from error
 
     @property
     def clips(self) -> int:
@@ -91,7 +101,9 @@ class SplitManifest:
                 f"choose another split, or another folder for OUT: {strangers[0]}"
             )
         self._split.out.mkdir(parents=True, exist_ok=True)
-        self._split.manifest.write_text(format_json_line({"recipe": recipe}, compact=True), encoding="utf-8")
+        self._lock = lock_file(self._split.manifest)
+        with open(self._split.manifest, "wb", opener=open_without_link) as file:
+            file.write(format_json_line({"recipe": recipe}, compact=True).encode(errors="backslashreplace"))
 
     def _go_on(self, recipe: Line) -> None:
         lines = read_json_lines(self._split.manifest, torn="raise")
@@ -106,6 +118,8 @@ class SplitManifest:
                 f"another split, or delete the split and start anew with --overwrite: {self._split.manifest}"
             )
         for line in lines:
+            if misfit := _find_wrong_part(line.value):
+                raise ValueError(misfit)
             self._remember(line.value)
 
     def _remember(self, line: Line) -> None:
@@ -115,6 +129,29 @@ class SplitManifest:
 
     def _files(self, line: Line) -> tuple[Path, ...]:
         return tuple(self._split.out / name for name in line["files"])
+
+
+PARTS: Mapping[str, Any] = {
+    "number": int,
+    "name": str,
+    "files": Mapping[str, str],
+    "seconds": Mapping[str, float],
+    "plan": Mapping[str, Any],
+}
+"""What a line of a clip holds."""
+
+ABSENT: Mapping[str, Any] = {"name": "", "plan": {}}
+"""What stands for what a line may lack: cuts of recordings have no plan."""
+
+
+def _find_wrong_part(line: Line) -> str | None:
+    """Find what is wrong with a line of a clip."""
+    for name, kind in PARTS.items():
+        if found := find_misfit(line.get(name, ABSENT.get(name)), kind, name):
+            return found
+    if any(Path(name).is_absolute() or ".." in Path(name).parts for name in line["files"]):
+        return f"files must be in the folder, got {line['files']!r:.60}"
+    return None
 
 
 def describe_dataset(stage: SceneIngredients, inputs: Mapping[str, Path | None], **options: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from seldfuse.errors import MediaError, SeldfuseError
+from seldfuse.interruption import end_children, is_interrupted, shield_children
 from seldfuse.synth.dataset.folder import DatasetSplit, write_clip
 from seldfuse.synth.draw import SceneIngredients, draw_scene
 from seldfuse.synth.scene import ScenePlan
@@ -100,7 +101,8 @@ def run_workers(
     waiting: deque[Future[AnyMade]] = deque()
     try:
         for order in orders:
-            waiting.append(pool.submit(_make, order))
+            with shield_children():
+                waiting.append(pool.submit(_make, order))
             if len(waiting) >= AHEAD * jobs:
                 yield waiting.popleft().result()
         while waiting:
@@ -111,6 +113,8 @@ def run_workers(
             "finished clips stay: type the same again, with fewer --jobs"
         ) from error
     finally:
+        if is_interrupted():
+            end_children()
         pool.shutdown(cancel_futures=True)
 
 

@@ -1,6 +1,5 @@
 """Files with cut-outs of people and things, and what their owner says of them."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.storage.read_json import read_object
 from seldfuse.storage.walk import list_files, list_folders
 from seldfuse.synth.pictures.body import WRISTS, estimate_height_m, find_sound_points
 from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
@@ -122,8 +122,8 @@ def _card(path: Path, name: str | None) -> CutoutCard:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return read_object(path)
+    except (OSError, ValueError) as error:
         raise UsageError(f"expected JSON ({error}): {path}") from error
 
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,14 @@ from av.audio.frame import AudioFrame
 from jaxtyping import Float32, Float64
 
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.limits import FARTHEST_M
 from seldfuse.media.container import decode_stream, find_audio_stream, open_media, probe
 
 TABLE = "positions.csv"
+NEAREST_M = 0.01
+
+MOST_ROWS = 1_000_000
+
 COLUMNS = ("file", "azimuth_deg", "elevation_deg", "distance_m")
 
 DIRECT_S = 0.0015
@@ -137,7 +143,7 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str | None]]]:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            rows = [(reader.line_num, row) for row in reader]
+            rows = [(reader.line_num, row) for row in islice(reader, MOST_ROWS)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"expected a table in UTF-8 ({error}): {table}") from error
     if missing:
@@ -148,12 +154,17 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str | None]]]:
 def _wav_entry(table: Path, line: int, row: Mapping[str, str | None]) -> tuple[str, WavEntry]:
     name = Path(row["file"] or "").as_posix()
     path = table.parent / name
+    if not path.resolve().is_relative_to(table.parent.resolve()):
+        raise UsageError(f"line {line} names a file outside of the table's folder, {name!r}: {table}")
     if not path.is_file():
         raise UsageError(f"line {line} names a file that is not there, {row['file'] or ''!r}: {table}")
     place = _place(*(_number(row[column]) for column in COLUMNS[1:]))
     if place is None:
         found = ", ".join(row[column] or "nothing" for column in COLUMNS[1:])
-        raise UsageError(f"line {line} should give azimuth, elevation and a distance above 0, got {found}: {table}")
+        raise UsageError(
+            f"line {line} should give azimuth, elevation and a distance from {NEAREST_M} to {FARTHEST_M:g} m, got "
+            f"{found}: {table}"
+        )
     channels = probe(path).channels
     if channels != 4:
         raise MediaError(f"expected 4 channels (W, Y, Z, X), got {channels or 'no sound'}: {path}")
@@ -170,7 +181,7 @@ def _number(text: str | None) -> float:
 def _place(azimuth_deg: float, elevation_deg: float, distance_m: float) -> SourcePosition | None:
     """A place, if these numbers are one."""
     finite = all(map(math.isfinite, (azimuth_deg, elevation_deg, distance_m)))
-    if not finite or abs(elevation_deg) > 90.0 or distance_m <= 0.0:
+    if not finite or abs(elevation_deg) > 90.0 or not NEAREST_M <= distance_m <= FARTHEST_M:
         return None
     return SourcePosition((azimuth_deg + 180.0) % 360.0 - 180.0, elevation_deg, distance_m)
 

@@ -1,7 +1,6 @@
 """How collections of sounds lie on disk, and which of their labels mean which class."""
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Literal, NamedTuple, cast, get_args
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.limits import MOST_DOCUMENT_BYTES
+from seldfuse.storage.read_json import read_object
 from seldfuse.storage.walk import list_files, list_folders
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
@@ -176,7 +177,7 @@ def _uploaders(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        return {name: clip["uploader"] for name, clip in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {name: clip["uploader"] for name, clip in read_object(path, MOST_DOCUMENT_BYTES).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"expected FSD50K's clips with their 'uploader' ({error!r}); unpack it anew: {path}"

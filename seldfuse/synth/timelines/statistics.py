@@ -18,6 +18,8 @@ from seldfuse.core.grid import FRAME_S
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats import dcase
+from seldfuse.limits import MOST_DOCUMENT_BYTES
+from seldfuse.storage.read_json import parse_json
 from seldfuse.synth.scene import SCENE_FRAMES
 from seldfuse.synth.timelines.windows import ActiveStretches, Table, WindowTracks, cut_recordings, find_stretches
 
@@ -133,7 +135,7 @@ class SceneStatistics:
     def from_json(cls, text: str) -> "SceneStatistics":
         """Read what `to_json` wrote. Raises UsageError where it is nothing of the kind."""
         try:
-            data = json.loads(text)
+            data = parse_json(text, MOST_DOCUMENT_BYTES)
             return cls(
                 classes=tuple(data["classes"]),
                 casts=tuple((tuple(cast), windows) for cast, windows in data["casts"]),

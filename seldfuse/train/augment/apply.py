@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.host import load_registry
-from seldfuse.catalogue.load import describe_cause, load_reference
+from seldfuse.catalogue.load import load_reference
 from seldfuse.catalogue.values import Augmentation
 from seldfuse.core.device import is_out_of_memory
-from seldfuse.errors import PluginError, SeldfuseError
+from seldfuse.errors import PluginError
 from seldfuse.train.batch import TrainingBatch
 
 
@@ -42,16 +43,14 @@ def augment_audio(
 
 def _apply(value: Augmentation, subject: Any, amount: float, rng: np.random.Generator) -> Any:
     """Apply an augmentation. Raises PluginError, which names it, whatever goes wrong but memory that ran out."""
-    try:
-        return load_reference(value.apply)(subject, amount, rng)
-    except Exception as error:
-        # Training tells of memory that ran out by the error itself.
-        if isinstance(error, SeldfuseError) or is_out_of_memory(error):
-            raise
-        raise PluginError(
-            f"the augmentation {value.name!r} failed in {value.apply}: {describe_cause(error)}; "
-            f"train without it: --set augment.{value.name}=0"
-        ) from error
+    apply = load_reference(value.apply)
+    # Training tells of memory that ran out by the error itself.
+    with guard_plugin(
+        f"the augmentation {value.name!r} failed in {value.apply}",
+        f"train without it: --set augment.{value.name}=0",
+        lets_by=is_out_of_memory,
+    ):
+        return apply(subject, amount, rng)
 
 
 def _list_due(stage: Literal["audio", "batch"], amounts: Mapping[str, float]) -> Iterator[Augmentation]:
