@@ -13,7 +13,7 @@ from worlds import noise
 from seldfuse.core.device import resolve_device
 from seldfuse.core.posterior import Posterior
 from seldfuse.errors import UsageError
-from seldfuse.inference.clips import _detach
+from seldfuse.inference.check_posterior import check_form
 from seldfuse.media.encode import write_wav
 
 PRINTS = """
@@ -79,6 +79,7 @@ def test_devices_that_are_not_known_are_refused(device: object) -> None:
 
 def test_gradients_of_a_backend_are_cut() -> None:
     weight = torch.ones(1, requires_grad=True)
-    posterior = _detach(Posterior(torch.zeros(1, 2, 13, 1) * weight))
+    given = Posterior(torch.zeros(1, 2, 13, 1) * weight)
+    posterior = check_form("the backend", given, (1, 2), torch.device("cpu"))
     assert not posterior.activity.requires_grad
-    assert _detach(posterior) is posterior
+    assert check_form("the backend", posterior, (1, 2), torch.device("cpu")) is posterior

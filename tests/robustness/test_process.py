@@ -45,14 +45,6 @@ def test_a_full_stdout_is_a_sentence(environment: dict[str, str]) -> None:
     )
 
 
-def test_a_pipe_that_nobody_reads_is_no_traceback(environment: dict[str, str]) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = plugins(environment, stdout=writing)
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_command_with_one_line(environment: dict[str, str], number: int) -> None:
     code = (

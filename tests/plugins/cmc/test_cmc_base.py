@@ -178,9 +178,9 @@ def test_it_learns_from_folders_with_weights_that_the_user_names(
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     data, out = tmp_path / "data", tmp_path / "run"
     data.mkdir()
-    for clip in ("fold1_a", "fold1_b", "fold4_c"):
+    for seed, clip in enumerate(("fold1_a", "fold1_b", "fold4_c")):
         film(data / f"{clip}.mp4", 5.0)
-        write_wav(data / f"{clip}.wav", noise(5.0))
+        write_wav(data / f"{clip}.wav", noise(5.0, seed))
         (data / f"{clip}.csv").write_text("frame,class,source,azimuth,distance,onscreen\n20,1,0,30,200,1\n")
     references = [f"clap@{models / 'clap'}", f"owlvit@{models / 'owlvit'}"]
     small = {**parse_recipe(read_preset(CmcTask.recipes, "base")).network["trunk"], **SMALL}
