@@ -64,8 +64,8 @@ def draw_scene(stage: SceneIngredients, rng: np.random.Generator) -> ScenePlan:
     ambience, wear = _ambience(sources, stage.bank, rng), _wear(rng)
     view = None
     if stage.cutouts is not None and stage.backgrounds is not None:
-        # Last, so that the same seed sounds the same with and without pictures.
-        view = draw_view(sources, room, stage.cutouts, stage.backgrounds, rng, stage.frames * FRAME_S)
+        # Last, so that the same seed sounds alike with and without pictures, but for heights.
+        room, sources, view = draw_view(sources, room, stage.cutouts, stage.backgrounds, rng, stage.frames * FRAME_S)
     return ScenePlan(sources, room, ambience, wear, view, stage.frames)
 
 
