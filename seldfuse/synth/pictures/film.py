@@ -247,8 +247,9 @@ def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegio
     matrix, at, origin = _matrix(actor, stand), np.array([stand.x_px, stand.y_px]), np.array(actor.origin)
     size = np.array(actor.cutout.rgba.shape[1::-1], dtype=float)
     corners = at + (np.array([(0, 0), (size[0], 0), (0, size[1]), size]) - origin) @ matrix.T
-    first = np.floor(corners.min(axis=0)).clip(0).astype(int)
-    last = np.ceil(corners.max(axis=0)).clip(max=(camera.width_px, camera.height_px)).astype(int)
+    reach = round(stand.smear_px / 2)
+    first = np.floor(corners.min(axis=0) - (reach, 0)).clip(0).astype(int)
+    last = np.ceil(corners.max(axis=0) + (reach, 0)).clip(max=(camera.width_px, camera.height_px)).astype(int)
     columns, rows = (last - first).tolist()
     if columns <= 0 or rows <= 0:
         return None
@@ -262,8 +263,7 @@ def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegio
         sampled *= grid[0, :, :, 1] < 2 * actor.shown - 1
     if actor.gains != (1.0, 1.0, 1.0):
         sampled[:3] = torch.minimum(sampled[:3] * torch.tensor(actor.gains).reshape(3, 1, 1), sampled[3:])
-    if stand.smear_px >= 2.0:
-        reach = round(stand.smear_px / 2)
+    if reach:
         sampled = F.avg_pool1d(F.pad(sampled, (reach, reach), mode="replicate"), 2 * reach + 1, stride=1)
     drawn = sampled.add_(0.5).to(torch.uint8).numpy()
     alpha = drawn[3].astype(np.uint16)
