@@ -11,7 +11,7 @@ from seldfuse.storage.digest import hash_text
 from seldfuse.vision.yolox import BUNDLED, YoloxMaps, load_yolox
 from seldfuse.weights.find import WeightFiles
 
-HEIGHT_PX, WIDTH_PX, TOKENS, RATE_HZ = 180, 320, 24, 2
+HEIGHT_PX, WIDTH_PX, TOKENS, RATE_HZ = 234, 416, 24, 2
 FOLDER = "people-and-things"
 
 GROUPS: tuple[tuple[int, ...], ...] = (

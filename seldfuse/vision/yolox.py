@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
@@ -30,6 +31,9 @@ FLOOR = 0.02
 
 REMEMBERED = 2048
 """Pictures whose candidates are remembered: 17 minutes at two a second, some 10 kB each."""
+
+LONGEST_PX = 416
+"""Of what the network was trained on, and is shown."""
 
 Pictures = UInt8[Tensor, "picture 3 height width"]
 
@@ -62,6 +66,19 @@ class YoloxNetwork:
             self._remember(_digest(picture), found)
         return YoloxMaps(candidates, tuple(features))
 
+    def find_in_frame(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[Tensor, "kept 85"]:
+        """Find the candidates of a picture of any size as `find` does, in its pixels.
+
+        Of the challenge's camera it is shown what encoders of `LONGEST_PX` are shown.
+        """
+        height, width = rgb.shape[:2]
+        scale = LONGEST_PX / max(height, width)
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
+        shown = F.interpolate(pixels, size, mode="area" if scale <= 1 else "bilinear").round().to(torch.uint8)
+        (found,) = self.find(shown)
+        return torch.cat([found[:, :4] / scale, found[:, 4:]], dim=1)
+
     def find(self, pictures: Pictures) -> list[Float32[Tensor, "kept 85"]]:
         """Find the candidates of each picture whose best score is `FLOOR` at least."""
         keys = [_digest(picture) for picture in pictures]
@@ -85,7 +102,7 @@ class YoloxNetwork:
 def decode(
     raw: Float32[Tensor, "picture candidate value"], height_px: int, width_px: int
 ) -> Float32[Tensor, "picture candidate value"]:
-    """Compute middles and sizes in pixels: middles come as cells from their corners, sizes as the logarithm of cells."""
+    """Compute middles and sizes in pixels: middles come as cells from corners, sizes as the logarithm of cells."""
     cells, strides = [], []
     for stride in STRIDES:
         y, x = torch.meshgrid(torch.arange(height_px // stride), torch.arange(width_px // stride), indexing="ij")

@@ -25,7 +25,7 @@ def maps(*boxes: tuple[float, float, float, float, int, float]) -> YoloxMaps:
     for row, (x, y, width, height, cls, score) in enumerate(boxes):
         candidates[0, row, :5] = torch.tensor([x, y, width, height, 1.0])
         candidates[0, row, 5 + cls] = score
-    return YoloxMaps(candidates, tuple(torch.zeros(1, 64, size, 2 * size) for size in (24, 12, 6)))
+    return YoloxMaps(candidates, tuple(torch.zeros(1, 64, size, 2 * size) for size in (32, 16, 8)))
 
 
 def test_a_score_stands_in_the_columns_that_its_box_covers() -> None:
@@ -35,7 +35,7 @@ def test_a_score_stands_in_the_columns_that_its_box_covers() -> None:
     assert columns[covered, 0].tolist() == pytest.approx([0.64] * len(covered))
     # However narrow a box is, it is in a column.
     phone = columns[:, 1].nonzero().flatten().tolist()
-    assert phone == [18]
+    assert phone == [int(250 / WIDTH_PX * TOKENS)]
     score, top, bottom, _, width = columns[covered[0], len(GROUPS) + 1 : len(GROUPS) + 6].tolist()
     assert score == pytest.approx(0.8)
     assert (top, bottom) == pytest.approx(((30 / HEIGHT_PX - 0.5) * 0.8, (150 / HEIGHT_PX - 0.5) * 0.8))
@@ -43,7 +43,7 @@ def test_a_score_stands_in_the_columns_that_its_box_covers() -> None:
 
 
 def test_features_of_all_grids_lie_at_their_columns() -> None:
-    features = tuple(torch.arange(2 * size).float().expand(1, 64, size, -1) / (2 * size) for size in (20, 10, 5))
+    features = tuple(torch.arange(2 * size).float().expand(1, 64, size, -1) / (2 * size) for size in (26, 13, 7))
     columns = compute_feature_columns(maps()._replace(features=features))[0]
     assert columns.shape == (TOKENS, 576)
     places = torch.linspace(0, 1, TOKENS)

@@ -57,8 +57,8 @@ class CutoutSet:
 
     `cards` holds all of the folder; `people` and `classes` the keys that may be drawn, of people for any class and of
     those for one class each, and `distractors` those of things that make no sound. `with_hands` and `with_feet` are the
-    people whose hands are known and whose feet are to be seen. `drawn_share` is how often a drawing takes the place of a
-    picture.
+    people whose hands are known and whose feet are to be seen. `drawn_share` is how often a drawing takes the place
+    of a picture.
     """
 
     labels: LabelSet

@@ -44,6 +44,9 @@ WALK = 2.5
 SWAY_S, STEPS_S = (3.0, 5.0), (0.95, 1.25)
 """Shortest and longest time of a sway, and of two steps."""
 
+LONGEST_SMEAR = 0.1
+"""Of the width of the picture."""
+
 LEAN_STEPS = 8
 """Leaning goes by steps, so that those who stand are drawn from few pictures."""
 
@@ -219,7 +222,8 @@ def _smear(
 ) -> Float[np.ndarray, "time"]:
     """How far to the side the image of a figure moves while the shutter is open."""
     before, after = (_way(actor, camera, times_s + side * shutter_s / 2, shutter_s=0.0)[:, 0] for side in (-1, 1))
-    return np.asarray(np.abs(after - before).round(1))
+    # Whoever passes before the lens would be smeared over all of the picture.
+    return np.nan_to_num(np.abs(after - before)).clip(max=LONGEST_SMEAR * camera.width_px).round(1)
 
 
 def _lean(actor: PlacedFigure, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
@@ -248,8 +252,9 @@ def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegio
     size = np.array(actor.cutout.rgba.shape[1::-1], dtype=float)
     corners = at + (np.array([(0, 0), (size[0], 0), (0, size[1]), size]) - origin) @ matrix.T
     reach = round(stand.smear_px / 2)
-    first = np.floor(corners.min(axis=0) - (reach, 0)).clip(0).astype(int)
-    last = np.ceil(corners.max(axis=0) + (reach, 0)).clip(max=(camera.width_px, camera.height_px)).astype(int)
+    margin = np.array([reach, 0])
+    first = np.floor(corners.min(axis=0) - margin).clip(0).astype(int)
+    last = np.ceil(corners.max(axis=0) + margin).clip(max=(camera.width_px, camera.height_px)).astype(int)
     columns, rows = (last - first).tolist()
     if columns <= 0 or rows <= 0:
         return None

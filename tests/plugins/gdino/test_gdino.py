@@ -299,6 +299,17 @@ def test_what_ships_gives_what_the_original_gives(shared: Path) -> None:
     torch.testing.assert_close(ships._candidates(pictures), wanted, atol=1e-3, rtol=0)
 
 
+def test_what_ships_finds_in_whole_pictures_what_the_original_finds(shared: Path) -> None:
+    import PIL.Image
+
+    original, ships = (load(name, CPU, None) for name in (f"yolox:{shared}/models/yolox_nano.onnx", "yolox"))
+    for photo in sorted((shared / "media/photos").glob("*.jpg")):
+        frame = Frame(0.0, np.asarray(PIL.Image.open(photo).convert("RGB")))
+        both = [one.detect(clip(), [frame], None).table for one in (original, ships)]
+        likely = [table[(table["phrase"] == "person") & (table["score"] > 0.5)] for table in both]
+        assert len(likely[0]) == len(likely[1])
+
+
 def test_it_takes_other_sizes_and_gives_features_for_networks_that_look() -> None:
     session = load("yolox", CPU, None).engine.session
     names = ["candidates", "class_features_8", "class_features_16", "class_features_32"]
