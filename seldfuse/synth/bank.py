@@ -144,7 +144,13 @@ class SceneSupply:
         path = self.find_file(number)
         if path.exists():
             return
-        whole = replace(self, features=self._read_stored_features(), encoders=self._read_stored_encoders(), folder=None)
+        encoders = self._read_stored_encoders()
+        if self.stage.cutouts is None and any(find_encoder(name).input == "pictures" for name in encoders):
+            raise UsageError(
+                "this folder holds tokens of pictures, which new scenes cannot have without any; render enough of them "
+                f"with `seldfuse synth bank`, and set synth.scenes to their number: {self.folder}"
+            )
+        whole = replace(self, features=self._read_stored_features(), encoders=encoders, folder=None)
         with write_atomically(path) as draft:
             draft.write_bytes(safetensors.torch.save(_flat(whole.load_chunk(number))))
 
