@@ -21,7 +21,7 @@ from seldfuse.synth.pictures.cutouts import (
     find_cutouts,
     read_cutout,
 )
-from seldfuse.synth.pictures.objects import KINDS, draw_object
+from seldfuse.synth.pictures.objects import KINDS, draw_object, measure_furniture
 from seldfuse.synth.sounds.layouts import Side
 
 THINGS = {
@@ -47,6 +47,8 @@ DRAWN_SHARE = 0.2
 
 BEARING, HIDING = ("table", "counter"), ("counter", "sofa")
 """Drawn furniture that things stand on, and that hides the lower part of people."""
+
+WIDE_TRIES = 3
 
 CACHED = 64
 
@@ -85,9 +87,15 @@ class CutoutSet:
             return _pick(self.distractors, rng, avoid)
         return self.draw(int(rng.integers(len(self.labels))), rng, avoid)
 
-    def draw_furniture(self, kinds: Sequence[str], rng: np.random.Generator) -> str:
-        """Draw the key of a drawing of one of some kinds of furniture."""
-        return self._draw_drawing(kinds[rng.integers(len(kinds))], rng)
+    def draw_furniture(self, kinds: Sequence[str], widths: float, rng: np.random.Generator) -> str:
+        """Draw the key of a drawing of one of some kinds of furniture, `widths` times as wide as high if one of a few
+        is.
+        """
+        for _ in range(WIDE_TRIES):
+            key = self._draw_drawing(kinds[rng.integers(len(kinds))], rng)
+            if measure_furniture(int(key.rpartition("/")[2])) >= widths:
+                break
+        return key
 
     def load_cutout(self, key: str) -> Cutout:
         """Decode or draw a cut-out; the last ones are stored. Raises UsageError for a key that is unknown,

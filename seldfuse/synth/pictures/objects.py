@@ -210,8 +210,17 @@ def _sofa(rng: np.random.Generator) -> Cutout:
     return _thing(canvas, "sofa", 0.75, (width / 2, 0.0))
 
 
+def measure_furniture(seed: int) -> float:
+    """Measure how wide a drawn piece of furniture is, as a multiple of its height, without drawing it."""
+    return _draw_width(np.random.default_rng(seed))
+
+
+def _draw_width(rng: np.random.Generator) -> float:
+    return float(rng.uniform(1.6, 3.0))
+
+
 def _begin_furniture(rng: np.random.Generator) -> tuple[Canvas, float, Colour]:
-    width = float(rng.uniform(1.6, 3.0))
+    width = _draw_width(rng)
     return Canvas(width, rng), width, _choice(rng, (*WOODS, WHITE, (0.35, 0.36, 0.38), _dull(rng)))
 
 

@@ -48,6 +48,7 @@ BEHIND_SHARE = 0.35
 
 SITTING_SHARE, SITTING_MOUTH_M, STANDING_MOUTH_M = 0.7, (1.0, 1.3), (1.35, 1.65)
 MOUTH_ABOVE_EDGE_M = (0.3, 0.55)
+LOWEST_EDGE_M = 0.2
 HIDDEN_M = 0.12
 """How far a figure goes on behind the edge of what hides the rest."""
 
@@ -61,8 +62,8 @@ BEFORE_M, BESIDE_M = (0.15, 0.35), 0.06
 """How much nearer what hides someone is, and how much farther the table is on which something stands."""
 
 NEAREST_FURNITURE_M = 0.5
-WIDTH_M, WIDE_TRIES = 1.0, 3
-"""How wide furniture is at least, and how many pieces are tried."""
+WIDTH_M = 1.0
+"""How wide furniture is at least, as far as there is such a piece."""
 
 LENS_HEIGHT_M = (1.2, 1.7)
 """How high photos of rooms are taken from; the microphone is at the same place."""
@@ -187,22 +188,13 @@ class _Stage:
         assert stance.edge_m is not None
         # A table on which something stands shows a little of its top behind it.
         edge_m = stance.edge_m + 0.04 * stance.on_top
-        key = self._find_wide(BEARING if stance.on_top else HIDING, edge_m)
+        key = self.cutouts.draw_furniture(BEARING if stance.on_top else HIDING, WIDTH_M / edge_m, self.rng)
         aside_m = self.rng.uniform(-0.2, 0.2)
         place = _rounded(depth_m, y * depth_m / x + aside_m, self.floor_m + edge_m)
         figure = Figure(
             key, round(edge_m, 4), None, SourcePath(place, place), bool(self.rng.integers(2)),
         )  # fmt: skip
         self.figures.append((depth_m, figure))
-
-    def _find_wide(self, kinds: Sequence[str], height_m: float) -> str:
-        """A piece of furniture that is as wide as such a one should be, if one of a few is."""
-        for _ in range(WIDE_TRIES):
-            key = self.cutouts.draw_furniture(kinds, self.rng)
-            rows, columns = self.cutouts.load_cutout(key).rgba.shape[:2]
-            if columns / rows * height_m >= WIDTH_M:
-                break
-        return key
 
 
 def draw_stance(cutout: Cutout, kind: str, moves: bool, rng: np.random.Generator) -> Stance:
@@ -238,7 +230,7 @@ def _draw_behind(cutout: Cutout, kind: str, height_m: float, rng: np.random.Gene
         # Nothing may end in the air, and hands that clap are above the table.
         edge_m = max(edge_m, mouth_m - (rows - mouth) * m_per_px + HIDDEN_M / 2)
     if kind == HANDS:
-        edge_m = min(edge_m, sounds_m - HIDDEN_M / 2)
+        edge_m = max(min(edge_m, sounds_m - HIDDEN_M / 2), LOWEST_EDGE_M)
     shown = min(1.0, (mouth + (mouth_m - edge_m + HIDDEN_M) / m_per_px) / rows)
     return Stance(height_m, sounds_m, shown, edge_m)
 
