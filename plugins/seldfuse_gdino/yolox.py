@@ -63,9 +63,8 @@ class YoloX:
     """YOLOX with the weights of a file. Raises CheckpointError where that is something else."""
 
     def __init__(self, weights: WeightFiles, vocabulary: Vocabulary, device: torch.device) -> None:
-        ships = weights.file == find_bundled_file(*BUNDLED)
         # Encoders look through it, too: what they have seen is not computed again.
-        self.shared = load_yolox(str(device)) if ships else None
+        self.shared = load_yolox(str(device)) if _ships(weights.file) else None
         self.session = self.shared.session if self.shared else _session(weights.file, device)
         self.vocabulary = vocabulary
         self.input, self.output = self.session.get_inputs()[0], self.session.get_outputs()[0].name
@@ -102,6 +101,14 @@ class YoloX:
         raw = self.session.run([self.output], {self.input.name: torch.cat(shown).numpy()})[0]
         found = decode(torch.from_numpy(raw), self.side_px)
         return torch.cat([found[..., :4] / torch.tensor(scales)[:, None, None], found[..., 4:]], dim=2)
+
+
+def _ships(file: Path) -> bool:
+    """Test whether a file is the one that comes with seldfuse, which may be missing where another is named."""
+    try:
+        return file == find_bundled_file(*BUNDLED)
+    except CheckpointError:
+        return False
 
 
 def letterbox(rgb: UInt8[np.ndarray, "height width 3"], side_px: int) -> tuple[Float32[Tensor, "1 3 side side"], float]:

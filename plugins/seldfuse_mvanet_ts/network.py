@@ -140,7 +140,8 @@ class MvaNet(nn.Module):
             return tokens
         other = embeddings[settings.beside].to(tokens.dtype)
         columns = other.flatten(0, 1).transpose(1, 2)  # (batch · frame, channel, column)
-        placed = F.interpolate(columns, settings.tokens, mode="linear").transpose(1, 2).unflatten(0, other.shape[:2])
+        placed = F.interpolate(columns, settings.tokens, mode="linear").transpose(1, 2)
+        placed = placed.reshape(*other.shape[:2], *placed.shape[1:])
         return torch.cat([tokens, placed], dim=-1)
 
     def _fuse(self, features: Tensor, visual: Tensor, visible: Tensor) -> Float[Tensor, "batch frame dim"]:

@@ -59,6 +59,7 @@ class SceneIngredients:
 def draw_scene(stage: SceneIngredients, rng: np.random.Generator) -> ScenePlan:
     """Draw a random plan. Raises MediaError where no sound of a class can be read."""
     parts = draw_timeline(stage.statistics, stage.bank.present, rng, stage.frames, stage.evenness)
+    room: Room | MeasuredRoom | None
     room, paths = _places(stage, parts, rng)
     sources = tuple(_source(part, path, stage.bank, rng) for part, path in zip(parts, paths, strict=True))
     ambience, wear = _ambience(sources, stage.bank, rng), _wear(rng)

@@ -59,7 +59,7 @@ class YoloxNetwork:
         rows, columns = pictures.shape[2:]
         # Blue, green, red from 0 to 255, as it was trained; sides are multiples of the largest stride.
         padded = F.pad(pictures.flip(1).float(), (0, -columns % 32, 0, -rows % 32), value=GREY)
-        parts = [self._run(part) for part in padded.split(AT_ONCE)]
+        parts = [self._run(padded[first : first + AT_ONCE]) for first in range(0, len(padded), AT_ONCE)]
         raw, *features = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
         candidates = decode(raw, *padded.shape[2:])
         for picture, found in zip(pictures, candidates, strict=True):
@@ -74,7 +74,7 @@ class YoloxNetwork:
         height, width = rgb.shape[:2]
         scale = LONGEST_PX / max(height, width)
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
+        pixels = torch.tensor(rgb).permute(2, 0, 1)[None].float()
         shown = F.interpolate(pixels, size, mode="area" if scale <= 1 else "bilinear").round().to(torch.uint8)
         (found,) = self.find(shown)
         return torch.cat([found[:, :4] / scale, found[:, 4:]], dim=1)

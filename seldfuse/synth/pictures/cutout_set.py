@@ -92,7 +92,7 @@ class CutoutSet:
         is.
         """
         for _ in range(WIDE_TRIES):
-            key = self._draw_drawing(kinds[rng.integers(len(kinds))], rng)
+            key = self._draw_drawing(kinds[int(rng.integers(len(kinds)))], rng)
             if measure_furniture(int(key.rpartition("/")[2])) >= widths:
                 break
         return key

@@ -223,7 +223,8 @@ def _smear(
     """How far to the side the image of a figure moves while the shutter is open."""
     before, after = (_way(actor, camera, times_s + side * shutter_s / 2, shutter_s=0.0)[:, 0] for side in (-1, 1))
     # Whoever passes before the lens would be smeared over all of the picture.
-    return np.nan_to_num(np.abs(after - before)).clip(max=LONGEST_SMEAR * camera.width_px).round(1)
+    smear_px = np.nan_to_num(np.abs(after - before)).clip(max=LONGEST_SMEAR * camera.width_px)
+    return np.asarray(smear_px.round(1))
 
 
 def _lean(actor: PlacedFigure, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:

@@ -306,8 +306,11 @@ def test_what_ships_finds_in_whole_pictures_what_the_original_finds(shared: Path
     for photo in sorted((shared / "media/photos").glob("*.jpg")):
         frame = Frame(0.0, np.asarray(PIL.Image.open(photo).convert("RGB")))
         both = [one.detect(clip(), [frame], None).table for one in (original, ships)]
-        likely = [table[(table["phrase"] == "person") & (table["score"] > 0.5)] for table in both]
-        assert len(likely[0]) == len(likely[1])
+        wanted, found = (table.loc[table["score"].idxmax()] for table in both)
+        assert found["phrase"] == wanted["phrase"]
+        assert found["score"] == pytest.approx(wanted["score"], abs=0.1)
+        sides = ["left_px", "top_px", "right_px", "bottom_px"]
+        assert found[sides].tolist() == pytest.approx(wanted[sides].tolist(), abs=0.03 * max(frame.rgb.shape))
 
 
 def test_it_takes_other_sizes_and_gives_features_for_networks_that_look() -> None:
@@ -359,7 +362,9 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("engine", [None, "auto"])
 def test_by_itself_it_detects_with_the_yolox_that_ships(bare: Path, engine: str | None) -> None:
     digest = hash_file(find_bundled_file("yolox", "nano.onnx"), "sha256", 16)
-    assert load(engine, CPU, None).engine_id.startswith(f"yolox:nano {digest} at 0.25 on cpu, asked for ")
+    assert load(engine, CPU, None).engine_id.startswith(
+        f"yolox:nano {digest} on whole pictures at 0.25 on cpu, asked for "
+    )
 
 
 def test_an_installation_without_its_weights_says_so_before_anything_is_heard(
