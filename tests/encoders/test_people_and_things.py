@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from seldfuse.core.geometry import Camera
 from seldfuse.encoders.people_and_things import (  # fmt: skip
     GROUPS,
     HEIGHT_PX,
@@ -13,6 +14,7 @@ from seldfuse.encoders.people_and_things import (  # fmt: skip
     compute_box_columns,
     compute_feature_columns,
 )
+from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.errors import UsageError
 from seldfuse.vision.yolox import FLOOR, YoloxMaps, YoloxNetwork, load_yolox
 
@@ -67,6 +69,18 @@ def test_what_was_seen_once_is_not_computed_again() -> None:
     assert calls == [2, 1]
     best = found[0, :, 4] * found[0, :, 5:].amax(dim=1)
     assert torch.equal(kept[0], found[0][best >= FLOOR])
+
+
+def test_a_frame_that_the_encoder_has_seen_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = YoloxNetwork(CPU)
+    rgb = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    found = network.compute_maps(resize_to_encoder(rgb, Camera(), HEIGHT_PX, WIDTH_PX)[None]).candidates[0]
+    monkeypatch.setattr(network, "session", None)
+    kept = network.find_in_frame(rgb)
+    best = found[:, 4] * found[:, 5:].amax(dim=1)
+    scale = torch.ones(85)
+    scale[:4] = 640 / WIDTH_PX
+    torch.testing.assert_close(kept, found[best >= FLOOR] * scale)
 
 
 def test_the_network_is_one_for_all_who_look() -> None:
