@@ -44,6 +44,9 @@ WALK = 2.5
 SWAY_S, STEPS_S = (3.0, 5.0), (0.95, 1.25)
 """Shortest and longest time of a sway, and of two steps."""
 
+FINISHED = 64
+"""Pictures of a scene that are remembered, 0.7 MB each."""
+
 LONGEST_SMEAR = 0.1
 """Of the width of the picture."""
 
@@ -69,8 +72,14 @@ def render_frames(
         actors = [replace(one, gains=find_gains(one.cutout, light, look.matching)) for one in actors]
         finish = make_finisher(look, camera.width_px, camera.height_px)
     cuts = _cutters(actors, camera)
+    finished: dict[tuple[FigurePose, ...], UInt8[np.ndarray, "height width 3"]] = {}
     times_s = np.arange(round(scene.duration_s * fps)) / float(fps)
     for stands in _stands(actors, camera, times_s, look.shutter_s if look else 0.0):
+        key = tuple(stands)
+        if key in finished:
+            # What a camera makes of a picture takes longer than to draw it, and who stands takes few poses.
+            yield finished[key].copy()
+            continue
         picture = background.copy()
         for stand in stands:
             if look is not None and look.shadow:
@@ -78,7 +87,11 @@ def render_frames(
             cut = cuts[stand.track](stand)
             if cut is not None:
                 cut.paste(picture)
-        yield picture if finish is None else finish(picture)
+        if finish is not None:
+            picture = finish(picture)
+            if len(finished) < FINISHED:
+                finished[key] = picture.copy()
+        yield picture
 
 
 def compute_detections(
