@@ -49,8 +49,8 @@ class FileFrames:
 
 
 class ShownPicture(NamedTuple):
-    """The size in pixels at which pictures of a file are shown, how that differs from what is stored, and how many degrees
-    they span where the file states the focal length.
+    """The size in pixels at which pictures of a file are shown, how that differs from what is stored, and how many
+    degrees they span where the file states the focal length.
     """
 
     width_px: int

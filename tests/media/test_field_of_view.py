@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from seldfuse.core.geometry import Camera
-from seldfuse.media.container import probe
 from seldfuse.media.inputs import describe_fields_of_view, find_clips
+from seldfuse.media.picture import ShownPicture, probe_picture
 
 APPLE = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
 
@@ -29,7 +29,9 @@ def write_video(path: Path, **tags: str) -> Path:
 def test_a_focal_length_of_24_mm_is_a_width_of_76_degrees(tmp_path: Path, suffix: str) -> None:
     path = write_video(tmp_path / f"a{suffix}", **{APPLE: "24"})
     # 43.27 mm along the diagonal of 16 to 9 are 37.7 mm across.
-    assert probe(path).fov_deg == pytest.approx(76.3, abs=0.2)
+    shown = probe_picture(path)
+    assert shown is not None
+    assert shown.fov_deg == pytest.approx(76.3, abs=0.2)
     (clip,) = find_clips([path])
     assert clip.camera.horizontal_fov_deg == pytest.approx(76.3, abs=0.2)
     assert find_clips([path], fov_deg=90.0)[0].camera == Camera(64, 36, 90.0)
@@ -38,7 +40,7 @@ def test_a_focal_length_of_24_mm_is_a_width_of_76_degrees(tmp_path: Path, suffix
 @pytest.mark.parametrize("text", ["", "wide", "0", "1e9", "24 parsecs"])
 def test_what_is_no_focal_length_is_passed_over(tmp_path: Path, text: str) -> None:
     path = write_video(tmp_path / "a.mp4", FocalLengthIn35mmFilm=text)
-    assert probe(path).fov_deg is None
+    assert probe_picture(path) == ShownPicture(64, 36, "")
     assert find_clips([path])[0].camera == Camera(64, 36)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seldfuse.cli.console import print_note, show_progress
+from seldfuse.cli.console import show_progress
 from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
 
