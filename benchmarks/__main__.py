@@ -354,7 +354,7 @@ def post(
     result = post.measure(
         split,
         yardstick.read_plans("audio-visual"),
-        load_cutouts(sprites, DCASE2025, held_out=True),
+        load_cutouts(sprites, DCASE2025, "held"),
         {"keypoint": "movenet", "gdino": "yolox"},
         detections,
         print,

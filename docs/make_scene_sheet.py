@@ -49,7 +49,8 @@ def random_scene(cutouts: CutoutSet, backgrounds: BackgroundSet, rng: np.random.
     middle_m = tuple(float(side * share) for side, share in zip(size_m, rng.uniform(0.35, 0.65, 2), strict=False))
     room = plan.Room(size_m, (*middle_m, MICROPHONE_M), float(rng.uniform(0, 360)), ())
     sources = tuple(_source(cutouts, rng) for _ in range(rng.integers(1, 4)))
-    return plan.ScenePlan(sources, room, view=draw_view(sources, room, cutouts, backgrounds, rng))
+    room_seen, placed, view = draw_view(sources, room, cutouts, backgrounds, rng)
+    return plan.ScenePlan(placed, room_seen, view=view)
 
 
 def _source(cutouts: CutoutSet, rng: np.random.Generator) -> plan.ScenePlanSource:

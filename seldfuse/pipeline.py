@@ -17,7 +17,6 @@ from seldfuse.catalogue.registry import Registry
 from seldfuse.catalogue.requests import BackendRequest
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import Events
-from seldfuse.core.geometry import Camera
 from seldfuse.core.label_sets import resolve_labels
 from seldfuse.core.labels import DCASE2025, LabelSet
 from seldfuse.core.member_posteriors import MemberPosteriors
@@ -151,7 +150,7 @@ class Pipeline:
         name: str = "clip",
         split: str | None = None,
         channels: ChannelSelection | None = None,
-        fov_deg: float = Camera.horizontal_fov_deg,
+        fov_deg: float | None = None,
         on_failure: OnFailure | None = None,
         stats: RunStats | None = None,
     ) -> Any:
@@ -160,7 +159,7 @@ class Pipeline:
         One recording is a file, a Clip, or samples `(2, sample)` with their `sample_rate_hz`, called `name`. A folder,
         a pattern such as `"takes/*.wav"` or a list are several; `split` chooses a part of a data set. `channels` says
         which two of several channels are left and right, and whether mono will do; `fov_deg` is the pictures'
-        horizontal field of view. Seconds are added up in `stats`.
+        horizontal field of view, for None what a file states, else 100°. Seconds are added up in `stats`.
 
         Of several, one that cannot be read is given to `on_failure` and left out; without it the first one raises, as a
         single recording does. Raises UsageError or MediaError for an input that is not there or cannot be read, and
@@ -225,7 +224,7 @@ def run(
     *,
     split: str | None = None,
     channels: ChannelSelection | None = None,
-    fov_deg: float = Camera.horizontal_fov_deg,
+    fov_deg: float | None = None,
     on_failure: OnFailure | None = None,
     stats: RunStats | None = None,
     **settings: Any,
@@ -326,7 +325,7 @@ def fuse_and_decode(
 
 
 def _find_several(
-    inputs: Iterable[str | Path | Clip], split: str | None, channels: ChannelSelection | None, fov_deg: float
+    inputs: Iterable[str | Path | Clip], split: str | None, channels: ChannelSelection | None, fov_deg: float | None
 ) -> list[Clip]:
     """Find the clips that inputs stand for, in the order of the inputs; Clips among them are taken as they are."""
     several, clips = list(inputs), list[Clip]()

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from seldfuse.train.task import TrainingTask
     from seldfuse.vision.engines import EngineCatalogue, EngineEntry
     from seldfuse.vision.recorded import read_recorded
+    from seldfuse.vision.yolox import load_yolox
     from seldfuse.weights.conversion import ConvertedNetwork, ForeignWeights
     from seldfuse.weights.find import CONFIG, FRONT_END, VOCABULARY, WeightFiles, find_weights, is_downloaded
     from seldfuse.weights.training_file import find_tensors
@@ -197,6 +198,7 @@ _NAMES = {
         "EngineEntry",
     ),
     "seldfuse.vision.recorded": ("read_recorded",),
+    "seldfuse.vision.yolox": ("load_yolox",),
     "seldfuse.weights.find": (
         "CONFIG",
         "FRONT_END",
@@ -332,6 +334,7 @@ __all__ = [
     "import_transformers",
     "is_downloaded",
     "load_torchvision",
+    "load_yolox",
     "merge_duplicate_tracks",
     "normalize",
     "open_session",

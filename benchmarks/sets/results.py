@@ -41,7 +41,7 @@ SETS = {
     "validation-v2-pra": FrozenSet(yardstick.V2, "pra", "dev-test-v2-pra", _in_their_rooms),
 }
 
-AUDIO_VISUAL = "dev-test-v1-av"
+AUDIO_VISUAL, AUDIO_VISUAL_V2 = "dev-test-v1-av", "dev-test-v2-av"
 
 
 def render_audio_visual(out: Path, sounds: Path, cutouts: Path, jobs: int) -> DatasetSplit:
@@ -56,6 +56,22 @@ def render_audio_visual(out: Path, sounds: Path, cutouts: Path, jobs: int) -> Da
         out, split=AUDIO_VISUAL, video=True, sounds=sounds, sprites=cutouts, held_out=True, plans=plans, jobs=jobs
     )
     return DatasetSplit(out, AUDIO_VISUAL)
+
+
+def render_real_pictures(out: Path, sounds: Path, pictures: Path, backgrounds: Path, jobs: int) -> DatasetSplit:
+    """Render what is missing of `validation-v2-av`, with videos, into a data set in `out`.
+
+    Raises ValueError where plans, sounds or pictures are not the frozen ones, and what `seldfuse synth` raises.
+    """
+    yardstick.check_sounds(load_bank(sounds, DCASE2025, "held"), yardstick.V2_AV)
+    yardstick.check_pictures(pictures, backgrounds)
+    yardstick.read_plans("audio-visual", yardstick.V2_AV)
+    plans = yardstick.find_plans("audio-visual", yardstick.V2_AV)
+    make_scenes(
+        out, split=AUDIO_VISUAL_V2, video=True, sounds=sounds, sprites=pictures, backgrounds=backgrounds,
+        held_out=True, plans=plans, jobs=jobs,
+    )  # fmt: skip
+    return DatasetSplit(out, AUDIO_VISUAL_V2)
 
 
 def select_sets(names: str | None) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 `validation-v2` is what trainings report on: 1,000 scenes of sound, in which every class sounds for 150 s at least.
 `validation-v2-pra` has 300 more, all of directive sources, which pyroomacoustics renders: who trained in our rooms
-meets others there. `validation-v1`, with its 300 scenes with pictures, stays for comparison; the drawing that made it
-is gone. Whoever makes a set easier one day gives it a new name.
+meets others there. `validation-v2-av` has 400 with pictures: photos of people, things and rooms that nobody trained on.
+`validation-v1`, with its 300 scenes with pictures, stays for comparison; the drawing that made it is gone.
+Whoever makes a set easier one day gives it a new name.
 """
 
 import gzip
@@ -35,10 +36,14 @@ from seldfuse.synth.truth import compute_truth
 ROOT = Path(__file__).parent
 SUMS = "SHA256SUMS"
 SOUND_SUMS = "SOUNDS.sha256"
-V1, V2 = "validation-v1", "validation-v2"
-SEEDS = {V1: 20251122, V2: 20251203}
-FIRST_ROOM = {V1: 1, V2: 4}
+PICTURE_SUMS = "PICTURES.sha256"
+V1, V2, V2_AV = "validation-v1", "validation-v2", "validation-v2-av"
+SEEDS = {V1: 20251122, V2: 20251203, V2_AV: 20251203}
+FIRST_ROOM = {V1: 1, V2: 4, V2_AV: 6}
 """In the names of clips; those of all sets differ."""
+
+FIRST_ORDER = {V1: 0, V2: 0, V2_AV: 2}
+"""Beside the seed of a version, what its first set is drawn by."""
 
 RESERVE = 0.2
 """Share of a set's scenes that is kept for classes which sound for too short a time in the others."""
@@ -68,6 +73,9 @@ YARDSTICKS = {
         "audio": Yardstick(1000, evenness=1.0, least_frames=1500),
         "pra": Yardstick(300, evenness=1.0, directed=True),
     },
+    V2_AV: {
+        "audio-visual": Yardstick(400, video=True, evenness=1.0, least_frames=500),
+    },
 }
 
 
@@ -93,8 +101,10 @@ def sums(file: str = SUMS, version: str = V1) -> dict[str, str]:
     return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
-def freeze(name: str, version: str, sounds: Path, cutouts: Path | None = None) -> None:
-    """Draw a set and write its plans, its hash and those of its sounds. Raises ValueError where it is frozen."""
+def freeze(name: str, version: str, sounds: Path, cutouts: Path | None = None, backgrounds: Path | None = None) -> None:
+    """Draw a set and write its plans, its hash and those of its sounds and pictures. Raises ValueError where it is
+    frozen.
+    """
     path = find_plans(name, version)
     if path.exists():
         raise ValueError(f"these plans are frozen; take a new name for new ones: {path}")
@@ -103,7 +113,9 @@ def freeze(name: str, version: str, sounds: Path, cutouts: Path | None = None) -
     stage = SceneIngredients(bank, SceneStatistics.load(), yardstick.evenness)
     if yardstick.video:
         stage = replace(
-            stage, cutouts=load_cutouts(cutouts, DCASE2025, held_out=True), backgrounds=load_backgrounds(None)
+            stage,
+            cutouts=load_cutouts(cutouts, DCASE2025, "held"),
+            backgrounds=load_backgrounds(backgrounds, "held"),
         )
     drawn = dict(_plans(name, version, yardstick, stage))
     text = "".join(
@@ -113,6 +125,26 @@ def freeze(name: str, version: str, sounds: Path, cutouts: Path | None = None) -
         draft.write_bytes(gzip.compress(text.encode(), mtime=0))
     _add_sums(path.parent / SUMS, {path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
     _add_sums(path.parent / SOUND_SUMS, {key: bank.hash_sound(key) for key in _sounds(drawn.values())})
+    if yardstick.video:
+        _add_sums(path.parent / PICTURE_SUMS, hash_pictures(drawn.values(), cutouts, backgrounds))
+
+
+def hash_pictures(scenes: Iterable[ScenePlan], cutouts: Path | None, backgrounds: Path | None) -> dict[str, str]:
+    """Hash the files of the pictures that plans take, by their keys; those that are drawn have none."""
+    views = [scene.view for scene in scenes if scene.view is not None]
+    keys = {figure.sprite for view in views for figure in view.figures if not figure.sprite.startswith("drawn/")}
+    files = {key: cutouts / key for key in keys} if cutouts else {}
+    if backgrounds:
+        files |= {view.background: backgrounds / view.background for view in views if ":" not in view.background}
+    return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
+
+
+def check_pictures(cutouts: Path, backgrounds: Path, version: str = V2_AV) -> None:
+    """Check the pictures of the frozen plans. Raises ValueError where one is missing or another one."""
+    for key, digest in sums(PICTURE_SUMS, version).items():
+        path = next((folder / key for folder in (cutouts, backgrounds) if (folder / key).is_file()), None)
+        if path is None or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ValueError(f"expected the picture with SHA-256 {digest}: {key}")
 
 
 def check_sounds(bank: SoundBank, version: str = V1) -> None:
@@ -148,7 +180,9 @@ def count_frames(scene: ScenePlan, bank: SoundBank) -> Int[np.ndarray, "class"]:
 def _plans(name: str, version: str, yardstick: Yardstick, stage: SceneIngredients) -> Iterator[tuple[str, ScenePlan]]:
     order = list(YARDSTICKS[version]).index(name)
     room = FIRST_ROOM[version] + order
-    drawn = (_draw(stage, yardstick, [SEEDS[version], order, number]) for number in itertools.count())
+    drawn = (
+        _draw(stage, yardstick, [SEEDS[version], FIRST_ORDER[version] + order, number]) for number in itertools.count()
+    )
     for number, scene in enumerate(_even_out(drawn, yardstick, stage.bank)):
         assert isinstance(scene.room, Room)
         yield f"fold4_room{room}_mix{number:04}_deg{round(scene.room.yaw_deg) % 360:03}_start0000", scene

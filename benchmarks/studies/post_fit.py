@@ -66,7 +66,7 @@ def fit_reliability(
         posteriors, [dcase.read_events(split.get_path(name, "csv")) for name in names], names
     )
     plans = read_plans(split.out / f"manifest-{split.name}.jsonl")
-    write_recorded(folder, names, plans, load_cutouts(sprites, DCASE2025, held_out=True))
+    write_recorded(folder, names, plans, load_cutouts(sprites, DCASE2025, "held"))
 
     def scenes(post: str) -> VisionTuningData:
         note(f"detecting with {post}")

@@ -23,6 +23,7 @@ from seldfuse.sdk import (
     WeightFiles,
     find_bundled_file,
     get_device_name,
+    load_yolox,
     open_session,
 )
 from seldfuse_gdino.coco import THINGS
@@ -62,7 +63,10 @@ class YoloX:
     """YOLOX with the weights of a file. Raises CheckpointError where that is something else."""
 
     def __init__(self, weights: WeightFiles, vocabulary: Vocabulary, device: torch.device) -> None:
-        self.session, self.vocabulary = _session(weights.file, device), vocabulary
+        # Encoders look through it, too: what they have seen is not computed again.
+        self.shared = load_yolox(str(device)) if _ships(weights.file) else None
+        self.session = self.shared.session if self.shared else _session(weights.file, device)
+        self.vocabulary = vocabulary
         self.input, self.output = self.session.get_inputs()[0], self.session.get_outputs()[0].name
         self.at_once = 1 if isinstance(self.input.shape[0], int) else AT_ONCE
         self.side_px = self.input.shape[-1] if isinstance(self.input.shape[-1], int) else SIDE_PX
@@ -70,16 +74,26 @@ class YoloX:
         self.things = torch.tensor([thing for thing, phrase in known if phrase is not None], dtype=torch.long)
         self.phrases = torch.tensor([vocabulary.phrases.index(phrase) for _, phrase in known if phrase is not None])
         network, threshold = f"yolox:{weights.file.stem} {weights.hash_version()}", vocabulary.rules.box_threshold
+        network += " on whole pictures" if self.shared else ""
         self.engine_id = f"{network} at {threshold} on {get_device_name(self.session)}"
 
     def detect(self, clip: Clip, frames: Sequence[Frame]) -> Detections:  # noqa: ARG002
-        batches = [frames[first : first + self.at_once] for first in range(0, len(frames), self.at_once)]
-        found = torch.cat([self._candidates(batch) for batch in batches])
-        scores = found[..., 4:5] * found[..., 5:][..., self.things]
-        pictures, candidates, things = (scores > self.vocabulary.rules.box_threshold).nonzero(as_tuple=True)
-        ltrb_px = to_corners(found[pictures, candidates, :4])
-        boxes = PhraseBoxes(ltrb_px, scores[pictures, candidates, things], pictures, self.phrases[things])
+        found = self._find(frames)
+        pictures = torch.arange(len(frames)).repeat_interleave(torch.tensor([len(one) for one in found]))
+        candidates = torch.cat(found)
+        scores = candidates[:, 4:5] * candidates[:, 5:][:, self.things]
+        rows, things = (scores > self.vocabulary.rules.box_threshold).nonzero(as_tuple=True)
+        boxes = PhraseBoxes(
+            to_corners(candidates[rows, :4]), scores[rows, things], pictures[rows], self.phrases[things]
+        )
         return to_detections(boxes, frames, self.vocabulary)
+
+    def _find(self, frames: Sequence[Frame]) -> list[Float32[Tensor, "candidate value"]]:
+        """The candidates of each picture; those of the network that ships are only such as are likely at all."""
+        if self.shared is not None:
+            return [self.shared.find_in_frame(frame.rgb) for frame in frames]
+        batches = [frames[first : first + self.at_once] for first in range(0, len(frames), self.at_once)]
+        return [found for batch in batches for found in self._candidates(batch)]
 
     def _candidates(self, frames: Sequence[Frame]) -> Float32[Tensor, "picture candidate value"]:
         """Decoded, in pixels of each picture."""
@@ -87,6 +101,14 @@ class YoloX:
         raw = self.session.run([self.output], {self.input.name: torch.cat(shown).numpy()})[0]
         found = decode(torch.from_numpy(raw), self.side_px)
         return torch.cat([found[..., :4] / torch.tensor(scales)[:, None, None], found[..., 4:]], dim=2)
+
+
+def _ships(file: Path) -> bool:
+    """Test whether a file is the one that comes with seldfuse, which may be missing where another is named."""
+    try:
+        return file == find_bundled_file(*BUNDLED)
+    except CheckpointError:
+        return False
 
 
 def letterbox(rgb: UInt8[np.ndarray, "height width 3"], side_px: int) -> tuple[Float32[Tensor, "1 3 side side"], float]:

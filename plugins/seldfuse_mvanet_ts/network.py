@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,9 +38,10 @@ NEAREST_M = 0.05
 class VisualSettings:
     """Which tokens of pictures the network takes, and what becomes of them.
 
-    `encoder` gives `tokens` of `channels` values. With `column_dim` 0 they go in as they are, as published; else each
-    becomes a column of so many values, of which `gate_channels` take part in the gates, and on-screen is judged by
-    attending to the columns at which a class is placed. With `multiplicative_gate` gates weigh the picture, else they
+    `encoder` gives `tokens` of `channels` values. Where `beside` names another encoder, the last `beside_channels` of
+    these are its values at the same places. With `column_dim` 0 they go in as they are, as published; else each becomes
+    a column of so many values, of which `gate_channels` take part in the gates, and on-screen is judged by attending to
+    the columns at which a class is placed. With `multiplicative_gate` gates weigh the picture, else they
     take its place.
     """
 
@@ -49,6 +51,8 @@ class VisualSettings:
     column_dim: int = 0
     gate_channels: int = 0
     multiplicative_gate: bool = False
+    beside: str = ""
+    beside_channels: int = 0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "VisualSettings":
@@ -115,7 +119,7 @@ class MvaNet(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channel time mel"], embeddings: Mapping[str, Tensor]
     ) -> MvaNetOutput:
-        tokens = embeddings[self.visual_settings.encoder].to(features.dtype)  # (batch, frame, token, channel)
+        tokens = self._join_tokens(embeddings).to(features.dtype)  # (batch, frame, token, channel)
         visible = (~tokens[..., :1, 0].isnan()).to(features.dtype)  # (batch, frame, 1)
         tokens = tokens.nan_to_num(0.0)
         columns = tokens if self.columns is None else self.columns(tokens)
@@ -127,6 +131,18 @@ class MvaNet(nn.Module):
             else self.onscreen(x)
         )
         return MvaNetOutput(self.activity(x).sigmoid(), point, onscreen)
+
+    def _join_tokens(self, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
+        """The tokens of the encoder, and beside each the other's at its place, between the two that are next to it."""
+        settings = self.visual_settings
+        tokens = embeddings[settings.encoder]
+        if not settings.beside:
+            return tokens
+        other = embeddings[settings.beside].to(tokens.dtype)
+        columns = other.flatten(0, 1).transpose(1, 2)  # (batch · frame, channel, column)
+        placed = F.interpolate(columns, settings.tokens, mode="linear").transpose(1, 2)
+        placed = placed.reshape(*other.shape[:2], *placed.shape[1:])
+        return torch.cat([tokens, placed], dim=-1)
 
     def _fuse(self, features: Tensor, visual: Tensor, visible: Tensor) -> Float[Tensor, "batch frame dim"]:
         """The four gates, the three stages of both sides, and their sum's last blocks."""

@@ -1,7 +1,9 @@
 """Files as FFmpeg reads them: opening, headers, and frames that come out in spite of damage."""
 
 import difflib
+import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +31,15 @@ NAMES_OTHERS = frozenset({
     "vapoursynth", "webm_dash_manifest",
 })  # fmt: skip
 """Formats of FFmpeg whose files name other files, or addresses, and hold no sound or picture themselves."""
+
+FILM_DIAGONAL_MM = 43.27
+SHORTEST_MM, LONGEST_MM = 6.0, 1000.0
+"""Of lenses whose pictures a pinhole camera explains."""
+
+_FOCAL_LENGTH_TAG = re.compile(r"focal[_. ]?length.*35", re.IGNORECASE)
+"""As in `com.apple.quicktime.camera.focal_length.35mm_equivalent` and `FocalLengthIn35mmFilm`."""
+
+_NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:mm)?\s*$")
 
 AnyFrame = TypeVar("AnyFrame", AudioFrame, VideoFrame)
 
@@ -60,6 +71,24 @@ def probe(path: Path) -> MediaInfo:
             height=picture.height if picture else None,
             fps=float(picture.average_rate) if picture and picture.average_rate else None,
         )
+
+
+def read_fov_deg(container: InputContainer, picture: VideoStream, width_px: int, height_px: int) -> float | None:
+    """Read the field of view, in degrees, across a picture that is shown at some size; None where nothing states it.
+
+    It follows from the focal length, as if on film of 35 mm, among the tags of the file or the stream. That
+    stands for the field of view along the diagonal (CIPA DC-008), 43.3 mm on film. Other tags are passed over.
+    """
+    tags = {**container.metadata, **picture.metadata}
+    stated = next((text for name, text in tags.items() if _FOCAL_LENGTH_TAG.search(name)), "")
+    found = _NUMBER.match(stated)
+    if found is None:
+        return None
+    focal_mm = float(found[1])
+    if not SHORTEST_MM <= focal_mm <= LONGEST_MM:
+        return None
+    width_mm = FILM_DIAGONAL_MM * width_px / math.hypot(width_px, height_px)
+    return math.degrees(2 * math.atan(width_mm / 2 / focal_mm))
 
 
 @contextmanager

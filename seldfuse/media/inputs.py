@@ -74,7 +74,7 @@ def find_clips(
     inputs: Sequence[str | Path],
     split: str | None = None,
     channels: ChannelSelection | None = None,
-    fov_deg: float = Camera.horizontal_fov_deg,
+    fov_deg: float | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> list[Clip]:
     """Find the clips that `inputs` stand for, in their order and sorted by path within each; nothing is decoded.
@@ -83,13 +83,14 @@ def find_clips(
     challenge's data set, of which `split` chooses one part, or `@demo`. A WAV file of the data set is joined by the
     picture of the same name. Clips are named after their stem, with the folders between it and the input above it,
     and with their suffix where others have the same stem. `channels` are the streams and channels that are taken of
-    each, `fov_deg` is the width of the pictures. `note` is told what is passed over in folders.
+    each, `fov_deg` is the width of the pictures, for None what a file states by its focal length, else 100° as in the
+    challenge. `note` is told what is passed over in folders.
 
     A missing file among others becomes a clip, whose decoding fails, so that the others are run. Raises MediaError
     where no file is there; UsageError where an input matches nothing, the split is unknown, two clips would have one
     name, or no camera has such a field of view.
     """
-    if not 0.0 < fov_deg < 180.0:
+    if fov_deg is not None and not 0.0 < fov_deg < 180.0:
         raise UsageError(f"--fov expects the width of the picture in degrees, between 0 and 180, got {fov_deg:g}")
     found = _tell_apart([pair for text in inputs for pair in _find(str(text), split, note)])
     if not found:
@@ -99,7 +100,24 @@ def find_clips(
         raise describe_missing_file(found[0][1])
     shown_in: dict[Path, ShownPicture | None] = {}
     clips = [_clip(name, FileAudio(path, channels or ChannelSelection()), shown_in) for name, path in found]
+    if fov_deg is None:
+        return clips
     return [replace(clip, camera=replace(clip.camera, horizontal_fov_deg=fov_deg)) for clip in clips]
+
+
+def describe_fields_of_view(clips: Sequence[Clip]) -> str | None:
+    """Describe how wide the pictures of clips are where nobody said it; None where there are no pictures."""
+    seeing = [clip for clip in clips if clip.video is not None]
+    stated = [clip for clip in seeing if clip.camera.horizontal_fov_deg != Camera.horizontal_fov_deg]
+    if not seeing:
+        return None
+    rest = f"{Camera.horizontal_fov_deg:g}° as in the challenge; --fov DEG says what it is"
+    if not stated:
+        return f"no file states its focal length: the field of view is taken for {rest}"
+    widths = sorted({round(clip.camera.horizontal_fov_deg) for clip in stated})
+    some = ", ".join(f"{width}°" for width in widths[:3]) + (", …" if len(widths) > 3 else "")
+    others = f"; of {len(seeing) - len(stated)} others for {rest}" if len(stated) < len(seeing) else ""
+    return f"the field of view of {len(stated)} is taken from the focal length that the file states, {some}{others}"
 
 
 def _is_pattern(text: str) -> bool:
@@ -223,7 +241,7 @@ def _clip(name: str, audio: FileAudio, shown_in: dict[Path, ShownPicture | None]
 def _with_video(clip: Clip, video: Path, shown: ShownPicture | None) -> Clip:
     if shown is None:
         return replace(clip, video=FileFrames(video))
-    camera = Camera(shown.width_px, shown.height_px)
+    camera = Camera(shown.width_px, shown.height_px, shown.fov_deg or Camera.horizontal_fov_deg)
     return replace(clip, video=FileFrames(video, shown.presentation), camera=camera)
 
 

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from seldfuse.core.clip import Frame, FrameSource
 from seldfuse.errors import MediaError
-from seldfuse.media.container import decode_stream, find_video_stream, open_media, read_start_s
+from seldfuse.media.container import decode_stream, find_video_stream, open_media, read_fov_deg, read_start_s
 from seldfuse.media.presentation import describe_change, measure_shown, show_picture
 from seldfuse.storage.digest import hash_input
 
@@ -50,11 +50,14 @@ class FileFrames:
 
 
 class ShownPicture(NamedTuple):
-    """The size in pixels at which pictures of a file are shown, and how that differs from what is stored."""
+    """The size in pixels at which pictures of a file are shown, how that differs from what is stored, and how many
+    degrees they span where the file states the focal length.
+    """
 
     width_px: int
     height_px: int
     presentation: str
+    fov_deg: float | None = None
 
 
 def hash_pictures(path: Path | None, video: FrameSource | None) -> str | None:
@@ -75,7 +78,9 @@ def probe_picture(path: Path) -> ShownPicture | None:
         first = next(decode_stream(container, stream, VideoFrame, on_damage=lambda _: None), None)
         if first is None:
             return ShownPicture(stream.width, stream.height, "")
-        return ShownPicture(*measure_shown(first, aspect), describe_change(first, aspect))
+        width_px, height_px = measure_shown(first, aspect)
+        fov_deg = read_fov_deg(container, stream, width_px, height_px)
+        return ShownPicture(width_px, height_px, describe_change(first, aspect), fov_deg)
 
 
 def read_pixel_aspect(path: Path) -> Fraction | None:

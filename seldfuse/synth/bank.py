@@ -51,6 +51,9 @@ STANDARD_FEATURES = ("logmel", "ild", "intensity", "stpacc")
 
 CARD = "bank.json"
 
+PICTURE_ENTRIES = ("encoders", "sprites", "backgrounds")
+"""What a card says of encoders and of what they are shown."""
+
 LARGEST_HALF = torch.finfo(torch.half).max
 
 PLAIN, FLIPPED = "/plain", "/flipped"
@@ -80,8 +83,8 @@ class SceneSupply:
     """What the scenes of a bank are made from; `folder` stores them for others who draw from the same.
 
     `encoders` compute on `encoder_device`; for those of pictures the stage needs cut-outs and backgrounds. A new folder
-    stores the features that are asked for; an old one those that its card names, so that it does not matter what is
-    installed.
+    stores the features and the tokens that are asked for; an old one those that its card names, so that it does not
+    matter what is installed, and a training may take some of the encoders.
 
     Raises UsageError where the folder holds scenes of another kind, or lacks a feature that is asked for.
     """
@@ -109,12 +112,19 @@ class SceneSupply:
                 f"this folder holds scenes with {', '.join(stored)}, not with {', '.join(missing)}; name a new one, "
                 f"which stores these too: {path}"
             )
-        differing = _describe_differences(card, self._make_card(stored))
+        differing = _describe_differences(self._leave_out_unused(card), self._make_card(stored))
         if differing:
             raise UsageError(
                 "this folder holds scenes from other sounds, another seed, or another version of seldfuse or of a "
                 f"plugin ({differing}); name a new one: {path}"
             )
+
+    def _leave_out_unused(self, card: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave out what a card says of encoders that this training does not take."""
+        wanted = self._list_stored_encoders()
+        encoders = {name: version for name, version in card.get("encoders", {}).items() if name in wanted}
+        rest = {name: value for name, value in card.items() if encoders or name not in PICTURE_ENTRIES}
+        return {**rest, "encoders": encoders} if encoders else rest
 
     def load_chunk(self, number: int) -> SceneChunk:
         """Load the scenes of a chunk, in half precision, from the folder where they are there already.
@@ -136,7 +146,13 @@ class SceneSupply:
         path = self.find_file(number)
         if path.exists():
             return
-        whole = replace(self, features=self._read_stored_features(), folder=None)
+        encoders = self._read_stored_encoders()
+        if self.stage.cutouts is None and any(find_encoder(name).input == "pictures" for name in encoders):
+            raise UsageError(
+                "this folder holds tokens of pictures, which new scenes cannot have without any; render enough of them "
+                f"with `seldfuse synth bank`, and set synth.scenes to their number: {self.folder}"
+            )
+        whole = replace(self, features=self._read_stored_features(), encoders=encoders, folder=None)
         with write_atomically(path) as draft:
             draft.write_bytes(safetensors.torch.save(_flat(whole.load_chunk(number))))
 
@@ -144,7 +160,8 @@ class SceneSupply:
         """Read some scenes of a stored chunk, in half precision; of the file only these are read."""
         try:
             with safetensors.safe_open(self.find_file(number), framework="pt") as file:
-                names = file.keys()
+                stored_names = file.keys()
+                names = [name for name in stored_names if self._takes(name)]
                 chunk = _unflat({name: file.get_slice(name)[rows] for name in names}, self.stage.bank.labels)
         except (safetensors.SafetensorError, OSError, KeyError, ValueError, IndexError) as error:
             raise UsageError(
@@ -157,6 +174,11 @@ class SceneSupply:
         places = find_channel_slices(stored)
         wanted = torch.cat([chunk.features[:, places[name]] for name in self.features], dim=1)
         return chunk._replace(features=wanted)
+
+    def _takes(self, tensor: str) -> bool:
+        """Test whether a tensor of a file is none of another encoder."""
+        name, slash, _ = tensor.partition("/")
+        return not slash or name in (find_encoder(reference).name for reference in self._list_stored_encoders())
 
     def render_chunk(self, number: int, count: int = CHUNK, device: str = "cpu") -> SceneChunk:
         """Render the scenes of a chunk, which has random numbers of its own, their sound on `device`."""
@@ -191,6 +213,12 @@ class SceneSupply:
         assert self.folder is not None
         return _read_features(self.folder / CARD)
 
+    def _read_stored_encoders(self) -> tuple[str, ...]:
+        """Read which encoders the card of the folder names; those of log-mel spectrograms it never does."""
+        assert self.folder is not None
+        card = json.loads((self.folder / CARD).read_text(encoding="utf-8"))
+        return tuple(dict.fromkeys([*card.get("encoders", ()), *self.encoders]))
+
     def _make_card(self, stored: tuple[str, ...]) -> dict[str, object]:
         """Make the card of a folder with these features: whatever its scenes depend on, and nothing else."""
         sounds = hash_text("\n".join(sorted(self.stage.bank.keys)), "sha256")
@@ -210,7 +238,9 @@ class SceneSupply:
         cutouts = self.stage.cutouts
         names = [] if cutouts is None else [*cutouts.people, *sorted(cutouts.classes)]
         versions = {name: load_encoder_cached(name, "cpu").version for name in encoders}
-        return {**card, "encoders": versions, "sprites": names}
+        backgrounds = self.stage.backgrounds.chosen if self.stage.backgrounds else ()
+        shown = {"backgrounds": hash_text("\n".join(backgrounds), "sha256")} if backgrounds else {}
+        return {**card, "encoders": versions, "sprites": names, **shown}
 
 
 def read_seed(folder: Path, default: int) -> int:

@@ -59,13 +59,14 @@ class SceneIngredients:
 def draw_scene(stage: SceneIngredients, rng: np.random.Generator) -> ScenePlan:
     """Draw a random plan. Raises MediaError where no sound of a class can be read."""
     parts = draw_timeline(stage.statistics, stage.bank.present, rng, stage.frames, stage.evenness)
+    room: Room | MeasuredRoom | None
     room, paths = _places(stage, parts, rng)
     sources = tuple(_source(part, path, stage.bank, rng) for part, path in zip(parts, paths, strict=True))
     ambience, wear = _ambience(sources, stage.bank, rng), _wear(rng)
     view = None
     if stage.cutouts is not None and stage.backgrounds is not None:
-        # Last, so that the same seed sounds the same with and without pictures.
-        view = draw_view(sources, room, stage.cutouts, stage.backgrounds, rng, stage.frames * FRAME_S)
+        # Last, so that the same seed sounds alike with and without pictures, but for heights.
+        room, sources, view = draw_view(sources, room, stage.cutouts, stage.backgrounds, rng, stage.frames * FRAME_S)
     return ScenePlan(sources, room, ambience, wear, view, stage.frames)
 
 

@@ -31,7 +31,7 @@ Point = tuple[float, float, float]
 _LATER: dict[str, float | None] = {
     "directivity": 0.0, "facing_deg": 0.0, "bandwidth_hz": None, "nearby_delay_s": 0.0, "nearby_gain": 0.0,
     "irregularity": 0.0, "irregularity_start": 0, "late_side_db": 0.0, "table_m": 0.0, "table_gain": 0.0,
-    "mismatch_db": 0.0, "agc_db": None, "agc_release_s": 1.0, "limiter_db": None,
+    "mismatch_db": 0.0, "agc_db": None, "agc_release_s": 1.0, "limiter_db": None, "shown": 1.0, "look": None,
 }  # fmt: skip
 """Fields that the first plans did not have, and their defaults."""
 
@@ -173,7 +173,8 @@ class Figure:
     """Someone or something in the picture.
 
     `source` is the index of the scene's source that it belongs to, whose path it follows; a silent one has its own
-    `path`. `height_m` is the height of the whole cut-out; `sway` seeds its small motion.
+    `path`. `height_m` is the height of the whole cut-out, of which the upper share `shown` is drawn: the rest is behind
+    something. `sway` seeds its small motion.
     """
 
     sprite: str
@@ -182,14 +183,48 @@ class Figure:
     path: SourcePath | None = None
     mirrored: bool = False
     sway: int = 0
+    shown: float = 1.0
+
+
+@dataclass(frozen=True)
+class PictureLook:
+    """What light, lens and compression do to a picture.
+
+    `exposure_ev` is in steps of a factor of two; `red` and `blue` are gains, as a wrong white balance has; `contrast`
+    is one of 1 as it was. `blur_px` is the deviation of a soft focus and `noise_levels` that of the grain, of 255
+    levels; `quality` is a JPEG's, from 1 to 100. Figures take the share `matching` of the background's light (in log),
+    stand on shadows of strength `shadow`, and are smeared as far as they move in `shutter_s`.
+
+    Of a flat background the part `1 / zoom` is seen, from `pan` (0: the left, 1: the right edge) of what is spare; with
+    `mirrored` left and right of any background but a drawn one are exchanged. Lengths count in a picture of 640 px.
+    """
+
+    exposure_ev: float = 0.0
+    red: float = 1.0
+    blue: float = 1.0
+    contrast: float = 1.0
+    blur_px: float = 0.0
+    noise_levels: float = 0.0
+    quality: int | None = None
+    matching: float = 0.0
+    shadow: float = 0.0
+    shutter_s: float = 0.0
+    zoom: float = 1.0
+    pan: float = 0.5
+    mirrored: bool = False
+    start: int = 0
 
 
 @dataclass(frozen=True)
 class CameraView:
-    """What the camera sees: a background by its key, and figures from the farthest to the nearest at the start."""
+    """What the camera sees: a background by its key, and figures from the farthest to the nearest at the start.
+
+    `look` is what becomes of the picture; None leaves it as it is drawn.
+    """
 
     background: str
     figures: tuple[Figure, ...] = ()
+    look: PictureLook | None = None
 
 
 @dataclass(frozen=True)
@@ -232,7 +267,7 @@ class ScenePlan:
             room=_room(plan["room"]),
             ambience=ambience and Ambience(**{**ambience, "babble": _takes(ambience["babble"])}),
             wear=RecordingChain(**plan["wear"]),
-            view=view and CameraView(view["background"], tuple(_figure(figure) for figure in view["figures"])),
+            view=view and _view(view),
             frames=plan["frames"],
         )
         misfit = find_misfit(made, cls)
@@ -255,6 +290,11 @@ def _room(room: Mapping[str, Any] | None) -> Room | MeasuredRoom | None:
 
 def _takes(takes: tuple[Mapping[str, Any], ...]) -> tuple[SoundTake, ...]:
     return tuple(SoundTake(**take) for take in takes)
+
+
+def _view(view: Mapping[str, Any]) -> CameraView:
+    look = view.get("look")
+    return CameraView(view["background"], tuple(map(_figure, view["figures"])), look and PictureLook(**look))
 
 
 def _figure(figure: Mapping[str, Any]) -> Figure:

@@ -10,8 +10,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from benchmarks.sets import yardstick
-from benchmarks.sets.yardstick import V1, V2
+from benchmarks.sets.yardstick import V1, V2, V2_AV
 from seldfuse.core.labels import DCASE2025
+from seldfuse.synth.pictures.background import load_backgrounds
+from seldfuse.synth.pictures.cutout_set import load_cutouts
 from seldfuse.synth.scene import Room, ScenePlan
 from seldfuse.synth.sounds.layouts import Side
 from seldfuse.synth.sounds.soundbank import load_bank
@@ -25,6 +27,9 @@ SHA256 = {
     V2: {
         "audio.jsonl.gz": "57c6f4459105e9c1a211ca64119fa9d6f074feea199babc3fea833a78d2e4fc9",
         "pra.jsonl.gz": "3a958b116e90eab619205bd6e43f3d5662f8057e8caf87a7e74f24be27c7fe5e",
+    },
+    V2_AV: {
+        "audio-visual.jsonl.gz": "e9a516f0dac27cb0e8f8bb8f97a0e8e19b166b757c613eb3bd77d431ee9bd9cf",
     },
 }
 """Written here a second time: whoever changes a set must change a test, too."""
@@ -41,17 +46,20 @@ def sets() -> Sets:
     }
 
 
-@pytest.mark.parametrize("version", [V1, V2])
+@pytest.mark.parametrize("version", [V1, V2, V2_AV])
 def test_the_hashes_are_those_of_the_first_day(version: str) -> None:
     assert yardstick.sums(version=version) == SHA256[version]
 
 
 def test_the_sets_have_their_sizes_and_no_scene_twice(sets: Sets) -> None:
-    sizes = {(V1, "audio"): 1000, (V1, "audio-visual"): 300, (V1, "pra"): 300, (V2, "audio"): 1000, (V2, "pra"): 300}
+    sizes = {
+        (V1, "audio"): 1000, (V1, "audio-visual"): 300, (V1, "pra"): 300,
+        (V2, "audio"): 1000, (V2, "pra"): 300, (V2_AV, "audio-visual"): 400,
+    }  # fmt: skip
     assert {name: len(plans) for name, plans in sets.items()} == sizes
     texts = [scene.to_json() for plans in sets.values() for scene in plans.values()]
-    assert len(set(texts)) == 2900
-    assert len({name for plans in sets.values() for name in plans}) == 2900
+    assert len(set(texts)) == 3300
+    assert len({name for plans in sets.values() for name in plans}) == 3300
 
 
 def test_the_sets_hold_what_they_promise(sets: Sets) -> None:
@@ -92,6 +100,28 @@ def test_each_class_of_the_second_version_sounds_for_long_and_of_many_groups(set
     assert (sum(yardstick.count_frames(scene, bank) for scene in plans[::10]) > 60).all()
 
 
+def test_the_pictures_of_the_set_with_real_ones_are_held_out_ones(sets: Sets, shared: Path) -> None:
+    pictures, backgrounds = shared / "data" / "pictures", shared / "data" / "backgrounds"
+    yardstick.check_pictures(pictures, backgrounds)
+    held, taken = set(yardstick.sums(yardstick.PICTURE_SUMS, V2_AV)), set[str]()
+    for side in get_args(Side):
+        cutouts, rooms = load_cutouts(pictures, DCASE2025, side), load_backgrounds(backgrounds, side)
+        drawn = {
+            *cutouts.people,
+            *cutouts.distractors,
+            *rooms.chosen,
+            *(k for keys in cutouts.classes.values() for k in keys),
+        }
+        assert held <= drawn if side == "held" else not held & drawn
+    for scene in sets[V2_AV, "audio-visual"].values():
+        assert scene.view is not None
+        assert scene.view.look is not None
+        taken |= {scene.view.background, *(figure.sprite for figure in scene.view.figures)}
+    assert {key for key in taken if not key.startswith("drawn/")} == held
+    with pytest.raises(ValueError, match="expected the picture with SHA-256"):
+        yardstick.check_pictures(backgrounds, backgrounds)
+
+
 def test_plans_that_were_touched_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(yardstick.ROOT / V1, tmp_path / V1)
     monkeypatch.setattr(yardstick, "ROOT", tmp_path)
@@ -102,7 +132,7 @@ def test_plans_that_were_touched_are_refused(tmp_path: Path, monkeypatch: pytest
         yardstick.freeze("audio", V1, tmp_path)
 
 
-@pytest.mark.parametrize("version", [V1, V2])
+@pytest.mark.parametrize("version", [V1, V2, V2_AV])
 def test_all_sounds_of_the_sets_are_held_out_ones(shared: Path, version: str) -> None:
     yardstick.check_sounds(load_bank(shared / "data" / "soundbank", DCASE2025, "held"), version)
     with pytest.raises(ValueError, match="expected the sound with SHA-256"):
@@ -116,7 +146,7 @@ def test_the_sounds_of_the_sets_are_separated_from_others_that_are_held_out(shar
     assert [len(groups) for groups in bank.classes] == [5, 12, 1, 4, 3, 22, 4, 5, 4, 8, 5, 1, 4]
 
 
-@pytest.mark.parametrize(("version", "count"), [(V1, 168), (V2, 491)])
+@pytest.mark.parametrize(("version", "count"), [(V1, 168), (V2, 491), (V2_AV, 405)])
 def test_nothing_else_has_sounds_of_the_sets_nor_a_speaker_in_them(shared: Path, version: str, count: int) -> None:
     """Neither networks nor fusion have heard them."""
     banks = {side: load_bank(shared / "data" / "soundbank", DCASE2025, side) for side in get_args(Side)}

@@ -243,8 +243,10 @@ def test_a_bank_of_scenes_keeps_what_is_seen_of_them_plain_and_flipped(tmp_path:
     alike = (seen.plain.flip(2) - seen.flipped).abs().mean()
     assert alike < 0.8 * (seen.plain - seen.flipped).abs().mean()
     assert "compact-image" in json.loads((tmp_path / "bank" / "bank.json").read_text())["encoders"]
+    # Who takes fewer encoders reads the same scenes, without their tokens.
+    assert replace(kept, encoders=()).load_chunk(1).embeddings == {}
     with pytest.raises(UsageError, match="scenes from other sounds"):
-        replace(kept, encoders=())
+        replace(kept, encoders=("people-and-things",))
     bank = SceneBank(kept, pool_size=8, uses_per_scene=1, workers=1)
     drawn = bank.draw(4)
     bank.close()

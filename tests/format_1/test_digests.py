@@ -112,7 +112,8 @@ def of_sprites(root: Path) -> dict[str, Any]:
         picture.paste((90, 90, 90, 255), (5, 5, 35, 55))
         picture.save(path)
     return {
-        name: list(load_cutouts(root / "sprites", DCASE2025, side).classes["telephone"]) for name, side in SIDES.items()
+        name: list(load_cutouts(root / "sprites", DCASE2025, side).classes["telephone"])
+        for name, side in SOUND_SIDES.items()
     }
 
 

@@ -1,6 +1,7 @@
 """Cut-outs: what a folder may hold, who stands for which class, and what is drawn where there is nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def cls(name: str) -> int:
 
 def drawn_keys(cutouts, name: str, count: int = 40) -> set[str]:
     rng = np.random.default_rng(0)
+    cutouts = replace(cutouts, drawn_share=0.0)
     return {cutouts.draw(cls(name), rng) for _ in range(count)}
 
 
@@ -137,7 +139,7 @@ def test_a_quarter_is_held_out_and_neither_side_sees_the_other(tmp_path):
     for number in range(2):
         write_cutout(tmp_path / "bell" / f"{number}.png")
     write_cutout(tmp_path / "door" / "only.png")
-    kept, held = (load_cutouts(tmp_path, DCASE2025, held_out=side) for side in (False, True))
+    kept, held = (load_cutouts(tmp_path, DCASE2025, side) for side in ("train", "held"))
     assert (len(kept.people), len(held.people)) == (6, 2)
     assert not set(kept.people) & set(held.people)
     assert len(kept.classes["bell"]) == len(held.classes["bell"]) == 1
@@ -149,15 +151,52 @@ def test_a_quarter_is_held_out_and_neither_side_sees_the_other(tmp_path):
     assert not any(seed % 4 == 0 for seed in drawn[0])
 
 
+def test_tables_say_what_pictures_are_and_what_they_are_for(tmp_path):
+    people = []
+    for name, told in {
+        "anna": {"part": "full", "side": "train"}, "bob": {"part": "upper", "cut": ["b"], "side": "train"},
+        "carl": {"part": "bust", "cut": ["l", "b"], "side": "train"}, "dora": {"part": "full", "side": "held"},
+        "emil": {"part": "full", "side": "fit"}, "finn": {"side": "train", "licence": "LicenseRef-NonCommercial"},
+    }.items():  # fmt: skip
+        write_cutout(tmp_path / "people" / f"{name}.webp")
+        people.append({"file": f"{name}.webp", "keypoints": keypoints(), **told})
+    (tmp_path / "people" / "persons.json").write_text(json.dumps(people))
+    write_cutout(tmp_path / "things" / "domestic" / "fan.webp")
+    write_cutout(tmp_path / "things" / "cone.webp")
+    (tmp_path / "things" / "things.json").write_text(
+        json.dumps(
+            [
+                {"file": "domestic/fan.webp", "class": "domestic", "height_m": 0.4, "side": "train"},
+                {"file": "cone.webp", "class": "distractor", "height_m": 0.7, "side": "train"},
+            ]
+        )
+    )
+    train, held, fit = (load_cutouts(tmp_path, DCASE2025, side) for side in ("train", "held", "fit"))
+    assert train.people == ("people/anna.webp", "people/bob.webp")
+    assert (held.people, fit.people) == (("people/dora.webp",), ("people/emil.webp",))
+    assert train.classes == {"domestic_sounds": ("things/domestic/fan.webp",)}
+    assert train.distractors == ("things/cone.webp",)
+    assert drawn_keys(train, "footsteps") == {"people/anna.webp"}
+    assert train.load_cutout("people/bob.webp").cut_below
+    assert train.load_cutout("things/cone.webp").height_m == 0.7
+    mixed = {train.draw(0, np.random.default_rng(seed)).partition("/")[0] for seed in range(40)}
+    assert mixed == {"people", "drawn"}
+
+
+def test_the_height_of_a_bust_is_that_of_a_bust(tmp_path):
+    write_cutout(tmp_path / "person" / "bust.png", size=(100, 80), keypoints=keypoints(unseen=tuple(range(7, 17))))
+    assert 0.3 < load_cutouts(tmp_path, DCASE2025).load_cutout("person/bust.png").height_m < 0.9
+
+
 def test_what_was_used_comes_again_only_if_nothing_else_is_left(tmp_path):
     for name in ("a", "b"):
         write_cutout(tmp_path / "person" / f"{name}.png")
     cutouts = load_cutouts(tmp_path, DCASE2025)
     (only,) = cutouts.people
-    assert cutouts.draw(0, np.random.default_rng(0), avoid={only}) == only
+    assert replace(cutouts, drawn_share=0.0).draw(0, np.random.default_rng(0), avoid={only}) == only
     for number in range(2, 6):
         write_cutout(tmp_path / "person" / f"{number}.png")
-    cutouts = load_cutouts(tmp_path, DCASE2025)
+    cutouts = replace(load_cutouts(tmp_path, DCASE2025), drawn_share=0.0)
     used: list[str] = []
     for _ in cutouts.people:
         used.append(cutouts.draw(0, np.random.default_rng(0), used))
@@ -275,7 +314,7 @@ def test_smaller_copies_keep_the_mean():
 
 
 def test_the_people_of_the_development_folder_are_read(shared):
-    kept, held = (load_cutouts(shared / "data" / "sprites", DCASE2025, held_out=side) for side in (False, True))
+    kept, held = (load_cutouts(shared / "data" / "sprites", DCASE2025, side) for side in ("train", "held"))
     assert len(kept.people) == 4
     assert len(held.people) == 2
     for key in (*kept.people, *held.people):

@@ -1,5 +1,7 @@
 """Pictures of scenes: what sounds is where the pinhole law puts it, and detections say exactly what is to be seen."""
 
+import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path as File
@@ -16,7 +18,16 @@ from seldfuse.synth.pictures.cutout_set import CutoutSet, load_cutouts
 from seldfuse.synth.pictures.cutouts import CutoutCard
 from seldfuse.synth.pictures.film import compute_detections, render_frames
 from seldfuse.synth.pictures.views import draw_view
-from seldfuse.synth.scene import CameraView, Figure, MeasuredRoom, Room, ScenePlan, ScenePlanSource, SourcePath
+from seldfuse.synth.scene import (
+    CameraView,
+    Figure,
+    MeasuredRoom,
+    PictureLook,
+    Room,
+    ScenePlan,
+    ScenePlanSource,
+    SourcePath,
+)
 
 CAMERA = Camera()
 SPEECH, CLAPPING, DOOR = (DCASE2025.index(name) for name in ("female_speech", "clapping", "door"))
@@ -372,63 +383,143 @@ def test_unusable_backgrounds_are_named(tmp_path):
         load_backgrounds(tmp_path)
     Image.new("RGB", (8, 8)).save(tmp_path / "b.jpg")
     problems: list[str] = []
-    assert load_backgrounds(tmp_path, problems.append).files == ("b.jpg",)
+    assert load_backgrounds(tmp_path, on_problem=problems.append).files == ("b.jpg",)
     assert problems[0].startswith("passed over: expected a picture that FFmpeg reads")
     with pytest.raises(UsageError, match=r"expected a background of the folder or 'room:SEED', got 'c\.jpg'"):
-        load_backgrounds(tmp_path, problems.append).read_picture("c.jpg", ScenePlan(()), CAMERA)
+        load_backgrounds(tmp_path, on_problem=problems.append).read_picture("c.jpg", ScenePlan(()), CAMERA)
     with pytest.raises(UsageError, match="--backgrounds expects a folder"):
         load_backgrounds(tmp_path / "nowhere")
 
 
-def views(count: int, sources: tuple[ScenePlanSource, ...], cutouts: CutoutSet) -> list[CameraView]:
-    return [draw_view(sources, ROOM, cutouts, BackgroundSet(), np.random.default_rng(seed)) for seed in range(count)]
+def staged(count: int, sources: tuple[ScenePlanSource, ...], cutouts: CutoutSet, room: Room | None = ROOM) -> list:
+    return [draw_view(sources, room, cutouts, BackgroundSet(), np.random.default_rng(seed)) for seed in range(count)]
+
+
+def below_m(figure: Figure, cutouts: CutoutSet, kind: str) -> float:
+    """How far what sounds is above the lower edge of the whole cut-out."""
+    cutout = cutouts.load_cutout(figure.sprite)
+    rows = cutout.rgba.shape[0]
+    return float((rows - cutout.get_sound_position(kind)[1]) / rows * figure.height_m)
 
 
 def test_most_sources_in_front_are_seen_and_none_behind(cutouts):
     sources = tuple(ScenePlanSource(SPEECH, (), still(azimuth_deg, 2.0)) for azimuth_deg in (20.0, 150.0))
-    shown = [figure.source for view in views(200, sources, cutouts) for figure in view.figures]
+    shown = [figure.source for scene in staged(60, sources, cutouts) for figure in scene.view.figures]
     assert shown.count(1) == 0
-    assert 0.84 < shown.count(0) / 200 < 0.95
-    assert 0.5 < shown.count(None) / 200 < 1.0
+    assert 0.8 < shown.count(0) / 60 < 0.98
+    assert 1.5 < shown.count(None) / 60 < 5.0
 
 
 def test_a_view_goes_from_the_farthest_to_the_nearest_and_into_json(cutouts):
     sources = (ScenePlanSource(SPEECH, (), still(0, 1.4)), ScenePlanSource(CLAPPING, (), still(30, 4.5)))
-    for view in views(40, sources, cutouts):
-        paths = [figure.path or sources[figure.source or 0].path for figure in view.figures]
+    for room, moved, view in staged(20, sources, cutouts):
+        paths = [figure.path or moved[figure.source or 0].path for figure in view.figures]
         depths = [path.start_m[0] for path in paths]
         assert depths == sorted(depths, reverse=True)
-        scene = ScenePlan(sources, ROOM, view=view)
+        scene = ScenePlan(moved, room, view=view)
         assert ScenePlan.from_json(scene.to_json()) == scene
-    assert views(5, sources, cutouts) == views(5, sources, cutouts)
+    assert staged(5, sources, cutouts) == staged(5, sources, cutouts)
+
+
+def test_what_the_first_plans_had_no_field_for_is_left_out_of_them(cutouts):
+    scene = one(still(0, 2.0))
+    assert not {"look", "shown"} & set(re.findall(r'"(\w+)":', scene.to_json()))
+    assert ScenePlan.from_json(scene.to_json()) == scene
 
 
 def test_each_person_appears_once_where_there_are_enough(shared):
     people = load_cutouts(shared / "data" / "sprites", DCASE2025)
-    sources = (ScenePlanSource(SPEECH, (), still(0, 2.0)), ScenePlanSource(SPEECH, (), still(30, 2.0)))
-    for view in views(40, sources, people):
-        keys = [figure.sprite for figure in view.figures if not figure.sprite.startswith("drawn/")]
-        assert len(set(keys)) == len(keys)
+    sources = (ScenePlanSource(SPEECH, (), still(0, 2.0)),)
+    for scene in staged(10, sources, people):
+        keys = [figure.sprite for figure in scene.view.figures if not figure.sprite.startswith("drawn/")]
+        assert len(set(keys)) == min(len(keys), len(people.people))
 
 
-def test_who_stands_has_the_feet_on_the_floor():
-    """A drawn person's mouth is 0.88 of the stature above the floor."""
+def test_who_stands_has_the_feet_on_the_floor_and_who_sits_a_table_before_him():
+    drawings = load_cutouts(None, DCASE2025)
+    hidden = 0
+    for _, (source,), view in staged(24, (ScenePlanSource(SPEECH, (), still(0, 3.0, 0.1)),), drawings):
+        (x, y, z), floor_m = source.path.start_m, -ROOM.microphone_m[2]
+        assert (x, y) == pytest.approx((3.0, 0.0))
+        mine = [figure for figure in view.figures if figure.source == 0]
+        if mine and mine[0].shown == 1.0:
+            assert z - below_m(mine[0], drawings, "mouth") == pytest.approx(floor_m, abs=1e-3)
+        elif mine:
+            hidden += 1
+            edges = [one.height_m for one in view.figures if one.path and 2.6 < one.path.start_m[0] < 2.9]
+            lowest_m = z - floor_m - below_m(mine[0], drawings, "mouth") + (1 - mine[0].shown) * mine[0].height_m
+            assert any(0.05 < edge_m - lowest_m < 0.2 for edge_m in edges)
+    assert 2 < hidden < 16
+
+
+def test_a_room_that_was_measured_keeps_its_heights():
     drawings = load_cutouts(None, DCASE2025)
     source = ScenePlanSource(SPEECH, (), still(0, 3.0, 0.1))
-    heights = [
-        figure.height_m for view in views(20, (source,), drawings) for figure in view.figures if figure.source == 0
-    ]
-    assert heights == pytest.approx([(1.4 + 0.1) / 0.885] * len(heights), abs=0.03)
-    low = ScenePlanSource(SPEECH, (), still(0, 3.0, -0.9))
-    short = [figure.height_m for view in views(20, (low,), drawings) for figure in view.figures if figure.source == 0]
-    assert short == pytest.approx([1.5] * len(short))
+    room = MeasuredRoom(("a",), 0.0)
+    for found, (placed,), view in staged(10, (source,), drawings, room):  # type: ignore[arg-type]
+        assert (found, placed) == (room, source)
+        assert all(1.49 <= figure.height_m <= 1.91 for figure in view.figures if figure.source == 0)
 
 
-def test_bystanders_stand_on_the_floor(cutouts):
-    for view in views(60, (), cutouts):
+def test_silent_ones_stand_on_the_floor_or_on_a_table(cutouts):
+    for _, _, view in staged(20, (), cutouts):
+        edges = [figure.height_m for figure in view.figures]
         for figure in view.figures:
             assert figure.path is not None
-            cutout = cutouts.load_cutout(figure.sprite)
-            rows = cutout.rgba.shape[0]
-            below_m = (rows - cutout.get_sound_position("point")[1]) / rows * figure.height_m
-            assert figure.path.start_m[2] - below_m == pytest.approx(-ROOM.microphone_m[2])
+            if figure.shown == 1.0 and cutouts.load_cutout(figure.sprite).phrase in ("person", "door"):
+                base_m = figure.path.start_m[2] - below_m(figure, cutouts, "point") + ROOM.microphone_m[2]
+                assert base_m == pytest.approx(0.0, abs=1e-3) or any(abs(base_m - edge_m) < 0.05 for edge_m in edges)
+
+
+def test_only_the_share_that_is_shown_is_drawn(cutouts, black):
+    whole, half = (next(render_frames(one(still(0, 4.0), shown=shown), cutouts, black)) for shown in (1.0, 0.5))
+    rows = [np.flatnonzero(picture.max(axis=2).any(axis=1)) for picture in (whole, half)]
+    assert rows[0][0] == rows[1][0]
+    assert len(rows[1]) == pytest.approx(len(rows[0]) / 2, abs=2)
+
+
+def looking(look: PictureLook) -> ScenePlan:
+    scene = one(still(0, 2.0))
+    assert scene.view is not None
+    return replace(scene, view=replace(scene.view, look=look))
+
+
+def test_light_lens_and_compression_change_a_picture_as_they_are_told(cutouts, black):
+    def frame(**told: object) -> np.ndarray:
+        return next(render_frames(looking(PictureLook(**told)), cutouts, black))  # type: ignore[arg-type]
+
+    plain = next(render_frames(one(still(0, 2.0)), cutouts, black)).astype(int)
+    assert np.abs(frame() - plain)[..., 1].max() <= 1
+    person = plain[..., 1] > 100
+    assert frame(exposure_ev=-1.0)[person, 1].mean() == pytest.approx(plain[person, 1].mean() / 2**0.5, rel=0.02)
+    assert frame(contrast=0.5).std() < 0.6 * plain.std()
+    assert 2 < (frame(noise_levels=4.0) - plain)[100:140, 100:200].std() < 5
+    coarse, fine = (np.abs(frame(quality=quality) - plain).mean() for quality in (5, 95))
+    assert 0 < fine < coarse
+    edges = [np.abs(np.diff(picture.astype(int)[..., 1], axis=1)).max() for picture in (plain, frame(blur_px=3.0))]
+    assert edges[1] < 0.5 * edges[0]
+    # The person is green on black: its own light is more than that around it.
+    assert frame(matching=0.5)[person, 1].mean() < 0.8 * plain[person, 1].mean()
+
+
+def test_who_walks_is_smeared(cutouts, black):
+    path = SourcePath(place(35, 2.0), place(-35, 2.0), 0.0, 1.0)
+    sharp = next(render_frames(one(path), cutouts, black))
+    view = replace(one(path).view, look=PictureLook(shutter_s=0.05))  # type: ignore[type-var]
+    smeared = next(render_frames(replace(one(path), view=view), cutouts, black))
+    steps = [np.abs(np.diff(picture.astype(int)[..., 1], axis=1)).max() for picture in (sharp, smeared)]
+    assert steps[1] < 0.3 * steps[0]
+
+
+def test_a_table_of_backgrounds_says_what_is_drawn_where(tmp_path):
+    entries = []
+    for number, (side, licence) in enumerate(
+        [("train", "CC0-1.0"), ("train", "X-NonCommercial"), ("held", ""), ("fit", "")]
+    ):
+        Image.new("RGB", (64, 36)).save(tmp_path / f"{number}.png")
+        entries.append({"file": f"{number}.png", "side": side, "licence": licence})
+    (tmp_path / "backgrounds.json").write_text(json.dumps(entries))
+    chosen = {side: load_backgrounds(tmp_path, side).chosen for side in ("train", "held", "fit")}  # type: ignore[arg-type]
+    assert chosen == {"train": ("0.png",), "held": ("2.png",), "fit": ("3.png",)}
+    keys = {load_backgrounds(tmp_path).draw(np.random.default_rng(seed)).partition(":")[0] for seed in range(60)}
+    assert keys == {"0.png", "room"}

@@ -26,6 +26,7 @@ from seldfuse.train.augment.band_limit import limit_bandwidth
 from seldfuse.train.augment.band_shift import shift_bands
 from seldfuse.train.augment.channel_swap import swap_channels
 from seldfuse.train.augment.codec import encode_lossy
+from seldfuse.train.augment.foreign_picture import exchange_pictures
 from seldfuse.train.augment.gain import change_gain
 from seldfuse.train.augment.mixup import mix_clips
 from seldfuse.train.augment.overlay import overlay_clips
@@ -508,7 +509,7 @@ def test_an_augmentation_that_nobody_has_is_told_with_the_nearest(name: str, mes
 def test_amounts_are_complete_and_in_the_order_of_the_recipes() -> None:
     assert complete_amounts({"Band-Shift": 1.0, "mixup": 0.25}) == {
         "channel_swap": 0.5, "mixup": 0.25, "overlay": 0.0, "gain_db": 0.0, "spec_mask": 0.0, "band_filter": 0.0,
-        "band_limit": 0.0, "band_shift": 1.0, "drop_picture": 0.0, "codec": 0.0
+        "band_limit": 0.0, "band_shift": 1.0, "drop_picture": 0.0, "foreign_picture": 0.0, "codec": 0.0
     }  # fmt: skip
     assert list(complete_amounts({"codec": 1.0})) == list(complete_amounts({}))
     with pytest.raises(UsageError, match=r"augment\.mixup and augment\.Mixup are one setting; give augment\.mixup"):
@@ -519,8 +520,26 @@ def test_they_happen_in_the_order_that_their_values_state() -> None:
     values = [entry.value for entry in load_registry().augmentations.values() if entry.value.stage == "batch"]
     assert [value.name for value in sorted(values, key=lambda value: value.order)] == [
         "channel_swap", "overlay", "band_shift", "band_filter", "band_limit", "gain_db", "spec_mask", "mixup",
-        "drop_picture"
+        "foreign_picture", "drop_picture"
     ]  # fmt: skip
+
+
+def test_the_picture_of_another_clip_shows_nothing_that_sounds() -> None:
+    batch = made_up(4)
+    onscreen = torch.ones_like(batch.target.activity)
+    onscreen[0] = torch.nan
+    pictures = EncoderTokens(torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 10, 2, 3))
+    sound = EncoderTokens(pictures.plain, input="audio")
+    batch = replace(
+        batch, target=replace(batch.target, onscreen=onscreen), embeddings={"picture": pictures, "sound": sound}
+    )
+    changed = exchange_pictures(batch, 1.0, np.random.default_rng(0))
+    assert changed.embeddings["picture"].plain[:, 0, 0, 0].tolist() == [3.0, 0.0, 1.0, 2.0]
+    assert torch.equal(changed.embeddings["sound"].plain, sound.plain)
+    assert changed.target.onscreen is not None
+    assert changed.target.onscreen[0].isnan().all()
+    assert (changed.target.onscreen[1:] == 0).all()
+    assert exchange_pictures(batch, 0.0, np.random.default_rng(0)) is batch
 
 
 def test_a_band_limit_gives_the_features_of_sound_that_was_band_limited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,8 +69,9 @@ def run(
         bool, typer.Option("--assume-mono", help="Take mono recordings too: which classes sound, without directions.")
     ] = False,
     fov: Annotated[
-        float, typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees.")
-    ] = 100.0,
+        float | None,
+        typer.Option(metavar="DEG", help="Horizontal field of view of the pictures, in degrees."),
+    ] = None,
     post: Annotated[
         str | None,
         typer.Option(
@@ -105,12 +106,13 @@ def run(
     from seldfuse.catalogue.host import load_registry
     from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
+    from seldfuse.core.geometry import Camera
     from seldfuse.core.run_stats import RunStats
     from seldfuse.errors import SeldfuseError
     from seldfuse.inference.ensembles import find_ensembles
     from seldfuse.inference.loaded_ensembles import LoadedEnsemble
     from seldfuse.media.channels import ChannelSelection
-    from seldfuse.media.inputs import find_clips
+    from seldfuse.media.inputs import describe_fields_of_view, find_clips
     from seldfuse.pipeline import Pipeline
     from seldfuse.run_manifest import RunManifest, describe_origins, describe_run
     from seldfuse.settings.aliases import FUSION, restore_old_keys
@@ -131,6 +133,8 @@ def run(
         _check_formats(output.writers)
     selection = ChannelSelection.read(channels, assume_mono, stream)
     clips = find_clips(inputs, split, selection, fov, output.note)
+    if fov is None and (said := describe_fields_of_view(clips)) is not None:
+        output.note(said)
     pipeline = Pipeline(
         backends,
         post,
@@ -164,7 +168,7 @@ def run(
         settings = {
             "fusion": restore_old_keys(ensemble.fusion.to_json(), FUSION),
             "channels": selection.to_json(),
-            "fov_deg": fov,
+            "fov_deg": Camera.horizontal_fov_deg if fov is None else fov,
             "posteriors": save_posteriors,
             **({} if corrector is None else {"post": corrector.to_json(), "explain": explain}),
             **({"overlay": True} if overlay else {}),

@@ -98,8 +98,8 @@ def make_scenes(
             evenness,
             load_responses(srir, report) if srir else None,
             srir_share,
-            load_cutouts(sprites, classes, held_out or fit, report) if video else None,
-            load_backgrounds(backgrounds, report) if video else None,
+            load_cutouts(sprites, classes, side, report) if video else None,
+            load_backgrounds(backgrounds, side, report) if video else None,
         )
     finally:
         for problem in problems.pop_all():

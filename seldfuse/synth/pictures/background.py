@@ -1,5 +1,6 @@
 """What stands behind the figures: a room seen from the microphone, drawn or from a picture of the user's."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,19 @@ from jaxtyping import Float, UInt8
 from seldfuse.core.geometry import Camera
 from seldfuse.errors import MediaError, UsageError
 from seldfuse.storage.walk import list_files
+from seldfuse.synth.pictures.cutouts import RESTRICTED
 from seldfuse.synth.pictures.interior import draw_interior
 from seldfuse.synth.pictures.still import SUFFIXES, read_still
-from seldfuse.synth.scene import MeasuredRoom, Room, ScenePlan
+from seldfuse.synth.scene import MeasuredRoom, PictureLook, Room, ScenePlan
+from seldfuse.synth.sounds.layouts import SIDES, Side
+
+TABLE = "backgrounds.json"
+"""May list the pictures of a folder, with `file` each; `side` and `licence` are those of cut-outs."""
+
+DRAWN_SHARE = 0.15
+"""How often a drawn room takes the place of a picture in scenes to train on."""
+
+PLAIN = PictureLook()
 
 DRAWN = "room"
 SEEDS = 2**31
@@ -27,14 +38,22 @@ PANORAMA_COLUMNS = 4096
 
 @dataclass(frozen=True)
 class BackgroundSet:
-    """Backgrounds by key: the path of a picture inside `folder`, or `room:<seed>`, a room drawn anew."""
+    """Backgrounds by key: the path of a picture inside `folder`, or `room:<seed>`, a room drawn anew.
+
+    `files` are the keys of all pictures, `chosen` of those that are drawn. `drawn_share` is how often a room is drawn
+    where there are pictures.
+    """
 
     folder: Path | None = None
     files: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    drawn_share: float = 0.0
 
     def draw(self, rng: np.random.Generator) -> str:
         """Draw the key of one of the pictures, of a drawn room where there are none."""
-        return self.files[rng.integers(len(self.files))] if self.files else f"{DRAWN}:{rng.integers(SEEDS)}"
+        if self.chosen and (self.drawn_share == 0.0 or rng.random() >= self.drawn_share):
+            return self.chosen[rng.integers(len(self.chosen))]
+        return f"{DRAWN}:{rng.integers(SEEDS)}"
 
     def read_picture(self, key: str, scene: ScenePlan, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
         """Read the background as the camera sees it; takes tens of milliseconds, so store it.
@@ -51,13 +70,21 @@ class BackgroundSet:
                 "give the folder that the scene was planned with"
             )
         picture = read_still(self.folder / key)
+        look = (scene.view and scene.view.look) or PLAIN
         if picture.width == 2 * picture.height:
-            return _looked_into(picture, camera, scene.room.yaw_deg if scene.room else 0.0)
-        return _filling(picture, camera)
+            seen = _looked_into(picture, camera, scene.room.yaw_deg if scene.room else 0.0)
+        else:
+            seen = _filling(picture, camera, look)
+        return np.ascontiguousarray(seen[:, ::-1]) if look.mirrored else seen
 
 
-def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | None = None) -> BackgroundSet:
+def load_backgrounds(
+    folder: Path | None, side: Side = "train", on_problem: Callable[[str], None] | None = None
+) -> BackgroundSet:
     """List the pictures of a folder and its sub-folders; no folder leaves drawn rooms.
+
+    A table in the folder (`TABLE`) says what is drawn on which `side`; without it everything is, on all sides. What
+    forbids commercial use is not trained on. To train on, some rooms are drawn all the same.
 
     `on_problem` is told of files that are no pictures, and the rest goes on; without it MediaError is raised. Raises
     UsageError where no picture is left.
@@ -77,7 +104,27 @@ def load_backgrounds(folder: Path | None, on_problem: Callable[[str], None] | No
             on_problem(f"passed over: {error}")
     if not files:
         raise UsageError(f"expected pictures ({', '.join(SUFFIXES)}), found none: {folder}")
-    return BackgroundSet(folder, tuple(files))
+    chosen = _choose(folder, files, side)
+    return BackgroundSet(folder, tuple(files), chosen, DRAWN_SHARE if side == "train" else 0.0)
+
+
+def _choose(folder: Path, files: list[str], side: Side) -> tuple[str, ...]:
+    table = folder / TABLE
+    if not table.is_file():
+        return tuple(files)
+    try:
+        entries = {entry["file"]: entry for entry in json.loads(table.read_text(encoding="utf-8"))}
+        unknown = {entry.get("side") for entry in entries.values()}.difference((None, *SIDES))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"expected a list of pictures with 'file' each ({error!r}): {table}") from error
+    if unknown:
+        raise UsageError(f"expected the sides {', '.join(SIDES)}, got {min(map(str, unknown))!r}: {table}")
+    told = [(key, entries.get(key, {})) for key in files]
+    return tuple(
+        key
+        for key, entry in told
+        if entry.get("side") in (None, side) and not (side == "train" and RESTRICTED in str(entry.get("licence")))
+    )
 
 
 def estimate_room(key: str, room: Room | MeasuredRoom | None) -> Room:
@@ -103,11 +150,11 @@ def _check(path: Path) -> None:
         raise MediaError(f"expected a picture that FFmpeg reads: {path}")
 
 
-def _filling(picture: av.VideoFrame, camera: Camera) -> UInt8[np.ndarray, "height width 3"]:
-    scale = max(camera.width_px / picture.width, camera.height_px / picture.height)
+def _filling(picture: av.VideoFrame, camera: Camera, look: PictureLook) -> UInt8[np.ndarray, "height width 3"]:
+    scale = look.zoom * max(camera.width_px / picture.width, camera.height_px / picture.height)
     width, height = math.ceil(picture.width * scale), math.ceil(picture.height * scale)
     rgb = picture.reformat(width, height, format="rgb24", interpolation="AREA").to_ndarray()
-    left, top = (width - camera.width_px) // 2, (height - camera.height_px) // 2
+    left, top = int((width - camera.width_px) * look.pan), (height - camera.height_px) // 2
     return np.ascontiguousarray(rgb[top : top + camera.height_px, left : left + camera.width_px])
 
 

@@ -1,5 +1,7 @@
 """What the COCO-17 keypoints of a person tell: where mouth, hands and feet are, and how tall the cut-out is."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -14,6 +16,9 @@ STATURE_M = 1.7
 LIMBS_M = {(5, 6): 0.36, (5, 7): 0.29, (6, 8): 0.29, (7, 9): 0.26, (8, 10): 0.26, (5, 11): 0.5, (6, 12): 0.5,
            (11, 13): 0.43, (12, 14): 0.43, (13, 15): 0.42, (14, 16): 0.42}  # fmt: skip
 """Distances between the joints of someone of `STATURE_M`."""
+
+FACE_M = {(1, 2): 0.065, (3, 4): 0.155, (5, 6): 0.36}
+"""The same for eyes, ears and shoulders, of whom nothing else is shown."""
 
 Keypoints = Float[np.ndarray, "17 3"]
 Place = tuple[float, float]
@@ -38,11 +43,18 @@ def estimate_height_m(rows: int, keypoints: Keypoints | None) -> float:
     """
     if keypoints is None:
         return STATURE_M
-    lengths = {pair: np.linalg.norm(keypoints[pair[0], :2] - keypoints[pair[1], :2]) for pair in LIMBS_M}
-    px_per_m = [length / LIMBS_M[pair] for pair, length in lengths.items() if not np.isnan(length)]
+    px_per_m = _scales(keypoints, LIMBS_M)
     if len(px_per_m) < 3:
+        px_per_m = _scales(keypoints, FACE_M)
+    if not px_per_m:
         return STATURE_M
-    return float(np.clip(rows / np.quantile(px_per_m, 0.75), 0.4, 2.1))
+    return float(np.clip(rows / np.quantile(px_per_m, 0.75), 0.25, 2.1))
+
+
+def _scales(keypoints: Keypoints, lengths_m: Mapping[tuple[int, int], float]) -> list[float]:
+    """Pixels per metre by each pair of points of which both are known."""
+    lengths = {pair: float(np.linalg.norm(keypoints[pair[0], :2] - keypoints[pair[1], :2])) for pair in lengths_m}
+    return [length / lengths_m[pair] for pair, length in lengths.items() if length > 0]
 
 
 def _mouth(keypoints: Keypoints) -> Float[np.ndarray, "2"] | None:

@@ -23,7 +23,8 @@ class Cutout:
 
     `points` says where sounds come from, by kind, `keypoints` the COCO-17 points of a person with a score (NaN where
     unknown); both in pixels of `rgba`, whose top left corner is (0, 0). `height_m` is the height of what is
-    shown when it is of ordinary size. `phrase` is what a detector calls it.
+    shown when it is of ordinary size. `phrase` is what a detector calls it. With `cut_below` the picture that it
+    is from ended within it, so that its lower edge must be hidden.
     """
 
     rgba: UInt8[np.ndarray, "height width 4"]
@@ -31,6 +32,7 @@ class Cutout:
     height_m: float
     points: Mapping[str, tuple[float, float]]
     keypoints: Float[np.ndarray, "17 3"] | None = None
+    cut_below: bool = False
 
     @property
     def is_person(self) -> bool:

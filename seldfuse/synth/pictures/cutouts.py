@@ -13,9 +13,10 @@ from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.storage.read_json import read_object
 from seldfuse.storage.walk import list_files, list_folders
-from seldfuse.synth.pictures.body import WRISTS, estimate_height_m, find_sound_points
+from seldfuse.synth.pictures.body import ANKLES, WRISTS, estimate_height_m, find_sound_points
 from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
 from seldfuse.synth.pictures.still import read_still
+from seldfuse.synth.sounds.layouts import SIDES, Side
 
 PLACES = {
     "female_speech": MOUTH,
@@ -26,6 +27,14 @@ PLACES = {
     "footsteps": FEET,
 }
 """Where on a person a class sounds; all other classes are things."""
+
+DISTRACTOR = "distractor"
+"""The name of things that make no sound of any class, and of the folder that holds them."""
+
+PEOPLE_TABLE, THINGS_TABLE = "persons.json", "things.json"
+
+RESTRICTED = "NonCommercial"
+"""Part of the licences of pictures that networks are not trained on."""
 
 HEIGHTS_M = {
     "telephone": 0.2,
@@ -39,7 +48,10 @@ HEIGHTS_M = {
 }
 """How tall a thing is that does not say so itself; others are half a metre."""
 
-CACHED = 64
+CACHED = 128
+
+SUFFIXES = (".png", ".webp")
+"""Formats with transparency."""
 
 Report = Callable[[str], None]
 
@@ -48,7 +60,8 @@ Report = Callable[[str], None]
 class CutoutCard:
     """A file with a cut-out, and what is known of it: COCO-17 keypoints, where it sounds, how tall it is.
 
-    `name` is that of its class, None for a person who may stand for all classes of people.
+    `name` is that of its class, `DISTRACTOR`, or None for a person who may stand for all classes of people. `cut` are
+    the edges (l, r, t, b) at which the picture ended within it. `side` is None where no table says what it is for.
     """
 
     path: Path
@@ -56,21 +69,33 @@ class CutoutCard:
     keypoints: tuple[tuple[float, float, float], ...] | None = None
     point: tuple[float, float] | None = None
     height_m: float | None = None
+    cut: tuple[str, ...] = ()
+    side: Side | None = None
+    licence: str = ""
 
     @property
     def shows_hands(self) -> bool:
         return self.keypoints is not None and any(self.keypoints[wrist][2] > 0 for wrist in WRISTS)
 
+    @property
+    def shows_feet(self) -> bool:
+        """Test whether feet are there, or nothing is known that speaks against it."""
+        return "b" not in self.cut and (self.keypoints is None or any(self.keypoints[ankle][2] > 0 for ankle in ANKLES))
+
 
 def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> dict[str, CutoutCard]:
-    """Find the cut-outs of a folder by their paths in it, each read once to know that it can be.
+    """Find the cut-outs of a folder by their paths in it, each read once to know that it can be, unless a table with
+    sides lists it.
 
     What cannot be used is told to `on_problem`; without it UsageError or MediaError is raised.
     """
     cards = {}
     for card in _cards(folder, labels, on_problem):
         try:
-            read_cutout(card)
+            if card.side is None:
+                read_cutout(card)
+            elif not card.path.is_file():
+                raise UsageError(f"expected the picture that the table lists: {card.path}")
             cards[card.path.relative_to(folder).as_posix()] = card
         except SeldfuseError as error:
             _report(error, on_problem)
@@ -80,31 +105,61 @@ def find_cutouts(folder: Path, labels: LabelSet, on_problem: Report | None) -> d
 
 
 def _cards(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterator[CutoutCard]:
-    listed = folder / "persons.json"
-    if listed.is_file():
-        yield from _list(listed)
+    yield from _tables(folder, labels)
+    if (folder / THINGS_TABLE).is_file():
+        return
     for place in list_folders(folder):
+        if any((place / table).is_file() for table in (PEOPLE_TABLE, THINGS_TABLE)):
+            yield from _tables(place, labels)
+            continue
         try:
             name = _class_of(place.name.lstrip("0123456789_- "), labels)
         except UsageError as error:
             _report(UsageError(f"expected folders named 'person' or after a class, but {error}: {place}"), on_problem)
             continue
-        for path in list_files(place, "*.png"):
+        for path in (path for path in list_files(place) if path.suffix.lower() in SUFFIXES):
             try:
                 yield _card(path, name)
             except UsageError as error:
                 _report(error, on_problem)
 
 
-def _list(path: Path) -> list[CutoutCard]:
+def _tables(folder: Path, labels: LabelSet) -> Iterator[CutoutCard]:
+    """The cut-outs of the tables in a folder."""
+    people, things = folder / PEOPLE_TABLE, folder / THINGS_TABLE
     try:
-        return [CutoutCard(path.parent / entry["file"], None, _keypoints(entry, path)) for entry in _json(path)]
+        if people.is_file():
+            for entry in _json(people):
+                yield _of_table(CutoutCard(people.parent / entry["file"], None, _keypoints(entry, people)), entry)
     except (TypeError, KeyError) as error:
-        raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {path}") from error
+        raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {people}") from error
+    try:
+        if things.is_file():
+            for entry in _json(things):
+                name, height_m = _class_of(entry["class"], labels), float(entry["height_m"])
+                yield _of_table(CutoutCard(things.parent / entry["file"], name, height_m=height_m), entry)
+    except (TypeError, KeyError, ValueError) as error:
+        raise UsageError(f"expected a list of things with 'file', 'class' and 'height_m' each: {things}") from error
+
+
+def _of_table(card: CutoutCard, entry: Mapping[str, Any]) -> CutoutCard:
+    """What tables of both kinds say: where it is cut, what it is for, and its licence."""
+    cut, side = set(entry.get("cut", ())), entry.get("side")
+    if side not in (None, *SIDES):
+        raise UsageError(f"expected the side {', '.join(SIDES)} or none, got {side!r}: {card.path}")
+    if entry.get("part") in ("upper", "bust"):
+        cut.add("b")
+    return replace(card, cut=tuple(sorted(cut)), side=side, licence=str(entry.get("licence", "")))
 
 
 def _class_of(word: str, labels: LabelSet) -> str | None:
-    return None if word in (PERSON, "persons") else labels.classes[labels.index(word)].name
+    """The name of a class, which may be the only one that begins like this."""
+    if word in (PERSON, "persons"):
+        return None
+    if word == DISTRACTOR:
+        return DISTRACTOR
+    begun = [name for name in labels.names if name.startswith(f"{word}_")]
+    return begun[0] if len(begun) == 1 else labels.classes[labels.index(word)].name
 
 
 def _card(path: Path, name: str | None) -> CutoutCard:
@@ -167,7 +222,7 @@ def read_cutout(card: CutoutCard) -> Cutout:
         cutout = Cutout(rgba, name.replace("_", " "), HEIGHTS_M.get(name, 0.5), {POINT: middle})
     if card.point is not None:
         cutout = replace(cutout, points={POINT: card.point})
-    return replace(cutout, height_m=card.height_m or cutout.height_m).trim()
+    return replace(cutout, height_m=card.height_m or cutout.height_m, cut_below="b" in card.cut).trim()
 
 
 def _list_known(card: CutoutCard) -> Float[np.ndarray, "17 3"] | None:

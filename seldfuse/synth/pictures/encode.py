@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from seldfuse.core.geometry import Camera
 from seldfuse.encoders.deduplicate import encode_distinct
 from seldfuse.encoders.models import ImageEncoderModel
 from seldfuse.encoders.resize import resize_to_encoder
@@ -33,5 +34,16 @@ def encode_views(
 def _render_pictures(
     scene: ScenePlan, cutouts: CutoutSet, backgrounds: BackgroundSet, encoder: ImageEncoderModel
 ) -> Tensor:
-    frames = render_frames(scene, cutouts, backgrounds, fps=encoder.rate_hz)
-    return torch.stack([resize_to_encoder(picture, CAMERA, encoder.height_px, encoder.width_px) for picture in frames])
+    camera = _find_camera(scene, encoder)
+    frames = render_frames(scene, cutouts, backgrounds, camera, fps=encoder.rate_hz)
+    return torch.stack([resize_to_encoder(picture, camera, encoder.height_px, encoder.width_px) for picture in frames])
+
+
+def _find_camera(scene: ScenePlan, encoder: ImageEncoderModel) -> Camera:
+    """The challenge's camera; with the encoder's size where the plan says what becomes of the picture: what a real
+    camera does to it is then done at that size, which takes a quarter of the time.
+    """
+    has_look = scene.view is not None and scene.view.look is not None
+    same_shape = encoder.width_px * CAMERA.height_px == encoder.height_px * CAMERA.width_px
+    small = has_look and same_shape and encoder.width_px <= CAMERA.width_px
+    return Camera(encoder.width_px, encoder.height_px) if small else CAMERA

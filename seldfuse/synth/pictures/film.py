@@ -7,7 +7,7 @@ figures lean from side to side and stretch about that place.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, partial
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from seldfuse.synth.pictures.background import BackgroundSet
 from seldfuse.synth.pictures.body import LEFT_AND_RIGHT
 from seldfuse.synth.pictures.cutout import Cutout
 from seldfuse.synth.pictures.cutout_set import CutoutSet
+from seldfuse.synth.pictures.look import cast_shadow, find_gains, make_finisher, measure_light
 from seldfuse.synth.scene import CameraView, ScenePlan, SourcePath
 
 FPS = Fraction(30000, 1001)
@@ -43,6 +44,12 @@ WALK = 2.5
 SWAY_S, STEPS_S = (3.0, 5.0), (0.95, 1.25)
 """Shortest and longest time of a sway, and of two steps."""
 
+FINISHED = 64
+"""Pictures of a scene that are remembered, 0.7 MB each."""
+
+LONGEST_SMEAR = 0.1
+"""Of the width of the picture."""
+
 LEAN_STEPS = 8
 """Leaning goes by steps, so that those who stand are drawn from few pictures."""
 
@@ -59,14 +66,31 @@ def render_frames(
     """
     view, actors = _cast(scene, cutouts)
     background = backgrounds.read_picture(view.background, scene, camera)
+    look, finish = view.look, None
+    if look is not None:
+        light = measure_light(background)
+        actors = [replace(one, gains=find_gains(one.cutout, light, look.matching)) for one in actors]
+        finish = make_finisher(look, camera.width_px, camera.height_px)
     cuts = _cutters(actors, camera)
+    finished: dict[tuple[FigurePose, ...], UInt8[np.ndarray, "height width 3"]] = {}
     times_s = np.arange(round(scene.duration_s * fps)) / float(fps)
-    for stands in _stands(actors, camera, times_s):
+    for stands in _stands(actors, camera, times_s, look.shutter_s if look else 0.0):
+        key = tuple(stands)
+        if key in finished:
+            # What a camera makes of a picture takes longer than to draw it, and who stands takes few poses.
+            yield finished[key].copy()
+            continue
         picture = background.copy()
         for stand in stands:
+            if look is not None and look.shadow:
+                _cast_shadow(picture, actors[stand.track], stand, look.shadow)
             cut = cuts[stand.track](stand)
             if cut is not None:
                 cut.paste(picture)
+        if finish is not None:
+            picture = finish(picture)
+            if len(finished) < FINISHED:
+                finished[key] = picture.copy()
         yield picture
 
 
@@ -100,7 +124,7 @@ def compute_detections(
 
 @dataclass(frozen=True, eq=False)
 class PlacedFigure:
-    """A figure with its cut-out, the place on the cut-out that sounds (in pixels), and its way."""
+    """A figure with its cut-out, the place on it that sounds (in pixels), its way, and gains of its colours."""
 
     cutout: Cutout
     origin: tuple[float, float]
@@ -108,16 +132,21 @@ class PlacedFigure:
     height_m: float
     mirrored: bool
     sway: int
+    shown: float = 1.0
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 class FigurePose(NamedTuple):
-    """A figure at one moment: where its sounding place is, how large it is, how far it leans (−1 to 1)."""
+    """A figure at one moment: where its sounding place is, how large it is, how far it leans (−1 to 1), and over how
+    many pixels it moves while the shutter is open.
+    """
 
     track: int
     x_px: float
     y_px: float
     px_per_m: float
     lean: float
+    smear_px: float = 0.0
 
 
 class VisibleRegion(NamedTuple):
@@ -166,7 +195,7 @@ def _cast(scene: ScenePlan, cutouts: CutoutSet) -> tuple[CameraView, list[Placed
             raise ValueError(f"figure {number} has neither a source nor a path")
         cutout = cutouts.load_cutout(figure.sprite)
         origin = cutout.get_sound_position(cutouts.draw_kind(None if source is None else source.cls))
-        actors.append(PlacedFigure(cutout, origin, path, figure.height_m, figure.mirrored, figure.sway))
+        actors.append(PlacedFigure(cutout, origin, path, figure.height_m, figure.mirrored, figure.sway, figure.shown))
     return scene.view, actors
 
 
@@ -177,10 +206,10 @@ def _cutters(actors: list[PlacedFigure], camera: Camera) -> list[Callable[[Figur
 
 
 def _stands(
-    actors: list[PlacedFigure], camera: Camera, times_s: Float[np.ndarray, "time"]
+    actors: list[PlacedFigure], camera: Camera, times_s: Float[np.ndarray, "time"], shutter_s: float = 0.0
 ) -> Iterator[list[FigurePose]]:
     """For each time the figures before the camera, the farthest first."""
-    ways = [_way(actor, camera, times_s) for actor in actors]
+    ways = [_way(actor, camera, times_s, shutter_s) for actor in actors]
     for moment in range(len(times_s)):
         stands = [
             FigurePose(track, *way[moment].tolist()) for track, way in enumerate(ways) if not np.isnan(way[moment, 0])
@@ -188,14 +217,27 @@ def _stands(
         yield sorted(stands, key=lambda stand: stand.px_per_m)
 
 
-def _way(actor: PlacedFigure, camera: Camera, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time 4"]:
-    """Pixel column and row, pixels per metre and leaning at each time; NaN behind the lens."""
+def _way(
+    actor: PlacedFigure, camera: Camera, times_s: Float[np.ndarray, "time"], shutter_s: float
+) -> Float[np.ndarray, "time 5"]:
+    """Pixel column and row, pixels per metre, leaning and smear at each time; NaN behind the lens."""
     x, y, z = actor.path.compute_position(times_s).T
     cos, sin = math.cos(math.radians(camera.yaw_deg)), math.sin(math.radians(camera.yaw_deg))
     depth_m, left_m = cos * x + sin * y, cos * y - sin * x
     px_per_m = camera.focal_px / np.where(depth_m > NEAREST_M, depth_m, np.nan)
     x_px, y_px = camera.width_px / 2 - left_m * px_per_m, camera.height_px / 2 - z * px_per_m
-    return np.stack([x_px, y_px, px_per_m, _lean(actor, times_s)], axis=1)
+    smear_px = _smear(actor, camera, times_s, shutter_s) if shutter_s else np.zeros(len(times_s))
+    return np.stack([x_px, y_px, px_per_m, _lean(actor, times_s), smear_px], axis=1)
+
+
+def _smear(
+    actor: PlacedFigure, camera: Camera, times_s: Float[np.ndarray, "time"], shutter_s: float
+) -> Float[np.ndarray, "time"]:
+    """How far to the side the image of a figure moves while the shutter is open."""
+    before, after = (_way(actor, camera, times_s + side * shutter_s / 2, shutter_s=0.0)[:, 0] for side in (-1, 1))
+    # Whoever passes before the lens would be smeared over all of the picture.
+    smear_px = np.nan_to_num(np.abs(after - before)).clip(max=LONGEST_SMEAR * camera.width_px)
+    return np.asarray(smear_px.round(1))
 
 
 def _lean(actor: PlacedFigure, times_s: Float[np.ndarray, "time"]) -> Float[np.ndarray, "time"]:
@@ -223,8 +265,10 @@ def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegio
     matrix, at, origin = _matrix(actor, stand), np.array([stand.x_px, stand.y_px]), np.array(actor.origin)
     size = np.array(actor.cutout.rgba.shape[1::-1], dtype=float)
     corners = at + (np.array([(0, 0), (size[0], 0), (0, size[1]), size]) - origin) @ matrix.T
-    first = np.floor(corners.min(axis=0)).clip(0).astype(int)
-    last = np.ceil(corners.max(axis=0)).clip(max=(camera.width_px, camera.height_px)).astype(int)
+    reach = round(stand.smear_px / 2)
+    margin = np.array([reach, 0])
+    first = np.floor(corners.min(axis=0) - margin).clip(0).astype(int)
+    last = np.ceil(corners.max(axis=0) + margin).clip(max=(camera.width_px, camera.height_px)).astype(int)
     columns, rows = (last - first).tolist()
     if columns <= 0 or rows <= 0:
         return None
@@ -233,10 +277,30 @@ def _cut(actor: PlacedFigure, camera: Camera, stand: FigurePose) -> VisibleRegio
     back = np.linalg.inv(matrix)
     grid = _grid(back, back @ (first - at) + origin, size, rows, columns)
     # No colour passes alpha, rounded or not, so that what is mixed never passes white.
-    drawn = F.grid_sample(pyramid[level], grid, align_corners=False)[0].add_(0.5).to(torch.uint8).numpy()
+    sampled = F.grid_sample(pyramid[level], grid, align_corners=False)[0]
+    if actor.shown < 1.0:
+        sampled *= grid[0, :, :, 1] < 2 * actor.shown - 1
+    if actor.gains != (1.0, 1.0, 1.0):
+        sampled[:3] = torch.minimum(sampled[:3] * torch.tensor(actor.gains).reshape(3, 1, 1), sampled[3:])
+    if reach:
+        sampled = F.avg_pool1d(F.pad(sampled, (reach, reach), mode="replicate"), 2 * reach + 1, stride=1)
+    drawn = sampled.add_(0.5).to(torch.uint8).numpy()
     alpha = drawn[3].astype(np.uint16)
     clear = 256 - alpha - (alpha >> 7)
     return VisibleRegion(int(first[0]), int(first[1]), np.stack([*drawn[:3]], axis=2), np.stack([clear] * 3, axis=2))
+
+
+def _cast_shadow(
+    picture: UInt8[np.ndarray, "height width 3"], actor: PlacedFigure, stand: FigurePose, strength: float
+) -> None:
+    """Darken what is below someone or something whose lower edge is to be seen."""
+    rows, columns = actor.cutout.rgba.shape[:2]
+    if actor.shown < 1.0 or actor.cutout.cut_below:
+        return
+    middle = columns / 2 - actor.origin[0]
+    foot = np.array([middle, rows - actor.origin[1]]) @ _matrix(actor, stand).T
+    width_px = columns * stand.px_per_m * actor.height_m / rows
+    cast_shadow(picture, stand.x_px + float(foot[0]), stand.y_px + float(foot[1]), width_px, strength)
 
 
 def _grid(matrix: Matrix, start: Pair, size: Pair, rows: int, columns: int) -> Float32[Tensor, "1 rows columns 2"]:

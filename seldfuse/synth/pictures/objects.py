@@ -4,6 +4,7 @@ They look like paper dolls; what matters is that each has its own outline, its o
 sound comes from. Lengths are shares of the height of the drawing, x to the right, y down.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -180,6 +181,56 @@ def _appliance(rng: np.random.Generator) -> Cutout:
     return _thing(canvas, "washing machine", float(rng.uniform(0.8, 0.9)), (0.36, 0.58))
 
 
+def _table(rng: np.random.Generator) -> Cutout:
+    canvas, width, colour = _begin_furniture(rng)
+    for x in (0.06, width - 0.06):
+        canvas.paint(_darker(colour), canvas.draw_box(x - 0.035, 0.1, x + 0.035, 1.0, 0.0))
+    canvas.paint(_darker(_darker(colour)), canvas.draw_box(0.03, 0.12, width - 0.03, 0.24, 0.0))
+    return _furniture(canvas, width, colour)
+
+
+def _counter(rng: np.random.Generator) -> Cutout:
+    """A counter or a chest, with doors."""
+    canvas, width, colour = _begin_furniture(rng)
+    canvas.paint(_darker(colour), canvas.draw_box(0.02, 0.08, width - 0.02, 1.0, 0.0))
+    edges = np.linspace(0.05, width - 0.05, int(rng.integers(3, 6))).tolist()
+    for left, right in itertools.pairwise(edges):
+        middle = (left + right) / 2
+        canvas.paint(_darker(colour), canvas.draw_box(left + 0.015, 0.17, right - 0.015, 0.95, 0.01))
+        canvas.paint(STEEL, canvas.draw_box(middle - 0.06, 0.23, middle + 0.06, 0.245, 0.0))
+    return _furniture(canvas, width, colour)
+
+
+def _sofa(rng: np.random.Generator) -> Cutout:
+    """The back of a sofa."""
+    canvas, width, colour = _begin_furniture(rng)
+    canvas.paint(colour, canvas.draw_box(0.0, 0.0, width, 1.0, 0.09))
+    for seam in (width / 3, 2 * width / 3):
+        canvas.paint(_darker(_darker(colour)), canvas.draw_box(seam, 0.1, seam + 0.012, 1.0, 0.0))
+    return _thing(canvas, "sofa", 0.75, (width / 2, 0.0))
+
+
+def measure_furniture(seed: int) -> float:
+    """Measure how wide a drawn piece of furniture is, as a multiple of its height, without drawing it."""
+    return _draw_width(np.random.default_rng(seed))
+
+
+def _draw_width(rng: np.random.Generator) -> float:
+    return float(rng.uniform(1.6, 3.0))
+
+
+def _begin_furniture(rng: np.random.Generator) -> tuple[Canvas, float, Colour]:
+    width = _draw_width(rng)
+    return Canvas(width, rng), width, _choice(rng, (*WOODS, WHITE, (0.35, 0.36, 0.38), _dull(rng)))
+
+
+def _furniture(canvas: Canvas, width: float, colour: Colour) -> Cutout:
+    """What people sit behind and things stand on, with its top; the upper edge is at the place of the figure."""
+    canvas.paint(_lighter(colour), canvas.draw_box(0.0, 0.0, width, 0.09, 0.005))
+    canvas.paint(_darker(colour), canvas.draw_box(0.0, 0.09, width, 0.13, 0.0))
+    return _thing(canvas, "table", 0.75, (width / 2, 0.0))
+
+
 def _person(rng: np.random.Generator) -> Cutout:
     """Someone who stands facing the camera; his left is at the right of the picture."""
     points = _skeleton(rng)
@@ -240,6 +291,16 @@ def _darker(colour: Colour) -> Colour:
     return (0.82 * red, 0.82 * green, 0.82 * blue)
 
 
+def _lighter(colour: Colour) -> Colour:
+    red, green, blue = (min(1.0, 1.3 * part + 0.04) for part in colour)
+    return (red, green, blue)
+
+
+def _dull(rng: np.random.Generator) -> Colour:
+    red, green, blue = np.full(3, rng.uniform(0.2, 0.7)) + rng.uniform(-0.1, 0.1, 3)
+    return (float(red), float(green), float(blue))
+
+
 def _bright(rng: np.random.Generator) -> Colour:
     red, green, blue = rng.uniform(0.1, 0.9, 3)
     return (float(red), float(green), float(blue))
@@ -254,4 +315,7 @@ KINDS: dict[str, Callable[[np.random.Generator], Cutout]] = {
     "bell": _bell,
     "loudspeaker": _loudspeaker,
     "appliance": _appliance,
+    "table": _table,
+    "counter": _counter,
+    "sofa": _sofa,
 }

@@ -160,8 +160,8 @@ def open_supply(recipe: Recipe, labels: LabelSet, device: torch.device, side: Si
     folder = Path(recipe.synth.scene_bank) / ("validation" if held_out else "") if recipe.synth.scene_bank else None
     stage = SceneIngredients(sounds, SceneStatistics.load(), recipe.synth.class_balance)
     if any(find_encoder(encoder).input == "pictures" for encoder in recipe.encoders):
-        cutouts = load_cutouts(_path(recipe.synth.cutouts), labels, held_out)
-        stage = replace(stage, cutouts=cutouts, backgrounds=load_backgrounds(_path(recipe.synth.backgrounds)))
+        cutouts = load_cutouts(_path(recipe.synth.cutouts), labels, side)
+        stage = replace(stage, cutouts=cutouts, backgrounds=load_backgrounds(_path(recipe.synth.backgrounds), side))
     seed = recipe.run.seed + held_out
     if folder is not None and recipe.synth.scenes:
         seed = read_seed(folder, seed)

@@ -299,6 +299,20 @@ def test_what_ships_gives_what_the_original_gives(shared: Path) -> None:
     torch.testing.assert_close(ships._candidates(pictures), wanted, atol=1e-3, rtol=0)
 
 
+def test_what_ships_finds_in_whole_pictures_what_the_original_finds(shared: Path) -> None:
+    import PIL.Image
+
+    original, ships = (load(name, CPU, None) for name in (f"yolox:{shared}/models/yolox_nano.onnx", "yolox"))
+    for photo in sorted((shared / "media/photos").glob("*.jpg")):
+        frame = Frame(0.0, np.asarray(PIL.Image.open(photo).convert("RGB")))
+        both = [one.detect(clip(), [frame], None).table for one in (original, ships)]
+        wanted, found = (table.loc[table["score"].idxmax()] for table in both)
+        assert found["phrase"] == wanted["phrase"]
+        assert found["score"] == pytest.approx(wanted["score"], abs=0.1)
+        middles = [(one["left_px"] + one["right_px"]) / 2 for one in (found, wanted)]
+        assert middles[0] == pytest.approx(middles[1], abs=0.05 * frame.rgb.shape[1])
+
+
 def test_it_takes_other_sizes_and_gives_features_for_networks_that_look() -> None:
     session = load("yolox", CPU, None).engine.session
     names = ["candidates", "class_features_8", "class_features_16", "class_features_32"]
@@ -348,7 +362,9 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("engine", [None, "auto"])
 def test_by_itself_it_detects_with_the_yolox_that_ships(bare: Path, engine: str | None) -> None:
     digest = hash_file(find_bundled_file("yolox", "nano.onnx"), "sha256", 16)
-    assert load(engine, CPU, None).engine_id.startswith(f"yolox:nano {digest} at 0.25 on cpu, asked for ")
+    assert load(engine, CPU, None).engine_id.startswith(
+        f"yolox:nano {digest} on whole pictures at 0.25 on cpu, asked for "
+    )
 
 
 def test_an_installation_without_its_weights_says_so_before_anything_is_heard(

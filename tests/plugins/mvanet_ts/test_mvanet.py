@@ -95,6 +95,20 @@ def test_without_a_picture_the_rest_of_the_clip_is_as_if_there_never_was_one() -
         assert tensor.isfinite().all()
 
 
+def test_two_encoders_stand_side_by_side_at_their_columns() -> None:
+    visual = {**settings("small")["visual"], "encoder": "fine", "tokens": 28, "channels": 5 + 64}
+    both = {**settings("small"), "visual": {**visual, "beside": ENCODER, "beside_channels": 64}}
+    network = from_settings(both, DCASE2025).eval()
+    coarse = torch.linspace(0, 1, 14).reshape(1, 1, 14, 1).expand(1, 50, 14, 64)
+    tokens = {"fine": torch.zeros(1, 50, 28, 5), ENCODER: coarse}
+    joined = network._join_tokens(tokens)
+    assert joined.shape == (1, 50, 28, 69)
+    assert torch.allclose(joined[0, 0, :, -1].reshape(14, 2).mean(dim=1), coarse[0, 0, :, 0], atol=0.02)
+    with torch.inference_mode():
+        assert to_posterior(network(torch.randn(1, CHANNELS, 250, 64), tokens), DCASE2025).onscreen.isfinite().all()
+    assert from_settings(network.settings(), DCASE2025).visual_settings == network.visual_settings
+
+
 def test_it_looks_where_it_hears() -> None:
     torch.manual_seed(0)
     look = OnscreenAttention(8, 13, 14, 6).eval()
