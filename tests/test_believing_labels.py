@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seldfuse.cli.app import main
+from seldfuse.cli import main
 from seldfuse.evaluation import evaluate
 from seldfuse.media.encode import write_wav
 

@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
-from seldfuse.storage.read_json import read_object
+from seldfuse.limits import MOST_DOCUMENT_BYTES
+from seldfuse.storage.read_json import read_json
 from seldfuse.storage.walk import list_files, list_folders
 from seldfuse.synth.pictures.body import ANKLES, WRISTS, estimate_height_m, find_sound_points
 from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
@@ -129,13 +130,13 @@ def _tables(folder: Path, labels: LabelSet) -> Iterator[CutoutCard]:
     people, things = folder / PEOPLE_TABLE, folder / THINGS_TABLE
     try:
         if people.is_file():
-            for entry in _json(people):
+            for entry in _json(people, list):
                 yield _of_table(CutoutCard(people.parent / entry["file"], None, _keypoints(entry, people)), entry)
     except (TypeError, KeyError) as error:
         raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {people}") from error
     try:
         if things.is_file():
-            for entry in _json(things):
+            for entry in _json(things, list):
                 name, height_m = _class_of(entry["class"], labels), float(entry["height_m"])
                 yield _of_table(CutoutCard(things.parent / entry["file"], name, height_m=height_m), entry)
     except (TypeError, KeyError, ValueError) as error:
@@ -166,7 +167,7 @@ def _card(path: Path, name: str | None) -> CutoutCard:
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return CutoutCard(path, name)
-    told = _json(beside)
+    told = _json(beside, dict)
     try:
         point = (float(told["point"][0]), float(told["point"][1])) if "point" in told else None
         tall = float(told["height_m"]) if "height_m" in told else None
@@ -175,11 +176,14 @@ def _card(path: Path, name: str | None) -> CutoutCard:
     return CutoutCard(path, name, _keypoints(told, beside), point, tall)
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path, kind: type[Any]) -> Any:
     try:
-        return read_object(path)
+        found = read_json(path, MOST_DOCUMENT_BYTES)
     except (OSError, ValueError) as error:
         raise UsageError(f"expected JSON ({error}): {path}") from error
+    if not isinstance(found, kind):
+        raise UsageError(f"expected a JSON {kind.__name__}, got {type(found).__name__}: {path}")
+    return found
 
 
 def _keypoints(told: Mapping[str, Any], path: Path) -> tuple[tuple[float, float, float], ...] | None:
