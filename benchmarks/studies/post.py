@@ -196,6 +196,9 @@ def degraded(exact: Detections, times_s: np.ndarray, rng: np.random.Generator) -
     table, points = detected.table.copy(), detected.keypoints.copy()
     edges = ["left_px", "top_px", "right_px", "bottom_px"]
     table[edges] += rng.normal(0.0, JITTER_PX, (len(table), 4))
+    for low, high in (edges[::2], edges[1::2]):
+        # A thin box stays one.
+        table[[low, high]] = np.sort(table[[low, high]], axis=1)
     points[..., :2] += rng.normal(0.0, JITTER_PX, points[..., :2].shape)
     false_s = np.repeat(times_s, rng.poisson(FALSE_PEOPLE, len(times_s)))
     return Detections.concat([Detections(table, points), _people(false_s, rng)])
