@@ -365,6 +365,33 @@ def post(
 
 
 @app.command()
+def looking(
+    sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
+    pictures: Annotated[Path, typer.Option(help="The cut-outs of people and things.")],
+    backgrounds: Annotated[Path, typer.Option(help="The photos and panoramas of rooms.")],
+    data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
+    detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/looking"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
+) -> None:
+    """Render the frozen scenes of real pictures, score what looking is worth there, and renew docs/results.md."""
+    from rich.markdown import Markdown
+
+    from benchmarks.pages import looking as pages_looking
+    from benchmarks.sets import results as sets_results
+    from benchmarks.sets import yardstick
+    from benchmarks.studies import looking
+    from seldfuse.core.labels import DCASE2025
+    from seldfuse.synth.pictures.cutout_set import load_cutouts
+
+    split = sets_results.render_real_pictures(data, sounds, pictures, backgrounds, jobs or os.cpu_count() or 1)
+    plans = yardstick.read_plans("audio-visual", yardstick.V2_AV)
+    result = looking.measure(split, plans, load_cutouts(pictures, DCASE2025, "held"), detections, print)
+    text = pages_looking.tables(result)
+    _save(result, "looking.json", Markdown(text))
+    _renew(DOCS / "results.md", text, pages_looking.BEGIN)
+
+
+@app.command()
 def faults(
     sounds: Annotated[Path, typer.Option(help="The sounds, of which those held out are taken.")],
     sets: Annotated[int, typer.Option(min=1, help="Number of clean sets of our rooms.")] = 200,

@@ -15,8 +15,11 @@ from torch.nn import functional as F
 
 from seldfuse.sdk import (
     AudioGuidedAttention,
+    AzimuthHead,
+    BandAttention,
     ColumnEmbedding,
     ConformerBlock,
+    DistanceHead,
     LabelSet,
     OnscreenAttention,
     Posterior,
@@ -27,6 +30,8 @@ from seldfuse.sdk import (
     check_network_settings,
     fold_to_front,
     normalize,
+    read_azimuth,
+    read_distance,
 )
 
 STAGES = 3
@@ -67,18 +72,25 @@ class VisualSettings:
 
 
 class MvaNetOutput(NamedTuple):
-    """`activity` is a probability, `point` the place in metres, `onscreen` the logit of being in the picture."""
+    """`activity` is a probability, `onscreen` the logit of being in the picture, `point` the place in metres.
+
+    Or the place is polar: `azimuth` holds the logits of a distribution over azimuths (`seldfuse.nn.azimuth_bins`) and
+    `log_distance` a distribution of the logarithm of the distance (`seldfuse.nn.log_distance`).
+    """
 
     activity: Float[Tensor, "batch frame cls"]
-    point: Float[Tensor, "batch frame cls axis"]
     onscreen: Float[Tensor, "batch frame cls"]
+    point: Float[Tensor, "batch frame cls axis"] | None = None
+    azimuth: Float[Tensor, "batch frame cls bin"] | None = None
+    log_distance: Float[Tensor, "batch frame cls 2"] | None = None
 
 
 class MvaNet(nn.Module):
     """One source per class: whether it sounds, at which point, and whether it is in the picture.
 
     The audio side is SED-SCE's trunk, whose blocks make up three stages; heads have SED-SCE's names too, so that a
-    trained SED-SCE can be the beginning. A frame without a picture adds nothing to the audio side.
+    trained SED-SCE can be the beginning. A frame without a picture adds nothing to the audio side. `axes` is that of
+    SED-SCE: of a Cartesian point, or None for a polar place.
     """
 
     def __init__(
@@ -88,7 +100,7 @@ class MvaNet(nn.Module):
         visual_blocks: int,
         fusion_blocks: int,
         classes: int,
-        axes: int,
+        axes: int | None,
     ):
         super().__init__()
         self.visual_settings, self.axes, self.visual_blocks, self.fusion_blocks = (
@@ -109,7 +121,11 @@ class MvaNet(nn.Module):
         self.visual = nn.ModuleList([_blocks(trunk, visual_blocks) for _ in range(STAGES)])
         self.fusion = _blocks(trunk, fusion_blocks)
         self.activity = build_mlp_head(dim, classes)
-        self.point = build_linear_head(dim, classes * axes)
+        if axes is None:
+            self.bands = BandAttention(dim, classes, trunk.channels)
+            self.azimuth, self.log_distance = AzimuthHead(), DistanceHead()
+        else:
+            self.point = build_linear_head(dim, classes * axes)
         self.onscreen = (
             OnscreenAttention(dim, classes, visual.tokens, visual.column_dim)
             if visual.column_dim
@@ -123,14 +139,21 @@ class MvaNet(nn.Module):
         visible = (~tokens[..., :1, 0].isnan()).to(features.dtype)  # (batch, frame, 1)
         tokens = tokens.nan_to_num(0.0)
         columns = tokens if self.columns is None else self.columns(tokens)
-        x = self._fuse(features, self.narrow(columns).flatten(2), visible)  # (batch, frame, dim)
-        point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
+        x = self._fuse(features, embeddings, self.narrow(columns).flatten(2), visible)  # (batch, frame, dim)
+        place = self._place(x, features)
         onscreen = (
-            self.onscreen(x, point, columns, visible)
+            self.onscreen(x, read_point(**place), columns, visible)
             if isinstance(self.onscreen, OnscreenAttention)
             else self.onscreen(x)
         )
-        return MvaNetOutput(self.activity(x).sigmoid(), point, onscreen)
+        return MvaNetOutput(self.activity(x).sigmoid(), onscreen, **place)
+
+    def _place(self, x: Tensor, features: Tensor) -> dict[str, Tensor]:
+        """Where each class is, by the names of the output."""
+        if self.axes is not None:
+            return {"point": self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)}
+        hidden = self.bands(x, self.trunk.standardize(features))
+        return {"azimuth": self.azimuth(hidden), "log_distance": self.log_distance(hidden)}
 
     def _join_tokens(self, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """The tokens of the encoder, and beside each the other's at its place, between the two that are next to it."""
@@ -144,12 +167,14 @@ class MvaNet(nn.Module):
         placed = placed.reshape(*other.shape[:2], *placed.shape[1:])
         return torch.cat([tokens, placed], dim=-1)
 
-    def _fuse(self, features: Tensor, visual: Tensor, visible: Tensor) -> Float[Tensor, "batch frame dim"]:
+    def _fuse(
+        self, features: Tensor, embeddings: Mapping[str, Tensor], visual: Tensor, visible: Tensor
+    ) -> Float[Tensor, "batch frame dim"]:
         """The four gates, the three stages of both sides, and their sum's last blocks."""
         trunk = self.trunk
-        audio = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
+        audio = trunk.listen(features)
         visual = self.widen(self.first_gate(_on_frames(audio, visual), visual))
-        audio = trunk.into(audio)  # (batch, short, dim)
+        audio = trunk.enter(audio, features, embeddings)  # (batch, short, dim)
         for stage, (gate, blocks) in enumerate(zip(self.gates, self.visual, strict=True)):
             audio = self._run_audio_stage(audio, stage)
             visual = gate(_on_frames(audio, visual), blocks(visual))
@@ -173,23 +198,51 @@ class MvaNet(nn.Module):
             "visual": asdict(self.visual_settings),
             "visual_blocks": self.visual_blocks,
             "fusion_blocks": self.fusion_blocks,
-            "axes": self.axes,
+            **({} if self.axes is None else {"axes": self.axes}),
         }
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
     """Build a fresh network from the settings of a recipe or a checkpoint."""
     trunk, visual = TrunkConfig.from_json(settings["trunk"]), VisualSettings.from_json(settings["visual"])
-    return MvaNet(trunk, visual, settings["visual_blocks"], settings["fusion_blocks"], len(labels), settings["axes"])
+    blocks = (settings["visual_blocks"], settings["fusion_blocks"])
+    return MvaNet(trunk, visual, *blocks, len(labels), settings.get("axes"))
+
+
+def read_point(
+    point: Float[Tensor, "batch frame cls axis"] | None = None,
+    azimuth: Float[Tensor, "batch frame cls bin"] | None = None,
+    log_distance: Float[Tensor, "batch frame cls 2"] | None = None,
+) -> Float[Tensor, "batch frame cls axis"]:
+    """Read the place in metres that a network's output means, without gradients."""
+    with torch.no_grad():
+        if azimuth is None or log_distance is None:
+            assert point is not None
+            return point.detach()
+        return read_azimuth(azimuth)[0] * read_distance(log_distance)[0].unsqueeze(-1)
 
 
 def to_posterior(output: MvaNetOutput, labels: LabelSet) -> Posterior:
-    """Turn the output into a one-track posterior: the point, folded to the front, as direction and distance, 5 cm at
+    """Turn the output into a one-track posterior: the place, folded to the front, as direction and distance, 5 cm at
     least."""
+    activity, onscreen = output.activity.unsqueeze(-1), output.onscreen.sigmoid().unsqueeze(-1)
+    if output.azimuth is not None:
+        assert output.log_distance is not None
+        direction, spread_deg = read_azimuth(output.azimuth)
+        distance_m, spread = (part.unsqueeze(-1) for part in read_distance(output.log_distance))
+        return Posterior(
+            activity,
+            direction.unsqueeze(-2),
+            distance_m,
+            onscreen,
+            azimuth_std_deg=spread_deg.unsqueeze(-1),
+            distance_log_std=spread,
+            labels=labels,
+        )
+    assert output.point is not None
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
-    distance = point.norm(dim=-1).clamp_min(NEAREST_M)
-    onscreen = output.onscreen.sigmoid().unsqueeze(-1)
-    return Posterior(output.activity.unsqueeze(-1), normalize(fold_to_front(point)), distance, onscreen, labels=labels)
+    distance_m = point.norm(dim=-1).clamp_min(NEAREST_M)
+    return Posterior(activity, normalize(fold_to_front(point)), distance_m, onscreen, labels=labels)
 
 
 def _blocks(trunk: TrunkConfig, count: int) -> nn.Sequential:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from seldfuse.sdk import LabelSet, Posterior, activity_loss
+from seldfuse.sdk import LabelSet, Posterior, activity_loss, compute_azimuth_loss, compute_distance_loss
 from seldfuse_mvanet_ts.network import MvaNet, MvaNetOutput, from_settings, to_posterior
 
 
@@ -33,23 +33,39 @@ def onscreen_loss(
 
 def mvanet_loss(
     output: MvaNetOutput,
-    activity: Float[Tensor, "batch frame cls"],
-    point: Float[Tensor, "batch frame cls 3"],
-    onscreen: Float[Tensor, "batch frame cls"],
+    truth: Posterior,
     activity_weight: float = 1.0,
     point_weight: float = 2.0,
     onscreen_weight: float = 0.1,
     active_positive_weight: float = 1.0,
     onscreen_positive_weight: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Compute SED-SCE's loss, BCE of activity and mean squared error in m² of the point where a class sounds, and
-    on-screen."""
-    error, sounding = output.point - point[..., : output.point.shape[-1]], activity.nan_to_num()
+    """Compute SED-SCE's loss, BCE of activity and the error of the place where a class sounds, and on-screen.
+
+    Of a point the error is the mean square in m²; of a polar place the sum of `compute_azimuth_loss` and
+    `compute_distance_loss`. Of several sources of one class the first track is learned, by a polar place all.
+    """
+    assert truth.onscreen is not None
+    activity = truth.activity[..., 0]
     return (
         activity_weight * activity_loss(output.activity, activity, active_positive_weight)
-        + point_weight * (sounding.unsqueeze(-1) * error.square()).mean()
-        + onscreen_weight * onscreen_loss(output.onscreen, onscreen, sounding, onscreen_positive_weight)
+        + point_weight * _place_loss(output, truth)
+        + onscreen_weight
+        * onscreen_loss(output.onscreen, truth.onscreen[..., 0], activity.nan_to_num(), onscreen_positive_weight)
     )
+
+
+def _place_loss(output: MvaNetOutput, truth: Posterior) -> Float[Tensor, ""]:
+    assert truth.direction is not None
+    assert truth.distance is not None
+    if output.azimuth is not None:
+        assert output.log_distance is not None
+        azimuth = compute_azimuth_loss(output.azimuth, truth.activity, truth.direction)
+        return azimuth + compute_distance_loss(output.log_distance, truth.activity, truth.distance)
+    assert output.point is not None
+    point = truth.direction[..., 0, :] * truth.distance[..., :1]
+    error = output.point - point[..., : output.point.shape[-1]]
+    return (truth.activity[..., :1].nan_to_num() * error.square()).mean()
 
 
 class MvaTask:
@@ -63,12 +79,8 @@ class MvaTask:
         return from_settings(settings, labels)
 
     def loss(self, output: MvaNetOutput, truth: Posterior, settings: Mapping[str, Any]) -> Float[Tensor, ""]:
-        """Compute the loss; of several sources of one class the first track is learned. `settings` hold the weights."""
-        assert truth.direction is not None
-        assert truth.distance is not None
-        assert truth.onscreen is not None
-        point = truth.direction[..., 0, :] * truth.distance[..., :1]
-        return mvanet_loss(output, truth.activity[..., 0], point, truth.onscreen[..., 0], **settings)
+        """Compute the loss; `settings` hold the weights."""
+        return mvanet_loss(output, truth, **settings)
 
     def posterior(self, output: MvaNetOutput, labels: LabelSet) -> Posterior:
         return to_posterior(output, labels)

@@ -96,12 +96,23 @@ class Trunk(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch channel time mel"], tokens: Mapping[str, Tensor] | None = None
     ) -> Float[Tensor, "batch frame dim"]:
-        x = self.resnet(self.standardize(features))  # (batch, projection, short, low)
-        x = self.into(x.transpose(1, 2).flatten(2))  # (batch, short, dim)
-        if self.join is not None:
-            x = x + self.join(self._describe_frames(features, tokens))
-        x = self.blocks(x)
+        x = self.blocks(self.enter(self.listen(features), features, tokens))
         return self.to_frames(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return]
+
+    def listen(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch short value"]:
+        """Compute what the ResNet makes of the features, before the blocks."""
+        x = self.resnet(self.standardize(features))  # (batch, projection, short, low)
+        return x.transpose(1, 2).flatten(2)  # type: ignore[no-any-return]
+
+    def enter(
+        self,
+        heard: Float[Tensor, "batch short value"],
+        features: Float[Tensor, "batch channel time mel"],
+        tokens: Mapping[str, Tensor] | None = None,
+    ) -> Float[Tensor, "batch short dim"]:
+        """Bring what `listen` gave, and what the class branch or the encoder knows, to the size of the blocks."""
+        x = self.into(heard)
+        return x if self.join is None else x + self.join(self._describe_frames(features, tokens))
 
     def standardize(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch channel time mel"]:
         """Bring each channel and mel band to mean 0 and deviation 1."""

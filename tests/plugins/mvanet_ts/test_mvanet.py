@@ -272,3 +272,21 @@ def test_a_real_video_is_heard_and_seen(shared: Path, tmp_path: Path, monkeypatc
         assert call("run", video, "--backends", backends, "-o", str(tmp_path / backends), "--json") == 0
         events = json.loads(capsys.readouterr().out)["results"][0]["events"]
         assert sum(event["end_s"] - event["start_s"] for event in events if "speech" in event["class"]) > 1.0
+
+
+def test_medium_knows_all_that_sce_knows_and_has_a_polar_place() -> None:
+    network = MvaTask().build(settings("medium"), DCASE2025)
+    opened = open_checkpoint("bundled:sce-medium", "mvanet", of_any=True)
+    assert copy_weights(network, opened, NAMES)
+    state, weights = network.state_dict(), opened.read_weights()
+    assert all(torch.equal(state[name], weight.to(state[name])) for name, weight in weights.items())
+    some = batch(2)
+    tokens = {
+        "yamnet-seld": torch.randn(2, 50, 1, 1024),
+        "people-and-things": torch.full((2, 50, 24, 69), torch.nan),
+    }
+    output = network.eval()(some.features, tokens)
+    MvaTask().loss(output, some.truth, parse_recipe(read_preset(MvaTask.recipes, "medium")).loss).backward()
+    assert network.azimuth.layer.weight.grad is not None
+    posterior = to_posterior(output, DCASE2025)
+    assert {"onscreen", "azimuth_std_deg", "distance_log_std"} <= set(posterior.provides)
