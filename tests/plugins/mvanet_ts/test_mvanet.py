@@ -286,7 +286,7 @@ def test_medium_knows_all_that_sce_knows_and_has_a_polar_place() -> None:
         "people-and-things": torch.full((2, 50, 24, 69), torch.nan),
     }
     output = network.eval()(some.features, tokens)
-    MvaTask().loss(output, some.truth, parse_recipe(read_preset(MvaTask.recipes, "medium")).loss).backward()
+    MvaTask().loss(output, some.target, parse_recipe(read_preset(MvaTask.recipes, "medium")).loss).backward()
     assert network.azimuth.layer.weight.grad is not None
     posterior = to_posterior(output, DCASE2025)
     assert {"onscreen", "azimuth_std_deg", "distance_log_std"} <= set(posterior.provides)
