@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seldfuse.sdk import (
     HOPS_PER_FRAME,
     TRACKS,
+    BandAttention,
     ColumnEmbedding,
     ConformerBlock,
     GatedCrossAttention,
@@ -79,7 +80,9 @@ class Cmc(nn.Module):
     """A trunk whose blocks attend to tokens of sound and of picture, and a multi-ACCDDOA head with on-screen.
 
     Either kind of tokens may be missing, for a clip or a frame; without both it is a plain Conformer. On-screen is
-    judged by attending to the columns at which each track places its class.
+    judged by attending to the columns at which each track places its class. With `bands` a class reads its places from
+    its own mel bands, too, as SED-SCE does; trunk and bands have SED-SCE's names, so that a trained one can be the
+    beginning.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Cmc(nn.Module):
         visual_tokens: TokenSettings,
         column_dim: int,
         classes: int,
+        bands: bool = False,
     ) -> None:
         super().__init__()
         self.audio_tokens, self.visual_tokens, self.column_dim, self.classes = (
@@ -106,6 +110,8 @@ class Cmc(nn.Module):
         self.seeing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
         self.hidden = nn.Linear(dim, dim)
         self.place = nn.Linear(dim, TRACKS * (ELEMENTS - 1) * classes)
+        self.bands = BandAttention(dim, classes, trunk.channels) if bands else None
+        self.place_by_bands = nn.Linear(BandAttention.VALUES, TRACKS * (ELEMENTS - 1)) if bands else None
         self.onscreen = OnscreenAttention(dim, TRACKS * classes, visual_tokens.tokens, column_dim)
 
     def forward(
@@ -121,14 +127,22 @@ class Cmc(nn.Module):
         sounds, audible = _split_present(self._sounds(features, embeddings))
         pictures, visible = _split_present(_take_tokens(self.visual_tokens, embeddings, features))
         columns = self.columns(pictures)  # (batch, frame, column, column_dim)
-        x = self._blocks(features, self.sounds(sounds), audible, self.widen(columns), visible)
-        place = self.place(self.hidden(x)).unflatten(-1, (TRACKS, ELEMENTS - 1, self.classes))
+        x = self._blocks(features, embeddings, self.sounds(sounds), audible, self.widen(columns), visible)
+        place = self._place(x, features)
         x_axis, y_axis, distance = place.unbind(-2)  # each (batch, frame, track, cls)
         x_axis, y_axis, distance = x_axis.tanh(), y_axis.tanh(), distance.relu()
         point = torch.stack([x_axis, y_axis], dim=-1).flatten(2, 3)
         point = point / point.norm(dim=-1, keepdim=True).clamp_min(1e-3) * distance.flatten(2).unsqueeze(-1)
         onscreen = self.onscreen(x, point, columns, visible.unsqueeze(-1).to(x)).sigmoid()
         return torch.stack([x_axis, y_axis, distance, onscreen.unflatten(2, (TRACKS, -1))], dim=-2).flatten(2)
+
+    def _place(self, x: Tensor, features: Tensor) -> Float[Tensor, "batch frame track element cls"]:
+        """x, y and metres before they are bounded."""
+        place = self.place(self.hidden(x)).unflatten(-1, (TRACKS, ELEMENTS - 1, self.classes))
+        if self.bands is None or self.place_by_bands is None:
+            return place  # type: ignore[no-any-return]
+        by_bands = self.place_by_bands(self.bands(x, self.trunk.standardize(features)))  # (batch, frame, cls, …)
+        return place + by_bands.transpose(2, 3).unflatten(2, (TRACKS, ELEMENTS - 1))  # type: ignore[no-any-return]
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """Tokens of sound; those of the tagger that ships are computed here where nobody gives them."""
@@ -144,11 +158,17 @@ class Cmc(nn.Module):
         return tokens.masked_fill(gone, torch.nan)
 
     def _blocks(
-        self, features: Tensor, sounds: Tensor, audible: Tensor, columns: Tensor, visible: Tensor
+        self,
+        features: Tensor,
+        embeddings: Mapping[str, Tensor],
+        sounds: Tensor,
+        audible: Tensor,
+        columns: Tensor,
+        visible: Tensor,
     ) -> Float[Tensor, "batch frame dim"]:
         trunk = self.trunk
-        x = trunk.resnet((features - trunk.mean) / trunk.deviation).transpose(1, 2).flatten(2)
-        x = trunk.to_frames(trunk.into(x).transpose(1, 2)).transpose(1, 2)  # (batch, frame, dim)
+        x = trunk.enter(trunk.listen(features), features, embeddings)
+        x = trunk.to_frames(x.transpose(1, 2)).transpose(1, 2)  # (batch, frame, dim)
         for block, attend_audio, attend_visual in zip(trunk.blocks, self.hearing, self.seeing, strict=True):
             assert isinstance(block, ConformerBlock)
             x = x + 0.5 * block.first(x)
@@ -170,13 +190,15 @@ class Cmc(nn.Module):
             "audio_tokens": asdict(self.audio_tokens),
             "visual_tokens": asdict(self.visual_tokens),
             "column_dim": self.column_dim,
+            **({} if self.bands is None else {"bands": True}),
         }
 
 
 def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> Cmc:
     """Build a fresh network from the settings of a recipe or a checkpoint."""
     audio, visual = (TokenSettings.from_json(settings[name]) for name in ("audio_tokens", "visual_tokens"))
-    return Cmc(TrunkConfig.from_json(settings["trunk"]), audio, visual, settings["column_dim"], len(labels))
+    trunk, bands = TrunkConfig.from_json(settings["trunk"]), settings.get("bands", False)
+    return Cmc(trunk, audio, visual, settings["column_dim"], len(labels), bands)
 
 
 def to_posterior(output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:

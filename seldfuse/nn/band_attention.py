@@ -21,6 +21,8 @@ class BandAttention(nn.Module):
     all: where sound comes from is learned from whatever sounds.
     """
 
+    VALUES = HIDDEN
+
     def __init__(self, dim: int, classes: int, channels: int) -> None:
         super().__init__()
         self.weights = nn.Linear(dim, (1 + classes) * BANDS)

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import DCASE2025
 from seldfuse.nn.cross_attention import GatedCrossAttention
 from seldfuse.train.adpit import adpit_loss, adpit_onscreen_loss
+from seldfuse.train.initialize import copy_weights
 from seldfuse.train.recipe import parse_recipe, read_preset
 from seldfuse_cmc.network import Cmc, from_settings, to_posterior
 from seldfuse_cmc.train import CmcTask
@@ -103,3 +105,24 @@ def test_settings_build_the_same_network_again(network: Cmc) -> None:
     again = from_settings(network.settings(), DCASE2025)
     again.load_state_dict(network.state_dict())
     assert torch.equal(said(network, tokens()), said(again.eval(), tokens()))
+
+
+def test_medium_begins_with_a_trained_sce_and_reads_places_from_bands() -> None:
+    recipe = parse_recipe(read_preset(CmcTask.recipes, "medium"))
+    network = CmcTask().build(recipe.network, DCASE2025)
+    opened = open_checkpoint("bundled:sce-medium", "cmc", of_any=True)
+    assert copy_weights(network, opened, recipe.features)
+    state = network.state_dict()
+    shared = [name for name in opened.read_weights() if name.startswith(("trunk.", "bands."))]
+    assert all(torch.equal(state[name], weight.to(state[name])) for name, weight in opened.read_weights().items()
+               if name in shared)  # fmt: skip
+    features = torch.randn(1, 8, 250, 64)
+    tokens = {"yamnet-seld": torch.randn(1, 50, 1, 1024), "people-and-things": torch.full((1, 50, 24, 69), torch.nan)}
+    output = network.eval()(features, tokens)
+    assert output.shape == (1, 50, 3 * 4 * 13)
+    # Bands have a say in where, none in whether it is in the picture.
+    output.unflatten(2, (3, 4, 13))[:, :, :, :2].sum().backward()
+    assert network.place_by_bands is not None
+    assert network.place_by_bands.weight.grad is not None
+    again = from_settings(network.settings(), DCASE2025)
+    assert again.state_dict().keys() == state.keys()
