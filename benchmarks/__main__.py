@@ -368,7 +368,8 @@ def post(
 def faults(
     sounds: Annotated[Path, typer.Option(help="The sounds, of which those held out are taken.")],
     sets: Annotated[int, typer.Option(min=1, help="Number of clean sets of our rooms.")] = 200,
-    theirs: Annotated[int, typer.Option(min=0, help="Number of sets of pyroomacoustics' rooms.")] = 20,
+    theirs: Annotated[int, typer.Option(min=0, help="Number of sets of pyroomacoustics' rooms.")] = 12,
+    spoiled: Annotated[int, typer.Option(min=1, help="Number of sets of each kind in which faults are made.")] = 24,
 ) -> None:
     """Make faults in clean data sets, and count how often `seldfuse check` finds them by name."""
     from rich.markdown import Markdown
@@ -377,7 +378,7 @@ def faults(
     from benchmarks.studies import faults
 
     measured = {
-        kind: faults.measure_rates(list(fault_sets.draw_sets(sounds, count, kind == "pyroomacoustics")))
+        kind: faults.measure_rates(fault_sets.draw_sets(sounds, count, kind == "pyroomacoustics"), spoiled)
         for kind, count in (("our rooms", sets), ("pyroomacoustics", theirs))
         if count
     }

@@ -29,6 +29,7 @@ from seldfuse.formats.label_layouts import (
     read_header,
     recognize,
 )
+from seldfuse.storage.impostors import recognize_impostor
 
 Counting = Literal["official", "strict"]
 """`official` takes what the challenge's scorer of 2025 takes of a file in its layout, `strict` what can be true."""
@@ -165,6 +166,8 @@ def _read(path: Path, counting: Counting) -> _Table:
         raise LabelFileError(
             path, f"expected a CSV file of events, but it cannot be read ({error.strerror})"
         ) from error
+    if impostor := recognize_impostor(data, "a label file"):
+        raise LabelFileError(path, impostor)
     header, _, body = data.partition(b"\n")
     body = body.rstrip()
     # Most files are whole files of 2025, of plain numbers; what follows reads them in the same way, but line by line.
