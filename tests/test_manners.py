@@ -104,7 +104,7 @@ def test_text_files_that_git_lfs_has_not_fetched_are_named_as_such(
     path = tmp_path / name
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 35\n")
     (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(SeldfuseError, match="this is a Git LFS pointer, not .*: type `git lfs pull`"):
+    with pytest.raises(SeldfuseError, match=r"this is a Git LFS pointer, not .*: type `git lfs pull`"):
         read(path)
     path.write_text("\n<!DOCTYPE html><html>Sign in</html>")
     with pytest.raises(SeldfuseError, match="this is a page of the web, saved in place of"):

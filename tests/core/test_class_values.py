@@ -15,5 +15,5 @@ def test_a_table_for_the_challenges_classes_serves_others_by_name_and_alias() ->
 
 
 def test_a_name_that_neither_has_is_refused() -> None:
-    with pytest.raises(UsageError, match="'gog' is no class of mine .*did you mean 'gong'"):
+    with pytest.raises(UsageError, match=r"'gog' is no class of mine .*did you mean 'gong'"):
         to_class_tensor({"gog": 0.4}, MINE, 0.0)

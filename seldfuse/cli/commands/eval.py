@@ -84,7 +84,7 @@ def evaluate(
     for finding in check_agreement(*pairs, "the prediction", "note"):
         print_note(finding.describe())
     if against:
-        _require_same_clips(*systems, mode)
+        _require_same_clips(systems[0], systems[1], mode)
         other = systems[1].scores
         compared = compare_systems(result.counts, other.counts, average)
         skill_compared = compare_skill(result.matches, other.matches, average)
