@@ -390,7 +390,7 @@ def faults(
 def own_classes(
     sounds: Annotated[Path, typer.Option(help="The soundbank.")],
     work: Annotated[Path, typer.Option(help="Folder of the training.")] = Path("out/own-classes"),
-    steps: Annotated[int, typer.Option(min=1, help="Number of steps.")] = 400,
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps.")] = 500,
 ) -> None:
     """Train three classes of one's own from the bundled sce, and score new and old ones on held-out groups."""
     from benchmarks.studies import own_classes
