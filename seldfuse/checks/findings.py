@@ -77,6 +77,6 @@ def refuse(errors: Sequence[Finding], force: bool, note: Callable[[str], None], 
     """Stop where something cannot be right, unless `force` has it go on with notes. Raises UsageError."""
     if errors and not force:
         listed = "\n  ".join(one.describe() for one in errors)
-        raise UsageError(f"{what} cannot be right:\n  {listed}\n`--force` goes on all the same")
+        raise UsageError(f"{what} cannot be right:\n  {listed}\n  `--force` goes on all the same")
     for one in errors:
         note(f"goes on by --force: {one.describe()}")
