@@ -395,7 +395,8 @@ def looking(
 def faults(
     sounds: Annotated[Path, typer.Option(help="The sounds, of which those held out are taken.")],
     sets: Annotated[int, typer.Option(min=1, help="Number of clean sets of our rooms.")] = 200,
-    theirs: Annotated[int, typer.Option(min=0, help="Number of sets of pyroomacoustics' rooms.")] = 20,
+    theirs: Annotated[int, typer.Option(min=0, help="Number of sets of pyroomacoustics' rooms.")] = 12,
+    spoiled: Annotated[int, typer.Option(min=1, help="Number of sets of each kind in which faults are made.")] = 24,
 ) -> None:
     """Make faults in clean data sets, and count how often `seldfuse check` finds them by name."""
     from rich.markdown import Markdown
@@ -404,7 +405,7 @@ def faults(
     from benchmarks.studies import faults
 
     measured = {
-        kind: faults.measure_rates(list(fault_sets.draw_sets(sounds, count, kind == "pyroomacoustics")))
+        kind: faults.measure_rates(fault_sets.draw_sets(sounds, count, kind == "pyroomacoustics"), spoiled)
         for kind, count in (("our rooms", sets), ("pyroomacoustics", theirs))
         if count
     }
@@ -416,7 +417,7 @@ def faults(
 def own_classes(
     sounds: Annotated[Path, typer.Option(help="The soundbank.")],
     work: Annotated[Path, typer.Option(help="Folder of the training.")] = Path("out/own-classes"),
-    steps: Annotated[int, typer.Option(min=1, help="Number of steps.")] = 400,
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps.")] = 500,
 ) -> None:
     """Train three classes of one's own from the bundled sce, and score new and old ones on held-out groups."""
     from benchmarks.studies import own_classes

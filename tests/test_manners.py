@@ -4,15 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from worlds import noise
 
+from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.device import resolve_device
+from seldfuse.core.label_sets import find_labels
 from seldfuse.core.posterior import Posterior
-from seldfuse.errors import UsageError
+from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.formats.label_files import read_label_file
 from seldfuse.inference.check_posterior import check_form
 from seldfuse.media.encode import write_wav
 
@@ -83,3 +87,25 @@ def test_gradients_of_a_backend_are_cut() -> None:
     posterior = check_form("the backend", given, (1, 2), torch.device("cpu"))
     assert not posterior.activity.requires_grad
     assert check_form("the backend", posterior, (1, 2), torch.device("cpu")) is posterior
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("a.csv", lambda path: read_label_file(path)),
+        ("a.json", lambda path: find_labels(str(path))),
+        ("a.toml", lambda path: find_labels(str(path))),
+        ("config.json", lambda path: open_checkpoint(str(path.parent), "sce")),
+    ],
+)
+def test_text_files_that_git_lfs_has_not_fetched_are_named_as_such(
+    name: str, read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 35\n")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(SeldfuseError, match=r"this is a Git LFS pointer, not .*: type `git lfs pull`"):
+        read(path)
+    path.write_text("\n<!DOCTYPE html><html>Sign in</html>")
+    with pytest.raises(SeldfuseError, match="this is a page of the web, saved in place of"):
+        read(path)

@@ -3,7 +3,7 @@
 Clean sets are made elsewhere: rendered in our own rooms or in pyroomacoustics', or panned by the sine law for tests.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -341,30 +341,34 @@ def draw_panned_set(rng: np.random.Generator, clips: int = 12) -> RawSet:
 
 @dataclass(frozen=True)
 class FaultRates:
-    """How often each fault is found, by strength, and how many clean sets of how many gave more than notes."""
+    """How often each fault is found, by strength, in how many sets; how many clean sets gave which errors."""
 
     found: Mapping[str, tuple[float, ...]]
+    spoiled: int
     clean: int
     alarms: tuple[str, ...]
 
 
-def measure_rates(sets: Sequence[RawSet], seed: int = 1) -> FaultRates:
-    """Make every fault in every set, and check all of them and the clean sets."""
-    rates = {fault.name: tuple(_rate(sets, fault, strength, seed) for strength in STRENGTHS) for fault in FAULTS}
-    for name in BOX_FAULTS:
-        rates[f"boxes: {name}"] = tuple(_repeat(find_box_fault, name, n, len(sets), seed) for n in STRENGTHS)
-    for name in FOA_FAULTS:
-        rates[f"first order: {name}"] = tuple(_repeat(find_foa_fault, name, n, len(sets), seed) for n in STRENGTHS)
-    alarms = tuple(one.describe() for clips in sets for one in find_reasons(clips) if one.severity == "error")
-    return FaultRates(rates, len(sets), alarms)
-
-
-def _rate(sets: Sequence[RawSet], fault: Fault, strength: int, seed: int) -> float:
-    hits = []
+def measure_rates(sets: Iterable[RawSet], spoiled: int, seed: int = 1) -> FaultRates:
+    """Check clean sets, and make every fault in the first `spoiled` of them, and check these."""
+    alarms, clean, hits = list[str](), 0, {fault.name: [list[bool]() for _ in STRENGTHS] for fault in FAULTS}
     for clips in sets:
-        changed = fault.change(clips, strength, np.random.default_rng(seed))
-        hits.append(any(one.reason in fault.reasons for one in find_reasons(changed)))
-    return float(np.mean(hits))
+        alarms += (one.describe() for one in find_reasons(clips) if one.severity == "error")
+        clean += 1
+        for fault in FAULTS if clean <= spoiled else ():
+            for strength in STRENGTHS:
+                hits[fault.name][strength].append(_is_found(clips, fault, strength, seed))
+    rates = {name: tuple(float(np.mean(some)) for some in by_strength) for name, by_strength in hits.items()}
+    for name in BOX_FAULTS:
+        rates[f"boxes: {name}"] = tuple(_repeat(find_box_fault, name, n, spoiled, seed) for n in STRENGTHS)
+    for name in FOA_FAULTS:
+        rates[f"first order: {name}"] = tuple(_repeat(find_foa_fault, name, n, spoiled, seed) for n in STRENGTHS)
+    return FaultRates(rates, min(spoiled, clean), clean, tuple(alarms))
+
+
+def _is_found(clips: RawSet, fault: Fault, strength: int, seed: int) -> bool:
+    changed = fault.change(clips, strength, np.random.default_rng(seed))
+    return any(one.reason in fault.reasons for one in find_reasons(changed))
 
 
 def _repeat(
@@ -376,9 +380,10 @@ def _repeat(
 def make_table(measured: Mapping[str, FaultRates]) -> str:
     """Make a table in Markdown of the rates by kind of room, from weak to strong, and of false alarms."""
     names = list(next(iter(measured.values())).found)
-    lines = [f"| fault | {' | '.join(measured)} |", f"|---|{'---|' * len(measured)}"]
+    heads = (f"{kind}, {rates.spoiled} sets" for kind, rates in measured.items())
+    lines = [f"| fault | {' | '.join(heads)} |", f"|---|{'---|' * len(measured)}"]
     for name in names:
         cells = (", ".join(f"{rate:.0%}" for rate in rates.found[name]) for rates in measured.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    alarms = (f"{len(rates.alarms)} errors in {rates.clean} sets" for rates in measured.values())
+    alarms = (f"{len(rates.alarms)} errors in {rates.clean} clean sets" for rates in measured.values())
     return "\n".join([*lines, f"| nothing | {' | '.join(alarms)} |"])

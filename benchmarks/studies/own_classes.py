@@ -47,7 +47,11 @@ CLASSES: Mapping[str, OwnClass] = {
     "drums": OwnClass(
         (
             "bass-drum", "drum-snare", "drum-tom", "floortom", "kick", "snare-2", "snare_drum.ogg", "tom-a", "tom-low",
-            "vp-snare", "vp-kick", "drum-f-tom-l",
+            "vp-snare", "vp-kick", "drum-f-tom-l", "bassdrum-4mics-b-stereo", "concert-bass-drum", "drum-bass",
+            "drum-brush-snr", "drum-heavy-kick", "drum-low-studio", "drum-m-tom-l", "drum-md-studio", "drum-piccolo",
+            "drum-power-bass-drum", "drum-power-snare", "drum-rmpwr", "drum-sml-snare-l", "drum-snr", "jsnare",
+            "pearlkick", "pearlsnare", "pearltom", "rsnare", "snare", "snareoff", "tenor-drum", "tom", "tom-hi",
+            "vp-tom-low", "vp-tom-mid",
         ),
         ("drum-std-kick", "drum-tom-floor", "marching-snare", "snare-roll", "tom-mid", "tomlow"),
     ),

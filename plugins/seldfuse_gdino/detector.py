@@ -1,7 +1,8 @@
 """The detector: rules, and an engine that detects what they name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,12 +24,17 @@ class PhraseDetector:
     rules: Rules
     engine_id: str
     engine: PhraseEngine
+    reopen: Callable[[Vocabulary], PhraseEngine]
 
     def __post_init__(self) -> None:
         self.cacheable = not isinstance(self.engine, RecordedBoxes)
 
     def detect(self, clip: Clip, frames: Sequence[Frame], seen: Detections | None) -> Detections:  # noqa: ARG002
         return self.engine.detect(clip, frames) if frames else Detections.from_rows([])
+
+    def ask_for(self, rules: Rules) -> "PhraseDetector":
+        """Open the same engine for what other rules name. Raises UsageError for prompts that contradict each other."""
+        return _open(rules, self.reopen)
 
 
 def load(engine: str | None, device: torch.device, rules: Path | None) -> DetectorModel:
@@ -37,10 +43,13 @@ def load(engine: str | None, device: torch.device, rules: Path | None) -> Detect
     Raises UsageError for an engine that is unknown or rules that are wrong, CheckpointError for packages and weights
     that are missing or broken.
     """
-    read = Rules.read(rules or RULES, DCASE2025)
-    vocabulary = Vocabulary(read)
-    chosen = open_engine(engine, vocabulary, device)
-    return PhraseDetector(read, f"{chosen.engine_id}, asked for {_digest(vocabulary)}", chosen)
+    return _open(Rules.read(rules or RULES, DCASE2025), partial(open_engine, engine, device=device))
+
+
+def _open(rules: Rules, open_engine: Callable[[Vocabulary], PhraseEngine]) -> PhraseDetector:
+    vocabulary = Vocabulary(rules)
+    engine = open_engine(vocabulary)
+    return PhraseDetector(rules, f"{engine.engine_id}, asked for {_digest(vocabulary)}", engine, open_engine)
 
 
 def _digest(vocabulary: Vocabulary) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seldfuse.checks.findings import Finding
+from seldfuse.checks.findings import Finding, count_clips
 from seldfuse.checks.measure import CheckedClip, MeasuredSound
 
 SAME_DB = -50.0
@@ -32,7 +32,7 @@ def check_channels(clips: list[CheckedClip]) -> list[Finding]:
             share = len(names) / len(heard)
             severity = "error" if share > MOST and reason != "unequal channels" else "note"
             found.append(
-                Finding(reason, severity, f"{message} in {share:.0%} of the clips", remedy, names)  # type: ignore[arg-type]
+                Finding(reason, severity, f"{message} in {count_clips(names, heard)}", remedy, names)  # type: ignore[arg-type]
             )
     return found
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from seldfuse.checks.findings import Finding
+from seldfuse.checks.findings import Finding, count_clips
 from seldfuse.checks.measure import CheckedClip
 
 VIEW = re.compile(r"_deg\d+_start\d+$")
@@ -36,10 +36,8 @@ def check_copies(clips: list[CheckedClip]) -> list[Finding]:
         )
     elif pairs:
         names = tuple(dict.fromkeys(clip.name for pair in pairs for clip in pair))
-        share = len(names) / max(len(heard), 1)
-        found.append(
-            Finding("copies", "note", f"{share:.0%} of the clips hold the sound of another one", "keep one each", names)
-        )
+        message = f"the sound is that of another clip in {count_clips(names, heard)}"
+        found.append(Finding("copies", "note", message, "keep one each", names))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seldfuse.checks.findings import Finding
+from seldfuse.checks.findings import Finding, count_clips
 from seldfuse.checks.measure import FRAME, CheckedClip
 from seldfuse.core.grid import FRAME_S
 
@@ -37,18 +37,17 @@ def check_silent_clips(clips: list[CheckedClip]) -> list[Finding]:
             Finding(
                 "silent clips",
                 "error" if share > 0.5 else "note",
-                f"{share:.0%} of the clips hold no sound",
+                f"there is no sound in {count_clips(silent, heard)}",
                 "check the export",
                 silent,
             )
         )
     if clipped:
-        share = len(clipped) / len(heard)
         found.append(
             Finding(
                 "clipped sound",
                 "note",
-                f"more than 1 % of the samples of {share:.0%} of the clips are at full scale",
+                f"more than 1 % of the samples are at full scale in {count_clips(clipped, heard)}",
                 "record with less gain: what is clipped has lost its level differences",
                 clipped,
             )

@@ -62,6 +62,11 @@ class CheckReport:
         }
 
 
+def count_clips(some: Sequence[object], heard: Sequence[object]) -> str:
+    """Count clips among those that were heard: "3 of 400 clips"."""
+    return f"{len(some)} of {format_count(len(heard), 'clip')}"
+
+
 def merge_findings(parts: Iterable[Sequence[Finding]]) -> tuple[Finding, ...]:
     """Join findings, errors first; of one reason the first one stays."""
     found = {one.reason: one for one in sorted((one for part in parts for one in part), key=lambda one: one.severity)}
@@ -72,6 +77,6 @@ def refuse(errors: Sequence[Finding], force: bool, note: Callable[[str], None], 
     """Stop where something cannot be right, unless `force` has it go on with notes. Raises UsageError."""
     if errors and not force:
         listed = "\n  ".join(one.describe() for one in errors)
-        raise UsageError(f"{what} cannot be right:\n  {listed}\n`--force` goes on all the same")
+        raise UsageError(f"{what} cannot be right:\n  {listed}\n  `--force` goes on all the same")
     for one in errors:
         note(f"goes on by --force: {one.describe()}")

@@ -106,7 +106,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
     except SeldfuseError as error:
-        print_error(str(error))
+        # Lists have a line for each item, indented; other ends of lines, as in names of files, are spelled out.
+        message, *items = str(error).split("\n  ")
+        print_error(message, items)
         code = error.exit_code
     except typer.Abort:
         code = SeldfuseError.exit_code

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.core.labels import LabelSet
+from seldfuse.core.labels import DCASE2025, LabelSet
+from seldfuse.errors import UsageError
 
 Number = int | float
 """TOML writes 15 for 15.0, and run-time checks of types tell the two apart."""
@@ -19,7 +20,8 @@ def to_class_tensor(
 ) -> Float[Tensor, "cls"]:
     """Make a tensor of the number of each class, `otherwise` where a table has neither the class nor `default`.
 
-    Raises UsageError where a table names an unknown class.
+    A table that was fitted for the challenge's classes may name some that these labels do not have; they are passed
+    over. Raises UsageError where it names any other unknown class.
     """
     numbers = torch.zeros(len(labels)) + otherwise
     if not isinstance(value, Mapping):
@@ -30,6 +32,18 @@ def to_class_tensor(
     exact = {name: place for place, name in enumerate(labels.names)}
     row = numbers.tolist()
     for name, number in value.items():
-        if name != "default":
-            row[exact[name] if name in exact else labels.index(name)] = number
+        if name in exact:
+            row[exact[name]] = number
+        elif name != "default" and (place := _find(name, labels)) is not None:
+            row[place] = number
     return torch.tensor(row, dtype=numbers.dtype)
+
+
+def _find(name: str, labels: LabelSet) -> int | None:
+    """Find the class by name, title or alias; None for a class of the challenge that is not there."""
+    try:
+        return labels.index(name)
+    except UsageError:
+        if name in DCASE2025.names:
+            return None
+        raise

@@ -19,7 +19,7 @@ class Label:
     `typical_distance_m` stands in where no backend estimates distance; training overwrites it with the median
     distance of the class in the training scenes. Where `visible` is False nothing in the picture speaks for the class;
     `prompts` and `keypoints` say what does, as in `Rule`, and are those of the detector's own rules where there are
-    none.
+    none (`Rules.adapt_to`).
     """
 
     name: str
@@ -34,6 +34,10 @@ class Label:
     def words(self) -> tuple[str, ...]:
         """The name, the title and the aliases, by each of which the class is known."""
         return (self.name, self.title, *self.aliases)
+
+    def is_called(self, word: str) -> bool:
+        """Test whether a word is the class's name, title or alias, case and punctuation aside."""
+        return _key(word) in {_key(known) for known in self.words}
 
     def to_json(self) -> dict[str, Any]:
         """Return the table of the class; what looking needs only where it is stated, for older versions do not
@@ -81,7 +85,7 @@ class LabelSet:
     def index(self, word: str) -> int:
         """Find the id of the class with this name, title or alias (case and punctuation aside). Raises UsageError."""
         for position, label in enumerate(self.classes):
-            if _key(word) in {_key(known) for known in label.words}:
+            if label.is_called(word):
                 return position
         close = difflib.get_close_matches(word, self.names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

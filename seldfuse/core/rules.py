@@ -95,6 +95,24 @@ class Rules:
         by_class = parse_table(dict[str, Rule], tables, "class")
         return replace(thresholds, by_class={name: _name_as_asked(one, tables[name]) for name, one in by_class.items()})
 
+    def adapt_to(self, labels: LabelSet, asks: bool = False) -> "Rules":
+        """Adapt rules to classes of a label set, which have the rule of their name, title or alias.
+
+        A class that is not visible has none. Where rules name keypoints a class has those that it states; where a
+        detector `asks` for what it detects, it has the prompts that it states.
+        """
+        pointed = any(rule.keypoints for rule in self.by_class.values())
+        by_class = {}
+        for label in labels.classes:
+            rule = next((self.by_class[name] for name in self.by_class if label.is_called(name)), None)
+            if label.keypoints and pointed:
+                rule = replace(rule or Rule(), keypoints=label.keypoints)
+            if label.prompts and asks:
+                rule = replace(rule or Rule(), prompts=label.prompts, phrases=label.prompts)
+            if rule is not None and label.visible:
+                by_class[label.name] = rule
+        return replace(self, by_class=by_class)
+
 
 def _name_as_asked(rule: Rule, table: Mapping[str, Any]) -> Rule:
     """Take the prompts for the phrases where a file gives prompts alone: a detector calls things as it was asked."""

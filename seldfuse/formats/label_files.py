@@ -29,6 +29,7 @@ from seldfuse.formats.label_layouts import (
     read_header,
     recognize,
 )
+from seldfuse.storage.impostors import recognize_impostor
 
 Counting = Literal["official", "strict"]
 """`official` takes what the challenge's scorer of 2025 takes of a file in its layout, `strict` what can be true."""
@@ -53,6 +54,7 @@ FINER_STEP, STEPPED_FRAMES = 2, 20
 
 _PLAIN = b"-+.0123456789eE,\n\r "
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_ANY_NUMBER = re.compile(r"\d+(\.\d+)?")
 _FLAGS = {"true": 1.0, "false": 0.0}
 _HEADER = ",".join(ROW).encode()
 
@@ -135,14 +137,16 @@ def is_label_header(line: str) -> bool:
 
 
 def list_notes(files: Iterable[LabelFile]) -> list[str]:
-    """List the notes of many files, each once, with the first file of which it is true."""
-    paths: defaultdict[str, list[Path]] = defaultdict(list)
+    """List the notes of many files, each once, numbers aside, with the first file of which it is true."""
+    found: defaultdict[str, list[tuple[str, Path]]] = defaultdict(list)
     for file in files:
         for note in file.notes:
-            paths[note].append(file.path)
+            found[_ANY_NUMBER.sub("0", note)].append((note, file.path))
     return [
-        f"{note}: {found[0]}" if len(found) == 1 else f"{note} ({len(found)} files, such as this): {found[0]}"
-        for note, found in paths.items()
+        f"{some[0][0]}: {some[0][1]}"
+        if len(some) == 1
+        else f"{some[0][0]} ({len(some)} files, such as this): {some[0][1]}"
+        for some in found.values()
     ]
 
 
@@ -165,6 +169,8 @@ def _read(path: Path, counting: Counting) -> _Table:
         raise LabelFileError(
             path, f"expected a CSV file of events, but it cannot be read ({error.strerror})"
         ) from error
+    if impostor := recognize_impostor(data, "a label file"):
+        raise LabelFileError(path, impostor)
     header, _, body = data.partition(b"\n")
     body = body.rstrip()
     # Most files are whole files of 2025, of plain numbers; what follows reads them in the same way, but line by line.

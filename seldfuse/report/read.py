@@ -11,7 +11,7 @@ import numpy as np
 from seldfuse.core.clip import Clip
 from seldfuse.core.events import SEGMENT_MEANS
 from seldfuse.core.geometry import Camera
-from seldfuse.core.labels import DCASE2025
+from seldfuse.core.labels import DCASE2025, Label, LabelSet, match_classes
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import Result
 from seldfuse.errors import MediaError, UsageError
@@ -51,12 +51,16 @@ class ClipEvents:
 
 @dataclass(frozen=True)
 class ReportSources:
-    """What the clips of an output folder are shown with: truth, another output folder, recordings by name of clip."""
+    """What the clips of an output folder are shown with: truth, another output folder, recordings by name of clip.
+
+    CSV files have the ids of `numbering`; classes of all are matched by name, title and alias.
+    """
 
     folder: Path
     reference: Path | None = None
     against: Path | None = None
     recordings: tuple[str, ...] = ()
+    numbering: LabelSet = DCASE2025
 
     def read_clips(self) -> Iterator[ClipReport]:
         """Read all clips, one by one, sorted by name.
@@ -96,14 +100,16 @@ class ReportSources:
         return {clip.name: clip for clip in find_clips(self.recordings)} if self.recordings else {}
 
     def _read_clip(self, name: str, path: Path) -> ClipReport:
-        result = read_clip_events(path)
+        result = read_clip_events(path, self.numbering)
         layers = [result.to_layer("result", self.folder.resolve().name)]
+        labels = result.labels
         if self.against is not None and name in self._other:
-            layers.append(read_clip_events(self._other[name]).to_layer("other", self.against.resolve().name))
-        if truth := self._truth.get(Path(name).name):
-            if result.labels != DCASE2025.names:
-                raise UsageError(f"labels are of the classes of {DCASE2025.name}, the result has others: {path}")
-            layers.append(read_clip_events(truth).to_layer("truth", "truth"))
+            other, labels = _renumber(read_clip_events(self._other[name], self.numbering), labels, self.numbering)
+            layers.append(other.to_layer("other", self.against.resolve().name))
+        if path_of_truth := self._truth.get(Path(name).name):
+            truth, labels = _renumber(read_clip_events(path_of_truth, self.numbering), labels, self.numbering)
+            layers.append(truth.to_layer("truth", "truth"))
+        result = replace(result, labels=labels)
         clip, why_not = self._find_recording(name)
         posteriors = self._read_posteriors(name)
         detections = self._read_detections(name)
@@ -201,10 +207,10 @@ def find_results(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def read_clip_events(path: Path) -> ClipEvents:
+def read_clip_events(path: Path, numbering: LabelSet = DCASE2025) -> ClipEvents:
     """Read a JSON file that seldfuse wrote, or a CSV file, whose events are the uninterrupted stretches of its sources.
 
-    Raises UsageError where it is neither.
+    A CSV file has the ids of `numbering`. Raises UsageError where it is neither.
     """
     if path.suffix == ".json":
         document = read_document(path)
@@ -214,10 +220,37 @@ def read_clip_events(path: Path) -> ClipEvents:
             return _from_document(document)
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"expected a whole JSON file of events ({error!r}): {path}") from error
-    events = read_events(path)
+    events = read_events(path, numbering)
     segments = events.list_segments()
     end_s = float(segments["end_s"].max(initial=0))
     return ClipEvents(segments, events.columns, events.labels.names, events.hop_s, end_s, {})
+
+
+def _renumber(other: ClipEvents, labels: tuple[str, ...], numbering: LabelSet) -> tuple[ClipEvents, tuple[str, ...]]:
+    """Give events the ids of `labels`, and new ones after them to classes that are not among these, and return both.
+
+    Titles and aliases are those of `numbering`.
+    """
+    if other.labels == labels:
+        return other, labels
+    known, theirs = (_describe(names, numbering) for names in (labels, other.labels))
+    ids, joined = [], list(labels)
+    for name, place in zip(other.labels, match_classes(theirs, known), strict=True):
+        if place is None:
+            place = len(joined)
+            joined.append(name)
+        ids.append(place)
+    place_of = np.array(ids, dtype=np.int64)
+    frames = {**other.frames, "cls": place_of[other.frames["cls"]]}
+    events = {**other.events, "cls": place_of[other.events["cls"]]}
+    events["class"] = np.array(joined, dtype=object)[events["cls"]]
+    return replace(other, events=events, frames=frames, labels=tuple(joined)), tuple(joined)
+
+
+def _describe(names: tuple[str, ...], numbering: LabelSet) -> LabelSet:
+    """The classes of these names, with the titles and aliases that `numbering` has for them."""
+    stated = dict(zip(numbering.names, numbering.classes, strict=True))
+    return LabelSet("names", tuple(stated.get(name, Label(name, name)) for name in names))
 
 
 def _from_document(document: Mapping[str, Any]) -> ClipEvents:

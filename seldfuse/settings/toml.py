@@ -15,6 +15,7 @@ from seldfuse.errors import UsageError
 from seldfuse.limits import DEEPEST_KEY, MOST_SETTINGS_BYTES
 from seldfuse.settings.bounds import BY_CLASS, EXPECTED, ONE_NUMBER, UNKNOWN_KEY
 from seldfuse.settings.known import describe_unknown
+from seldfuse.storage.impostors import recognize_impostor
 
 Settings = TypeVar("Settings")
 
@@ -48,6 +49,8 @@ def read_text(path: Path) -> str:
         data = file.read(MOST_SETTINGS_BYTES + 1)
     if len(data) > MOST_SETTINGS_BYTES:
         raise ValueError(f"it has more than {MOST_SETTINGS_BYTES:,} bytes")
+    if impostor := recognize_impostor(data, "settings"):
+        raise ValueError(impostor)
     return data.decode("utf-8").replace("\r\n", "\n")
 
 

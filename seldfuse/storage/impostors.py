@@ -11,11 +11,15 @@ def describe_impostor(path: Path, what: str) -> str:
     """Say what stands in place of a file (`what`, such as "the weights"), and what helps; empty where nothing does."""
     try:
         with path.open("rb") as file:
-            start = file.read(BEGINNING)
+            return recognize_impostor(file.read(BEGINNING), what)
     except OSError:
         return ""
+
+
+def recognize_impostor(start: bytes, what: str) -> str:
+    """Say the same of the first bytes of a file."""
     if start.startswith(POINTER):
         return f"this is a Git LFS pointer, not {what}: type `git lfs pull` in its repository"
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGES):
+    if start[:BEGINNING].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGES):
         return f"this is a page of the web, saved in place of {what}: download the file itself"
     return ""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seldfuse.limits import MOST_SETTINGS_BYTES
+from seldfuse.storage.impostors import recognize_impostor
 
 
 def parse_json(text: str | bytes, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
@@ -23,7 +24,13 @@ def read_json(path: Path, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
     """Read a JSON file. Raises OSError, and ValueError as `parse_json` does."""
     with path.open("rb") as file:
         # One byte more tells that there is more.
-        return parse_json(file.read(most_bytes + 1).decode("utf-8"), most_bytes)
+        data = file.read(most_bytes + 1)
+    try:
+        return parse_json(data.decode("utf-8"), most_bytes)
+    except ValueError as error:
+        if impostor := recognize_impostor(data, "JSON"):
+            raise ValueError(impostor) from error
+        raise
 
 
 def read_object(path: Path, most_bytes: int = MOST_SETTINGS_BYTES) -> dict[str, Any]:

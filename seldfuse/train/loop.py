@@ -111,6 +111,9 @@ def _run(
     """All steps that are left."""
     recipe, main = training.recipe, training.accelerator.is_main_process
     saved_s, reported = time.monotonic(), set[str]()
+    if main:
+        # What is known of the data is told before it costs any time.
+        _report(training.data, reported, warn)
     while course.step < recipe.run.steps and not _is_out_of_patience(course, recipe):
         started_s = time.monotonic()
         loss = _step(training, course)

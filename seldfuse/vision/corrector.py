@@ -14,8 +14,10 @@ from seldfuse.catalogue.guard import guard_plugin
 from seldfuse.catalogue.models import DetectorModel
 from seldfuse.core.clip import Clip, Frame
 from seldfuse.core.detections import Detections
+from seldfuse.core.labels import LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.result import build_empty_changes
+from seldfuse.core.rules import Rules
 from seldfuse.core.run_stats import RunStats
 from seldfuse.errors import CheckpointError, MediaError, PluginError, SeldfuseError
 from seldfuse.settings.aliases import RULES, VISION, restore_old_keys
@@ -55,6 +57,10 @@ class VisualCorrector:
     rate_hz: float = 2.0
     folder: Path | None = None
     fail_fast: bool = False
+    adapted: dict[LabelSet, Mapping[str, tuple[DetectorModel, Rules]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Detectors and rules for the label sets that were met; a field, so that copies need not load them again."""
 
     def to_json(self) -> dict[str, Any]:
         """Describe all that the correction depends on but the clip, as JSON values; keys are those that manifests have
@@ -108,7 +114,7 @@ class VisualCorrector:
             notes.append(f"the picture could not be read, and corrected nothing ({error})")
         for one_pass in passes:
             if one_pass.path is not None and one_pass.fresh:
-                save_detections(one_pass.path, DetectionFile(one_pass.memory, one_pass.key, one_pass.detector.rules))
+                save_detections(one_pass.path, DetectionFile(one_pass.memory, one_pass.key, one_pass.rules))
             if one_pass.improper:
                 notes.append(
                     f"{one_pass.name} gave {one_pass.improper} detections without a place, a score or a time in the "
@@ -119,16 +125,22 @@ class VisualCorrector:
 
     def _start_passes(self, clip: Clip, content: str | None, posterior: Posterior) -> list["_DetectorPass"]:
         passes: list[_DetectorPass] = []
-        for name, detector in self.detectors.items():
+        for name, (detector, rules) in self._adapt_to(posterior.labels).items():
             # What one detects may depend on what those before it detected.
             before = [one_pass.detector.engine_id for one_pass in passes]
             key = {"content": content, "looks_with": detector.engine_id, "after": before, "rate_hz": self.rate_hz}
             lasting = content is not None and detector.cacheable
             path = build_path(self.folder, name, clip.name) if self.folder is not None and lasting else None
-            wanted = select_key_frames(posterior, detector, self.rate_hz, float(self.settings.activity_threshold))
+            wanted = select_key_frames(posterior, rules, self.rate_hz, float(self.settings.activity_threshold))
             memory = NOTHING if path is None else load_if_same(path, key)
-            passes.append(_DetectorPass(name, detector, set(wanted.tolist()), memory, path, key))
+            passes.append(_DetectorPass(name, detector, rules, set(wanted.tolist()), memory, path, key))
         return passes
+
+    def _adapt_to(self, labels: LabelSet) -> Mapping[str, tuple[DetectorModel, Rules]]:
+        """The detectors and their rules for the classes of a label set, made once for all clips."""
+        if labels not in self.adapted:
+            self.adapted[labels] = {name: adapt_detector(one, labels) for name, one in self.detectors.items()}
+        return self.adapted[labels]
 
     def _decode_key_frames(self, clip: Clip, passes: Sequence["_DetectorPass"], stats: RunStats) -> Iterator[Frame]:
         """Decode the key frames that some detector lacks, each once."""
@@ -184,6 +196,7 @@ class _DetectorPass:
 
     name: str
     detector: DetectorModel
+    rules: Rules
     wanted: set[int]
     memory: CachedDetections
     path: Path | None
@@ -226,18 +239,32 @@ class _DetectorPass:
         memory = self.memory.select_frames(self.wanted, rate_hz)
         if not memory.looked:
             return None
-        return memory.to_clip_detections(self.name, self.detector.engine_id, self.detector.rules, rate_hz)
+        return memory.to_clip_detections(self.name, self.detector.engine_id, self.rules, rate_hz)
+
+
+def adapt_detector(detector: DetectorModel, labels: LabelSet) -> tuple[DetectorModel, Rules]:
+    """Adapt a detector to the classes of a label set: what it is asked for, where it can be asked, and its rules.
+
+    A detector that can be asked has `ask_for(rules)`, which gives one that detects what these rules name. Raises
+    UsageError where prompts contradict each other, and PluginError where it fails.
+    """
+    ask = getattr(detector, "ask_for", None)
+    rules = detector.rules.adapt_to(labels, asks=ask is not None)
+    if ask is None or all(detector.rules.by_class.get(name) == rule for name, rule in rules.by_class.items()):
+        return detector, rules
+    with guard_plugin("the detector cannot be asked for what the label set states", "leave it out of --post"):
+        return ask(rules), rules
 
 
 def select_key_frames(
-    posterior: Posterior, detector: DetectorModel, rate_hz: float, activity_threshold: float
+    posterior: Posterior, rules: Rules, rate_hz: float, activity_threshold: float
 ) -> Int64[np.ndarray, "key"]:
     """Select the numbers of the key frames, `rate_hz` a second, that a detector is to get.
 
     Each stands for the time until the next; selected are those in whose time a class that has a rule is more likely
     than `activity_threshold`.
     """
-    ruled = [cls for cls, name in enumerate(posterior.labels.names) if name in detector.rules.by_class]
+    ruled = [cls for cls, name in enumerate(posterior.labels.names) if name in rules.by_class]
     loud = (posterior.activity[0][:, ruled] > activity_threshold).flatten(1).any(1).cpu().numpy()
     return np.unique(np.floor(compute_frame_times_s(posterior)[loud] * rate_hz).astype(np.int64))
 

@@ -181,11 +181,10 @@ class VisionSettings:
         Raises UsageError for classes that are neither among `labels` nor the challenge's.
         """
         if (labels, device) not in self._resolved:
-            known = self.restrict_to(labels)
             self._resolved[labels, device] = ResolvedVision(
-                to_class_tensor(known.audio_azimuth_std_deg, labels, 10.0).to(device),
+                to_class_tensor(self.audio_azimuth_std_deg, labels, 10.0).to(device),
                 {"": DetectorReliability().resolve_for(labels)}
-                | {name: one.resolve_for(labels) for name, one in known.detectors.items()},
+                | {name: one.resolve_for(labels) for name, one in self.detectors.items()},
             )
         return self._resolved[labels, device]
 

@@ -47,6 +47,8 @@ def test_a_clean_set_passes_and_a_mirrored_one_does_not(tmp_path: Path, capsys: 
     printed = capsys.readouterr()
     assert "mirrored azimuth" in printed.out
     assert "8 clips: 1 error, " in printed.err
+    assert call("train", "sce", "--data", str(mirrored), "-o", str(tmp_path / "run")) == 2
+    assert "\n  mirrored azimuth: " in capsys.readouterr().err
 
 
 def test_of_labels_alone_it_says_what_was_not_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -262,3 +262,14 @@ def test_the_command_gives_the_official_scorers_numbers(
     document = folders.json("--mode", "strict", "--average", "micro")
     assert document["f20_1"] == pytest.approx(expected["F20_1"], abs=1e-9)
     assert document["rde"] == pytest.approx(expected["RDE"], abs=1e-9)
+
+
+def test_systems_of_other_clips_are_not_compared_in_official_counting(folders: Folders) -> None:
+    (folders.other / "clip1.csv").rename(folders.other / "clip9.csv")
+    _, err, code = folders.run("--against", str(folders.other))
+    assert code == 2
+    assert f"1 clip (dev-test-tau/clip1) not in {folders.other}" in " ".join(err.split())
+    assert "--mode strict" in err
+    (folders.predictions / "clip0.csv").unlink()
+    assert "1 clip (dev-test-sony/clip0) not in" in folders.run("--against", str(folders.other))[1]
+    assert folders.run("--against", str(folders.other), "--mode", "strict")[2] == 0

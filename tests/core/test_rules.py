@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seldfuse.core.labels import DCASE2025
+from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.errors import UsageError
 
@@ -21,6 +21,31 @@ def test_a_class_gets_its_rule(tmp_path: Path) -> None:
     )
     assert rules.by_class["clapping"] == Rule(keypoints=("left_wrist",))
     assert rules.by_class["bell"] == Rule(("bell", "hand bell"), (), (0.5, 1.0), ("bell", "hand bell"))
+
+
+def test_classes_that_state_what_is_looked_for_have_that_and_others_the_rule_of_their_name() -> None:
+    people = Rules(
+        {"female_speech": Rule(keypoints=("nose",), position=(0.5, 0.1)), "knock": Rule(keypoints=("nose",))}
+    )
+    things = Rules({"bell": Rule(("bell",), prompts=("bell",)), "female_speech": Rule(prompts=("person",))})
+    labels = LabelSet(
+        "mine",
+        (
+            Label("woman", "Woman", ("female_speech",), keypoints=("left_wrist",)),
+            Label("gong", "Gong", prompts=("gong", "cymbal"), keypoints=("left_ankle",)),
+            Label("bell", "Bell", visible=False),
+            Label("hum", "Hum"),
+        ),
+    )
+    assert people.adapt_to(labels).by_class == {
+        "woman": Rule(keypoints=("left_wrist",), position=(0.5, 0.1)),
+        "gong": Rule(keypoints=("left_ankle",)),
+    }
+    gong = Rule(("gong", "cymbal"), prompts=("gong", "cymbal"))
+    assert things.adapt_to(labels, asks=True).by_class == {"woman": Rule(prompts=("person",)), "gong": gong}
+    # A detector that cannot be asked does not look for gongs.
+    assert set(things.adapt_to(labels).by_class) == {"woman"}
+    assert people.adapt_to(DCASE2025) == people
 
 
 def test_thresholds_stand_before_the_classes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from report_world import BELL, ReportWorld, find_clip, make_result, make_world
 from worlds import film
 
-from seldfuse.core.labels import Label, LabelSet
+from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.formats.dcase import read_events
 from seldfuse.report.clip_report import ClipReport
@@ -122,12 +122,23 @@ def test_what_cannot_be_read_is_an_error_that_helps(world: ReportWorld, tmp_path
         list(ReportSources(world.out).read_clips())
 
 
-def test_labels_are_of_the_classes_of_the_challenge_alone(tmp_path: Path) -> None:
+def test_classes_of_other_label_sets_are_matched_by_name_and_kept_where_they_are_others(tmp_path: Path) -> None:
     own = LabelSet("mine", (Label("knock", "Knock"), Label("ping", "Ping")))
     world = make_world(tmp_path, labels=own)
     (world.out / "talk.csv").unlink()
-    with pytest.raises(UsageError, match="the result has others"):
-        list(ReportSources(world.out, world.labels).read_clips())
+    knock, bell = DCASE2025.index("knock"), DCASE2025.index("bell")
+    rows = [f"{frame},{cls},0,30,200,1" for frame in range(10, 20) for cls in (knock, bell)]
+    (world.labels / "talk.csv").write_text("frame,class,source,azimuth,distance,onscreen\n" + "\n".join(rows) + "\n")
+    (report,) = ReportSources(world.out, world.labels).read_clips()
+    assert report.labels[:2] == ("knock", "ping")
+    assert report.truth is not None
+    assert set(report.truth.events["class"]) == {"knock", "bell"}
+    assert {report.labels[cls] for cls in report.truth.events["cls"]} == {"knock", "bell"}
+    own_ids = "frame,class,source,azimuth,distance,onscreen\n" + "12,1,0,30,200,1\n"
+    (world.labels / "talk.csv").write_text(own_ids)
+    (report,) = ReportSources(world.out, world.labels, numbering=own).read_clips()
+    assert report.truth is not None
+    assert report.truth.events["class"].tolist() == ["ping"]
 
 
 def test_a_result_in_memory_is_shown_like_its_files(world: ReportWorld) -> None:

@@ -12,7 +12,7 @@ import torch
 from seldfuse.core.clip import ArrayAudio, Clip, Frame
 from seldfuse.core.detections import KEYPOINTS, UNTRACKED, Detections
 from seldfuse.core.directions import direction_from_azimuth
-from seldfuse.core.labels import DCASE2025
+from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rule, Rules
 from seldfuse.core.run_stats import RunStats
@@ -240,3 +240,29 @@ def test_a_posterior_of_other_classes_is_looked_at_for_those_that_it_knows() -> 
     assert fake.times_s == [0.0]
     assert refined.onscreen is not None
     assert float(refined.onscreen[0, 1, 1, 0]) > 0.6
+
+
+class Asked(Fake):
+    """A detector that is asked in words."""
+
+    def __init__(self, rules: Rules = RULES) -> None:
+        super().__init__(rules, f"asked for {sorted(rules.by_class)}")
+        self.opened: list[Rules] = []
+
+    def ask_for(self, rules: Rules) -> "Asked":
+        self.opened.append(rules)
+        return Asked(rules)
+
+
+def test_a_detector_is_asked_once_for_what_a_label_set_states() -> None:
+    gong = LabelSet("mine", (Label("gong", "Gong", prompts=("gong",)), Label("bell", "Bell", visible=False)))
+    detector, cannot = Asked(Rules({"bell": Rule(("bell",), prompts=("bell",))})), Fake()
+    eyes = VisualCorrector({"asked": detector, "fake": cannot})
+    loud = said(0, 1).activity[:, :, [BELL, BELL]]
+    posterior = Posterior(loud, direction_from_azimuth(torch.zeros_like(loud)), labels=gong)
+    for _ in range(2):
+        found = replace(eyes, fail_fast=True).detect(clip(Pictures()), "abc", posterior, RunStats())[0]
+        assert [one.name for one in found] == ["asked"]
+        assert set(found[0].rules.by_class) == {"gong"}
+    assert len(detector.opened) == 1
+    assert cannot.times_s == []

@@ -9,7 +9,8 @@ import typer
 
 from seldfuse.cli.console import print_json, print_note, print_result
 from seldfuse.cli.labels import Labels
-from seldfuse.storage.text import format_count
+from seldfuse.errors import UsageError
+from seldfuse.storage.text import format_count, name_some
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from seldfuse.metrics.jackknife import Interval
     from seldfuse.metrics.scores import Average, Scores
     from seldfuse.metrics.skill import Skill
+
+NAMED = 3
+"""Clips that an error names before it counts the rest."""
 
 
 def evaluate(
@@ -80,6 +84,7 @@ def evaluate(
     for finding in check_agreement(*pairs, "the prediction", "note"):
         print_note(finding.describe())
     if against:
+        _require_same_clips(systems[0], systems[1], mode)
         other = systems[1].scores
         compared = compare_systems(result.counts, other.counts, average)
         skill_compared = compare_skill(result.matches, other.matches, average)
@@ -126,6 +131,25 @@ def _evaluate_system(truth: "Reference", folder: Path, average: "Average", score
     guess = truth.read(folder, print_note)
     matches, event_matches = truth.match(guess), truth.match_events(guess, print_note)
     return _System(folder, guess, EvaluatedScores(matches, event_matches, average, scores))
+
+
+def _require_same_clips(one: _System, other: _System, mode: str) -> None:
+    """Raise UsageError where systems are not of the same clips; in strict counting all are those of the reference."""
+    mine, theirs = one.guess.files, other.guess.files
+    if mode == "strict" or mine.keys() == theirs.keys():
+        return
+    lacks = [
+        f"{format_count(len(names), 'clip')} ({name_some(names, NAMED)}) not in {folder}"
+        for names, folder in (
+            (sorted(mine.keys() - theirs.keys()), other.folder),
+            (sorted(theirs.keys() - mine.keys()), one.folder),
+        )
+        if names
+    ]
+    raise UsageError(
+        "--against compares two systems on the same clips, for official counting leaves out those without a "
+        f"prediction: {'; '.join(lacks)}. Give both the same clips, or count with --mode strict"
+    )
 
 
 def _write_report(

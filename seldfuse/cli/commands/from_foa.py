@@ -78,7 +78,7 @@ def from_foa(
         listed = "\n  ".join(f"{one.describe()}: {recording.sound}" for recording, one in errors)
         raise UsageError(
             f"labels and sound of {len(errors)} of {len(recordings)} recordings do not belong together:\n  {listed}\n"
-            "`--force` cuts clips of them all the same"
+            "  `--force` cuts clips of them all the same"
         )
     for recording, one in errors:
         print_note(f"goes on by --force: {one.describe()}: {recording.sound}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from seldfuse.cli.console import print_note
+from seldfuse.cli.labels import Labels
 
 
 def report(
@@ -22,6 +23,7 @@ def report(
             metavar="INPUT", help="Where the recordings are, if not where they were: files, folders, patterns."
         ),
     ] = None,
+    labels: Labels = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the pages. [default: OUT/report]", show_default=False)
     ] = None,
@@ -30,8 +32,11 @@ def report(
     ] = False,
 ) -> None:
     """Make pages that show and play the results of a run; nothing is heard again."""
+    from seldfuse.core.label_sets import resolve_labels
+    from seldfuse.core.labels import DCASE2025
     from seldfuse.report.read import ReportSources
     from seldfuse.report.write import write_report
 
-    sources = ReportSources(folder, reference, against, tuple(recordings or ()))
+    numbering = resolve_labels(labels) or DCASE2025
+    sources = ReportSources(folder, reference, against, tuple(recordings or ()), numbering)
     print_note(f"open {write_report(sources, embed, out)} in a browser")
