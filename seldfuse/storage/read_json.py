@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seldfuse.limits import MOST_SETTINGS_BYTES
+from seldfuse.storage.read_bytes import read_bytes
 
 
 def parse_json(text: str | bytes, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
@@ -21,9 +22,7 @@ def parse_json(text: str | bytes, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
 
 def read_json(path: Path, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
     """Read a JSON file. Raises OSError, and ValueError as `parse_json` does."""
-    with path.open("rb") as file:
-        # One byte more tells that there is more.
-        return parse_json(file.read(most_bytes + 1).decode("utf-8"), most_bytes)
+    return parse_json(read_bytes(path, most_bytes).decode("utf-8"), most_bytes)
 
 
 def read_object(path: Path, most_bytes: int = MOST_SETTINGS_BYTES) -> dict[str, Any]:

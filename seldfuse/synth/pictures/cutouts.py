@@ -11,8 +11,9 @@ from jaxtyping import Float, UInt8
 
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
-from seldfuse.storage.read_json import read_object
-from seldfuse.storage.walk import list_files, list_folders
+from seldfuse.limits import MOST_DOCUMENT_BYTES
+from seldfuse.storage.read_json import read_json
+from seldfuse.storage.walk import is_below, list_files, list_folders
 from seldfuse.synth.pictures.body import WRISTS, estimate_height_m, find_sound_points
 from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
 from seldfuse.synth.pictures.still import read_still
@@ -98,9 +99,12 @@ def _cards(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iterato
 
 def _list(path: Path) -> list[CutoutCard]:
     try:
-        return [CutoutCard(path.parent / entry["file"], None, _keypoints(entry, path)) for entry in _json(path)]
-    except (TypeError, KeyError) as error:
+        cards = [CutoutCard(path.parent / entry["file"], None, _keypoints(entry, path)) for entry in _json(path)]
+    except (TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {path}") from error
+    if strange := next((card for card in cards if not is_below(card.path, path.parent)), None):
+        raise UsageError(f"expected files in the list's folder, got {str(strange.path)!r}: {path}")
+    return cards
 
 
 def _class_of(word: str, labels: LabelSet) -> str | None:
@@ -112,17 +116,19 @@ def _card(path: Path, name: str | None) -> CutoutCard:
     if not beside.is_file():
         return CutoutCard(path, name)
     told = _json(beside)
+    if not isinstance(told, dict):
+        raise UsageError(f"expected a JSON object, got {type(told).__name__}: {beside}")
     try:
         point = (float(told["point"][0]), float(told["point"][1])) if "point" in told else None
         tall = float(told["height_m"]) if "height_m" in told else None
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise UsageError(f"expected 'point' as [x, y] in pixels and 'height_m' as a number: {beside}") from error
     return CutoutCard(path, name, _keypoints(told, beside), point, tall)
 
 
 def _json(path: Path) -> Any:
     try:
-        return read_object(path)
+        return read_json(path, MOST_DOCUMENT_BYTES)
     except (OSError, ValueError) as error:
         raise UsageError(f"expected JSON ({error}): {path}") from error
 
