@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -124,13 +123,13 @@ def end_children() -> None:
             child.kill()
 
 
-def _pass_on(unraisable: Any) -> None:
+def _pass_on(unraisable: object) -> None:
     """What a signal raised where nothing can be raised, as in a destructor, is raised once more behind it."""
-    if _State.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
+    if _State.received is not None and isinstance(getattr(unraisable, "exc_value", None), KeyboardInterrupt):
         number, _State.received = _State.received, None
         # Not at once, for this hook cannot raise either.
         again = threading.Timer(AGAIN_AFTER_S, os.kill, (os.getpid(), number))
         again.daemon = True
         again.start()
     elif not _State.ending:
-        sys.__unraisablehook__(unraisable)
+        sys.__unraisablehook__(unraisable)  # type: ignore[arg-type]

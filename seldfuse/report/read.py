@@ -260,8 +260,7 @@ def _check_times(start_s: np.ndarray, end_s: np.ndarray, hop_s: float) -> None:
 
 def _fov_deg(finished: FinishedClip | None) -> float:
     stated = finished.recipe.get("fov_deg") if finished else None
-    whole = isinstance(stated, int | float) and 0 < stated < 180
-    return float(stated) if whole else Camera.horizontal_fov_deg
+    return float(stated) if isinstance(stated, int | float) and 0 < stated < 180 else Camera.horizontal_fov_deg
 
 
 def _channels(finished: FinishedClip) -> ChannelSelection:
