@@ -3,6 +3,7 @@
 A handler raises KeyboardInterrupt and remembers the signal, by which a user's Ctrl-C is told from what a plugin raises.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -66,6 +67,9 @@ def handle_signals(own_process: bool) -> Iterator[None]:
         if handler is not signal.SIG_IGN or one == signal.SIGINT:
             signal.signal(one, _receive)
     sys.unraisablehook = _pass_on
+    if own_process:
+        # Registered before all others, it runs after them.
+        atexit.register(_ignore_signals)
     try:
         yield
     finally:
@@ -96,6 +100,12 @@ def _receive(number: int, _frame: FrameType | None) -> None:
         os._exit(EXIT_CODE_BASE + number)
     _State.received = number
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """Python would give signals back to the system, which ends the process by them, though all is done."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
 
 
 @contextmanager
