@@ -234,6 +234,8 @@ def _from_document(document: Mapping[str, Any]) -> ClipEvents:
         **{name: np.array(values, dtype=np.int64) for name, values in whole.items()},
         **{name: np.array(values, dtype=np.float64) for name, values in numbers.items()},
     }
+    if any(values.shape != (len(rows),) for values in events.values()):
+        raise ValueError("a list where a number should be")
     hop_s, duration_s = float(document["hop_s"]), float(document["duration_s"])
     if not (SHORTEST_HOP_S <= hop_s <= LONGEST_HOP_S and 0 <= duration_s <= LONGEST_S):
         raise ValueError(f"frames of {hop_s:g} s in a recording of {duration_s:g} s")
