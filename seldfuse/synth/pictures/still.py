@@ -35,7 +35,7 @@ def check_still(path: Path) -> None:
 def _check_size(file: InputContainer, path: Path) -> None:
     stream = next(iter(file.streams.video), None)
     if stream is None or min(stream.width, stream.height) < 1:
-        raise MediaError(f"expected a picture that FFmpeg reads: {path}")
+        raise MediaError(f"expected a picture that FFmpeg reads (its size is not known): {path}")
     if stream.width * stream.height > LARGEST_PICTURE_PX:
         raise MediaError(
             f"the picture has {stream.width} × {stream.height} pixels, more than {LARGEST_PICTURE_PX:,}: {path}"
