@@ -5,8 +5,9 @@ The names below are what most programs need; whoever writes plugins imports from
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+# `typing` takes long enough to import for Ctrl-C to come before signals are handled.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from seldfuse.core.clip import Clip
     from seldfuse.core.detections import Detections
@@ -56,7 +57,7 @@ _MODULES = {
 """Imported when they are first asked for: they bring torch along, and whoever lists plugins does not pay for it."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'seldfuse' has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)

@@ -3,6 +3,7 @@
 A handler raises KeyboardInterrupt and remembers the signal, by which a user's Ctrl-C is told from what a plugin raises.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -10,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -67,6 +67,9 @@ def handle_signals(own_process: bool) -> Iterator[None]:
         if handler is not signal.SIG_IGN or one == signal.SIGINT:
             signal.signal(one, _receive)
     sys.unraisablehook = _pass_on
+    if own_process:
+        # Registered before all others, it runs after them.
+        atexit.register(_ignore_signals)
     try:
         yield
     finally:
@@ -99,6 +102,12 @@ def _receive(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _ignore_signals() -> None:
+    """Python would give signals back to the system, which ends the process by them, though all is done."""
+    for one in SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
+
+
 @contextmanager
 def shield_children() -> Iterator[None]:
     """Start processes within the block that leave Ctrl-C to this one from their first instruction on."""
@@ -124,13 +133,13 @@ def end_children() -> None:
             child.kill()
 
 
-def _pass_on(unraisable: Any) -> None:
+def _pass_on(unraisable: object) -> None:
     """What a signal raised where nothing can be raised, as in a destructor, is raised once more behind it."""
-    if _State.received is not None and isinstance(unraisable.exc_value, KeyboardInterrupt):
+    if _State.received is not None and isinstance(getattr(unraisable, "exc_value", None), KeyboardInterrupt):
         number, _State.received = _State.received, None
         # Not at once, for this hook cannot raise either.
         again = threading.Timer(AGAIN_AFTER_S, os.kill, (os.getpid(), number))
         again.daemon = True
         again.start()
     elif not _State.ending:
-        sys.__unraisablehook__(unraisable)
+        sys.__unraisablehook__(unraisable)  # type: ignore[arg-type]

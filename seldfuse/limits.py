@@ -6,6 +6,9 @@ MOST_SETTINGS_BYTES = 2**20
 MOST_DOCUMENT_BYTES = 2**28
 """Of a JSON file that holds results: 256 MiB are some days of events."""
 
+MOST_LABEL_BYTES = 2**25
+"""Of a CSV file of events: one source through all frames of a day takes 20 MB."""
+
 MOST_LINE_BYTES = 2**24
 """Of a line of JSON, such as the plan of a scene."""
 

@@ -23,10 +23,13 @@ from seldfuse.formats.folder import find_label_files, pair_names
 from seldfuse.formats.json import read_document
 from seldfuse.formats.label_files import LabelFile, LabelFileError, read_label_files
 from seldfuse.formats.label_layouts import ROW
+from seldfuse.limits import MOST_LABEL_BYTES
 from seldfuse.media.inputs import MEDIA_SUFFIXES
 from seldfuse.run_manifest import NAME as MANIFEST
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.json_lines import read_json_lines
+from seldfuse.storage.read_bytes import read_bytes
+from seldfuse.storage.read_json import read_object
 from seldfuse.storage.text import format_count, name_some
 from seldfuse.storage.walk import compose, find_files, name_in
 
@@ -63,8 +66,8 @@ def find_evaluation_clips(place: Path) -> list[str]:
         names = [name_in(path.parent, path) for path in found.files]
     else:
         try:
-            lines = place.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = read_bytes(place, MOST_LABEL_BYTES).decode("utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"--evaluation expects a folder of clips, or a file with a clip's name a line ({error}): {place}"
             ) from error
@@ -168,7 +171,7 @@ def _score(development: Path, reference: Path, note: Callable[[str], None]) -> d
 def describe_system(label: str, predictions: Path, files: Mapping[str, Path], scores: Mapping[str, float]) -> str:
     """Describe a system as YAML, as far as a run left word of it; what a person must write is marked TODO."""
     made = next(filter(None, (read_document(path.with_suffix(".json")) for path in files.values())), {})
-    members = list(made.get("backends", []))
+    members = _list_names(made, "backends")
     configs = {name: config for name, config in _read_configs(predictions).items() if not members or name in members}
     trained = [config.get("training", {}) for config in configs.values()]
     recipes = [training.get("recipe", {}) for training in trained]
@@ -180,7 +183,7 @@ def describe_system(label: str, predictions: Path, files: Mapping[str, Path], sc
     total = str(sum(parameters)) if known else TODO
     if known and encoders:
         total += f"  # {TODO}: add those of the encoders {', '.join(encoders)}"
-    detectors = list(made.get("detectors", {}))
+    detectors = _list_names(made, "detectors")
     method = ", ".join(members)
     lines = [
         "# What seldfuse knows is filled in; write what is marked TODO.",
@@ -229,12 +232,23 @@ def _read_configs(predictions: Path) -> dict[str, dict[str, Any]]:
         return {}
     recipe: dict[str, Any] = next((line for line in reversed(lines) if "clip" not in line), {})
     configs = {}
-    for member in recipe.get("backends", []):
-        place = next((Path(name).parts[0] for name in member.get("checkpoint", {}) if name.endswith(CONFIG)), None)
+    for member in _list_tables(recipe.get("backends")):
+        places = [Path(name) for name in _list_names(member, "checkpoint")]
+        place = next((path.parts[0] for path in places if path.name == CONFIG and not path.is_absolute()), None)
         config = next((root / place / CONFIG for root in BUNDLED if place and (root / place / CONFIG).is_file()), None)
         if config is not None:
-            configs[str(member["name"])] = json.loads(config.read_text(encoding="utf-8"))
+            configs[str(member.get("name"))] = read_object(config)
     return configs
+
+
+def _list_names(table: Mapping[str, Any], key: str) -> list[str]:
+    """List the texts in a list, or the keys of a table; anybody may have written the file that it is from."""
+    found = table.get(key)
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list | dict) else []
+
+
+def _list_tables(found: object) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _list(names: Any, none: str = TODO) -> str:

@@ -6,7 +6,7 @@ forbids commercial use, may stand in the lock for no user. What has no licence i
 
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, metadata
+from importlib.metadata import PackageNotFoundError, files, metadata
 from pathlib import Path
 
 LOCK = Path(__file__).resolve().parents[1] / "constraints.txt"
@@ -41,7 +41,13 @@ def find_licence(name: str) -> str | None:
         return None
     classifiers = [one for one in about.get_all("Classifier") or () if one.startswith("License ::")]
     stated = [about.get("License-Expression") or "", *classifiers, (about.get("License") or "")[:200]]
-    return "; ".join(filter(None, stated)) or KNOWN.get(name, "")
+    return "; ".join(filter(None, stated)) or KNOWN.get(name) or _read_text(name)
+
+
+def _read_text(name: str) -> str:
+    """The beginning of the text of the licence that a package brings along."""
+    texts = (path for path in files(name) or () if path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")))
+    return next((" ".join(path.read_text(encoding="utf-8").split())[:200] for path in texts), "")
 
 
 def list_problems() -> list[str]:

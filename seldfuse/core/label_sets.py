@@ -7,8 +7,9 @@ from typing import Any
 
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.limits import FARTHEST_M
 from seldfuse.settings.bounds import STRICT
-from seldfuse.settings.toml import parse_table, read_table
+from seldfuse.settings.toml import MOST_CHARACTERS, parse_table, read_table
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.read_json import read_object
 
@@ -75,9 +76,10 @@ class LabelTable:
             raise UsageError("every class needs a name that is not empty")
         if unknown := [name for name in self.keypoints if name not in KEYPOINTS]:
             raise UsageError(f"{self.name}: expected keypoints among {', '.join(KEYPOINTS)}, got {', '.join(unknown)}")
-        if not self.typical_distance_m > 0:
+        if not 0 < self.typical_distance_m <= FARTHEST_M:
             raise UsageError(
-                f"{self.name}: expected a typical_distance_m of more than 0, got {self.typical_distance_m:g}"
+                f"{self.name:.{MOST_CHARACTERS}}: expected a typical_distance_m of more than 0 and at most "
+                f"{FARTHEST_M:g}, got {self.typical_distance_m:g}"
             )
         title = self.title or self.name.replace("_", " ").capitalize()
         return Label(**{**vars(self), "title": title})
@@ -151,8 +153,9 @@ def read_annotated_labels(path: Path, default: LabelSet | None = None) -> tuple[
 
     Raises UsageError, path last.
     """
+    table = _read(path)
     try:
-        file = parse_table(LabelSetFile, _read(path), "key of a file of labels")
+        file = parse_table(LabelSetFile, table, "key of a file of labels")
         labels = file.to_labels(path.stem, default)
         return labels, tuple(labels.names[labels.index(name)] for name in file.labelled)
     except UsageError as error:
@@ -184,7 +187,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         return read_object(path)
     except (OSError, ValueError) as error:
-        raise UsageError(f"expected a file of labels that can be read ({error})") from error
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"expected a file of labels that can be read ({cause}): {path}") from error
 
 
 def _key(text: str) -> str:

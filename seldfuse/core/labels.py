@@ -1,9 +1,10 @@
 """The sound classes that a model, a posterior and a table of events speak of."""
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from seldfuse.errors import UsageError
@@ -68,8 +69,9 @@ class LabelSet:
     classes: tuple[Label, ...]
 
     def __post_init__(self) -> None:
-        keys = [key for label in self.classes for key in {_key(word) for word in label.words}]
-        doubles = sorted({key for key in keys if keys.count(key) > 1})
+        _check_count(self.classes)
+        counts = Counter(key for label in self.classes for key in {_key(word) for word in label.words})
+        doubles = sorted(key for key, count in counts.items() if count > 1)
         if doubles:
             raise UsageError(f"label set {self.name!r} uses a name for two classes: {', '.join(doubles)}")
         if not self.classes:
@@ -84,12 +86,17 @@ class LabelSet:
 
     def index(self, word: str) -> int:
         """Find the id of the class with this name, title or alias (case and punctuation aside). Raises UsageError."""
-        for position, label in enumerate(self.classes):
-            if label.is_called(word):
-                return position
+        position = self._positions.get(_key(word))
+        if position is not None:
+            return position
         close = difflib.get_close_matches(word, self.names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UsageError(f"{word!r} is no class of {self.name} ({', '.join(self.names)}){hint}")
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        """The classes' ids by their names, titles and aliases, each of which one class has."""
+        return {_key(word): position for position, label in enumerate(self.classes) for word in label.words}
 
     def has_same_classes(self, other: "LabelSet") -> bool:
         """Test whether both hold the same class names in the same order."""
@@ -109,12 +116,11 @@ class LabelSet:
     def from_json(cls, data: Mapping[str, Any]) -> "LabelSet":
         """Build a label set of what `to_json` gave. Raises UsageError where `data` does not describe a label set."""
         try:
+            _check_count(data["classes"])
             classes = tuple(_label_from_json(entry) for entry in data["classes"])
             name = str(data["name"])
         except (KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"expected a label set with 'name' and 'classes', got {data!r:.200}") from error
-        if len(classes) > MOST_CLASSES:
-            raise UsageError(f"expected a label set of at most {MOST_CLASSES} classes, got {len(classes)}")
         if misfit := next(filter(None, (find_misfit(one, Label, "class") for one in classes)), None):
             raise UsageError(f"expected a label set, but {misfit}")
         return cls(name, classes)
@@ -132,21 +138,25 @@ def match_classes(wanted: LabelSet, known: LabelSet) -> tuple[int | None, ...]:
     Classes of one name are the same; of what remains, those of which one is called by a name, title or alias of the
     other. No class of `known` stands for two.
     """
-    found: list[int | None] = [known.names.index(name) if name in known.names else None for name in wanted.names]
+    by_name = {name: position for position, name in enumerate(known.names)}
+    found = [by_name.get(name) for name in wanted.names]
+    taken = set(found)
     for place, label in enumerate(wanted.classes):
         position = _position(label, known) if found[place] is None else None
-        if position is not None and position not in found:
+        if position is not None and position not in taken:
             found[place] = position
+            taken.add(position)
     return tuple(found)
 
 
 def _position(label: Label, known: LabelSet) -> int | None:
-    for word in label.words:
-        try:
-            return known.index(word)
-        except UsageError:
-            continue
-    return None
+    found = (known._positions.get(_key(word)) for word in label.words)
+    return next((position for position in found if position is not None), None)
+
+
+def _check_count(classes: Sequence[object]) -> None:
+    if len(classes) > MOST_CLASSES:
+        raise UsageError(f"expected a label set of at most {MOST_CLASSES} classes, got {len(classes)}")
 
 
 def _key(word: str) -> str:

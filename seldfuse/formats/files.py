@@ -41,7 +41,7 @@ def _write(result: Result, draft: Path, writer: CatalogueEntry[Writer], path: Pa
     with guard_plugin(f"{who} failed", LEAVE_OUT):
         write(result if writer.distribution == OWN else _copy(result), draft)
     if draft.is_symlink() or not draft.is_file():
-        raise PluginError(f"{who} wrote no file; {LEAVE_OUT}: {path}")
+        raise PluginError(f"{who} left no file; {LEAVE_OUT}: {path}")
 
 
 def _copy(result: Result) -> Result:

@@ -9,6 +9,9 @@ from seldfuse.formats.label_files import is_label_header
 from seldfuse.storage.text import format_count, name_some
 from seldfuse.storage.walk import NAMED, find_files, name_in
 
+BEGINNING = 4096
+"""Bytes of a first line that are looked at."""
+
 OTHER_TABLES = (".events.csv", ".changes.csv")
 """How the names of CSV files end that a run writes and that are no label files, unless a clip is called so."""
 
@@ -97,6 +100,6 @@ def _is_by_product(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return not is_label_header(file.readline().decode("utf-8-sig", "replace"))
+            return not is_label_header(file.readline(BEGINNING).decode("utf-8-sig", "replace"))
     except OSError:
         return False

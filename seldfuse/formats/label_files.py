@@ -29,7 +29,9 @@ from seldfuse.formats.label_layouts import (
     read_header,
     recognize,
 )
+from seldfuse.limits import MOST_LABEL_BYTES
 from seldfuse.storage.impostors import recognize_impostor
+from seldfuse.storage.read_bytes import read_bytes
 
 Counting = Literal["official", "strict"]
 """`official` takes what the challenge's scorer of 2025 takes of a file in its layout, `strict` what can be true."""
@@ -164,11 +166,13 @@ class _Table:
 
 def _read(path: Path, counting: Counting) -> _Table:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, MOST_LABEL_BYTES)
     except OSError as error:
         raise LabelFileError(
             path, f"expected a CSV file of events, but it cannot be read ({error.strerror})"
         ) from error
+    except ValueError as error:
+        raise LabelFileError(path, f"expected a CSV file of the events of a day at most, but {error}") from error
     if impostor := recognize_impostor(data, "a label file"):
         raise LabelFileError(path, impostor)
     header, _, body = data.partition(b"\n")

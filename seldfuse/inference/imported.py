@@ -1,6 +1,5 @@
 """Checkpoints made of weights that other people trained."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from seldfuse.checkpoint import CONFIG, save_checkpoint
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.digest import hash_git_blob
+from seldfuse.storage.read_json import read_object
 from seldfuse.weights.conversion import ConvertedNetwork, ForeignWeights
 
 CARD = "README.md"
@@ -60,8 +60,7 @@ def _check_free(folder: Path, sha256: str) -> None:
     if folder.is_file():
         raise UsageError(f"expected a folder for the checkpoint, got a file: {folder}")
     try:
-        there = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        same = there["imported"]["sha256"] == sha256
+        same = read_object(folder / CONFIG)["imported"]["sha256"] == sha256
     except FileNotFoundError:
         return
     except (ValueError, KeyError, TypeError):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EINVAL
 from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -108,8 +109,7 @@ def open_media(path: Path, part: FilePart | None = None) -> Iterator[InputContai
         raise MediaError(f"expected a sound or video file, got {found}: {path}")
     if status.st_size == 0:
         raise MediaError(f"the file is empty: {path}")
-    # A playlist may name addresses on the network; nothing here goes there.
-    options = {"protocol_whitelist": "file", "format_whitelist": _list_recordings(), "pattern_type": "none"}
+    options = _options()
     if path.suffix.lower() == ".wav":
         # The samples may be AC-3 in disguise. FFmpeg would look at 32 packets, longer than it takes to decode a clip.
         options["max_probe_packets"] = "1"
@@ -132,6 +132,21 @@ def open_media(path: Path, part: FilePart | None = None) -> Iterator[InputContai
         raise MediaError(f"the file cannot be opened ({error.strerror}): {path}") from error
     with container:
         yield container
+
+
+def open_alone(path: Path) -> InputContainer:
+    """Open a sound or a picture of a collection: nothing that names other files is read, and no pipe.
+
+    Raises FFmpegError and OSError.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(EINVAL, "it is no file")
+    return av.open(str(path.absolute()), options=_options())
+
+
+def _options() -> dict[str, str]:
+    # A playlist may name addresses on the network; nothing here goes there.
+    return {"protocol_whitelist": "file", "format_whitelist": _list_recordings(), "pattern_type": "none"}
 
 
 @cache

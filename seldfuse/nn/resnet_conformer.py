@@ -112,7 +112,7 @@ class Trunk(nn.Module):
     ) -> Float[Tensor, "batch short dim"]:
         """Bring what `listen` gave, and what the class branch or the encoder knows, to the size of the blocks."""
         x = self.into(heard)
-        return x if self.join is None else x + self.join(self._describe_frames(features, tokens))
+        return x if self.join is None else x + self.join(self._describe_frames(features, tokens))  # type: ignore[no-any-return]
 
     def standardize(self, features: Float[Tensor, "batch channel time mel"]) -> Float[Tensor, "batch channel time mel"]:
         """Bring each channel and mel band to mean 0 and deviation 1."""

@@ -18,17 +18,22 @@ from seldfuse.errors import MediaError, UsageError
 from seldfuse.formats.dcase import read_events
 from seldfuse.formats.folder import OTHER_TABLES, find_label_files
 from seldfuse.formats.json import read_document, to_document
+from seldfuse.limits import LONGEST_HOP_S, LONGEST_S, SHORTEST_HOP_S
 from seldfuse.media.channels import ChannelSelection
 from seldfuse.media.inputs import find_clips
 from seldfuse.report.clip_report import ClipReport, Kind, Layer
 from seldfuse.report.outcomes import mark_outcomes
 from seldfuse.report.paths import trace_paths
 from seldfuse.run_manifest import FinishedClip, read_finished_clips
+from seldfuse.settings.check_types import find_misfit
 from seldfuse.storage.walk import list_files, list_folders
 from seldfuse.vision.detection_store import DetectionFile, build_path, read_detections
 
 DETECTIONS, POSTERIORS, REPORT = "detections", "posteriors", "report"
 """Folders in an output folder that hold no results."""
+
+MOST_FRAMES = 10**7
+"""Of all events of a clip together: ten sources at a time for a day."""
 
 NO_POSTERIORS = "No posteriors were kept. seldfuse run … --report keeps them, and so does --save-posteriors."
 NO_DETECTIONS = "No detections of this clip were kept: no detector looked at it, or the run was one of seldfuse fuse."
@@ -218,7 +223,7 @@ def read_clip_events(path: Path, numbering: LabelSet = DCASE2025) -> ClipEvents:
             raise UsageError(f"expected a JSON file of events that seldfuse wrote: {path}")
         try:
             return _from_document(document)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise UsageError(f"expected a whole JSON file of events ({error!r}): {path}") from error
     events = read_events(path, numbering)
     segments = events.list_segments()
@@ -262,23 +267,46 @@ def _from_document(document: Mapping[str, Any]) -> ClipEvents:
         **{name: np.array(values, dtype=np.int64) for name, values in whole.items()},
         **{name: np.array(values, dtype=np.float64) for name, values in numbers.items()},
     }
-    events["class"] = np.array(labels, dtype=object)[events["cls"]]
+    if any(values.shape != (len(rows),) for values in events.values()):
+        raise ValueError("a list where a number should be")
+    hop_s, duration_s = float(document["hop_s"]), float(document["duration_s"])
+    if not (SHORTEST_HOP_S <= hop_s <= LONGEST_HOP_S and 0 <= duration_s <= LONGEST_S):
+        raise ValueError(f"frames of {hop_s:g} s in a recording of {duration_s:g} s")
+    _check_times(events["start_s"], events["end_s"], hop_s)
     columns = document["frames"]["columns"]
     cells = np.array(document["frames"]["rows"], dtype=np.float64).reshape(-1, len(columns))
     named = {"cls" if name == "class_id" else name: cells[:, at] for at, name in enumerate(columns)}
-    frames = {**named, **{name: named[name].astype(np.int64) for name in ("frame", "cls")}}
-    return ClipEvents(events, frames, labels, float(document["hop_s"]), float(document["duration_s"]), document)
+    unknown = {name: np.full(len(cells), np.nan) for name in SEGMENT_MEANS if name not in named}
+    frames = {**named, **unknown, **{name: named[name].astype(np.int64) for name in ("frame", "cls")}}
+    for cls in (events["cls"], frames["cls"]):
+        if ((cls < 0) | (cls >= len(labels))).any():
+            raise ValueError(f"a class beyond the {len(labels)} of the file")
+    events["class"] = np.array(labels, dtype=object)[events["cls"]]
+    return ClipEvents(events, frames, labels, hop_s, duration_s, document)
+
+
+def _check_times(start_s: np.ndarray, end_s: np.ndarray, hop_s: float) -> None:
+    """Raises ValueError where events are none, or so long that their frames would fill the memory."""
+    if not ((start_s >= 0) & (start_s <= end_s) & (end_s <= LONGEST_S)).all():
+        raise ValueError("an event that does not end after its start, or not within a day")
+    if (end_s - start_s).sum() / hop_s > MOST_FRAMES:
+        raise ValueError(f"events of more than {MOST_FRAMES:,} frames")
 
 
 def _fov_deg(finished: FinishedClip | None) -> float:
-    return Camera.horizontal_fov_deg if finished is None else finished.recipe.get("fov_deg", Camera.horizontal_fov_deg)
+    stated = finished.recipe.get("fov_deg") if finished else None
+    return float(stated) if isinstance(stated, int | float) and 0 < stated < 180 else Camera.horizontal_fov_deg
 
 
 def _channels(finished: FinishedClip) -> ChannelSelection:
-    stated = finished.recipe.get("channels", {})
+    """What the manifest states, the usual channels where that cannot be."""
+    stated = finished.recipe.get("channels")
+    stated = stated if isinstance(stated, dict) else {}
     pair = stated.get("pair")
-    pair = None if pair is None else (pair[0], pair[1])
-    return ChannelSelection(pair, stated.get("assume_mono", False), stated.get("stream"))
+    selection = ChannelSelection(
+        tuple(pair) if isinstance(pair, list) else pair, stated.get("assume_mono", False), stated.get("stream")
+    )
+    return selection if find_misfit(selection, ChannelSelection) is None else ChannelSelection()
 
 
 def _list_folders(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """What values in settings may be: metadata of types that pydantic checks."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ SHARE = Bounds("a share from 0 to 1", ge=0, le=1)
 
 def _has_size(value: object) -> bool:
     """Whether a value is 0, or neither too large nor too small to compute with; what is no number passes."""
-    if not isinstance(value, int | float) or value != value:
+    if not isinstance(value, int | float) or value in (math.inf, -math.inf) or value != value:
         return True
     return value == 0 or 1 / LARGEST_NUMBER <= abs(value) <= LARGEST_NUMBER
 

@@ -16,6 +16,7 @@ from seldfuse.limits import DEEPEST_KEY, MOST_SETTINGS_BYTES
 from seldfuse.settings.bounds import BY_CLASS, EXPECTED, ONE_NUMBER, UNKNOWN_KEY
 from seldfuse.settings.known import describe_unknown
 from seldfuse.storage.impostors import recognize_impostor
+from seldfuse.storage.read_bytes import read_bytes
 
 Settings = TypeVar("Settings")
 
@@ -45,10 +46,7 @@ def read_table(path: Path, expected: str) -> dict[str, Any]:
 
 def read_text(path: Path) -> str:
     """Read a file of settings. Raises OSError, and ValueError where it is too large or no UTF-8."""
-    with path.open("rb") as file:
-        data = file.read(MOST_SETTINGS_BYTES + 1)
-    if len(data) > MOST_SETTINGS_BYTES:
-        raise ValueError(f"it has more than {MOST_SETTINGS_BYTES:,} bytes")
+    data = read_bytes(path, MOST_SETTINGS_BYTES)
     if impostor := recognize_impostor(data, "settings"):
         raise ValueError(impostor)
     return data.decode("utf-8").replace("\r\n", "\n")

@@ -6,7 +6,9 @@ A process that is killed while it writes leaves its last line torn. What a reade
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -38,7 +40,7 @@ def read_json_lines(path: Path, torn: Literal["skip", "raise"]) -> Iterator[Json
     OSError, and EOFError where a packed file ends early.
     """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(MOST_LINE_BYTES + 1), b""), 1):
+        for number, line in enumerate(iter(lambda: _read_line(file), b""), 1):
             if not line.strip():
                 continue
             try:
@@ -46,6 +48,13 @@ def read_json_lines(path: Path, torn: Literal["skip", "raise"]) -> Iterator[Json
             except JsonLineError:
                 if torn != "skip":
                     raise
+
+
+def _read_line(file: BufferedIOBase) -> bytes:
+    try:
+        return file.readline(MOST_LINE_BYTES + 1)
+    except zlib.error as error:
+        raise gzip.BadGzipFile(str(error)) from error
 
 
 def cut_torn_line(path: Path) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from seldfuse.limits import MOST_SETTINGS_BYTES
 from seldfuse.storage.impostors import recognize_impostor
+from seldfuse.storage.read_bytes import read_bytes
 
 
 def parse_json(text: str | bytes, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
@@ -22,9 +23,7 @@ def parse_json(text: str | bytes, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
 
 def read_json(path: Path, most_bytes: int = MOST_SETTINGS_BYTES) -> Any:
     """Read a JSON file. Raises OSError, and ValueError as `parse_json` does."""
-    with path.open("rb") as file:
-        # One byte more tells that there is more.
-        data = file.read(most_bytes + 1)
+    data = read_bytes(path, most_bytes)
     try:
         return parse_json(data.decode("utf-8"), most_bytes)
     except ValueError as error:

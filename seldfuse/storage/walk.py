@@ -2,10 +2,11 @@
 
 Links to folders are followed, each folder once and never back to one above, so that circles end. Hidden files and
 folders are passed over: editors, archives and half-written files leave such, and notebooks keep copies in them. The
-folder that is asked about may itself be hidden.
+folder that is asked about may itself be hidden. Pipes and devices are passed over, too: they are no files.
 """
 
 import os
+import stat
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -50,7 +51,9 @@ def find_files(folder: Path, suffixes: Collection[str]) -> FolderFiles:
     passed_over: defaultdict[str, list[str]] = defaultdict(list)
     for path, hidden in _walk(folder):
         name = path.relative_to(folder).as_posix()
-        if hidden and (path.is_dir() or path.suffix.lower() in suffixes):
+        if not hidden and path.suffix.lower() in suffixes and not _is_file(path):
+            passed_over["special file"].append(name)
+        elif hidden and (path.is_dir() or path.suffix.lower() in suffixes):
             passed_over["hidden folder" if path.is_dir() else "hidden file"].append(name)
         elif not hidden and path.suffix.lower() in suffixes:
             found.append(path)
@@ -66,7 +69,7 @@ def list_files(folder: Path, pattern: str = "*", *, include_hidden: bool = False
     folder that is not there, or cannot be read, holds nothing.
     """
     found = (path for path, hidden in _walk(folder, include_hidden) if not hidden)
-    return sorted(path for path in found if fnmatchcase(path.name.lower(), pattern.lower()))
+    return sorted(path for path in found if fnmatchcase(path.name.lower(), pattern.lower()) and _is_file(path))
 
 
 def list_folders(folder: Path) -> list[Path]:
@@ -77,6 +80,12 @@ def list_folders(folder: Path) -> list[Path]:
 def name_in(folder: Path, path: Path) -> str:
     """Name a file by its path below a folder without its suffix, letters with accents composed."""
     return compose(path.relative_to(folder).with_suffix("").as_posix())
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Tell whether a path that a file in a folder names stays in the folder; links in there may lead anywhere."""
+    # No path has a zero in it, and most functions of paths raise for one.
+    return "\0" not in str(path) and Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder))
 
 
 def compose(name: str) -> str:
@@ -100,7 +109,7 @@ def _walk(folder: Path, include_hidden: bool = False) -> Iterator[tuple[Path, bo
             continue
         for entry in entries:
             hidden = not include_hidden and (entry.name.startswith(".") or entry.name == _OF_ARCHIVES)
-            if not entry.is_dir():
+            if not _is_folder(entry):
                 yield Path(entry.path), hidden
             elif hidden:
                 yield Path(entry.path), True
@@ -108,6 +117,22 @@ def _walk(folder: Path, include_hidden: bool = False) -> Iterator[tuple[Path, bo
                 due.append(entry.path)
             elif not _leads_up(entry.path, here):
                 links.append(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself.
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    """Tell files from pipes and devices, which never end; a link that leads nowhere is an error of its own later."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _leads_up(link: str, here: str) -> bool:

@@ -262,8 +262,8 @@ def _read_card(path: Path) -> dict[str, Any]:
         features = card.get("features", [])
         if not (isinstance(features, list) and all(isinstance(name, str) for name in features)):
             raise ValueError("features must be a list of names")
-        if not isinstance(card.get("seed"), int):
-            raise ValueError("seed must be a whole number")
+        if type(card.get("seed")) is not int or card["seed"] < 0:
+            raise ValueError("seed must be a whole number, 0 or more")
     except (OSError, ValueError) as error:
         raise UsageError(f"expected the card of stored scenes ({error}): {path}") from error
     return card

@@ -9,7 +9,9 @@ from typing import Any
 import tomli_w
 
 from seldfuse.checkpoint import is_path
+from seldfuse.errors import UsageError
 from seldfuse.settings.aliases import RECIPE, rename_typed_keys
+from seldfuse.settings.toml import MOST_CHARACTERS
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.train.recipe import SYNTH, Recipe, read_table
 
@@ -26,7 +28,10 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
     def resolve(text: str) -> str:
         there = folder / text
-        return str(there.resolve() if there.exists() or not Path(text).exists() else Path(text).resolve())
+        try:
+            return str(there.resolve() if there.exists() or not Path(text).exists() else Path(text).resolve())
+        except (OSError, ValueError) as error:
+            raise UsageError(f"expected a path, got {text!r:.{MOST_CHARACTERS}}: {path}") from error
 
     return _map_paths(rename_typed_keys(read_table(path), RECIPE), resolve)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError
 
 import numpy as np
 import torch
@@ -12,7 +14,11 @@ from torch import Tensor, nn
 
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.errors import UsageError
+from seldfuse.limits import MOST_SETTINGS_BYTES
 from seldfuse.weights.training_file import TrainingFile
+
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, BadZipFile, ZlibError)
+"""What numpy and zipfile raise for files that are none of theirs."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,14 @@ def read_scaler(path: Path) -> Scaler:
     """
     expected = "expected an .npz with arrays mean and std, a number for each mel band of left, then of right"
     try:
+        # It may be packed, and unpack to any size.
+        with ZipFile(path) as packed:
+            if sum(part.file_size for part in packed.infolist()) > MOST_SETTINGS_BYTES:
+                raise ValueError(f"more than {MOST_SETTINGS_BYTES:,} bytes")
         with np.load(path, allow_pickle=False) as file:
             arrays = [np.asarray(file[name], np.float32) for name in ("mean", "std")]
         mean, deviation = (torch.from_numpy(array.reshape(2, -1)) for array in arrays)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGE as error:
         raise UsageError(f"{expected} ({error}): {path}") from error
     if mean.shape != deviation.shape:
         raise UsageError(f"{expected}; got {mean.numel()} and {deviation.numel()} numbers: {path}")

@@ -3,7 +3,6 @@
 Nothing here downloads: `seldfuse checkpoints fetch` does, and a message about missing weights says so.
 """
 
-import json
 import pickle
 import re
 import urllib.parse
@@ -19,9 +18,14 @@ from torch import Tensor, nn
 from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.values import WEIGHT_FILES, PublishedWeights
 from seldfuse.errors import CheckpointError
+from seldfuse.limits import MOST_DOCUMENT_BYTES
 from seldfuse.storage.cache import cache_folder
 from seldfuse.storage.digest import hash_file, hash_text
 from seldfuse.storage.impostors import describe_impostor
+from seldfuse.storage.read_json import read_object
+
+DAMAGE = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError)
+"""What torch raises for files that are none of its own."""
 
 CONFIG = "config.json"
 FRONT_END = "preprocessor_config.json"
@@ -54,12 +58,9 @@ class WeightFiles:
         if path is None or not path.is_file():
             return None
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            return read_object(path, MOST_DOCUMENT_BYTES)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"the settings of the weights cannot be read ({error}): {path}") from error
-        if not isinstance(found, dict):
-            raise CheckpointError(f"expected settings as a JSON object, got {type(found).__name__}: {path}")
-        return found
 
     def read_tensors(self, prefixes: Iterable[str] = ("",), within: str = "") -> dict[str, Tensor]:
         """Read those of some names: of a model of pictures and text only one half is needed. Raises CheckpointError.
@@ -80,7 +81,7 @@ class WeightFiles:
             raise CheckpointError(
                 f"the weights hold more than tensors, which could run any code; only tensors are read: {self.file}"
             ) from error
-        except (safetensors.SafetensorError, OSError, RuntimeError, EOFError, AttributeError) as error:
+        except (safetensors.SafetensorError, *DAMAGE) as error:
             raise CheckpointError(f"the weights are damaged or cut short ({error}): {self.file}") from error
 
     def fill(self, network: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -1,7 +1,6 @@
 """Fetching weights from a hub: the only thing in seldfuse that downloads, and only when it is asked to."""
 
 import http.client
-import json
 import os
 import urllib.error
 import urllib.request
@@ -17,9 +16,11 @@ import safetensors
 import seldfuse
 from seldfuse.catalogue.values import SETTINGS_FILES, WEIGHT_FILES
 from seldfuse.errors import CheckpointError, UsageError
+from seldfuse.limits import MOST_DOCUMENT_BYTES
 from seldfuse.storage.atomic import write_atomically
 from seldfuse.storage.cache import CACHE_VARIABLE
 from seldfuse.storage.digest import hash_file, hash_git_blob
+from seldfuse.storage.read_json import read_json
 from seldfuse.weights.find import CONFIG, EXAMPLE, HUB_NAME, VOCABULARY, find_published, find_weights_folder
 
 HUB = "https://huggingface.co"
@@ -102,7 +103,12 @@ def _names(reference: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _reads_words(folder: Path) -> bool:
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    try:
+        config = read_json(folder / CONFIG, MOST_DOCUMENT_BYTES)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"the settings of the weights cannot be read ({error}); remove them and fetch again: {folder / CONFIG}"
+        ) from error
     return isinstance(config, dict) and "text_config" in config
 
 
@@ -182,7 +188,7 @@ def _check(draft: Path, name: str, reference: str) -> None:
     """A proxy's page of HTML would come as readily as the file."""
     try:
         if name.endswith(".json"):
-            json.loads(draft.read_text(encoding="utf-8"))
+            read_json(draft, MOST_DOCUMENT_BYTES)
         elif name.endswith(".safetensors"):
             with safetensors.safe_open(draft, "pt"):
                 pass

@@ -33,14 +33,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     save_random(folder / "ck", "sce", DCASE2025)
     write_sounds(folder / "sounds")
-    for number in range(6):
-        write_wav(folder / "in" / f"{number}.wav", noise(5.0, number))
+    for place, name in (("0_hiss", "water_tap"), ("1_tone", "bell"), ("2_tick", "knock")):
+        (folder / "sounds" / place).rename(folder / "sounds" / name)
     labels = folder / "labels"
     labels.mkdir()
-    for number in range(6):
+    # So many are needed to cross-validate a fit.
+    for number in range(20):
+        write_wav(folder / ("in" if number < 6 else "more") / f"{number}.wav", noise(5.0, number))
         rows = "".join(f"{frame},8,0,{10 * number},150,0\n" for frame in range(20, 40))
         (labels / f"{number}.csv").write_text("frame,class,source,azimuth,distance,onscreen\n" + rows)
-    seldfuse(folder, "run", "in", "--backends", "sce@ck", "--device", "cpu", "--save-posteriors", "-o", "heard")
+    seldfuse(folder, "run", "in", "more", "--backends", "sce@ck", "--device", "cpu", "--save-posteriors", "-o", "heard")
     return folder
 
 
@@ -48,7 +50,7 @@ COMMANDS = {
     "run": "run in --backends sce@ck --device cpu --formats json --save-posteriors -o {out}",
     "synth": "synth scenes {out} --clips 6 --jobs 2 --sounds sounds --seed 3",
     "train": "train sce --data synth --sounds sounds --steps 6 --batch 2 --set run.validate_every=2 "
-    "--set synth.validation_scenes=2 --set synth.on_hand=2 --set run.workers=1 --device cpu -o {out}",
+    "--set synth.validation_scenes=2 --set synth.pool_size=2 --device cpu -o {out}",
     "tune": "tune fusion heard/posteriors/sce@ck --reference labels -o {out}/fusion.toml",
 }
 

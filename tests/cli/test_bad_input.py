@@ -454,7 +454,7 @@ def test_a_format_that_writes_no_file_is_said_to_have_failed(run, tmp_path: Path
 
     monkeypatch.setattr(dcase, "write_result", lambda _result, _path: None)
     write_wav(tmp_path / "a.wav", noise(0.5))
-    assert run(tmp_path / "a.wav").failed["a"].startswith("the format dcase wrote no file; leave it out of --formats: ")
+    assert run(tmp_path / "a.wav").failed["a"].startswith("the format dcase left no file; leave it out of --formats: ")
 
 
 # --- damage of every kind -------------------------------------------------------------------------------------------

@@ -1,19 +1,27 @@
 """Every reader of files, a good file for each, and ways in which files go bad."""
 
+import gzip
 import json
 import random
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
+from unittest.mock import patch
 
+import av
+import numpy as np
 import torch
 from worlds import THREE, noise, plain_room, save_random, standing
 
+from seldfuse.catalogue import host
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli.app import app
 from seldfuse.cli.config import read_defaults
 from seldfuse.core.detections import PERSON, UNTRACKED, Detections
+from seldfuse.core.geometry import Camera
+from seldfuse.core.label_sets import find_labels
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
 from seldfuse.core.rules import Rules
@@ -23,16 +31,28 @@ from seldfuse.formats import dcase
 from seldfuse.formats.json import read_document, read_segments
 from seldfuse.fusion.settings import FusionSettings
 from seldfuse.inference.member_folders import open_members
+from seldfuse.inspection import inspect_data
 from seldfuse.media.container import probe
 from seldfuse.media.encode import write_wav
 from seldfuse.media.sound import FileAudio
+from seldfuse.report.read import ReportSources
 from seldfuse.run_manifest import read_finished_clips
+from seldfuse.submission import describe_system, find_evaluation_clips
+from seldfuse.synth.bank import read_seed
 from seldfuse.synth.dataset.plans import read_plans
+from seldfuse.synth.pictures.background import load_backgrounds
+from seldfuse.synth.pictures.cutouts import find_cutouts, read_cutout
+from seldfuse.synth.rooms.measured import load_responses
 from seldfuse.synth.scene import Ambience, ScenePlan, ScenePlanSource, SoundTake
+from seldfuse.synth.sounds.soundbank import load_bank, read_sound
 from seldfuse.train.recipe import parse_recipe, read_table
+from seldfuse.train.recipe_paths import read_recipe
 from seldfuse.train.state import _header
 from seldfuse.vision.detection_store import load_if_same
 from seldfuse.vision.settings import VisionSettings
+from seldfuse.weights.conversion import read_scaler
+from seldfuse.weights.find import WeightFiles
+from seldfuse.weights.training_file import find_tensors, read_training_file
 
 DEEP = "[" * 20_000 + "]" * 20_000
 
@@ -110,6 +130,138 @@ EVENT = {"class": "music", "class_id": 8, "start_s": 0.0, "end_s": 1.0, "azimuth
 DOCUMENT = {"format": "seldfuse-events", "labels": list(DCASE2025.names), "events": [EVENT], "duration_s": 1.0}
 MANIFEST = '{"recipe": "x"}\n{"clip": "a", "input": {"size": 3}, "recipe": "x", "files": ["a.csv"]}\n'
 
+FOA_ROWS = "0,8,0,20,5,150\n4,2,1,-40,0,150\n"
+LABELS = 'name = "mine"\nextends = "TAU-NIGENS 2021"\nclasses = ["a", {name = "b"}]\nlabelled = ["a"]\n'
+LABELS_JSON = {"name": "mine", "classes": [{"name": "a", "title": "A", "typical_distance_m": 2.0}, "b"]}
+PATHS = (
+    'features = ["logmel"]\ninit = "./ck"\n\n[[data]]\nsource = "clips"\nweight = 2.0\n\n'
+    '[synth]\nsounds = "../sounds"\n\n[network]\nchannels = 2\n'
+)
+SOUNDS = "class,group,path,side\nmusic,a,a.wav,train\nbell,b,b.wav,held\n"
+POSITIONS = "file,azimuth_deg,elevation_deg,distance_m\na.wav,20,0,1.5\n"
+PERSON_POINTS = [[10.0, 10.0 + row, 2.0] for row in range(17)]
+RUN = {"recipe": "x", "backends": [{"name": "doa", "checkpoint": {"doa-medium/config.json": "0"}}], "fov_deg": 90.0,
+       "channels": {"pair": [0, 1], "assume_mono": False, "stream": None}}  # fmt: skip
+METADATA = "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n"
+
+
+def _data(part: str, channels: int = 2) -> Callable[[Path], Path]:
+    """A folder of data, of which one file is to go bad."""
+
+    def make(folder: Path) -> Path:
+        place = folder / "data"
+        place.mkdir()
+        write_wav(place / "a.wav", np.tile(noise(5.5), (channels // 2, 1)))
+        _write(place / "a.csv", DCASE_ROWS if channels == 2 else FOA_ROWS)
+        _write(place / "labels.toml", 'extends = "DCASE2025"\n')
+        return place / part
+
+    return make
+
+
+def _png(path: Path, alpha: int = 255) -> Path:
+    picture = np.full((40, 20, 4), 200, np.uint8)
+    picture[:, 10:, 3] = alpha
+    with av.open(str(path), "w", format="image2") as file:
+        stream = file.add_stream("png")
+        stream.width, stream.height, stream.pix_fmt = 20, 40, "rgba"
+        file.mux([*stream.encode(av.VideoFrame.from_ndarray(picture, "rgba")), *stream.encode(None)])
+    return path
+
+
+def _cutout(part: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        place = folder / "cutouts" / "person"
+        place.mkdir(parents=True)
+        _png(place / "a.png", 0)
+        card = {"keypoints": PERSON_POINTS, "point": [3, 4], "height_m": 1.7}
+        _write(place / "a.json", json.dumps(card))
+        _write(place.parent / "persons.json", json.dumps([{"file": "person/a.png", "keypoints": PERSON_POINTS}]))
+        return place.parent / part
+
+    return make
+
+
+def _sounds(folder: Path) -> Path:
+    for name in ("a.wav", "b.wav"):
+        write_wav(folder / name, noise(0.5)[:1])
+    return _write(folder / "manifest.csv", SOUNDS)
+
+
+def _positions(folder: Path) -> Path:
+    pulse = np.zeros(4800)
+    pulse[100] = 0.5
+    azimuth = np.radians(20)
+    write_wav(folder / "a.wav", np.stack([pulse, pulse * np.sin(azimuth), 0 * pulse, pulse * np.cos(azimuth)]))
+    return _write(folder / "positions.csv", POSITIONS)
+
+
+def _packed_plans(folder: Path) -> Path:
+    path = folder / "p.jsonl.gz"
+    path.write_bytes(gzip.compress(f'{{"name": "a", "plan": {_plan().to_json()}}}\n'.encode()))
+    return path
+
+
+def _saved(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        torch.save({"model": {"a": torch.zeros(2)}, "step": 1}, folder / name)
+        return folder / name
+
+    return make
+
+
+def _scaler(folder: Path) -> Path:
+    np.savez(folder / "s.npz", mean=np.zeros(4), std=np.ones(4))
+    return folder / "s.npz"
+
+
+def _run_folder(part: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        _write(folder / "a.csv", DCASE_ROWS)
+        frames = {"columns": ["frame", "class_id", "azimuth_deg"], "rows": [[0, 8, 3.0]]}
+        whole = {**DOCUMENT, "events": [{**EVENT, "source": 0}], "frames": frames, "hop_s": 0.1, "backends": ["doa"]}
+        _write(folder / "a.json", json.dumps(whole))
+        clip = {"clip": "a", "input": {"path": "a.wav", "size": 3}, "recipe": "x", "files": ["a.csv", "a.json"]}
+        _write(folder / "manifest.jsonl", f"{json.dumps(RUN)}\n{json.dumps(clip)}\n")
+        return folder / part
+
+    return make
+
+
+def _installation(part: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        place = folder / "acme-1.0.dist-info"
+        _write(place / "METADATA", METADATA)
+        _write(place / "entry_points.txt", "[seldfuse]\nacme = no_such_module\n")
+        return place / part
+
+    return make
+
+
+def _find_plugins(path: Path) -> object:
+    with patch.object(host, "distributions", lambda: distributions(path=[str(path.parents[1])])):
+        return host.load_registry.__wrapped__()
+
+
+def _check_data(path: Path) -> object:
+    return inspect_data(path.parent, DCASE2025)
+
+
+def _find_cutouts(path: Path) -> object:
+    folder = path.parent if path.name == "persons.json" else path.parents[1]
+    return [read_cutout(card) for card in find_cutouts(folder, DCASE2025, None).values()]
+
+
+def _read_background(path: Path) -> object:
+    return load_backgrounds(path.parent).read_picture(path.name, _plan(), Camera())
+
+
+def _read_run(path: Path) -> None:
+    describe_system("A_B_task3_1", path.parent, {"a": path.parent / "a.csv"}, {})
+    for _ in ReportSources(path.parent).read_clips():
+        pass
+
+
 READERS: Mapping[str, Reader] = {
     "fusion": Reader(lambda folder: _write(folder / "f.toml", FUSION), FusionSettings.resolve),
     "vision": Reader(lambda folder: _write(folder / "v.toml", VISION), VisionSettings.resolve),
@@ -143,6 +295,42 @@ READERS: Mapping[str, Reader] = {
     "embeddings": Reader(_cached, lambda path: TokenCache(path.parents[1]).get("key", (5, 2))),
     "header of a sound": Reader(_wav, probe),
     "sound": Reader(_wav, lambda path: [*FileAudio(path).blocks(lambda _text: None)]),
+    "a file of labels": Reader(lambda folder: _write(folder / "l.toml", LABELS), lambda path: find_labels(str(path))),
+    "labels in JSON": Reader(
+        lambda folder: _write(folder / "l.json", json.dumps(LABELS_JSON)), lambda path: find_labels(str(path))
+    ),
+    "labels of data": Reader(_data("labels.toml"), _check_data),
+    "events of data": Reader(_data("a.csv"), _check_data),
+    "sound of data": Reader(_data("a.wav"), _check_data),
+    "events of a first-order recording": Reader(_data("a.csv", 4), _check_data),
+    "sound of a first-order recording": Reader(_data("a.wav", 4), _check_data),
+    "a recipe's paths": Reader(
+        lambda folder: _write(folder / "recipe.toml", PATHS), lambda path: parse_recipe(read_recipe(path))
+    ),
+    "packed plans": Reader(_packed_plans, read_plans),
+    "a table of sounds": Reader(_sounds, lambda path: load_bank(path.parent, DCASE2025, "train")),
+    "a sound of a bank": Reader(_wav, lambda path: read_sound(0, "a", path)),
+    "positions": Reader(_positions, lambda path: load_responses(path.parent)),
+    "a cut-out": Reader(_cutout("person/a.png"), _find_cutouts),
+    "what is known of a cut-out": Reader(_cutout("person/a.json"), _find_cutouts),
+    "a list of people": Reader(_cutout("persons.json"), _find_cutouts),
+    "a background": Reader(lambda folder: _png(folder / "a.png"), _read_background),
+    "a card of scenes": Reader(
+        lambda folder: _write(folder / "bank.json", json.dumps({"seed": 3, "features": ["logmel"]})),
+        lambda path: read_seed(path.parent, 0),
+    ),
+    "settings of weights": Reader(
+        lambda folder: _write(folder / "config.json", json.dumps({"model_type": "clip"})),
+        lambda path: WeightFiles(path, path.parent).read_settings("config.json"),
+    ),
+    "pickled weights": Reader(_saved("w.bin"), lambda path: WeightFiles(path, None).read_tensors(within="model")),
+    "a training file": Reader(_saved("w.pth"), lambda path: find_tensors(read_training_file(path), "model")),
+    "a scaler": Reader(_scaler, read_scaler),
+    "a list of clips": Reader(lambda folder: _write(folder / "c.txt", "name\na.wav\nb\n"), find_evaluation_clips),
+    "a run's manifest": Reader(_run_folder("manifest.jsonl"), _read_run),
+    "a run's events": Reader(_run_folder("a.json"), _read_run),
+    "metadata of a plugin": Reader(_installation("METADATA"), _find_plugins),
+    "entry points of a plugin": Reader(_installation("entry_points.txt"), _find_plugins),
 }
 
 

@@ -1,6 +1,5 @@
 """`seldfuse checkpoints`: weights that ship, weights that can be fetched, the fetching, and the import of others'."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -183,11 +182,12 @@ class _DownloadLine:
 
 def _list_bundled() -> Iterator[dict[str, Any]]:
     from seldfuse.checkpoint import BUNDLED, CONFIG
+    from seldfuse.storage.read_json import read_object
 
     users = {file.parent: user for user, kind in USERS.items() for root in BUNDLED for file in root.glob(f"*/{kind}")}
     for folder, user in sorted(users.items(), key=lambda item: item[0].name):
         config = folder / CONFIG
-        owner = json.loads(config.read_text(encoding="utf-8"))["backend"] if config.is_file() else user
+        owner = read_object(config)["backend"] if config.is_file() else user
         yield _row(folder.name, [owner], "Apache-2.0", _size_mb(folder), "bundled", folder)
 
 

@@ -10,7 +10,6 @@ import av
 import numpy as np
 import torch
 import torch.nn.functional as F
-from av.error import FFmpegError
 from jaxtyping import Float, UInt8
 
 from seldfuse.core.geometry import Camera
@@ -18,7 +17,7 @@ from seldfuse.errors import MediaError, UsageError
 from seldfuse.storage.walk import list_files
 from seldfuse.synth.pictures.cutouts import RESTRICTED
 from seldfuse.synth.pictures.interior import draw_interior
-from seldfuse.synth.pictures.still import SUFFIXES, read_still
+from seldfuse.synth.pictures.still import SUFFIXES, check_still, read_still
 from seldfuse.synth.scene import MeasuredRoom, PictureLook, Room, ScenePlan
 from seldfuse.synth.sounds.layouts import SIDES, Side
 
@@ -96,7 +95,7 @@ def load_backgrounds(
     files = []
     for path in (path for path in list_files(folder) if path.suffix.lower() in SUFFIXES):
         try:
-            _check(path)
+            check_still(path)
             files.append(path.relative_to(folder).as_posix())
         except MediaError as error:
             if on_problem is None:
@@ -137,17 +136,6 @@ def estimate_room(key: str, room: Room | MeasuredRoom | None) -> Room:
     middle_m = (size_m[0] * float(rng.uniform(0.3, 0.7)), size_m[1] * float(rng.uniform(0.3, 0.7)))
     yaw_deg = room.yaw_deg if room else float(rng.uniform(0, 360))
     return Room(size_m, (*middle_m, float(rng.uniform(1.2, 1.6))), yaw_deg, ())
-
-
-def _check(path: Path) -> None:
-    """Reads the header alone: panoramas are large."""
-    try:
-        with av.open(str(path)) as file:
-            sides = [min(stream.width, stream.height) for stream in file.streams.video]
-    except (FFmpegError, OSError) as error:
-        raise MediaError(f"expected a picture that FFmpeg reads ({error}): {path}") from error
-    if not sides or sides[0] < 1:
-        raise MediaError(f"expected a picture that FFmpeg reads: {path}")
 
 
 def _filling(picture: av.VideoFrame, camera: Camera, look: PictureLook) -> UInt8[np.ndarray, "height width 3"]:

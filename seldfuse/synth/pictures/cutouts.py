@@ -13,7 +13,7 @@ from seldfuse.core.labels import LabelSet
 from seldfuse.errors import SeldfuseError, UsageError
 from seldfuse.limits import MOST_DOCUMENT_BYTES
 from seldfuse.storage.read_json import read_json
-from seldfuse.storage.walk import list_files, list_folders
+from seldfuse.storage.walk import is_below, list_files, list_folders
 from seldfuse.synth.pictures.body import ANKLES, WRISTS, estimate_height_m, find_sound_points
 from seldfuse.synth.pictures.cutout import FEET, HANDS, MOUTH, PERSON, POINT, Cutout
 from seldfuse.synth.pictures.still import read_still
@@ -131,23 +131,27 @@ def _tables(folder: Path, labels: LabelSet) -> Iterator[CutoutCard]:
     try:
         if people.is_file():
             for entry in _json(people, list):
-                yield _of_table(CutoutCard(people.parent / entry["file"], None, _keypoints(entry, people)), entry)
-    except (TypeError, KeyError) as error:
+                yield _of_table(
+                    CutoutCard(people.parent / entry["file"], None, _keypoints(entry, people)), entry, folder
+                )
+    except (TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"expected a list of people with 'file' and 'keypoints' each: {people}") from error
     try:
         if things.is_file():
             for entry in _json(things, list):
                 name, height_m = _class_of(entry["class"], labels), float(entry["height_m"])
-                yield _of_table(CutoutCard(things.parent / entry["file"], name, height_m=height_m), entry)
-    except (TypeError, KeyError, ValueError) as error:
+                yield _of_table(CutoutCard(things.parent / entry["file"], name, height_m=height_m), entry, folder)
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"expected a list of things with 'file', 'class' and 'height_m' each: {things}") from error
 
 
-def _of_table(card: CutoutCard, entry: Mapping[str, Any]) -> CutoutCard:
+def _of_table(card: CutoutCard, entry: Mapping[str, Any], folder: Path) -> CutoutCard:
     """What tables of both kinds say: where it is cut, what it is for, and its licence."""
     cut, side = set(entry.get("cut", ())), entry.get("side")
     if side not in (None, *SIDES):
         raise UsageError(f"expected the side {', '.join(SIDES)} or none, got {side!r}: {card.path}")
+    if not is_below(card.path, folder):
+        raise UsageError(f"expected files in the table's folder, got {str(card.path)!r}: {folder}")
     if entry.get("part") in ("upper", "bust"):
         cut.add("b")
     return replace(card, cut=tuple(sorted(cut)), side=side, licence=str(entry.get("licence", "")))
@@ -171,7 +175,7 @@ def _card(path: Path, name: str | None) -> CutoutCard:
     try:
         point = (float(told["point"][0]), float(told["point"][1])) if "point" in told else None
         tall = float(told["height_m"]) if "height_m" in told else None
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise UsageError(f"expected 'point' as [x, y] in pixels and 'height_m' as a number: {beside}") from error
     return CutoutCard(path, name, _keypoints(told, beside), point, tall)
 

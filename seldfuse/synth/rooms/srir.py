@@ -154,7 +154,8 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str | None]]]:
 def _wav_entry(table: Path, line: int, row: Mapping[str, str | None]) -> tuple[str, WavEntry]:
     name = Path(row["file"] or "").as_posix()
     path = table.parent / name
-    if not path.resolve().is_relative_to(table.parent.resolve()):
+    # No path has a zero in it, and most functions of paths raise for one.
+    if "\0" in name or not path.resolve().is_relative_to(table.parent.resolve()):
         raise UsageError(f"line {line} names a file outside of the table's folder, {name!r}: {table}")
     if not path.is_file():
         raise UsageError(f"line {line} names a file that is not there, {row['file'] or ''!r}: {table}")

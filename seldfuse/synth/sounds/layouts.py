@@ -10,7 +10,7 @@ from seldfuse.core.labels import LabelSet
 from seldfuse.errors import UsageError
 from seldfuse.limits import MOST_DOCUMENT_BYTES
 from seldfuse.storage.read_json import read_object
-from seldfuse.storage.walk import list_files, list_folders
+from seldfuse.storage.walk import is_below, list_files, list_folders
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aif", ".aiff")
 
@@ -111,6 +111,8 @@ def _manifest(folder: Path, labels: LabelSet, on_problem: Report | None) -> Iter
     sides: dict[str, Side | None] = {}
     for line, row in _rows(table, {"class", "group", "path"}):
         cls, key = class_of(row["class"]), Path(row["path"]).as_posix()
+        if not is_below(folder / key, folder):
+            raise UsageError(f"expected a path in the table's folder, got {key!r} in line {line}: {table}")
         if key in listed:
             raise UsageError(f"expected one line for each sound, got two for {key!r}: {table}")
         listed.add(key)
@@ -178,7 +180,7 @@ def _uploaders(path: Path) -> dict[str, str]:
         return {}
     try:
         return {name: clip["uploader"] for name, clip in read_object(path, MOST_DOCUMENT_BYTES).items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"expected FSD50K's clips with their 'uploader' ({error!r}); unpack it anew: {path}"
         ) from error

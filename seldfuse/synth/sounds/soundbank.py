@@ -16,6 +16,7 @@ from scipy.signal import butter, sosfilt
 from seldfuse.core.grid import SAMPLE_RATE_HZ, SAMPLES_PER_FRAME
 from seldfuse.core.labels import LabelSet
 from seldfuse.errors import MediaError, UsageError
+from seldfuse.media.container import open_alone
 from seldfuse.storage.digest import hash_bytes, hash_file, hash_text
 from seldfuse.synth.sounds.layouts import Side, SoundFile, find_sounds
 from seldfuse.synth.sounds.speed_and_pitch import change_speed_and_pitch
@@ -379,7 +380,7 @@ def _decode(path: Path) -> Float32[np.ndarray, "sample"]:
     parts: list[Float32[np.ndarray, "sample"]] = []
     seconds = 0.0
     try:
-        with av.open(path) as container:
+        with open_alone(path) as container:
             if not container.streams.audio:
                 raise MediaError("expected a file with sound, found no audio stream in it")
             for frame in container.decode(audio=0):
@@ -388,7 +389,7 @@ def _decode(path: Path) -> Float32[np.ndarray, "sample"]:
                 if seconds >= LONGEST_S:
                     break
             parts += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    except FFmpegError as error:
+    except (FFmpegError, OSError) as error:
         raise MediaError(f"expected a sound that FFmpeg reads ({error.strerror})") from error
     if not parts:
         raise MediaError("the sound holds no samples")
