@@ -24,6 +24,8 @@ DEMO = Path(seldfuse.__file__).parent / "_demo" / "demo.mp4"
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 WRITTEN = ("benchmarks/results/latest.json",)
 """Files that commands write."""
+GENERATED = ("docs/reference/commands.md", "docs/reference/settings.md", "docs/reference/sdk.md")
+"""Pages that are made with the site (`tests/test_site.py`)."""
 FOLDERS = ("benchmarks", "checkpoints", "docs", "plugins", "seldfuse", "tests")
 
 
@@ -80,8 +82,17 @@ def test_links_in_the_docs_lead_somewhere(page: str) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (ROOT / page).parent / path if path else ROOT / page
+        if target.relative_to(ROOT).as_posix() in GENERATED:
+            continue
         assert target.exists(), link
         assert not anchor or anchor in _find_anchors(target), link
+
+
+def test_every_page_has_a_place_in_the_navigation_of_the_site() -> None:
+    navigation = _read("mkdocs.yml").partition("\nnav:\n")[2]
+    named = re.findall(r"([\w/-]+\.md)$", navigation, re.MULTILINE)
+    assert sorted(named) == sorted(set(named))
+    assert {page.removeprefix("docs/") for page in PAGES if page != "README.md"} <= set(named)
 
 
 def _find_anchors(page: Path) -> set[str]:
