@@ -88,6 +88,14 @@ def test_links_in_the_docs_lead_somewhere(page: str) -> None:
         assert not anchor or anchor in _find_anchors(target), link
 
 
+def test_the_scores_of_the_readme_are_those_of_the_results() -> None:
+    rows = re.findall(r"\| (F\w+(?:/\w+)?) \| (0\.\d{3} \(.*?\)) \| (0\.\d\d) \|$", _read("README.md"), re.MULTILINE)
+    assert len(rows) == 5
+    results_page = _read("docs/results.md")
+    for score, measured, paper in rows:
+        assert re.search(rf"\| {score} \| {re.escape(measured)} \|.*\| {paper} / ", results_page), measured
+
+
 def test_every_page_has_a_place_in_the_navigation_of_the_site() -> None:
     navigation = _read("mkdocs.yml").partition("\nnav:\n")[2]
     named = re.findall(r"([\w/-]+\.md)$", navigation, re.MULTILINE)

@@ -96,7 +96,7 @@ def _make_bar(name: str, on_bytes: Listener) -> "type[tqdm[Any]]":
     """A bar that draws nothing and tells a listener."""
     from tqdm import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *_: Any, total: int | None = None, initial: int = 0, **__: Any) -> None:
             super().__init__(disable=True)
             self.come, self.whole = initial, total
