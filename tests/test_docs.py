@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -129,6 +130,18 @@ def _import(name: str) -> object:
 def test_recipe_keys_in_the_docs_have_their_names_of_today(page: str) -> None:
     sections = "|".join({key.partition(".")[0] for key in RECIPE if "." in key})
     assert [key for key in re.findall(rf"\b(?:{sections})\.\w+", _read(page)) if key in RECIPE] == []
+
+
+def test_the_tutorial_on_scoring_can_be_typed_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here_and_now: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in re.findall(r"^    seldfuse (.*)$", _read("docs/score-fuse-submit.md"), re.MULTILINE):
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line.partition("#")[0]))
+        assert ended.value.code == 0, (line, capsys.readouterr().err)
+    assert len(list((tmp_path / "package").rglob("*.output/*.csv"))) == 4
+    assert "TODO" in next((tmp_path / "package").rglob("*.meta.yaml")).read_text(encoding="utf-8")
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seldfuse.plots.figure import make_figure
 
@@ -17,7 +17,7 @@ COLORS = ("#2a78d6", "#d6492a", "#2a9d5c", "#a04fc4", "#c48a00", "#5a6b7b")
 GREY = "#777777"
 """Can be read on a white and on a dark page."""
 
-STYLE = {
+STYLE: Any = {
     # Names inside of the file come from this text, not from chance, and text stays text.
     "svg.hashsalt": "seldfuse",
     "svg.fonttype": "none",
