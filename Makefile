@@ -40,7 +40,7 @@ test-report: $(VENV)/dev.stamp
 docs: export NO_MKDOCS_2_WARNING = 1
 docs: $(VENV)/dev.stamp
 	$(VENV)/bin/mkdocs build --strict --quiet
-	@if [ -t 1 ]; then $(VENV)/bin/mkdocs serve --open; else echo "open site/index.html by: $(VENV)/bin/mkdocs serve"; fi
+	@if [ -t 1 ]; then $(VENV)/bin/mkdocs serve --open; else echo "the site is in site/; to read it: $(VENV)/bin/mkdocs serve --open"; fi
 
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks
