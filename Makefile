@@ -1,6 +1,7 @@
 # `make demo` runs on the bundled clip, `make test` runs the tests and a notebook; `make test-extras` installs extras
 # into environments of their own and runs their detectors there; `make test-report` opens the pages of reports in
-# Chromium (Debian's packages chromium and chromium-driver). `make bench` times a run, rendering of scenes, a training
+# Chromium (Debian's packages chromium and chromium-driver). `make docs` builds the site of the docs, strictly, and on a
+# terminal serves and opens it. `make bench` times a run, rendering of scenes, a training
 # step, encoders and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law
 # in rooms, the statistics of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without
 # pictures (docs/results.md), and what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once
@@ -20,7 +21,7 @@ N ?= 100
 TORCH ?= torch==2.13.0
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-extras test-report bench results fit check check-deps fuzz chaos clean
+.PHONY: demo test test-extras test-report docs bench results fit check check-deps fuzz chaos clean
 
 demo: $(VENV)/core.stamp
 	$(VENV)/bin/seldfuse run @demo --backends cmc,sce --post keypoint,gdino --explain -o out --overwrite
@@ -34,6 +35,12 @@ test-extras: $(VENV)/dev.stamp
 
 test-report: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest tests/report_browser
+
+# Until mkdocs-material's end of life in May 2027; its successor zensical reads the same file, but runs no hooks yet.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/dev.stamp
+	$(VENV)/bin/mkdocs build --strict --quiet
+	@if [ -t 1 ]; then $(VENV)/bin/mkdocs serve --open; else echo "the site is in site/; to read it: $(VENV)/bin/mkdocs serve --open"; fi
 
 bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +25,8 @@ DEMO = Path(seldfuse.__file__).parent / "_demo" / "demo.mp4"
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 WRITTEN = ("benchmarks/results/latest.json",)
 """Files that commands write."""
+GENERATED = ("docs/reference/commands.md", "docs/reference/settings.md", "docs/reference/sdk.md")
+"""Pages that are made with the site (`tests/test_site.py`)."""
 FOLDERS = ("benchmarks", "checkpoints", "docs", "plugins", "seldfuse", "tests")
 
 
@@ -80,8 +83,25 @@ def test_links_in_the_docs_lead_somewhere(page: str) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (ROOT / page).parent / path if path else ROOT / page
+        if target.relative_to(ROOT).as_posix() in GENERATED:
+            continue
         assert target.exists(), link
         assert not anchor or anchor in _find_anchors(target), link
+
+
+def test_the_scores_of_the_readme_are_those_of_the_results() -> None:
+    rows = re.findall(r"\| (F\w+(?:/\w+)?) \| (0\.\d{3} \(.*?\)) \| (0\.\d\d) \|$", _read("README.md"), re.MULTILINE)
+    assert len(rows) == 5
+    results_page = _read("docs/results.md")
+    for score, measured, paper in rows:
+        assert re.search(rf"\| {score} \| {re.escape(measured)} \|.*\| {paper} / ", results_page), measured
+
+
+def test_every_page_has_a_place_in_the_navigation_of_the_site() -> None:
+    navigation = _read("mkdocs.yml").partition("\nnav:\n")[2]
+    named = re.findall(r"([\w/-]+\.md)$", navigation, re.MULTILINE)
+    assert sorted(named) == sorted(set(named))
+    assert {page.removeprefix("docs/") for page in PAGES if page != "README.md"} <= set(named)
 
 
 def _find_anchors(page: Path) -> set[str]:
@@ -110,6 +130,18 @@ def _import(name: str) -> object:
 def test_recipe_keys_in_the_docs_have_their_names_of_today(page: str) -> None:
     sections = "|".join({key.partition(".")[0] for key in RECIPE if "." in key})
     assert [key for key in re.findall(rf"\b(?:{sections})\.\w+", _read(page)) if key in RECIPE] == []
+
+
+def test_the_tutorial_on_scoring_can_be_typed_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here_and_now: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in re.findall(r"^    seldfuse (.*)$", _read("docs/score-fuse-submit.md"), re.MULTILINE):
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line.partition("#")[0]))
+        assert ended.value.code == 0, (line, capsys.readouterr().err)
+    assert len(list((tmp_path / "package").rglob("*.output/*.csv"))) == 4
+    assert "TODO" in next((tmp_path / "package").rglob("*.meta.yaml")).read_text(encoding="utf-8")
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

@@ -1,16 +1,34 @@
-"""Points and lines over two axes, as a small SVG picture."""
+"""Points and lines over two axes, as a small SVG picture, by matplotlib; the same numbers give the same bytes."""
 
-import math
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 20, 50
+from seldfuse.plots.figure import make_figure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-APART = 6
+WIDTH_IN, HEIGHT_IN = 6.4, 4.0
+APART_PT = 4.5
 """Points of several series that lie over one value stand so far beside each other."""
 COLORS = ("#2a78d6", "#d6492a", "#2a9d5c", "#a04fc4", "#c48a00", "#5a6b7b")
+GREY = "#777777"
+"""Can be read on a white and on a dark page."""
+
+STYLE: Any = {
+    # Names inside of the file come from this text, not from chance, and text stays text.
+    "svg.hashsalt": "seldfuse",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "legend.fontsize": 8,
+    **{f"{part}.color": GREY for part in ("text", "xtick", "ytick")},
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": GREY,
+}
+NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 class Axis(NamedTuple):
@@ -22,10 +40,9 @@ class Axis(NamedTuple):
     ticks: Sequence[float]
     log: bool = False
 
-    def share(self, value: float) -> float:
-        """Compute where a value lies, 0 at the low end and 1 at the high one; beyond the ends it lies at the end."""
-        value, low, high = (math.log(max(x, 1e-9)) if self.log else x for x in (value, self.low, self.high))
-        return min(1.0, max(0.0, (value - low) / (high - low)))
+    def clip(self, value: float) -> float:
+        """Return a value, or the end of the axis that it lies beyond."""
+        return min(self.high, max(self.low, value))
 
 
 class SpreadPoint(NamedTuple):
@@ -39,17 +56,10 @@ class SpreadPoint(NamedTuple):
 
 def plot(x: Axis, y: Axis, points: Sequence[tuple[float, float]], line: Sequence[tuple[float, float]]) -> str:
     """Plot the picture, for a white or a dark page."""
-    dots = [f'<circle cx="{_x(x, a)}" cy="{_y(y, b)}" r="2.5"/>' for a, b in points]
-    return _frame(
-        x,
-        y,
-        [
-            '<g fill="#2a78d6" fill-opacity="0.45">',
-            *dots,
-            "</g>",
-            f'<polyline points="{_path(x, y, line)}" fill="none" stroke="#d6492a" stroke-width="2.5"/>',
-        ],
-    )
+    with _picture(x, y) as (axes, file):
+        axes.scatter(*_clip(x, y, points), s=14, color=COLORS[0], alpha=0.45, linewidths=0)
+        axes.plot(*_clip(x, y, line), color=COLORS[1], linewidth=2)
+    return file.getvalue()
 
 
 def plot_series(
@@ -58,79 +68,56 @@ def plot_series(
     series: Mapping[str, Sequence[SpreadPoint]],
     guides: Mapping[str, Sequence[tuple[float, float]]],
 ) -> str:
-    """Plot named series of points with bars, joined by lines, and dashed guides, for a white or a dark page.
-
-    Names stand in the upper left corner.
-    """
-    drawn: list[str] = []
-    for number, (name, line) in enumerate(guides.items()):
-        dashes = ("7 4", "2 3")[number % 2]
-        drawn += [
-            f'<polyline points="{_path(x, y, line)}" fill="none" stroke="#888" stroke-dasharray="{dashes}"/>',
-            f'<path d="M{LEFT + 8} {_row(number) - 4}h20" stroke="#888" stroke-dasharray="{dashes}"/>',
-            f'<text x="{LEFT + 34}" y="{_row(number)}">{name}</text>',
-        ]
-    for number, (name, points) in enumerate(series.items()):
-        color, shift = COLORS[number % len(COLORS)], round(APART * (number - (len(series) - 1) / 2), 1)
-        row = _row(len(guides) + number)
-        drawn += [
-            f'<g fill="{color}" stroke="{color}">',
-            *_bars(x, y, points, shift),
-            f'<circle cx="{LEFT + 18}" cy="{row - 4}" r="3.5"/>',
-            "</g>",
-            f'<text x="{LEFT + 34}" y="{row}">{name}</text>',
-        ]
-    return _frame(x, y, drawn)
+    """Plot named series of points with bars, joined by lines, and dashed guides, for a white or a dark page."""
+    with _picture(x, y) as (axes, file):
+        for number, (name, line) in enumerate(guides.items()):
+            axes.plot(*_clip(x, y, line), color=GREY, linestyle=("--", ":")[number % 2], linewidth=1, label=name)
+        for number, (name, points) in enumerate(series.items()):
+            _draw_spread(axes, x, y, points, APART_PT * (number - (len(series) - 1) / 2), COLORS[number % len(COLORS)])
+            axes.plot([], [], "o-", color=COLORS[number % len(COLORS)], markersize=4, linewidth=1, label=name)
+        axes.legend(loc="upper left", frameon=False)
+    return file.getvalue()
 
 
-def _bars(x: Axis, y: Axis, points: Sequence[SpreadPoint], shift: float) -> Iterator[str]:
-    path = " ".join(f"{_x(x, point.x) + shift:.1f},{_y(y, point.middle)}" for point in points)
-    yield f'<polyline points="{path}" fill="none" stroke-width="1.5" stroke-opacity="0.7"/>'
-    for point in points:
-        at = f"{_x(x, point.x) + shift:.1f}"
-        yield f'<path d="M{at} {_y(y, point.low)}V{_y(y, point.high)}" stroke-width="1.5" stroke-opacity="0.6"/>'
-        yield f'<circle cx="{at}" cy="{_y(y, point.middle)}" r="3.5"/>'
+def _draw_spread(axes: "Axes", x: Axis, y: Axis, points: Sequence[SpreadPoint], shift_pt: float, color: str) -> None:
+    from matplotlib.transforms import ScaledTranslation
 
-
-def _row(number: int) -> int:
-    return TOP + 16 + 17 * number
-
-
-def _path(x: Axis, y: Axis, line: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{_x(x, a)},{_y(y, b)}" for a, b in line)
-
-
-def _frame(x: Axis, y: Axis, drawn: Sequence[str]) -> str:
-    """The picture with its axes."""
-    across = [_tick(_x(x, tick), HEIGHT - BOTTOM + 18, tick, "middle") for tick in x.ticks]
-    upward = [_tick(LEFT - 8, _y(y, tick) + 4, tick, "end") for tick in y.ticks]
-    grid = [f'<path d="M{LEFT} {_y(y, tick)}H{WIDTH - RIGHT}" stroke="#8888" stroke-width="0.5"/>' for tick in y.ticks]
-    middle, centre = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
-    names = [
-        f'<text x="{middle}" y="{HEIGHT - 10}" text-anchor="middle">{x.name}</text>',
-        f'<text transform="translate(16 {centre}) rotate(-90)" text-anchor="middle">{y.name}</text>',
-    ]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-            'font-size="13" fill="#777">',
-            *grid,
-            *drawn,
-            *across,
-            *upward,
-            *names,
-            "</svg>\n",
-        ]
+    # A shift on paper is the same everywhere on a logarithmic axis.
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    beside = axes.transData + ScaledTranslation(shift_pt / 72, 0, figure.dpi_scale_trans)
+    across, middle = _clip(x, y, [(point.x, point.middle) for point in points])
+    axes.plot(across, middle, "o-", color=color, markersize=4, linewidth=1, transform=beside)
+    low, high = (
+        [y.clip(value) for value in bound] for bound in zip(*((one.low, one.high) for one in points), strict=True)
     )
+    axes.vlines(across, low, high, color=color, linewidth=1, alpha=0.6, transform=beside)
 
 
-def _x(axis: Axis, value: float) -> float:
-    return round(LEFT + axis.share(value) * (WIDTH - LEFT - RIGHT), 1)
+def _clip(x: Axis, y: Axis, points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x.clip(a) for a, _ in points], [y.clip(b) for _, b in points]
 
 
-def _y(axis: Axis, value: float) -> float:
-    return round(HEIGHT - BOTTOM - axis.share(value) * (HEIGHT - TOP - BOTTOM), 1)
+@contextmanager
+def _picture(x: Axis, y: Axis) -> Iterator[tuple["Axes", io.StringIO]]:
+    """Axes to draw on, and the file that holds the picture when the block has ended."""
+    import matplotlib
 
-
-def _tick(x: float, y: float, value: float, anchor: str) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{value:g}</text>'
+    file = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure = make_figure(WIDTH_IN, HEIGHT_IN)
+        axes = figure.add_subplot()
+        axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        yield axes, file
+        for axis, scale, ticks, limits, name in (
+            (x, axes.set_xscale, axes.set_xticks, axes.set_xlim, axes.set_xlabel),
+            (y, axes.set_yscale, axes.set_yticks, axes.set_ylim, axes.set_ylabel),
+        ):
+            if axis.log:
+                scale("log")
+            ticks(axis.ticks, [f"{tick:g}" for tick in axis.ticks])
+            ticks([], minor=True)
+            limits(axis.low, axis.high)
+            name(axis.name)
+        figure.savefig(file, format="svg", transparent=True, metadata=NO_METADATA)

@@ -20,15 +20,17 @@ from seldfuse.catalogue.host import load_registry
 from seldfuse.catalogue.values import PublishedWeights
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.cli import main
+from seldfuse.errors import CheckpointError
 from seldfuse.storage.digest import hash_git_blob
 from seldfuse.weights.find import find_published, find_weights, list_published
+from seldfuse.weights.http import download_address
 
 REFERENCE = "acme/tiny"
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
 class Hub(SimpleHTTPRequestHandler):
-    """Files of a folder, of which some are cut short; asked paths are kept."""
+    """Files of a folder, of which some are cut short; asked paths are kept. An ordinary server, as a mirror may be."""
 
     asked: list[str]
     short: set[str]
@@ -41,19 +43,62 @@ class Hub(SimpleHTTPRequestHandler):
         whole = source.read()
         outputfile.write(whole[: len(whole) // 2] if Path(self.path).name in self.short else whole)
 
+
+COMMIT = "0123456789" * 4
+
+
+class RealHub(Hub):
+    """A hub as it is: it names the commit and the content of a file, and sends the rest of one that broke off."""
+
+    ranges: list[str]
+    tokens: list[str | None]
+
+    def end_headers(self) -> None:
+        file = Path(self.translate_path(self.path))
+        if file.is_file():
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{hashlib.sha256(file.read_bytes()).hexdigest()}"')
+        super().end_headers()
+
+    def do_HEAD(self) -> None:
+        self.tokens.append(self.headers.get("Authorization"))
+        super().do_HEAD()
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        if wanted is None:
+            super().do_GET()
+            return
+        self.ranges.append(wanted)
+        rest = Path(self.translate_path(self.path)).read_bytes()[int(wanted.removeprefix("bytes=").split("-")[0]) :]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        self.wfile.write(rest)
+
     def log_message(self, *_: Any) -> None:
         pass
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    """A hub that has one small model; its address stands in SELDFUSE_HUB."""
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A mirror that has one small model; its address stands in SELDFUSE_HUB."""
+    yield from serve(Hub, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def real_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A hub that has the same model."""
+    yield from serve(RealHub, tmp_path, monkeypatch)
+
+
+def serve(kind: type[Hub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     folder = tmp_path / "hub" / REFERENCE / "resolve" / "main"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     (folder / "preprocessor_config.json").write_text("{}")
     safetensors.torch.save_file({"weight": torch.ones(1000)}, folder / "model.safetensors")
-    handler = type("ThisHub", (Hub,), {"asked": [], "short": set()})
+    handler = type("ThisHub", (kind,), {"asked": [], "short": set(), "ranges": [], "tokens": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path / "hub")))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -84,6 +129,10 @@ def source(tmp_path: Path) -> Path:
 
 def target(cache: Path) -> Path:
     return cache / "weights" / "acme--tiny"
+
+
+def list_visible(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 # The list
@@ -138,7 +187,7 @@ def test_fetching_puts_every_file_where_it_is_looked_for(
         for name in FILES
     ]
     assert "note: fetching model.safetensors, 0.0 MB\n" in err
-    assert sorted(path.name for path in target(cache).iterdir()) == sorted(FILES)
+    assert list_visible(target(cache)) == sorted(FILES)
     found = find_weights(REFERENCE, FILES[:2])
     assert found.read_tensors()["weight"].sum() == 1000
     assert found.hash_version() == out.splitlines()[2][:16]
@@ -167,7 +216,7 @@ def test_known_weights_of_another_layout_are_fetched_by_it(
     assert run("fetch", "ShilongLiu/GroundingDINO") == 0
     kept = cache / "weights" / "ShilongLiu--GroundingDINO" / "groundingdino_swint_ogc.pth"
     assert capsys.readouterr().out == f"{hashlib.sha256(b'weights').hexdigest()}  {kept}\n"
-    assert hub.asked == ["/ShilongLiu/GroundingDINO/resolve/main/groundingdino_swint_ogc.pth"] * 2
+    assert hub.asked == ["/ShilongLiu/GroundingDINO/resolve/main/groundingdino_swint_ogc.pth"]
     assert run("--json") == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["checkpoints"]}
     assert rows["ShilongLiu/GroundingDINO"]["state"] == "fetched"
@@ -189,11 +238,72 @@ def test_a_fetch_that_broke_off_goes_on_with_the_file_it_stopped_at(
     assert run("fetch", REFERENCE) == 5
     size = (source(tmp_path) / "model.safetensors").stat().st_size
     assert f"(it ended after {size // 2} of {size} bytes); try again, or put " in capsys.readouterr().err
-    assert sorted(path.name for path in target(cache).iterdir()) == sorted(FILES[:2])
+    assert list_visible(target(cache)) == sorted(FILES[:2])
     hub.short.clear()
     hub.asked.clear()
     assert run("fetch", REFERENCE) == 0
     assert hub.asked == [f"/{REFERENCE}/resolve/main/model.safetensors"]
+
+
+def test_an_address_that_broke_off_sends_the_rest(real_hub: Any, tmp_path: Path) -> None:
+    folder, whole = tmp_path / "kept", source(tmp_path) / "model.safetensors"
+    size = whole.stat().st_size
+    real_hub.short.add("model.safetensors")
+    with pytest.raises(CheckpointError, match=f"it ended after {size // 2} of {size} bytes"):
+        download_address(address("model.safetensors"), folder / "it", lambda *_: None)
+    real_hub.short.clear()
+    told: list[tuple[str, int, int | None]] = []
+    download_address(address("model.safetensors"), folder / "it", lambda *one: told.append(one))
+    assert (folder / "it").read_bytes() == whole.read_bytes()
+    assert real_hub.ranges == [f"bytes={size // 2}-"]
+    assert (told[0], told[-1]) == (("it", size // 2, size), ("it", size, size))
+    assert list_visible(folder) == ["it"]
+
+
+def test_a_hub_goes_on_where_the_connection_broke(
+    real_hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 500)
+    real_hub.short.add("model.safetensors")
+    assert run("fetch", REFERENCE) == 0
+    half = (source(tmp_path) / "model.safetensors").stat().st_size // 2
+    assert real_hub.ranges == [f"bytes={half // 500 * 500}-"]
+    assert find_weights(REFERENCE).read_tensors()["weight"].sum() == 1000
+    assert "note: fetching model.safetensors, 0.0 MB\n" in capsys.readouterr().err
+
+
+def test_a_revision_replaces_what_is_there(
+    real_hub: Any, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("fetch", REFERENCE) == 0
+    other = source(tmp_path).with_name("v2")
+    other.mkdir()
+    for name in FILES[:2]:
+        (other / name).write_text('{"of": 2}')
+    safetensors.torch.save_file({"weight": torch.zeros(5)}, other / "model.safetensors")
+    assert run("fetch", REFERENCE, "--revision", "v2") == 0
+    assert (target(cache) / "config.json").read_text() == '{"of": 2}'
+    assert find_weights(REFERENCE).read_tensors()["weight"].shape == (5,)
+    capsys.readouterr()
+    assert run("fetch", REFERENCE, "--as", "baseline", "--revision", "v2") == 2
+    assert capsys.readouterr().err.startswith("error: --revision is for names on the hub")
+
+
+def test_a_mirror_gets_no_token_of_the_hub(
+    real_hub: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert run("fetch", REFERENCE) == 0
+    assert set(real_hub.tokens) == {None}
+
+
+def test_a_library_that_was_told_to_stay_offline_does(
+    real_hub: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert run("fetch", REFERENCE) == 5
+    assert "HF_HUB_OFFLINE" in capsys.readouterr().err
+    assert real_hub.tokens == []
 
 
 def test_a_hub_without_safetensors_is_asked_for_the_older_file(hub: type[Hub], tmp_path: Path, cache: Path) -> None:
@@ -222,7 +332,7 @@ def test_a_page_in_place_of_a_file_is_recognised(
     (source(tmp_path) / "model.safetensors").write_text("<html>Please log in to this network</html>")
     assert run("fetch", REFERENCE) == 5
     assert "what came as model.safetensors of acme/tiny from " in capsys.readouterr().err
-    assert sorted(path.name for path in target(cache).iterdir()) == sorted(FILES[:2])
+    assert list_visible(target(cache)) == sorted(FILES[:2])
 
 
 def test_no_network_is_exit_code_5_and_what_to_do_by_hand(

@@ -65,19 +65,26 @@ def fetch(
         str | None, typer.Option("--as", help="Make a checkpoint of this backend of what comes, such as baseline.")
     ] = None,
     out: Out = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="Branch, tag or commit on the hub; files of another one are replaced.", show_default=False),
+    ] = None,
 ) -> None:
     """Download weights of an encoder or a detector into the cache.
 
-    Prints the SHA-256 and the path of each file; files that are there are left alone. SELDFUSE_CACHE names the cache
-    folder, SELDFUSE_HUB another address than https://huggingface.co. Nothing else in seldfuse downloads. With --as it
-    then does what `seldfuse checkpoints import` does, by the challenge's own settings.
+    Prints the SHA-256 and the path of each file; files that are there are left alone, and one that broke off goes on
+    where it stopped. SELDFUSE_CACHE names the cache folder, SELDFUSE_HUB another address than https://huggingface.co;
+    for models that ask for consent log in by `hf auth login` or set HF_TOKEN. Nothing else in seldfuse downloads. With
+    --as it then does what `seldfuse checkpoints import` does, by the challenge's own settings.
     """
     from seldfuse.errors import UsageError
 
     if backend is None and out is not None:
         raise UsageError("-o is for the checkpoint that --as makes; SELDFUSE_CACHE names the folder of what is fetched")
+    if revision is not None and backend is not None:
+        raise UsageError("--revision is for names on the hub; with --as name the file or its address")
     if backend is None:
-        _download(reference)
+        _download(reference, revision)
     else:
         from seldfuse.inference.imported import find_importing_backend
 
@@ -120,12 +127,12 @@ def import_file(
     _import(file, backend, out, **{name: value for name, value in options.items() if value is not None})
 
 
-def _download(reference: str) -> None:
+def _download(reference: str, revision: str | None = None) -> None:
     from seldfuse.weights.http import download
 
     line = _DownloadLine()
     with show_progress(line.view):
-        for file in download(reference, line):
+        for file in download(reference, line, revision):
             print_line(f"{file.sha256}  {file.path}")
 
 
