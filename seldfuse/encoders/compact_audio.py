@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
+from seldfuse.nn.channels_last import order_channels_last
 
 NAME = "compact-audio"
 CHANNELS = 64
@@ -103,6 +104,7 @@ def _load(device: str) -> tuple[TaggerNetwork, str]:
         network = TaggerNetwork()
     weights, version = load_bundled_weights("audio")
     network.load_state_dict(weights)
+    order_channels_last(network)
     return network.to(device).eval().requires_grad_(False), version
 
 
