@@ -56,7 +56,7 @@ class CompactImage:
 
     @torch.inference_mode()
     def encode(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column channel"]:
-        parts = pictures.split(AT_ONCE) if self.device.type == "cpu" else (pictures,)
+        parts = torch.split(pictures, AT_ONCE) if self.device.type == "cpu" else (pictures,)
         return torch.cat([self.network(part.to(self.device)) for part in parts])
 
 

@@ -33,7 +33,7 @@ class YamnetSeld:
     @torch.no_grad()
     def encode(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 1024"]:
         """Encode log-mel spectrograms of left and right."""
-        parts = logmel.split(AT_ONCE) if logmel.device.type == "cpu" else (logmel,)
+        parts = torch.split(logmel, AT_ONCE) if logmel.device.type == "cpu" else (logmel,)
         return torch.cat([self.branch(part) for part in parts]).unsqueeze(2)
 
 

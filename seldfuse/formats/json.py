@@ -169,7 +169,7 @@ def _list_numbers(values: np.ndarray, decimals: int | None) -> list[float | int 
     """What `_number` makes of each value, column by column, for there are many frames."""
     if decimals is None:
         return values.astype(np.int64).tolist()  # type: ignore[no-any-return]
-    return [None if value != value else round(value, decimals) for value in values.tolist()]  # noqa: PLR0124
+    return [None if value != value else round(value, decimals) for value in values.tolist()]
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
