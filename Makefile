@@ -1,13 +1,13 @@
 # `make demo` runs on the bundled clip, `make test` runs the tests and a notebook; `make test-extras` installs extras
 # into environments of their own and runs their detectors there; `make test-report` opens the pages of reports in
 # Chromium (Debian's packages chromium and chromium-driver). `make docs` builds the site of the docs, strictly, and on a
-# terminal serves and opens it. `make bench` times a run, rendering of scenes, a training
-# step, encoders and fusion. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo law
-# in rooms, the statistics of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without
+# terminal serves and opens it. `make bench` times a run, rendering of scenes, a training step, encoders and fusion, and
+# fails where a limit is broken. `make results SOUNDS=… SPRITES=…` repeats the studies that the docs quote: the stereo
+# law in rooms, the statistics of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without
 # pictures (docs/results.md), and what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once
-# checkpoints were renewed: fusion, events, vision and the table of the best ensembles. `make fuzz N=10000`
-# gives every reader damaged files, `make chaos N=100` kills commands at random moments, `make check-deps` checks the
-# licences of the lock, and with pip-audit its known flaws. All make their environment first.
+# checkpoints were renewed: fusion, events, vision and the table of the best ensembles. `make fuzz N=10000` gives every
+# reader damaged files, `make chaos N=100` kills commands at random moments, `make check-deps` checks the licences of
+# the lock, and with pip-audit its known flaws. All make their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -52,6 +52,7 @@ bench: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks overlay-speed
 	$(VENV)/bin/python -m benchmarks fusion-speed
 	$(VENV)/bin/python -m benchmarks tuning-speed
+	$(VENV)/bin/python -m benchmarks limits
 
 results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks stereo-law

@@ -54,6 +54,19 @@ def main(context: typer.Context) -> None:
 
 
 @app.command()
+def limits(rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = START_ROUNDS) -> None:
+    """Measure what runs cost beside their limits; fails where one is broken by more than 15 %."""
+    from benchmarks.speed import limits as speed_limits
+
+    with TemporaryDirectory() as folder:
+        result = speed_limits.measure(rounds, Path(folder))
+    _save(result, "limits.json", speed_limits.tables(result))
+    if broken := speed_limits.list_broken(result):
+        print(f"broken: {'; '.join(broken)}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@app.command()
 def synth_speed() -> None:
     """Time the making of scenes, and responses of rooms beside pyroomacoustics."""
     from benchmarks.speed import synth

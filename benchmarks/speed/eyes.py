@@ -42,7 +42,7 @@ MOST_DIFFERENCE = 0.01
 
 def measure(rounds: int, folder: Path) -> dict[str, Any]:
     """Measure on random scenes with drawn pictures, as MP4 files in `folder`; nothing is cached between rounds."""
-    clips = _written(folder)
+    clips = write_film_clips(folder)
     runs = {backends: replace(load_backends(backends, "cpu"), token_cache=None) for backends in LEAST_REAL_TIME_FACTOR}
     _save_resnet(folder / "resnet-50")
     resnet = load_encoder(f"resnet50@{folder / 'resnet-50'}", torch.device("cpu")).model
@@ -78,7 +78,8 @@ def table(result: dict[str, Any]) -> Table:
     return view
 
 
-def _written(folder: Path) -> list[Clip]:
+def write_film_clips(folder: Path) -> list[Clip]:
+    """Write random scenes with drawn pictures as MP4 files."""
     bank = build_procedural_bank(DCASE2025, held_out=False, count=2)
     stage = SceneIngredients(
         bank, SceneStatistics.load(), 0.5, cutouts=CutoutSet(DCASE2025), backgrounds=BackgroundSet()

@@ -55,13 +55,11 @@ RATIOS = (
         "wav to CSV / baseline's, 1 clip",
         ["wav to CSV, 1 clip"],
         "baseline's wav to CSV, 1 clip",
-        at_most=2.5,
     ),
     Ratio(
         f"wav to CSV / baseline's, {BATCH} clips",
         [f"wav to CSV, {BATCH} clips"],
         f"baseline's wav to CSV, {BATCH} clips",
-        at_most=2.5,
     ),
 )
 

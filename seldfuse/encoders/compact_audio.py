@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
 from seldfuse.features.spectrum import SPECTRA_PER_FRAME
+from seldfuse.nn.channels_last import order_channels_last
+from seldfuse.nn.fold_norms import fold_norms
 
 NAME = "compact-audio"
 CHANNELS = 64
@@ -103,7 +105,9 @@ def _load(device: str) -> tuple[TaggerNetwork, str]:
         network = TaggerNetwork()
     weights, version = load_bundled_weights("audio")
     network.load_state_dict(weights)
-    return network.to(device).eval().requires_grad_(False), version
+    fold_norms(network.eval())
+    order_channels_last(network)
+    return network.to(device).requires_grad_(False), version
 
 
 def _separable(channels_in: int, channels_out: int) -> nn.Sequential:

@@ -5,11 +5,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
+from seldfuse.nn.channels_last import order_channels_last
 from seldfuse.nn.efficientnet_lite import CHANNELS, STRIDE, EfficientNetLite
+from seldfuse.nn.fold_norms import fold_norms
 
 HEIGHT_PX, WIDTH_PX = 126, 224
 TOKENS = WIDTH_PX // STRIDE
 KEPT_CHANNELS = 64
+AT_ONCE = 2
+"""Pictures whose maps fit a processor's cache: 16 at once take 1.4 times as long."""
 GREY = 127.0
 """The published weights were trained on pictures from −1 to 1."""
 
@@ -46,12 +50,14 @@ class CompactImage:
         weights, self.version = load_bundled_weights("image")
         network = ColumnNetwork()
         network.load_state_dict(weights)
-        self.network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.device = device
+        fold_norms(network.eval())
+        order_channels_last(network)
+        self.network, self.device = network.to(device), device
 
     @torch.inference_mode()
     def encode(self, pictures: UInt8[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture column channel"]:
-        return self.network(pictures.to(self.device))  # type: ignore[no-any-return]
+        parts = torch.split(pictures, AT_ONCE) if self.device.type == "cpu" else (pictures,)
+        return torch.cat([self.network(part.to(self.device)) for part in parts])
 
 
 def load_compact_image(weights: str | None, device: torch.device) -> CompactImage:

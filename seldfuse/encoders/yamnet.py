@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from seldfuse.encoders.interpolate import interpolate_to_frames
 from seldfuse.encoders.models import AudioTokens
 from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
+from seldfuse.nn.channels_last import order_channels_last
 from seldfuse.nn.mobilenet import EMBEDDING, STRIDE, MobileNet
 
 NAME = "yamnet"
@@ -25,7 +26,7 @@ MEL_BANDS, LOWEST_HZ, HIGHEST_HZ, LOG_OFFSET = 64, 125.0, 7500.0, 0.001
 CLASSES = 521
 CHANNELS = 128
 """Principal components that tokens consist of."""
-AT_ONCE = 8
+AT_ONCE = 4
 
 
 class YamnetNetwork(MobileNet):
@@ -59,6 +60,7 @@ class Yamnet:
         with torch.random.fork_rng(devices=[]):
             network = YamnetNetwork()
         network.load_state_dict(weights)
+        order_channels_last(network)
         self.network = network.to(device).eval().requires_grad_(False)
         self.device = device
 

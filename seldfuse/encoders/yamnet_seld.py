@@ -11,10 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seldfuse.encoders.shipped_weights import load_bundled_weights, refuse_weights
+from seldfuse.nn.channels_last import order_channels_last
 from seldfuse.nn.class_branch import ClassBranch
 from seldfuse.nn.mobilenet import EMBEDDING
 
 NAME = "yamnet-seld"
+AT_ONCE = 4
+"""Windows whose maps fit a processor's cache: 16 at once take a quarter longer."""
 
 
 class YamnetSeld:
@@ -30,7 +33,8 @@ class YamnetSeld:
     @torch.no_grad()
     def encode(self, logmel: Float[Tensor, "batch 2 time 64"]) -> Float[Tensor, "batch frame 1 1024"]:
         """Encode log-mel spectrograms of left and right."""
-        return self.branch(logmel).unsqueeze(2)  # type: ignore[no-any-return]
+        parts = torch.split(logmel, AT_ONCE) if logmel.device.type == "cpu" else (logmel,)
+        return torch.cat([self.branch(part) for part in parts]).unsqueeze(2)
 
 
 def load_yamnet_seld(weights: str | None, device: torch.device) -> YamnetSeld:
@@ -46,4 +50,5 @@ def _load(device: str) -> tuple[ClassBranch, str]:
     with torch.random.fork_rng(devices=[]):
         branch = ClassBranch()
     branch.load_state_dict(weights)
+    order_channels_last(branch)
     return branch.to(device).eval().requires_grad_(False), version

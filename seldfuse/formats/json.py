@@ -4,13 +4,13 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 
+import seldfuse
 from seldfuse.core.events import Events, list_rows
 from seldfuse.core.labels import DCASE2025, Label, LabelSet
 from seldfuse.core.result import Result
@@ -63,7 +63,7 @@ def to_document(result: Result) -> dict[str, Any]:
         "name": result.name,
         "duration_s": round(result.duration_s, 3),
         "hop_s": events.hop_s,
-        "seldfuse": version("seldfuse"),
+        "seldfuse": seldfuse.__version__,
         "backends": list(result.backends),
         "fusion": result.fusion,
         "device": result.device,
@@ -161,9 +161,15 @@ def knows_onscreen(path: Path) -> bool | None:
 
 
 def _frames(events: Events) -> dict[str, Any]:
-    rows = [_plain(row) for row in list_rows(events.columns)]
-    columns = [_key(column) for column in events.columns]
-    return {"columns": columns, "rows": [list(row.values()) for row in rows]}
+    columns = [_list_numbers(values, DECIMALS.get(name)) for name, values in events.columns.items()]
+    return {"columns": [_key(name) for name in events.columns], "rows": list(map(list, zip(*columns, strict=True)))}
+
+
+def _list_numbers(values: np.ndarray, decimals: int | None) -> list[float | int | None]:
+    """What `_number` makes of each value, column by column, for there are many frames."""
+    if decimals is None:
+        return values.astype(np.int64).tolist()  # type: ignore[no-any-return]
+    return [None if value != value else round(value, decimals) for value in values.tolist()]
 
 
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from seldfuse.core.posterior import Posterior
 from seldfuse.encoders.load import parse_name
 from seldfuse.errors import CheckpointError, PluginError
 from seldfuse.features.stack import find_feature, stack_features
+from seldfuse.nn.channels_last import order_channels_last
 from seldfuse.nn.resnet_conformer import Trunk
 from seldfuse.weights.find import WeightFiles
 
@@ -77,6 +78,7 @@ class NetworkBackend:
         if type(self).compute_features is NetworkBackend.compute_features:
             _check_features(self.network, opened)
         opened.load_into(self.network)
+        order_channels_last(self.network)
         self.network.to(device).eval()
         self.provenance: Mapping[str, str] = {
             "backend": name,

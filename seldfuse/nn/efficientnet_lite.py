@@ -29,7 +29,7 @@ class _Convolution(nn.Sequential):
             nn.Conv2d(channels_in, channels_out, kernel, stride, padding, groups=groups, bias=False),
             nn.BatchNorm2d(channels_out, NORM_EPS),
         ]
-        super().__init__(*layers, *([nn.ReLU6()] if active else []))
+        super().__init__(*layers, *([nn.ReLU6(inplace=True)] if active else []))
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:

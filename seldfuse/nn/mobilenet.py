@@ -26,7 +26,7 @@ class MobileNet(nn.Module):
 
     def forward(self, spectra: Float[Tensor, "batch time 64"]) -> Float[Tensor, "batch step 1024"]:
         """Compute the embedding of every step; `time` is a multiple of 32 spectra."""
-        maps = self.blocks(self.stem(spectra.unsqueeze(1)).relu())  # (batch, 1024, step, 2)
+        maps = self.blocks(self.stem(spectra.unsqueeze(1)).relu_())  # (batch, 1024, step, 2)
         return maps.mean(dim=3).transpose(1, 2)  # type: ignore[no-any-return]
 
 
@@ -34,11 +34,10 @@ class _Same(nn.Conv2d):
     """A convolution 3×3 that pads as TensorFlow's "same" does with even sizes: at the end only with a stride of two."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int, groups: int = 1) -> None:
-        super().__init__(channels_in, channels_out, 3, stride, padding=0, groups=groups)
-        self.pads = (1, 1, 1, 1) if stride == 1 else (0, 1, 0, 1)
+        super().__init__(channels_in, channels_out, 3, stride, padding=1 if stride == 1 else 0, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(F.pad(x, self.pads))
+        return super().forward(x if self.stride == (1, 1) else F.pad(x, (0, 1, 0, 1)))
 
 
 class _Separable(nn.Module):
@@ -48,4 +47,4 @@ class _Separable(nn.Module):
         self.pointwise = nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x).relu()).relu()  # type: ignore[no-any-return]
+        return self.pointwise(self.depthwise(x).relu_()).relu_()  # type: ignore[no-any-return]

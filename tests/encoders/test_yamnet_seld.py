@@ -45,7 +45,9 @@ def test_a_class_branch_can_begin_with_its_weights(encoder: YamnetSeld) -> None:
     start_class_branch(trunk)
     assert trunk.class_branch is not None
     level_db = logmel(0.01)
-    assert torch.allclose(trunk.class_branch.eval()(level_db), encoder.encode(level_db).squeeze(2), atol=1e-5)
+    tokens = encoder.encode(level_db).squeeze(2)
+    # Values reach 90; another order of weights rounds otherwise.
+    assert torch.allclose(trunk.class_branch.eval()(level_db), tokens, atol=1e-5, rtol=1e-4)
 
 
 def test_weights_of_ones_own_are_refused() -> None:
