@@ -12,6 +12,7 @@ from seldfuse.cli.console import show_progress
 from seldfuse.cli.labels import Labels
 from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
+from seldfuse.cli.shard import ShardOption, take_shard
 
 if TYPE_CHECKING:
     from seldfuse.catalogue.registry import CatalogueEntry
@@ -93,6 +94,7 @@ def run(
     ] = False,
     labels: Labels = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    shard: ShardOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -106,7 +108,7 @@ def run(
     from seldfuse.cli.run_progress import RunProgress
     from seldfuse.core.clip import Clip
     from seldfuse.core.run_stats import RunStats
-    from seldfuse.errors import SeldfuseError
+    from seldfuse.errors import SeldfuseError, UsageError
     from seldfuse.inference.ensembles import find_ensembles
     from seldfuse.inference.loaded_ensembles import LoadedEnsemble
     from seldfuse.media.channels import ChannelSelection
@@ -130,7 +132,9 @@ def run(
     if report:
         _check_formats(output.writers)
     selection = ChannelSelection.read(channels, assume_mono, stream)
-    clips = find_clips(inputs, split, selection, fov, output.note)
+    part, clips = take_shard(shard, find_clips(inputs, split, selection, fov, output.note), output.note)
+    if part and report:
+        raise UsageError("pages show what all shards found; leave out --report here, and type it without --shard then")
     pipeline = Pipeline(
         backends,
         post,
@@ -172,7 +176,7 @@ def run(
             **ensemble.chosen.to_json(),
             **({"labels": pipeline.labels.to_json()} if pipeline.labels else {}),
         }
-        return RunManifest(out, describe_run(ensemble.requests, output.writers, registry, **settings))
+        return RunManifest(out, describe_run(ensemble.requests, output.writers, registry, **settings), part)
 
     # One for each ensemble, in the same file: a clip that another ensemble was to hear is redone.
     opened = {id(one): open_manifest(one) for one in loaded}
