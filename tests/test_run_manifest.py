@@ -332,9 +332,12 @@ def test_the_newest_line_of_all_manifests_counts(batch: Batch) -> None:
 
 def test_a_shard_that_is_at_work_is_left_alone(batch: Batch) -> None:
     batch.out.mkdir()
-    code = (
-        "from seldfuse.run_manifest import *; m = RunManifest(Path('out'), {}, Shard(1, 2)); print(1, flush=1)\ninput()"
-    )
+    code = """
+from seldfuse.run_manifest import *
+manifest = RunManifest(Path("out"), {}, Shard(1, 2))
+print(1, flush=True)
+input()
+"""
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,
