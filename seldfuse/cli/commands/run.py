@@ -181,6 +181,7 @@ def run(
     # One for each ensemble, in the same file: a clip that another ensemble was to hear is redone.
     opened = {id(one): open_manifest(one) for one in loaded}
     manifests = {clip.name: opened[id(pipeline.select(clip))] for clip in clips}
+    writer = output.make_writer(save_posteriors, explain, out / DETECTIONS if overlay else None)
     stats = RunStats()
     progress = RunProgress(clips, stats)
 
@@ -197,9 +198,7 @@ def run(
     with nullcontext() if quiet else show_progress(progress.to_table, progress.to_line):
         for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
             with stats.measure("writing"):
-                output.write_result(
-                    result, save_posteriors, manifests[result.name], explain, out / DETECTIONS if overlay else None
-                )
+                output.write_result(result, writer, manifests[result.name])
     if report and (output.clips or output.skipped):
         try:
             output.note(f"open {_write_report(out, stats)} in a browser")
