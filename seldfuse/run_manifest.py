@@ -48,7 +48,7 @@ class RunManifest:
         self._folder = folder
         self._path = folder / (shard.rename(NAME) if shard else NAME)
         self._recipe = hash_text(json.dumps(recipe, sort_keys=True), "blake2b-128")
-        self._inputs: dict[str, dict[str, Any] | None] = {}
+        self._inputs: dict[str, Mapping[str, Any] | None] = {}
         self._recordings: dict[str, Path | None] = {}
         self._lock = self._take_lock(self._path)
         remove_all_left_drafts(folder)
@@ -61,13 +61,23 @@ class RunManifest:
 
     def find_finished(self, clip: Clip) -> list[Path]:
         """Find the files of a clip that is finished: made from this input by this recipe, and all there. Else none."""
-        found = self._inputs[clip.name] = _input(clip)
-        self._recordings[clip.name] = clip.path
-        line = self._finished.get(clip.name, {})
-        if found is None or (line.get("input"), line.get("recipe")) != (found, self._recipe):
-            return []
-        files = [self._folder / name for name in line["files"]]
+        found = identify(clip)
+        self.expect(clip, found)
+        return self.find_files(clip.name) if self.is_finished(clip.name, found) else []
+
+    def find_files(self, name: str) -> list[Path]:
+        """Find the files that this recipe made of a clip, from whatever input, where all are there. Else none."""
+        line = self._finished.get(name, {})
+        files = [self._folder / file for file in line["files"]] if line.get("recipe") == self._recipe else []
         return files if all(file.is_file() for file in files) else []
+
+    def is_finished(self, name: str, found: Mapping[str, Any] | None) -> bool:
+        """Test whether a clip is finished whose input another process identified."""
+        return found is not None and self._finished.get(name, {}).get("input") == found and bool(self.find_files(name))
+
+    def expect(self, clip: Clip, found: Mapping[str, Any] | None) -> None:
+        """Remember what a clip is made of, for the line that it gets when it is finished."""
+        self._inputs[clip.name], self._recordings[clip.name] = found, clip.path
 
     def begin(self, name: str) -> None:
         """Cancel the line of a clip whose files are about to be written: from then on it is not true of them."""
@@ -75,7 +85,7 @@ class RunManifest:
             self._add({"clip": name, "time_ms": _read_clock_ms()})
 
     def finish(self, name: str, files: Iterable[Path]) -> None:
-        """Enter a clip whose files are written; `find_finished` was called with it before it was run."""
+        """Enter a clip whose files are written; `find_finished` or `expect` was called with it."""
         names = [file.relative_to(self._folder).as_posix() for file in files]
         line = {
             "clip": name,
@@ -140,7 +150,7 @@ class FinishedClip:
 
     def is_made_from(self, clip: Clip) -> bool:
         """Test whether a clip's files are those that were heard, byte by byte."""
-        return self.input is not None and _input(clip) == self.input
+        return self.input is not None and identify(clip) == self.input
 
 
 def read_finished_clips(folder: Path) -> dict[str, FinishedClip]:
@@ -270,8 +280,8 @@ def _checkpoint(reference: str | None) -> dict[str, str]:
     return {file.relative_to(place.parent).as_posix(): hash_file(file, "blake2b-128") for file in files}
 
 
-def _input(clip: Clip) -> dict[str, Any] | None:
-    """What a clip is made of: one file, or in the challenge's data set two."""
+def identify(clip: Clip) -> dict[str, Any] | None:
+    """Identify what a clip is made of: one file, or in the challenge's data set two. None where it cannot be read."""
     found, picture = _identity(clip.path), clip.video_path
     if found is None or picture is None or picture == clip.path:
         return found

@@ -31,3 +31,11 @@ class RunStats:
     def compute_real_time_factor(self, name: str) -> float:
         """Compute the seconds of sound per second of the stage."""
         return self.audio_s / max(self.stage_s[name], 1e-9)
+
+    def add(self, other: "RunStats") -> None:
+        """Add what another process counted."""
+        for mine, theirs in ((self.stage_s, other.stage_s), (self.frames_detected, other.frames_detected)):
+            for name, value in theirs.items():
+                mine[name] = mine.get(name, 0) + value
+        self.audio_s += other.audio_s
+        self.clips += other.clips
