@@ -41,6 +41,7 @@ def run_elsewhere(
     from seldfuse.errors import SeldfuseError
     from seldfuse.executors.chunks import cut_clips
     from seldfuse.run_job import IdentifyJob
+    from seldfuse.storage.atomic import remove_all_left_drafts
 
     begun = [] if overwrite else [clip for clip in clips if manifests[clip.name].find_files(clip.name)]
     finished = set()
@@ -69,6 +70,8 @@ def run_elsewhere(
                     output.add_written(outcome.written, manifest)
                 except SeldfuseError as error:
                     output.fail_clip(outcome.clip, error)
+    # Of processes that died.
+    remove_all_left_drafts(output.out)
     order = {clip.name: number for number, clip in enumerate(clips)}
     for told in (output.documents, output.skipped):
         told.sort(key=lambda document: order[document["name"]])

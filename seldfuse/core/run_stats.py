@@ -34,8 +34,9 @@ class RunStats:
 
     def add(self, other: "RunStats") -> None:
         """Add what another process counted."""
-        for mine, theirs in ((self.stage_s, other.stage_s), (self.frames_detected, other.frames_detected)):
-            for name, value in theirs.items():
-                mine[name] = mine.get(name, 0) + value
+        for name, seconds in other.stage_s.items():
+            self.stage_s[name] = self.stage_s.get(name, 0.0) + seconds
+        for name, pictures in other.frames_detected.items():
+            self.frames_detected[name] = self.frames_detected.get(name, 0) + pictures
         self.audio_s += other.audio_s
         self.clips += other.clips

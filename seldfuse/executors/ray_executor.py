@@ -77,8 +77,8 @@ class RayExecutor:
     def run(self, job: Job[AnyItem, AnyDone], chunks: Iterable[Sequence[AnyItem]]) -> Iterator[AnyDone]:
         """Do the chunks of a job, and yield what each gives as soon as it is done; close the iterator to stop early.
 
-        A chunk whose process ends is given out again, then its items each alone, and an item that alone ends two
-        processes is given up. Raises SeldfuseError as the job does.
+        A chunk whose process ends is given out again after the others, then its items each alone, and an item that
+        alone ends two processes is given up. Raises SeldfuseError as the job does.
         """
         packed = self._ray.put(_Packed(random.getrandbits(64), job, os.getcwd(), seldfuse.__version__))
         fresh = map(_Attempt[AnyItem], chunks)
@@ -88,7 +88,8 @@ class RayExecutor:
             while True:
                 room = AHEAD * self._count_processes() - len(out)
                 for _ in range(room):
-                    attempt = again.popleft() if again else next(fresh, None)
+                    # What was lost waits for the rest: whatever ended one process may still be about.
+                    attempt = next(fresh, None) or (again.popleft() if again else None)
                     if attempt is None:
                         break
                     out[self._work.remote(packed, attempt.items)] = attempt

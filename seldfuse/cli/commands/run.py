@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -141,7 +141,7 @@ def run(
     part, clips = take_shard(shard, find_clips(inputs, split, selection, fov, output.note), output.note)
     if part and report:
         raise UsageError("pages show what all shards found; leave out --report here, and type it without --shard then")
-    settings = {
+    settings: dict[str, Any] = {
         "backends": backends,
         "post": post,
         "fusion": fusion,
