@@ -6,8 +6,9 @@
 # law in rooms, the statistics of drawn scenes, scores of the bundled checkpoints on the frozen scenes with and without
 # pictures (docs/results.md), and what tuning adds (docs/tuning.md). `make fit` fits anew what ships fitted, once
 # checkpoints were renewed: fusion, events, vision and the table of the best ensembles. `make fuzz N=10000` gives every
-# reader damaged files, `make chaos N=100` kills commands at random moments, `make check-deps` checks the licences of
-# the lock, and with pip-audit its known flaws. All make their environment first.
+# reader damaged files, `make chaos N=100` kills commands at random moments (and the processes of Ray, where the extra
+# cluster is installed), `make check-deps` checks the licences of the lock, and with pip-audit its known flaws. All make
+# their environment first.
 
 PYTHON ?= python3.11
 VENV ?= .venv

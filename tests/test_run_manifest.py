@@ -5,9 +5,12 @@ The test with ten kills takes ten to thirty seconds.
 
 import json
 import multiprocessing
+import os
 import random
 import resource
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +25,7 @@ from seldfuse.core.clip import ArrayAudio, Clip
 from seldfuse.errors import UsageError
 from seldfuse.formats import json as json_format
 from seldfuse.media.encode import write_wav
-from seldfuse.run_manifest import RunManifest
+from seldfuse.run_manifest import RunManifest, read_finished_clips
 
 
 @pytest.fixture(scope="module")
@@ -288,3 +291,75 @@ def test_a_run_killed_at_any_moment_leaves_whole_files_and_continues_to_the_same
         assert run()[0] == 0
         assert batch.results() == reference
     assert -9 in exit_codes
+
+
+def read_manifest(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_shards_share_the_clips_and_the_whole_command_merges_what_they_wrote(batch: Batch) -> None:
+    batch.run()
+    whole = batch.results()
+    shutil.rmtree(batch.out)
+    assert batch.run("--shard", "1/2")["heard"] == ["a", "deep/c"]
+    assert batch.run("--shard", "2/2")["heard"] == ["b"]
+    assert sorted(path.name for path in batch.out.glob("*.jsonl")) == ["manifest-1-of-2.jsonl", "manifest-2-of-2.jsonl"]
+    # One that runs twice finds its clips finished, whatever the parts are.
+    assert batch.run("--shard", "2/2")["skipped"] == ["b"]
+    assert batch.run("--shard", "1/3")["skipped"] == ["a"]
+    assert list(read_finished_clips(batch.out)) == ["a", "deep/c", "b"]
+    assert batch.run() == {"heard": [], "skipped": ALL, "failed": []}
+    assert [path.name for path in batch.out.glob("*.jsonl")] == ["manifest.jsonl"]
+    assert [line["clip"] for line in read_manifest(batch.out) if "clip" in line] == ["a", "deep/c", "b"]
+    assert batch.results() == whole
+
+
+def test_what_a_dead_shard_left_undone_is_done_by_the_next(batch: Batch) -> None:
+    batch.run("--shard", "1/2")
+    manifest = batch.out / "manifest-1-of-2.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-30])
+    assert batch.run("--shard", "1/2")["heard"] == ["deep/c"]
+    assert batch.run() == {"heard": ["b"], "skipped": ["a", "deep/c"], "failed": []}
+
+
+def test_the_newest_line_of_all_manifests_counts(batch: Batch) -> None:
+    batch.run()
+    assert batch.run("--shard", "1/3", "--fusion", "mean")["heard"] == ["a"]
+    assert batch.run("--shard", "1/2") == {"heard": ["a"], "skipped": ["deep/c"], "failed": []}
+    assert batch.run("--shard", "1/3", "--fusion", "mean")["heard"] == ["a"]
+    assert batch.run() == {"heard": ["a"], "skipped": ["b", "deep/c"], "failed": []}
+
+
+def test_a_shard_that_is_at_work_is_left_alone(batch: Batch) -> None:
+    batch.out.mkdir()
+    code = """
+from seldfuse.run_manifest import *
+manifest = RunManifest(Path("out"), {}, Shard(1, 2))
+print(1, flush=True)
+input()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=batch.out.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    with process:
+        assert process.stdout.readline() == b"1\n"
+        for options in ((), ("--shard", "1/2")):
+            assert call(*batch.arguments, *options) == 2
+            assert "writes here; wait for it" in batch.capsys.readouterr().err
+        assert batch.run("--shard", "2/2")["heard"] == ["b"]
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/0", "1/2/3", "-1/2"])
+def test_a_shard_that_is_none_is_told(batch: Batch, text: str) -> None:
+    assert call(*batch.arguments, "--shard", text) == 2
+    assert f"such as 1/8 … 8/8, got {text!r}" in batch.capsys.readouterr().err
+
+
+def test_pages_are_made_of_all_shards(batch: Batch) -> None:
+    assert call(*batch.arguments, "--shard", "1/2", "--report") == 2
+    assert "type it without --shard then" in batch.capsys.readouterr().err

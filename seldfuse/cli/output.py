@@ -10,14 +10,15 @@ import typer
 
 from seldfuse.cli.console import print_error, print_json, print_note, print_result
 from seldfuse.core.azimuth_text import format_azimuth_range
-from seldfuse.errors import MediaError, SeldfuseError, UsageError
-from seldfuse.storage.text import format_count, make_printable, name_some
+from seldfuse.errors import SeldfuseError, UsageError
+from seldfuse.storage.text import format_count, make_printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from seldfuse.catalogue.registry import CatalogueEntry, Registry
     from seldfuse.catalogue.values import Writer
+    from seldfuse.clip_writer import ClipWriter, WrittenClip
     from seldfuse.core.clip import Clip
     from seldfuse.core.result import Result
     from seldfuse.run_manifest import RunManifest
@@ -27,9 +28,6 @@ TABLES_SHOWN = 10
 
 ROWS_SHOWN = 40
 """Events of a clip that go to the screen; its file has them all."""
-
-CLIPS_NAMED = 3
-"""Clips that a sentence names; it counts the others."""
 
 FILES_NAMED = 4
 """Files that the closing line names; it counts more than that."""
@@ -66,49 +64,49 @@ class OutputWriter:
         self.documents: list[dict[str, Any]] = []
         self.skipped: list[dict[str, Any]] = []
         self.failures: list[tuple[str, SeldfuseError]] = []
-        self.lacking: dict[CatalogueEntry[Writer], list[str]] = {}
+        self.lacking: dict[str, tuple[CatalogueEntry[Writer], list[str]]] = {}
         self.notes: Counter[str] = Counter()
         self.files: list[Path] = []
         self.clips = 0
         self.events = 0
 
+    def make_writer(
+        self, save_posteriors: bool = False, explain: bool = False, overlay: Path | None = None
+    ) -> "ClipWriter":
+        """Make the writer of each clip's files; see there."""
+        from seldfuse.clip_writer import ClipWriter
+
+        return ClipWriter(self.out, self.writers, self.as_json, self.frames, save_posteriors, explain, overlay)
+
     def write_result(
-        self,
-        result: "Result",
-        save_posteriors: bool = False,
-        manifest: "RunManifest | None" = None,
-        explain: bool = False,
-        overlay: Path | None = None,
+        self, result: "Result", writer: "ClipWriter | None" = None, manifest: "RunManifest | None" = None
     ) -> None:
-        """Write a result's files, enter them in the manifest, and show the events and what detectors changed.
-
-        `overlay` is the folder of stored detections, where a video with what was found drawn into it is wanted, too.
-        """
-        from seldfuse.core.events import list_rows
-        from seldfuse.formats.dcase import list_left_out
-        from seldfuse.formats.json import to_document
-
+        """Write a result's files, enter them in the manifest, and show the events and what detectors changed."""
+        writer = writer or self.make_writer()
         try:
-            files = self._write(result, save_posteriors, manifest, explain, overlay)
+            if manifest:
+                writer.select(result)
+                manifest.begin(result.name)
+            self.add_written(writer.write(result), manifest)
         except SeldfuseError as error:
             self.add_failure(result.name, error)
-            return
+
+    def add_written(self, written: "WrittenClip", manifest: "RunManifest | None" = None) -> None:
+        """Enter a clip whose files are written in the manifest, count it, and show it. Raises UsageError."""
+        if manifest and not written.lacking:
+            manifest.finish(written.name, written.files)
+        for format_ in written.lacking:
+            self.lacking.setdefault(format_.value.name, (format_, []))[1].append(written.name)
         self.clips += 1
-        self.files += files
-        segments = list_rows(result.events.list_segments())
-        self.events += len(segments)
-        self.notes.update(result.notes)
-        if any(entry.value.numbers_classes for entry in self.writers):
-            self.notes.update(list_left_out(result))
-        if self.as_json:
-            document = to_document(result)
-            if not self.frames:
-                del document["frames"]
-            self.documents.append({**document, "files": [str(path) for path in files]})
-        elif self._show_table(result.name, result.duration_s, segments, files) and explain:
+        self.files += written.files
+        self.events += len(written.rows)
+        self.notes.update(written.notes)
+        if written.document is not None:
+            self.documents.append({**written.document, "files": [str(path) for path in written.files]})
+        elif self._show_table(written.name, written.duration_s, written.rows, written.files) and written.explained:
             from seldfuse.cli.changes import build_changes_table
 
-            print_result(build_changes_table(result))
+            print_result(build_changes_table(written.explained))
 
     def fail_clip(self, clip: "Clip", error: SeldfuseError) -> None:
         """Note a clip that cannot be read."""
@@ -137,7 +135,7 @@ class OutputWriter:
 
     def finish(self, timing: str = "") -> None:
         """Report what was done and leave with the exit code; print the JSON document where it was asked for."""
-        refused = [*self.refused, *(_describe_lack([writer], clips) for writer, clips in self.lacking.items())]
+        refused = [*self.refused, *self._describe_lacks()]
         if self.as_json:
             failed = [
                 {"name": name, "error": str(error), "exit_code": error.exit_code} for name, error in self.failures
@@ -178,50 +176,12 @@ class OutputWriter:
             print_result(f"… and {len(segments) - ROWS_SHOWN} more in {whole}")
         return True
 
-    def _write(
-        self,
-        result: "Result",
-        save_posteriors: bool,
-        manifest: "RunManifest | None",
-        explain: bool,
-        overlay: Path | None,
-    ) -> list[Path]:
-        from seldfuse.formats.files import save_members, write_changes, write_result
-
-        given = set(result.posterior.provides)
-        # What a format needs it needs of active frames; a clip without any lacks nothing.
-        writers = [entry for entry in self.writers if not len(result.frames) or given.issuperset(entry.value.needs)]
-        lacking = [writer for writer in self.writers if writer not in writers]
-        if not writers:
-            raise UsageError(_describe_lack(lacking, [result.name]))
-        if manifest:
-            manifest.begin(result.name)
-        files = write_result(result, self.out, writers)
-        if save_posteriors:
-            files += save_members(result, self.out)
-        if explain:
-            path = self.out / f"{result.name}.changes.csv"
-            write_changes(result, path)
-            files.append(path)
-        if overlay:
-            files += self._write_overlay(result, overlay)
-        for writer in lacking:
-            self.lacking.setdefault(writer, []).append(result.name)
-        if manifest and not lacking:
-            manifest.finish(result.name, files)
-        return files
-
-    def _write_overlay(self, result: "Result", detections: Path) -> list[Path]:
-        """Write the overlay; why there can be none is a note, for the rest of the clip is written."""
-        from seldfuse.overlay.write import write_overlay
-
-        path = self.out / f"{result.name}.overlay.mp4"
-        try:
-            write_overlay(result, path, detections)
-        except MediaError as error:
-            self.notes[f"no overlay was written: {error}"] += 1
+    def _describe_lacks(self) -> list[str]:
+        if not self.lacking:
             return []
-        return [path]
+        from seldfuse.clip_writer import describe_lack
+
+        return [describe_lack([writer], clips) for writer, clips in self.lacking.values()]
 
     def _written(self) -> str:
         if 0 < len(self.files) <= FILES_NAMED:
@@ -266,16 +226,6 @@ def _refusal(writer: str, needs: Sequence[str], registry: "Registry") -> str:
     return (
         f"the format {writer} was not written: it needs the {' and '.join(needs)} of every event, which none of these "
         f"backends gives. Add one that does ({', '.join(helpful)}), or leave the format out with --formats json"
-    )
-
-
-def _describe_lack(writers: "Sequence[CatalogueEntry[Writer]]", clips: Sequence[str]) -> str:
-    named = name_some(clips, CLIPS_NAMED, count_rest=False)
-    names = " and ".join(writer.value.name for writer in writers)
-    needs = " and ".join(dict.fromkeys(need for writer in writers for need in writer.value.needs))
-    return (
-        f"the format {names} was not written for {format_count(len(clips), 'clip')} ({named}): it needs the {needs} "
-        "of every event, which is unknown there, as in a mono recording; leave it out with --formats json"
     )
 
 

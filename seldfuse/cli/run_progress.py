@@ -23,6 +23,11 @@ class RunProgress:
         self._started_s = time.perf_counter()
 
     @property
+    def spent_s(self) -> float:
+        """How long it has taken so far."""
+        return time.perf_counter() - self._started_s
+
+    @property
     def share(self) -> float:
         """The share of the clips that are done; of a single clip the share of its sound that has been read."""
         if self._lone_duration_s:
@@ -32,7 +37,7 @@ class RunProgress:
 
     def to_line(self) -> str:
         """Format the progress as a line, such as "3/40 clips, 8 %, 25 × real time, 2 min left"."""
-        spent_s = time.perf_counter() - self._started_s
+        spent_s = self.spent_s
         done = f"{self._stats.clips}/{format_count(len(self._clips) - self.skipped, 'clip')}, {100 * self.share:.0f} %"
         if not self.share:
             return done

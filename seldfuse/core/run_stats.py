@@ -31,3 +31,12 @@ class RunStats:
     def compute_real_time_factor(self, name: str) -> float:
         """Compute the seconds of sound per second of the stage."""
         return self.audio_s / max(self.stage_s[name], 1e-9)
+
+    def add(self, other: "RunStats") -> None:
+        """Add what another process counted."""
+        for name, seconds in other.stage_s.items():
+            self.stage_s[name] = self.stage_s.get(name, 0.0) + seconds
+        for name, pictures in other.frames_detected.items():
+            self.frames_detected[name] = self.frames_detected.get(name, 0) + pictures
+        self.audio_s += other.audio_s
+        self.clips += other.clips

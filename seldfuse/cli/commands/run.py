@@ -4,14 +4,16 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seldfuse.cli.console import show_progress
+from seldfuse.cli.executor import ExecutorOption, run_elsewhere
 from seldfuse.cli.labels import Labels
 from seldfuse.cli.limits import MaxGap, MinDuration, Threshold
 from seldfuse.cli.output import OutputWriter
+from seldfuse.cli.shard import ShardOption, take_shard
 
 if TYPE_CHECKING:
     from seldfuse.catalogue.registry import CatalogueEntry
@@ -94,6 +96,8 @@ def run(
     ] = False,
     labels: Labels = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    shard: ShardOption = None,
+    executor: ExecutorOption = "local",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Redo clips that are finished.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first clip that fails.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -108,7 +112,7 @@ def run(
     from seldfuse.core.clip import Clip
     from seldfuse.core.geometry import Camera
     from seldfuse.core.run_stats import RunStats
-    from seldfuse.errors import SeldfuseError
+    from seldfuse.errors import SeldfuseError, UsageError
     from seldfuse.inference.ensembles import find_ensembles
     from seldfuse.inference.loaded_ensembles import LoadedEnsemble
     from seldfuse.media.channels import ChannelSelection
@@ -123,6 +127,10 @@ def run(
         from seldfuse.overlay.drawing import check_pillow
 
         check_pillow()
+    if executor == "ray":
+        from seldfuse.executors.ray_executor import check_ray
+
+        check_ray()
     registry = load_registry()
     detectors, changers = registry.find_post(post) if post else ((), ())
     ensembles = find_ensembles(backends, None if post is None else detectors, registry)
@@ -132,24 +140,26 @@ def run(
     if report:
         _check_formats(output.writers)
     selection = ChannelSelection.read(channels, assume_mono, stream)
-    clips = find_clips(inputs, split, selection, fov, output.note)
+    part, clips = take_shard(shard, find_clips(inputs, split, selection, fov, output.note), output.note)
+    if part and report:
+        raise UsageError("pages show what all shards found; leave out --report here, and type it without --shard then")
     if fov is None and (said := describe_fields_of_view(clips)) is not None:
         output.note(said)
-    pipeline = Pipeline(
-        backends,
-        post,
-        fusion,
-        vision,
-        device,
-        detector_fps,
-        _rules(rules or []),
-        out / DETECTIONS,
-        registry,
-        threshold,
-        min_duration,
-        max_gap,
-        labels,
-    )
+    settings: dict[str, Any] = {
+        "backends": backends,
+        "post": post,
+        "fusion": fusion,
+        "vision": vision,
+        "detector_fps": detector_fps,
+        "rules": _rules(rules or []),
+        "detections": out / DETECTIONS,
+        "threshold": threshold,
+        "min_duration_s": min_duration,
+        "max_gap_s": max_gap,
+        "labels": labels,
+    }
+    # Where others hear, this process only knows what is to be heard by what.
+    pipeline = Pipeline(**settings, registry=registry, device=device if executor == "local" else "cpu")
     # What is missing is said before anything is heard.
     loaded = {id(one): one for one in map(pipeline.select, clips)}.values()
     gc.enable()
@@ -165,7 +175,7 @@ def run(
 
     def open_manifest(ensemble: LoadedEnsemble) -> RunManifest:
         corrector = ensemble.corrector
-        settings = {
+        chosen = {
             "fusion": restore_old_keys(ensemble.fusion.to_json(), FUSION),
             "channels": selection.to_json(),
             "fov_deg": Camera.horizontal_fov_deg if fov is None else fov,
@@ -176,11 +186,12 @@ def run(
             **ensemble.chosen.to_json(),
             **({"labels": pipeline.labels.to_json()} if pipeline.labels else {}),
         }
-        return RunManifest(out, describe_run(ensemble.requests, output.writers, registry, **settings))
+        return RunManifest(out, describe_run(ensemble.requests, output.writers, registry, **chosen), part)
 
     # One for each ensemble, in the same file: a clip that another ensemble was to hear is redone.
     opened = {id(one): open_manifest(one) for one in loaded}
     manifests = {clip.name: opened[id(pipeline.select(clip))] for clip in clips}
+    writer = output.make_writer(save_posteriors, explain, out / DETECTIONS if overlay else None)
     stats = RunStats()
     progress = RunProgress(clips, stats)
 
@@ -195,17 +206,23 @@ def run(
                 yield clip
 
     with nullcontext() if quiet else show_progress(progress.to_table, progress.to_line):
-        for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
-            with stats.measure("writing"):
-                output.write_result(
-                    result, save_posteriors, manifests[result.name], explain, out / DETECTIONS if overlay else None
-                )
+        if executor == "ray":
+            from seldfuse.executors.ray_executor import has_gpus, open_ray
+            from seldfuse.run_job import RunJob
+
+            job = RunJob({**settings, "device": device}, writer, fail_fast)
+            with open_ray(has_gpus(device)) as cluster:
+                run_elsewhere(cluster, job, clips, manifests, output, stats, progress, overwrite)
+        else:
+            for result in pipeline.run_clips(due(), stats, output.fail_clip, fail_fast):
+                with stats.measure("writing"):
+                    output.write_result(result, writer, manifests[result.name])
     if report and (output.clips or output.skipped):
         try:
             output.note(f"open {_write_report(out, stats)} in a browser")
         except SeldfuseError as error:
             output.refused.append(f"the report was not made: {error}")
-    output.finish(_timing(stats, engines))
+    output.finish(_timing(stats, engines, progress.spent_s if executor == "ray" else sum(stats.stage_s.values())))
 
 
 def _check_formats(writers: "Sequence[CatalogueEntry[Writer]]") -> None:
@@ -246,17 +263,17 @@ def _rules(texts: list[str]) -> dict[str, Path]:
     return found
 
 
-def _timing(stats: "RunStats", engines: Mapping[str, str]) -> str:
+def _timing(stats: "RunStats", engines: Mapping[str, str], spent_s: float) -> str:
     """Where the time went, and how many pictures each detector's engine got; nothing where no sound was read."""
     from seldfuse.vision.settings import name_with_engine
 
-    spent = sum(stats.stage_s.values())
+    worked_s = sum(stats.stage_s.values())
     if stats.audio_s == 0:
         return ""
-    stages = ", ".join(f"{stage} {seconds / spent:.0%}" for stage, seconds in stats.stage_s.items())
+    stages = ", ".join(f"{stage} {seconds / worked_s:.0%}" for stage, seconds in stats.stage_s.items())
     detected = [
         f"; {name_with_engine(name, engines[name])} got {pictures} pictures"
         for name, pictures in stats.frames_detected.items()
     ]
-    speed = f"{stats.audio_s:.0f} s of sound in {spent:.1f} s, {stats.audio_s / spent:.0f} × real time"
+    speed = f"{stats.audio_s:.0f} s of sound in {spent_s:.1f} s, {stats.audio_s / spent_s:.0f} × real time"
     return f"{speed}: {stages}{''.join(detected)}"
