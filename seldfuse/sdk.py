@@ -50,14 +50,15 @@ if TYPE_CHECKING:
     from seldfuse.metrics.rows import EventRows
     from seldfuse.nn.accddoa import posterior_from_accddoa
     from seldfuse.nn.audio_guided import AudioGuidedAttention
-    from seldfuse.nn.azimuth_bins import AzimuthHead, compute_azimuth_loss, read_azimuth
+    from seldfuse.nn.azimuth_bins import AzimuthHead, compute_azimuth_loss, get_bin_centers_deg, read_azimuth
     from seldfuse.nn.band_attention import BandAttention
     from seldfuse.nn.conformer import ConformerBlock
     from seldfuse.nn.cross_attention import GatedCrossAttention
     from seldfuse.nn.heads import build_linear_head, build_mlp_head
-    from seldfuse.nn.log_distance import DistanceHead, compute_distance_loss, read_distance
+    from seldfuse.nn.log_distance import DistanceHead, compute_distance_loss, read_distance, split_distance
     from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
     from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
+    from seldfuse.nn.seen_place import SeenPlace
     from seldfuse.storage.atomic import write_atomically
     from seldfuse.storage.digest import hash_bytes, hash_text
     from seldfuse.train.adpit import adpit_loss, adpit_onscreen_loss, adpit_targets
@@ -163,6 +164,7 @@ _NAMES = {
         "AzimuthHead",
         "compute_azimuth_loss",
         "read_azimuth",
+        "get_bin_centers_deg",
     ),
     "seldfuse.nn.band_attention": ("BandAttention",),
     "seldfuse.nn.conformer": ("ConformerBlock",),
@@ -175,11 +177,13 @@ _NAMES = {
         "DistanceHead",
         "compute_distance_loss",
         "read_distance",
+        "split_distance",
     ),
     "seldfuse.nn.onscreen_attention": (
         "ColumnEmbedding",
         "OnscreenAttention",
     ),
+    "seldfuse.nn.seen_place": ("SeenPlace",),
     "seldfuse.nn.resnet_conformer": (
         "HOPS_PER_FRAME",
         "Trunk",
@@ -299,6 +303,7 @@ __all__ = [
     "Rule",
     "Rules",
     "Score",
+    "SeenPlace",
     "SeldfuseError",
     "TrainingBatch",
     "TrainingTask",
@@ -327,6 +332,7 @@ __all__ = [
     "find_weights",
     "fold_azimuth",
     "fold_to_front",
+    "get_bin_centers_deg",
     "get_device_name",
     "hash_bytes",
     "hash_text",
@@ -343,6 +349,7 @@ __all__ = [
     "read_distance",
     "read_recorded",
     "require_packages",
+    "split_distance",
     "stack_features",
     "write_atomically",
 ]

@@ -5,6 +5,7 @@ and stpACC through a Conformer that attends to language-aligned embeddings of so
 not published; here they are cross-attentions between self-attention and convolution, closed at the start.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -24,12 +25,14 @@ from seldfuse.sdk import (
     LabelSet,
     OnscreenAttention,
     Posterior,
+    SeenPlace,
     Trunk,
     TrunkConfig,
     UsageError,
     check_network_settings,
     encode_logmel,
     fold_to_front,
+    get_bin_centers_deg,
     merge_duplicate_tracks,
     posterior_from_accddoa,
 )
@@ -42,6 +45,11 @@ AUDIO_CHANNELS = 2
 
 COPIES_DEG = 25.0
 """Tracks that copy one source point further apart than the 15° within which fusion merges copies (docs/results.md)."""
+
+HEARD_DEG = 12.0
+"""How far from a track's azimuth its source is looked for, at first: about as far as that is wrong."""
+
+NEAREST_M = 0.05
 
 ELEMENTS = 4
 """x, y, metres and on-screen."""
@@ -81,8 +89,8 @@ class Cmc(nn.Module):
 
     Either kind of tokens may be missing, for a clip or a frame; without both it is a plain Conformer. On-screen is
     judged by attending to the columns at which each track places its class. With `bands` a class reads its places from
-    its own mel bands, too, as SED-SCE does; trunk and bands have SED-SCE's names, so that a trained one can be the
-    beginning.
+    its own mel bands, too, as SED-SCE does, and what is seen turns them; trunk and bands have SED-SCE's names, so that
+    a trained one can be the beginning.
     """
 
     def __init__(
@@ -112,7 +120,11 @@ class Cmc(nn.Module):
         self.place = nn.Linear(dim, TRACKS * (ELEMENTS - 1) * classes)
         self.bands = BandAttention(dim, classes, trunk.channels) if bands else None
         self.place_by_bands = nn.Linear(BandAttention.VALUES, TRACKS * (ELEMENTS - 1)) if bands else None
-        self.onscreen = OnscreenAttention(dim, TRACKS * classes, visual_tokens.tokens, column_dim)
+        if bands:
+            self.seen = SeenPlace(classes, visual_tokens.tokens, visual_tokens.channels)
+            self.log_width = nn.Parameter(torch.tensor(math.log(HEARD_DEG)))
+        else:
+            self.onscreen = OnscreenAttention(dim, TRACKS * classes, visual_tokens.tokens, column_dim)
 
     def forward(
         self,
@@ -131,10 +143,27 @@ class Cmc(nn.Module):
         place = self._place(x, features)
         x_axis, y_axis, distance = place.unbind(-2)  # each (batch, frame, track, cls)
         x_axis, y_axis, distance = x_axis.tanh(), y_axis.tanh(), distance.relu()
-        point = torch.stack([x_axis, y_axis], dim=-1).flatten(2, 3)
-        point = point / point.norm(dim=-1, keepdim=True).clamp_min(1e-3) * distance.flatten(2).unsqueeze(-1)
-        onscreen = self.onscreen(x, point, columns, visible.unsqueeze(-1).to(x)).sigmoid()
-        return torch.stack([x_axis, y_axis, distance, onscreen.unflatten(2, (TRACKS, -1))], dim=-2).flatten(2)
+        vector = torch.stack([x_axis, y_axis], dim=-1).flatten(2, 3)  # (batch, frame, track · cls, axis)
+        visible = visible.unsqueeze(-1).to(x)
+        if self.bands is None:
+            point = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-3) * distance.flatten(2).unsqueeze(-1)
+            onscreen = self.onscreen(x, point, columns, visible)
+        else:
+            vector, onscreen = self._look(vector, distance.flatten(2), pictures, visible)
+        values = [*vector.unbind(-1), distance.flatten(2), onscreen.sigmoid()]
+        return torch.stack([value.unflatten(2, (TRACKS, -1)) for value in values], dim=-2).flatten(2)
+
+    def _look(self, vector: Tensor, distance: Tensor, pictures: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn the vectors towards who is seen near them, and judge on-screen."""
+        azimuth_deg = torch.rad2deg(torch.atan2(vector[..., 1], vector[..., 0].abs() + 1e-4)).detach()
+        centers_deg = get_bin_centers_deg(vector.device)
+        heard = -0.5 * ((azimuth_deg.unsqueeze(-1) - centers_deg) / self.log_width.exp()).square()
+        azimuth, onscreen = self.seen(heard, distance.clamp_min(NEAREST_M).log(), pictures, visible)
+        turn = torch.deg2rad((azimuth.softmax(-1) - heard.softmax(-1)) @ centers_deg)
+        # Behind, which folds to the front, left is on the other side.
+        sine, cosine = turn.sin() * vector[..., 0].detach().sign(), turn.cos()
+        x_axis, y_axis = vector.unbind(-1)
+        return torch.stack([cosine * x_axis - sine * y_axis, sine * x_axis + cosine * y_axis], dim=-1), onscreen
 
     def _place(self, x: Tensor, features: Tensor) -> Float[Tensor, "batch frame track element cls"]:
         """x, y and metres before they are bounded."""

@@ -23,6 +23,7 @@ from seldfuse.sdk import (
     LabelSet,
     OnscreenAttention,
     Posterior,
+    SeenPlace,
     Trunk,
     TrunkConfig,
     build_linear_head,
@@ -32,6 +33,7 @@ from seldfuse.sdk import (
     normalize,
     read_azimuth,
     read_distance,
+    split_distance,
 )
 
 STAGES = 3
@@ -45,9 +47,8 @@ class VisualSettings:
 
     `encoder` gives `tokens` of `channels` values. Where `beside` names another encoder, the last `beside_channels` of
     these are its values at the same places. With `column_dim` 0 they go in as they are, as published; else each becomes
-    a column of so many values, of which `gate_channels` take part in the gates, and on-screen is judged by attending to
-    the columns at which a class is placed. With `multiplicative_gate` gates weigh the picture, else they
-    take its place.
+    a column of so many values, of which `gate_channels` take part in the gates, and on-screen is judged by the columns
+    at which a class is placed. With `multiplicative_gate` gates weigh the picture, else they take its place.
     """
 
     encoder: str
@@ -124,8 +125,9 @@ class MvaNet(nn.Module):
         if axes is None:
             self.bands = BandAttention(dim, classes, trunk.channels)
             self.azimuth, self.log_distance = AzimuthHead(), DistanceHead()
-        else:
-            self.point = build_linear_head(dim, classes * axes)
+            self.seen = SeenPlace(classes, visual.tokens, visual.channels)
+            return
+        self.point = build_linear_head(dim, classes * axes)
         self.onscreen = (
             OnscreenAttention(dim, classes, visual.tokens, visual.column_dim)
             if visual.column_dim
@@ -140,20 +142,16 @@ class MvaNet(nn.Module):
         tokens = tokens.nan_to_num(0.0)
         columns = tokens if self.columns is None else self.columns(tokens)
         x = self._fuse(features, embeddings, self.narrow(columns).flatten(2), visible)  # (batch, frame, dim)
-        place = self._place(x, features)
-        onscreen = (
-            self.onscreen(x, read_point(**place), columns, visible)
-            if isinstance(self.onscreen, OnscreenAttention)
-            else self.onscreen(x)
-        )
-        return MvaNetOutput(self.activity(x).sigmoid(), onscreen, **place)
-
-    def _place(self, x: Tensor, features: Tensor) -> dict[str, Tensor]:
-        """Where each class is, by the names of the output."""
-        if self.axes is not None:
-            return {"point": self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)}
-        hidden = self.bands(x, self.trunk.standardize(features))
-        return {"azimuth": self.azimuth(hidden), "log_distance": self.log_distance(hidden)}
+        activity = self.activity(x).sigmoid()
+        if self.axes is None:
+            hidden = self.bands(x, self.trunk.standardize(features))
+            log_distance = self.log_distance(hidden)
+            azimuth, onscreen = self.seen(self.azimuth(hidden), split_distance(log_distance)[0], tokens, visible)
+            return MvaNetOutput(activity, onscreen, azimuth=azimuth, log_distance=log_distance)
+        point = self.point(x).unflatten(-1, (self.axes, -1)).transpose(-1, -2)
+        attends = isinstance(self.onscreen, OnscreenAttention)
+        onscreen = self.onscreen(x, point, columns, visible) if attends else self.onscreen(x)
+        return MvaNetOutput(activity, onscreen, point)
 
     def _join_tokens(self, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """The tokens of the encoder, and beside each the other's at its place, between the two that are next to it."""
@@ -207,19 +205,6 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
     trunk, visual = TrunkConfig.from_json(settings["trunk"]), VisualSettings.from_json(settings["visual"])
     blocks = (settings["visual_blocks"], settings["fusion_blocks"])
     return MvaNet(trunk, visual, *blocks, len(labels), settings.get("axes"))
-
-
-def read_point(
-    point: Float[Tensor, "batch frame cls axis"] | None = None,
-    azimuth: Float[Tensor, "batch frame cls bin"] | None = None,
-    log_distance: Float[Tensor, "batch frame cls 2"] | None = None,
-) -> Float[Tensor, "batch frame cls axis"]:
-    """Read the place in metres that a network's output means, without gradients."""
-    with torch.no_grad():
-        if azimuth is None or log_distance is None:
-            assert point is not None
-            return point.detach()
-        return read_azimuth(azimuth)[0] * read_distance(log_distance)[0].unsqueeze(-1)
 
 
 def to_posterior(output: MvaNetOutput, labels: LabelSet) -> Posterior:

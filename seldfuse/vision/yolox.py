@@ -4,10 +4,8 @@ An encoder and a detector that look at the same picture share what the network m
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,15 +36,6 @@ LONGEST_PX = 416
 Pictures = UInt8[Tensor, "picture 3 height width"]
 
 
-class YoloxMaps(NamedTuple):
-    """What the network makes of pictures: for each cell of three grids, row by row, middle and size in pixels, whether
-    anything is there and 80 scores; and the features from which the scores are computed, by stride.
-    """
-
-    candidates: Float32[Tensor, "picture candidate 85"]
-    features: tuple[Float32[Tensor, "picture 64 row column"], ...]
-
-
 class YoloxNetwork:
     """The network on a device, and what it found in the last pictures."""
 
@@ -54,17 +43,19 @@ class YoloxNetwork:
         self.session = open_session(find_bundled_file(*BUNDLED), device, "YOLOX")
         self._found: OrderedDict[bytes, Float32[Tensor, "kept 85"]] = OrderedDict()
 
-    def compute_maps(self, pictures: Pictures) -> YoloxMaps:
-        """Compute the maps of RGB pictures of one size, and remember what was found in them."""
+    def compute_candidates(self, pictures: Pictures) -> Float32[Tensor, "picture candidate 85"]:
+        """Compute the candidates of RGB pictures of one size, and remember those that are likely.
+
+        For each cell of three grids, row by row: middle and size in pixels, whether anything is there, and 80 scores.
+        """
         rows, columns = pictures.shape[2:]
         # Blue, green, red from 0 to 255, as it was trained; sides are multiples of the largest stride.
         padded = F.pad(pictures.flip(1).float(), (0, -columns % 32, 0, -rows % 32), value=GREY)
         parts = [self._run(padded[first : first + AT_ONCE]) for first in range(0, len(padded), AT_ONCE)]
-        raw, *features = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-        candidates = decode(raw, *padded.shape[2:])
+        candidates = decode(torch.cat(parts), *padded.shape[2:])
         for picture, found in zip(pictures, candidates, strict=True):
             self._remember(_digest(picture), found)
-        return YoloxMaps(candidates, tuple(features))
+        return candidates
 
     def find_in_frame(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[Tensor, "kept 85"]:
         """Find the candidates of a picture of any size as `find` does, in its pixels.
@@ -84,12 +75,12 @@ class YoloxNetwork:
         keys = [_digest(picture) for picture in pictures]
         new = [number for number, key in enumerate(keys) if key not in self._found]
         if new:
-            self.compute_maps(pictures[new])
+            self.compute_candidates(pictures[new])
         return [self._found[key] for key in keys]
 
-    def _run(self, pictures: Float32[Tensor, "picture 3 height width"]) -> Sequence[Tensor]:
-        names = ["candidates", *(f"class_features_{stride}" for stride in STRIDES)]
-        return [torch.from_numpy(array) for array in self.session.run(names, {"pictures": pictures.numpy()})]
+    def _run(self, pictures: Float32[Tensor, "picture 3 height width"]) -> Tensor:
+        (found,) = self.session.run(["candidates"], {"pictures": pictures.numpy()})
+        return torch.from_numpy(found)
 
     def _remember(self, key: bytes, candidates: Float32[Tensor, "candidate 85"]) -> None:
         best = candidates[:, 4] * candidates[:, 5:].amax(dim=1)
