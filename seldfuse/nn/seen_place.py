@@ -15,8 +15,11 @@ from torch.nn import functional as F
 from seldfuse.core.geometry import column_azimuths_deg
 from seldfuse.nn.azimuth_bins import AZIMUTH_BINS, get_bin_centers_deg
 
-HIDDEN = 16
+HIDDEN = 32
 """Few: a network with room for more learns the pictures that it was trained on by heart."""
+
+POWERS = 3
+"""Evidence is a square function of the logarithm of the heard distance, so that a size can fit it or not."""
 
 AROUND = 3
 """Columns that are seen at once: the one and its neighbours."""
@@ -28,25 +31,24 @@ RARE = -1.4
 class SeenPlace(nn.Module):
     """From heard azimuths and columns of a picture to azimuths and the logits of on-screen.
 
-    `sources` are the classes, or the tracks and classes, each of which has a bias and weights of its own.
+    `classes` have weights of their own. What is heard may hold several tracks, one after the other, of all classes.
     """
 
     to_bins: Tensor
     outside: Tensor
 
-    def __init__(self, sources: int, columns: int, channels: int) -> None:
+    def __init__(self, classes: int, columns: int, channels: int) -> None:
         super().__init__()
         to_bins, in_view = _interpolate_columns(columns)
         self.register_buffer("to_bins", to_bins, persistent=False)
         self.register_buffer("outside", ~in_view, persistent=False)
-        self.columns = nn.Conv1d(channels, HIDDEN + 1, AROUND, padding=AROUND // 2)
-        self.places = nn.Parameter(torch.zeros(columns, HIDDEN + 1))
-        self.sources = nn.Parameter(0.1 * torch.randn(sources, HIDDEN + 1))
-        self.far = nn.Parameter(0.1 * torch.randn(HIDDEN + 1))
-        self.weights = nn.Parameter(HIDDEN**-0.5 * torch.randn(sources, HIDDEN))
-        self.drop = nn.Dropout(0.1)
-        self.seen = nn.Parameter(torch.full((sources,), RARE))
-        self.unseen = nn.Parameter(torch.full((sources,), RARE))
+        self.into = nn.Sequential(
+            nn.Dropout(0.1), nn.Conv1d(channels, HIDDEN, AROUND, padding=AROUND // 2), nn.GELU(), nn.Dropout(0.1)
+        )
+        self.weights = nn.Parameter(0.1 * HIDDEN**-0.5 * torch.randn(POWERS, classes, HIDDEN))
+        self.places = nn.Parameter(torch.zeros(columns))
+        self.seen = nn.Parameter(torch.full((classes, 1), RARE))
+        self.unseen = nn.Parameter(torch.full((classes, 1), RARE))
 
     def forward(
         self,
@@ -68,13 +70,15 @@ class SeenPlace(nn.Module):
 
     def _weigh(self, log_distance: Tensor, columns: Tensor, visible: Tensor) -> Float[Tensor, "b f source bin"]:
         """How much more likely each azimuth is for a source that is in the picture there than for one that is not."""
-        flat = self.drop(columns).flatten(0, 1).transpose(1, 2)
-        seen = self.columns(flat).transpose(1, 2).unflatten(0, columns.shape[:2]) + self.places
-        hidden = seen.unsqueeze(2) + (self.sources + log_distance.unsqueeze(-1) * self.far).unsqueeze(3)
-        values = self.drop(F.gelu(hidden[..., :HIDDEN])) @ self.weights.unsqueeze(-1)
-        told = values.squeeze(-1) + hidden[..., HIDDEN] + self.seen.unsqueeze(-1)  # (batch, frame, source, column)
-        told = torch.where(visible.unsqueeze(-1) > 0, told, self.unseen.unsqueeze(-1))
-        return (told @ self.to_bins).masked_fill(self.outside, -math.inf)
+        tracks = log_distance.shape[2] // self.seen.shape[0]
+        there = self.into(columns.flatten(0, 1).transpose(1, 2)).unflatten(0, columns.shape[:2])
+        # By the powers of the distance: (batch, frame, cls, column) each, the same for all tracks.
+        told = [(weights @ there).repeat(1, 1, tracks, 1) for weights in self.weights]
+        told[0] = told[0] + self.places + self.seen.repeat(tracks, 1)
+        near = log_distance.unsqueeze(-1)
+        evidence = told[0] + near * (told[1] + near * told[2])
+        evidence = torch.where(visible.unsqueeze(-1) > 0, evidence, self.unseen.repeat(tracks, 1))
+        return (evidence @ self.to_bins).masked_fill(self.outside, -math.inf)
 
 
 def _interpolate_columns(columns: int) -> tuple[Float[Tensor, "column bin"], Tensor]:
