@@ -245,9 +245,9 @@ def _renumber(other: ClipEvents, labels: tuple[str, ...], numbering: LabelSet) -
             place = len(joined)
             joined.append(name)
         ids.append(place)
-    place_of = np.array(ids, dtype=np.int64)
-    frames = {**other.frames, "cls": place_of[other.frames["cls"]]}
-    events = {**other.events, "cls": place_of[other.events["cls"]]}
+    positions = np.array(ids, dtype=np.int64)
+    frames = {**other.frames, "cls": positions[other.frames["cls"]]}
+    events = {**other.events, "cls": positions[other.events["cls"]]}
     events["class"] = np.array(joined, dtype=object)[events["cls"]]
     return replace(other, events=events, frames=frames, labels=tuple(joined)), tuple(joined)
 

@@ -231,7 +231,7 @@ def test_an_unknown_encoder_is_told_all_that_there_are() -> None:
         load_encoder("clapp@here", CPU)
     assert str(error.value) == (
         "there is no encoder 'clapp'; did you mean 'clap'? Known: clap, compact-audio, compact-image, owlvit, "
-        "resnet50, resnet50-map, yamnet, yamnet-seld; see `seldfuse plugins`"
+        "people-and-things, resnet50, resnet50-map, yamnet, yamnet-seld; see `seldfuse plugins`"
     )
 
 

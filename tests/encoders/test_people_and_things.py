@@ -11,30 +11,29 @@ from seldfuse.encoders.people_and_things import (  # fmt: skip
     TOKENS,
     WIDTH_PX,
     PeopleAndThings,
-    compute_box_columns,
-    compute_feature_columns,
+    compute_columns,
 )
 from seldfuse.encoders.resize import resize_to_encoder
 from seldfuse.errors import UsageError
-from seldfuse.vision.yolox import FLOOR, YoloxMaps, YoloxNetwork, load_yolox
+from seldfuse.vision.yolox import FLOOR, YoloxNetwork, load_yolox
 
 CPU = torch.device("cpu")
 
 
-def maps(*boxes: tuple[float, float, float, float, int, float]) -> YoloxMaps:
+def candidates(*boxes: tuple[float, float, float, float, int, float]) -> torch.Tensor:
     """Boxes by middle, size, class and score, among many that are nothing."""
-    candidates = torch.zeros(1, 20, 85)
+    found = torch.zeros(1, 20, 85)
     for row, (x, y, width, height, cls, score) in enumerate(boxes):
-        candidates[0, row, :5] = torch.tensor([x, y, width, height, 1.0])
-        candidates[0, row, 5 + cls] = score
-    return YoloxMaps(candidates, tuple(torch.zeros(1, 64, size, 2 * size) for size in (32, 16, 8)))
+        found[0, row, :5] = torch.tensor([x, y, width, height, 1.0])
+        found[0, row, 5 + cls] = score
+    return found
 
 
 def test_a_score_stands_in_the_columns_that_its_box_covers() -> None:
-    columns = compute_box_columns(maps((100.0, 90.0, 60.0, 120.0, 0, 0.64), (250.0, 150.0, 4.0, 4.0, 67, 0.3)))[0]
+    columns = compute_columns(candidates((100.0, 90.0, 60.0, 120.0, 0, 0.64), (250.0, 150.0, 4.0, 4.0, 67, 0.3)))[0]
     covered = [column for column in range(TOKENS) if abs((column + 0.5) * WIDTH_PX / TOKENS - 100) <= 30]
     assert columns[:, 0].nonzero().flatten().tolist() == covered
-    assert columns[covered, 0].tolist() == pytest.approx([0.64] * len(covered))
+    assert columns[covered, 0].tolist() == pytest.approx([0.8] * len(covered))
     # However narrow a box is, it is in a column.
     phone = columns[:, 1].nonzero().flatten().tolist()
     assert phone == [int(250 / WIDTH_PX * TOKENS)]
@@ -42,15 +41,6 @@ def test_a_score_stands_in_the_columns_that_its_box_covers() -> None:
     assert score == pytest.approx(0.8)
     assert (top, bottom) == pytest.approx(((30 / HEIGHT_PX - 0.5) * 0.8, (150 / HEIGHT_PX - 0.5) * 0.8))
     assert width == pytest.approx(60 / WIDTH_PX * 0.8)
-
-
-def test_features_of_all_grids_lie_at_their_columns() -> None:
-    features = tuple(torch.arange(2 * size).float().expand(1, 64, size, -1) / (2 * size) for size in (26, 13, 7))
-    columns = compute_feature_columns(maps()._replace(features=features))[0]
-    assert columns.shape == (TOKENS, 576)
-    places = torch.linspace(0, 1, TOKENS)
-    for channel in (0, 300, 575):
-        assert np.corrcoef(columns[:, channel], places)[0, 1] > 0.99
 
 
 def test_what_was_seen_once_is_not_computed_again() -> None:
@@ -64,7 +54,7 @@ def test_what_was_seen_once_is_not_computed_again() -> None:
 
     network.session = Counted()
     pictures = torch.randint(0, 255, (3, 3, HEIGHT_PX, WIDTH_PX), dtype=torch.uint8)
-    found = network.compute_maps(pictures[:2]).candidates
+    found = network.compute_candidates(pictures[:2])
     kept = network.find(pictures)
     assert calls == [2, 1]
     best = found[0, :, 4] * found[0, :, 5:].amax(dim=1)
@@ -74,7 +64,7 @@ def test_what_was_seen_once_is_not_computed_again() -> None:
 def test_a_frame_that_the_encoder_has_seen_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     network = YoloxNetwork(CPU)
     rgb = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
-    found = network.compute_maps(resize_to_encoder(rgb, Camera(), HEIGHT_PX, WIDTH_PX)[None]).candidates[0]
+    found = network.compute_candidates(resize_to_encoder(rgb, Camera(), HEIGHT_PX, WIDTH_PX)[None])[0]
     monkeypatch.setattr(network, "session", None)
     kept = network.find_in_frame(rgb)
     best = found[:, 4] * found[:, 5:].amax(dim=1)

@@ -83,4 +83,4 @@ def test_pixels_are_made_square(tmp_path: Path, shown: np.ndarray, stored: tuple
 def test_other_pictures_are_as_they_are_stored(tmp_path: Path, shown: np.ndarray) -> None:
     path = write(tmp_path / "a.mp4", shown)
     check_shown(path, shown)
-    assert probe_picture(path) == (WIDTH, HEIGHT, "")
+    assert probe_picture(path) == (WIDTH, HEIGHT, "", None)

@@ -145,12 +145,12 @@ def _raise(*_: Any) -> None:
 @pytest.mark.parametrize(
     ("count", "compute", "message"),
     [
-        (_raise, None, r"the score 'mine' failed in acme:count: KeyError: 'clip'; update or uninstall the plugin"),
+        (_raise, None, r"the score 'mine' failed in acme:count \(KeyError: 'clip'\); update or uninstall the plugin"),
         (lambda truth, _: truth.clip, None, r"the score 'mine' must count a mapping of names to arrays, got ndarray"),
         (lambda *_: {"one": np.ones(7)}, None, r"the score 'mine' must give 'one' of shape \(3,\), got \(7,\)"),
         (lambda *_: {"one": "text"}, None, r"the score 'mine' must give numbers for 'one', got 'text'"),
         (lambda *_: {"known_azimuth": np.ones(3)}, None, r"the score 'mine' counts 'known_azimuth', as another does"),
-        (None, _raise, r"the score 'mine' failed in acme:compute: KeyError: 'clip'"),
+        (None, _raise, r"the score 'mine' failed in acme:compute \(KeyError: 'clip'\)"),
         (None, lambda counts: counts.pairs.sum(), r"the score 'mine' must give its values of shape \(13,\), got \(\)"),
         (None, None, r"the score 'mine' must state `limits` or `compute`, and has neither"),
     ],

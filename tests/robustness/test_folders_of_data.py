@@ -163,7 +163,7 @@ def test_tables_name_no_file_outside_of_their_folder(tmp_path: Path, path: str) 
     with pytest.raises(UsageError, match="in the table's folder"):
         load_bank(folder, DCASE2025, "train")
     (folder / "persons.json").write_text(json.dumps([{"file": path, "keypoints": np.ones((17, 3)).tolist()}]))
-    with pytest.raises(UsageError, match="in the list's folder"):
+    with pytest.raises(UsageError, match="in the table's folder"):
         find_cutouts(folder, DCASE2025, None)
 
 

@@ -191,8 +191,14 @@ def write_pcm(path: Path, channels: int) -> None:
         ("gone.wav,0,0,1", r"line 3 names a file that is not there, 'gone\.wav': .*positions\.csv"),
         (",0,0,1", r"line 3 names a file that is not there, '': .*positions\.csv"),
         ("a.wav,0,0,1", r"line 3 names 'a\.wav' a second time: .*positions\.csv"),
-        ("b.wav,left,0,1", r"line 3 should give azimuth, elevation and a distance above 0, got left, 0, 1: .*\.csv"),
-        ("b.wav,0,0,0", r"line 3 should give azimuth, elevation and a distance above 0, got 0, 0, 0: .*\.csv"),
+        (
+            "b.wav,left,0,1",
+            r"line 3 should give azimuth, elevation and a distance from 0.01 to 1000 m, got left, 0, 1: .*\.csv",
+        ),
+        (
+            "b.wav,0,0,0",
+            r"line 3 should give azimuth, elevation and a distance from 0.01 to 1000 m, got 0, 0, 0: .*\.csv",
+        ),
         ("b.wav,0,0,nan", r"line 3 should give .* got 0, 0, nan: .*positions\.csv"),
         ("b.wav,0,100,1", r"line 3 should give .* got 0, 100, 1: .*positions\.csv"),
         ("b.wav,0", r"line 3 should give .* got 0, nothing, nothing: .*positions\.csv"),

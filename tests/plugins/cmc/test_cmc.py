@@ -117,7 +117,7 @@ def test_medium_begins_with_a_trained_sce_and_reads_places_from_bands() -> None:
     assert all(torch.equal(state[name], weight.to(state[name])) for name, weight in opened.read_weights().items()
                if name in shared)  # fmt: skip
     features = torch.randn(1, 8, 250, 64)
-    tokens = {"yamnet-seld": torch.randn(1, 50, 1, 1024), "people-and-things": torch.full((1, 50, 24, 69), torch.nan)}
+    tokens = {"yamnet-seld": torch.randn(1, 50, 1, 1024), "people-and-things": torch.full((1, 50, 24, 21), torch.nan)}
     output = network.eval()(features, tokens)
     assert output.shape == (1, 50, 3 * 4 * 13)
     # Bands have a say in where, none in whether it is in the picture.

@@ -283,7 +283,7 @@ def test_medium_knows_all_that_sce_knows_and_has_a_polar_place() -> None:
     some = batch(2)
     tokens = {
         "yamnet-seld": torch.randn(2, 50, 1, 1024),
-        "people-and-things": torch.full((2, 50, 24, 69), torch.nan),
+        "people-and-things": torch.full((2, 50, 24, 21), torch.nan),
     }
     output = network.eval()(some.features, tokens)
     MvaTask().loss(output, some.target, parse_recipe(read_preset(MvaTask.recipes, "medium")).loss).backward()
