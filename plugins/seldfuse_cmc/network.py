@@ -5,7 +5,6 @@ and stpACC through a Conformer that attends to language-aligned embeddings of so
 not published; here they are cross-attentions between self-attention and convolution, closed at the start.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
@@ -14,13 +13,16 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seldfuse.sdk import (
     HOPS_PER_FRAME,
     TRACKS,
+    AzimuthHead,
     BandAttention,
     ColumnEmbedding,
     ConformerBlock,
+    DistanceHead,
     GatedCrossAttention,
     LabelSet,
     OnscreenAttention,
@@ -29,12 +31,14 @@ from seldfuse.sdk import (
     Trunk,
     TrunkConfig,
     UsageError,
+    build_mlp_head,
     check_network_settings,
     encode_logmel,
     fold_to_front,
     get_bin_centers_deg,
     merge_duplicate_tracks,
     posterior_from_accddoa,
+    split_distance,
 )
 
 TAGGER = "compact-audio"
@@ -46,10 +50,7 @@ AUDIO_CHANNELS = 2
 COPIES_DEG = 25.0
 """Tracks that copy one source point further apart than the 15° within which fusion merges copies (docs/results.md)."""
 
-HEARD_DEG = 12.0
-"""How far from a track's azimuth its source is looked for, at first: about as far as that is wrong."""
-
-NEAREST_M = 0.05
+FARTHEST_M = 50.0
 
 ELEMENTS = 4
 """x, y, metres and on-screen."""
@@ -88,9 +89,10 @@ class Cmc(nn.Module):
     """A trunk whose blocks attend to tokens of sound and of picture, and a multi-ACCDDOA head with on-screen.
 
     Either kind of tokens may be missing, for a clip or a frame; without both it is a plain Conformer. On-screen is
-    judged by attending to the columns at which each track places its class. With `bands` a class reads its places from
-    its own mel bands, too, as SED-SCE does, and what is seen turns them; trunk and bands have SED-SCE's names, so that
-    a trained one can be the beginning.
+    judged by attending to the columns at which each track places its class.
+
+    With `bands` it begins as a SED-SCE, whose names trunk and heads have: each track hears each class as that does, and
+    learns how to differ from the others where a class has several sources; what is heard is weighed by what is seen.
     """
 
     def __init__(
@@ -116,14 +118,18 @@ class Cmc(nn.Module):
         self.widen = nn.Linear(column_dim, dim)
         self.hearing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
         self.seeing = nn.ModuleList([GatedCrossAttention(*sizes) for _ in range(trunk.blocks)])
-        self.hidden = nn.Linear(dim, dim)
-        self.place = nn.Linear(dim, TRACKS * (ELEMENTS - 1) * classes)
-        self.bands = BandAttention(dim, classes, trunk.channels) if bands else None
-        self.place_by_bands = nn.Linear(BandAttention.VALUES, TRACKS * (ELEMENTS - 1)) if bands else None
+        self.has_bands = bands
         if bands:
+            self.activity = build_mlp_head(dim, classes)
+            self.bands = BandAttention(dim, classes, trunk.channels)
+            self.azimuth, self.log_distance = AzimuthHead(), DistanceHead()
+            self.tracks = nn.Linear(BandAttention.VALUES, TRACKS * (2 + len(self.azimuth.cosines)))
+            nn.init.normal_(self.tracks.weight, std=0.01)
+            nn.init.zeros_(self.tracks.bias)
             self.seen = SeenPlace(classes, visual_tokens.tokens, visual_tokens.channels)
-            self.log_width = nn.Parameter(torch.tensor(math.log(HEARD_DEG)))
         else:
+            self.hidden = nn.Linear(dim, dim)
+            self.place = nn.Linear(dim, TRACKS * (ELEMENTS - 1) * classes)
             self.onscreen = OnscreenAttention(dim, TRACKS * classes, visual_tokens.tokens, column_dim)
 
     def forward(
@@ -140,38 +146,35 @@ class Cmc(nn.Module):
         pictures, visible = _split_present(_take_tokens(self.visual_tokens, embeddings, features))
         columns = self.columns(pictures)  # (batch, frame, column, column_dim)
         x = self._blocks(features, embeddings, self.sounds(sounds), audible, self.widen(columns), visible)
-        place = self._place(x, features)
-        x_axis, y_axis, distance = place.unbind(-2)  # each (batch, frame, track, cls)
-        x_axis, y_axis, distance = x_axis.tanh(), y_axis.tanh(), distance.relu()
-        vector = torch.stack([x_axis, y_axis], dim=-1).flatten(2, 3)  # (batch, frame, track · cls, axis)
-        visible = visible.unsqueeze(-1).to(x)
-        if self.bands is None:
-            point = vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-3) * distance.flatten(2).unsqueeze(-1)
-            onscreen = self.onscreen(x, point, columns, visible)
-        else:
-            vector, onscreen = self._look(vector, distance.flatten(2), pictures, visible)
-        values = [*vector.unbind(-1), distance.flatten(2), onscreen.sigmoid()]
-        return torch.stack([value.unflatten(2, (TRACKS, -1)) for value in values], dim=-2).flatten(2)
+        seen = visible.unsqueeze(-1).to(x)
+        values = self._weigh(x, features, pictures, seen) if self.has_bands else self._regress(x, columns, seen)
+        by_track = [value.reshape(*value.shape[:2], TRACKS, self.classes) for value in values]
+        return torch.stack(by_track, dim=-2).flatten(2)
 
-    def _look(self, vector: Tensor, distance: Tensor, pictures: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn the vectors towards who is seen near them, and judge on-screen."""
-        azimuth_deg = torch.rad2deg(torch.atan2(vector[..., 1], vector[..., 0].abs() + 1e-4)).detach()
-        centers_deg = get_bin_centers_deg(vector.device)
-        heard = -0.5 * ((azimuth_deg.unsqueeze(-1) - centers_deg) / self.log_width.exp()).square()
-        azimuth, onscreen = self.seen(heard, distance.clamp_min(NEAREST_M).log(), pictures, visible)
-        turn = torch.deg2rad((azimuth.softmax(-1) - heard.softmax(-1)) @ centers_deg)
-        # Behind, which folds to the front, left is on the other side.
-        sine, cosine = turn.sin() * vector[..., 0].detach().sign(), turn.cos()
-        x_axis, y_axis = vector.unbind(-1)
-        return torch.stack([cosine * x_axis - sine * y_axis, sine * x_axis + cosine * y_axis], dim=-1), onscreen
-
-    def _place(self, x: Tensor, features: Tensor) -> Float[Tensor, "batch frame track element cls"]:
-        """x, y and metres before they are bounded."""
+    def _regress(self, x: Tensor, columns: Tensor, seen: Tensor) -> list[Float[Tensor, "batch frame track_cls"]]:
+        """x, y, metres and on-screen, of the frame."""
         place = self.place(self.hidden(x)).unflatten(-1, (TRACKS, ELEMENTS - 1, self.classes))
-        if self.bands is None or self.place_by_bands is None:
-            return place  # type: ignore[no-any-return]
-        by_bands = self.place_by_bands(self.bands(x, self.trunk.standardize(features)))  # (batch, frame, cls, …)
-        return place + by_bands.transpose(2, 3).unflatten(2, (TRACKS, ELEMENTS - 1))  # type: ignore[no-any-return]
+        x_axis, y_axis, distance = (part.flatten(2) for part in place.unbind(-2))
+        x_axis, y_axis, distance = x_axis.tanh(), y_axis.tanh(), distance.relu()
+        point = torch.stack([x_axis, y_axis], dim=-1)
+        point = point / point.norm(dim=-1, keepdim=True).clamp_min(1e-3) * distance.unsqueeze(-1)
+        return [x_axis, y_axis, distance, self.onscreen(x, point, columns, seen).sigmoid()]
+
+    def _weigh(
+        self, x: Tensor, features: Tensor, pictures: Tensor, seen: Tensor
+    ) -> list[Float[Tensor, "batch frame track_cls"]]:
+        """The same, of what a SED-SCE would hear, of how tracks differ from that, and of what is seen."""
+        hidden = self.bands(x, self.trunk.standardize(features))  # (batch, frame, cls, value)
+        # (batch, frame, track, cls, value)
+        apart = self.tracks(hidden).float().unflatten(-1, (TRACKS, -1)).transpose(2, 3)
+        activity = (self.activity(x).unsqueeze(2) + apart[..., 0]).sigmoid().flatten(2)
+        log_distance = (split_distance(self.log_distance(hidden))[0].unsqueeze(2) + apart[..., 1]).flatten(2)
+        heard = (self.azimuth(hidden).unsqueeze(2) + apart[..., 2:] @ self.azimuth.cosines).flatten(2, 3)
+        azimuth, onscreen = self.seen(heard, log_distance, pictures, seen)
+        radians = torch.deg2rad(get_bin_centers_deg(x.device))
+        place = azimuth.softmax(-1) @ torch.stack([radians.cos(), radians.sin()], dim=1)
+        vector = activity.unsqueeze(-1) * F.normalize(place, dim=-1)
+        return [*vector.unbind(-1), log_distance.exp().clamp_max(FARTHEST_M), onscreen.sigmoid()]
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """Tokens of sound; those of the tagger that ships are computed here where nobody gives them."""
@@ -219,7 +222,7 @@ class Cmc(nn.Module):
             "audio_tokens": asdict(self.audio_tokens),
             "visual_tokens": asdict(self.visual_tokens),
             "column_dim": self.column_dim,
-            **({} if self.bands is None else {"bands": True}),
+            **({"bands": True} if self.has_bands else {}),
         }
 
 

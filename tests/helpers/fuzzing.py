@@ -189,10 +189,10 @@ def _sounds(folder: Path) -> Path:
 
 
 def _positions(folder: Path) -> Path:
-    pulse = np.zeros(4800)
+    pulse = np.zeros(4800, np.float32)
     pulse[100] = 0.5
-    azimuth = np.radians(20)
-    write_wav(folder / "a.wav", np.stack([pulse, pulse * np.sin(azimuth), 0 * pulse, pulse * np.cos(azimuth)]))
+    gains = np.array([1.0, np.sin(np.radians(20)), 0.0, np.cos(np.radians(20))], np.float32)
+    write_wav(folder / "a.wav", gains[:, None] * pulse)
     return _write(folder / "positions.csv", POSITIONS)
 
 

@@ -7,11 +7,13 @@ from torch.nn import functional as F
 from seldfuse.checkpoint import open_checkpoint
 from seldfuse.core.labels import DCASE2025
 from seldfuse.nn.cross_attention import GatedCrossAttention
+from seldfuse.nn.log_distance import split_distance
 from seldfuse.train.adpit import adpit_loss, adpit_onscreen_loss
 from seldfuse.train.initialize import copy_weights
 from seldfuse.train.recipe import parse_recipe, read_preset
 from seldfuse_cmc.network import Cmc, from_settings, to_posterior
 from seldfuse_cmc.train import CmcTask
+from seldfuse_sed_sce.train import SceTask
 
 SOUND, PICTURE = "compact-audio", "compact-image"
 PLACE, SEEN = slice(0, 3), 3
@@ -107,22 +109,43 @@ def test_settings_build_the_same_network_again(network: Cmc) -> None:
     assert torch.equal(said(network, tokens()), said(again.eval(), tokens()))
 
 
-def test_medium_begins_with_a_trained_sce_and_reads_places_from_bands() -> None:
+def test_medium_hears_at_first_what_a_trained_sce_hears() -> None:
     recipe = parse_recipe(read_preset(CmcTask.recipes, "medium"))
     network = CmcTask().build(recipe.network, DCASE2025)
     opened = open_checkpoint("bundled:sce-medium", "cmc", of_any=True)
     assert copy_weights(network, opened, recipe.features)
-    state = network.state_dict()
-    shared = [name for name in opened.read_weights() if name.startswith(("trunk.", "bands."))]
-    assert all(torch.equal(state[name], weight.to(state[name])) for name, weight in opened.read_weights().items()
-               if name in shared)  # fmt: skip
+    sce = opened.build(SceTask().build)
+    opened.load_into(sce)
+    torch.nn.init.zeros_(network.tracks.weight)
     features = torch.randn(1, 8, 250, 64)
-    tokens = {"yamnet-seld": torch.randn(1, 50, 1, 1024), "people-and-things": torch.full((1, 50, 24, 21), torch.nan)}
-    output = network.eval()(features, tokens)
-    assert output.shape == (1, 50, 3 * 4 * 13)
-    # Bands have a say in where, none in whether it is in the picture.
-    output.unflatten(2, (3, 4, 13))[:, :, :, :2].sum().backward()
-    assert network.place_by_bands is not None
-    assert network.place_by_bands.weight.grad is not None
+    heard = {"yamnet-seld": torch.randn(1, 50, 1, 1024)}
+    x, y, distance, _ = network.eval()(features, heard).unflatten(2, (3, 4, 13)).unbind(3)
+    with torch.no_grad():
+        one = sce.eval()(features, heard)
+    # Closed cross-attentions change nothing, and all tracks begin alike.
+    assert torch.allclose(torch.hypot(x, y), one.activity.unsqueeze(2).expand(-1, -1, 3, -1), atol=1e-3)
+    assert torch.allclose(distance.log(), split_distance(one.log_distance)[0].unsqueeze(2), atol=1e-3)
+
+
+def test_a_track_turns_to_who_is_seen() -> None:
+    network = CmcTask().build(parse_recipe(read_preset(CmcTask.recipes, "medium")).network, DCASE2025).eval()
+    with torch.no_grad():
+        network.seen.into[1].weight.zero_()
+        network.seen.into[1].weight[0, 0, 1] = 50.0
+        network.seen.weights.zero_()
+        network.seen.weights[0, :, 0] = 1.0
+    sounds = {"yamnet-seld": torch.randn(1, 50, 1, 1024)}
+    tokens = {**sounds, "people-and-things": torch.zeros(1, 50, 24, 21)}
+    tokens["people-and-things"][:, :, 3, 0] = 1.0
+    blank = {**sounds, "people-and-things": torch.zeros(1, 50, 24, 21)}
+    features = torch.randn(1, 8, 250, 64)
+    turned, straight = (network(features, one).unflatten(2, (3, 4, 13)) for one in (tokens, blank))
+    left = torch.atan2(turned[:, :, :, 1], turned[:, :, :, 0]) - torch.atan2(straight[:, :, :, 1], straight[:, :, :, 0])
+    assert (left > 0).float().mean() > 0.95
+    assert (turned[:, :, :, 3] > straight[:, :, :, 3]).all()
+
+
+def test_settings_of_medium_build_the_same_network_again() -> None:
+    network = CmcTask().build(parse_recipe(read_preset(CmcTask.recipes, "medium")).network, DCASE2025)
     again = from_settings(network.settings(), DCASE2025)
-    assert again.state_dict().keys() == state.keys()
+    assert again.state_dict().keys() == network.state_dict().keys()
