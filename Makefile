@@ -16,6 +16,8 @@ VENV ?= .venv
 SOUNDS ?= ../shared/data/soundbank
 # Cut-outs of people and things, for the pictures of the audio-visual scenes.
 SPRITES ?= ../shared/data/sprites
+PICTURES ?= ../shared/data/pictures
+BACKGROUNDS ?= ../shared/data/backgrounds
 # How many damaged files, or kills.
 N ?= 100
 # This exact version finds a local CPU build where there is one; elsewhere pip takes the platform's ordinary build.
@@ -62,13 +64,14 @@ results: $(VENV)/dev.stamp
 	$(VENV)/bin/python -m benchmarks cards
 	$(VENV)/bin/python -m benchmarks eyes --sounds $(SOUNDS) --sprites $(SPRITES)
 	$(VENV)/bin/python -m benchmarks post --sounds $(SOUNDS) --sprites $(SPRITES)
+	$(VENV)/bin/python -m benchmarks looking --sounds $(SOUNDS) --pictures $(PICTURES) --backgrounds $(BACKGROUNDS)
 	$(VENV)/bin/python -m benchmarks papers
 	$(VENV)/bin/python -m benchmarks tuning --sounds $(SOUNDS)
 	$(VENV)/bin/python -m benchmarks faults --sounds $(SOUNDS)
 	$(VENV)/bin/python -m benchmarks own-classes --sounds $(SOUNDS)
 
 fit: $(VENV)/dev.stamp
-	$(VENV)/bin/python -m benchmarks fit --sounds $(SOUNDS) --sprites $(SPRITES)
+	$(VENV)/bin/python -m benchmarks fit --sounds $(SOUNDS) --pictures $(PICTURES) --backgrounds $(BACKGROUNDS)
 
 check: $(VENV)/dev.stamp
 	$(VENV)/bin/ruff check .

@@ -451,7 +451,8 @@ def papers() -> None:
 @app.command()
 def post_fit(
     sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
-    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    pictures: Annotated[Path, typer.Option(help="The cut-outs of people and things.")],
+    backgrounds: Annotated[Path, typer.Option(help="The photos and panoramas of rooms.")],
     data: Annotated[Path, typer.Option(help="Folder of the scenes to fit on.")] = Path("out/fit-av"),
     backends: Annotated[str, typer.Option(help="Backends to merge, as for seldfuse run.")] = "sce,mvanet",
     detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post-fit"),
@@ -465,9 +466,9 @@ def post_fit(
     from seldfuse.catalogue.host import load_registry
     from seldfuse.vision.settings import FITTED
 
-    split = post_fit.render(data, sounds, sprites, jobs or os.cpu_count() or 1)
+    split = post_fit.render(data, sounds, pictures, backgrounds, jobs or os.cpu_count() or 1)
     requests = load_registry().find_backends(backends)
-    settings = post_fit.fit_reliability(split, requests, sprites, "keypoint@movenet,gdino@yolox", detections, print)
+    settings = post_fit.fit_reliability(split, requests, pictures, "keypoint@movenet,gdino@yolox", detections, print)
     FITTED.write_text(f"# {ABOUT_VISION}\n{tomli_w.dumps(settings.to_json())}", encoding="utf-8")
     print(f"written: {FITTED}")
 
@@ -507,7 +508,8 @@ def tuning(
 @app.command("fit")
 def fit_all(
     sounds: Annotated[Path, typer.Option(help="The sounds that the scenes are made of.")],
-    sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
+    pictures: Annotated[Path, typer.Option(help="The cut-outs of people and things.")],
+    backgrounds: Annotated[Path, typer.Option(help="The photos and panoramas of rooms.")],
     data: Annotated[Path, typer.Option(help="Folder of the scenes without pictures.")] = Path("out/fit"),
     videos: Annotated[Path, typer.Option(help="Folder of the scenes with pictures.")] = Path("out/fit-av"),
     detections: Annotated[Path, typer.Option("--seen", help="Folder of detections.")] = Path("out/post-fit"),
@@ -525,10 +527,10 @@ def fit_all(
 
     processes = jobs or os.cpu_count() or 1
     # First, for the choice of ensembles looks with it.
-    post_fit(sounds, sprites, videos, detections=detections, jobs=processes)
+    post_fit(sounds, pictures, backgrounds, videos, detections=detections, jobs=processes)
     result = studies_fit.measure(
         studies_tuning.render(data, sounds, processes),
-        studies_post_fit.render(videos, sounds, sprites, processes),
+        studies_post_fit.render(videos, sounds, pictures, backgrounds, processes),
         detections / "fit",
         print,
     )

@@ -28,15 +28,18 @@ CLIPS, EVENNESS, SEED, SPLIT = 240, 0.5, 909, "dev-test-fit-av"
 """Scenes of sounds that no training has, other than the frozen ones."""
 
 
-def render(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSplit:
-    """Render the scenes to fit on, with videos. Raises what `seldfuse synth` raises."""
+def render(out: Path, sounds: Path, pictures: Path, backgrounds: Path, jobs: int) -> DatasetSplit:
+    """Render the scenes to fit on, with videos of people, things and rooms for fitting. Raises what `seldfuse synth`
+    raises.
+    """
     make_scenes(
         out,
         clips=CLIPS,
         split=SPLIT,
         video=True,
         sounds=sounds,
-        sprites=sprites,
+        sprites=pictures,
+        backgrounds=backgrounds,
         fit=True,
         evenness=EVENNESS,
         seed=SEED,
@@ -48,7 +51,7 @@ def render(out: Path, sounds: Path, sprites: Path, jobs: int) -> DatasetSplit:
 def fit_reliability(
     split: DatasetSplit,
     requests: Sequence[BackendRequest],
-    sprites: Path,
+    pictures: Path,
     engines: str,
     folder: Path,
     note: Callable[[str], None],
@@ -66,7 +69,7 @@ def fit_reliability(
         posteriors, [dcase.read_events(split.get_path(name, "csv")) for name in names], names
     )
     plans = read_plans(split.out / f"manifest-{split.name}.jsonl")
-    write_recorded(folder, names, plans, load_cutouts(sprites, DCASE2025, "held"))
+    write_recorded(folder, names, plans, load_cutouts(pictures, DCASE2025, "fit"))
 
     def scenes(post: str) -> VisionTuningData:
         note(f"detecting with {post}")
