@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seldfuse.sdk import LabelSet, Posterior, adpit_onscreen_loss, adpit_targets, fold_to_front
-from seldfuse_cmc.network import Cmc, from_settings, to_posterior
+from seldfuse.sdk import TRACKS, LabelSet, Posterior, adpit_onscreen_loss, adpit_targets, fold_to_front
+from seldfuse_cmc.network import ELEMENTS, Cmc, from_settings, to_posterior
 
 
 class CmcTask:
@@ -27,11 +28,15 @@ class CmcTask:
     ) -> Float[Tensor, ""]:
         """Compute ADPIT with on-screen as a mean over sources; `settings` may hold its weights.
 
-        Directions are folded to the front, which is all that a stereo pair can tell.
+        Directions are folded to the front, which is all that a stereo pair can tell. Where a class does not sound
+        it has no distance to learn: ADPIT's would be 0, and what is heard uncertainly would come too near.
         """
         assert truth.direction is not None
-        truth = replace(truth, direction=fold_to_front(truth.direction))
-        return adpit_onscreen_loss(output, adpit_targets(truth, onscreen=True), **settings)
+        target = adpit_targets(replace(truth, direction=fold_to_front(truth.direction)), onscreen=True)
+        sounding = target[:, :, :, 0].nan_to_num().amax(dim=2)  # (batch, frame, cls)
+        x, y, distance, onscreen = output.unflatten(2, (TRACKS, ELEMENTS, -1)).unbind(3)
+        masked = torch.stack([x, y, distance * sounding.unsqueeze(2), onscreen], dim=3).flatten(2)
+        return adpit_onscreen_loss(masked, target, **settings)
 
     def posterior(self, output: Float[Tensor, "batch frame out"], labels: LabelSet) -> Posterior:
         return to_posterior(output, labels)
