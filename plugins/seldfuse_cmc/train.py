@@ -34,7 +34,7 @@ class CmcTask:
         assert truth.direction is not None
         target = adpit_targets(replace(truth, direction=fold_to_front(truth.direction)), onscreen=True)
         sounding = target[:, :, :, 0].nan_to_num().amax(dim=2)  # (batch, frame, cls)
-        x, y, distance, onscreen = output.unflatten(2, (TRACKS, ELEMENTS, -1)).unbind(3)
+        x, y, distance, onscreen = output.reshape(*output.shape[:2], TRACKS, ELEMENTS, -1).unbind(3)
         masked = torch.stack([x, y, distance * sounding.unsqueeze(2), onscreen], dim=3).flatten(2)
         return adpit_onscreen_loss(masked, target, **settings)
 
