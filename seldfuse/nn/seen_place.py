@@ -24,6 +24,9 @@ POWERS = 3
 AROUND = 3
 """Columns that are seen at once: the one and its neighbours."""
 
+GAIN = 8.0
+"""What weights of evidence are multiplied by. It begins at nothing and has far to go: without, thousands of steps."""
+
 RARE = -1.4
 """Logit of being in the picture before anything was learned: one source in five is."""
 
@@ -45,10 +48,10 @@ class SeenPlace(nn.Module):
         self.into = nn.Sequential(
             nn.Dropout(0.1), nn.Conv1d(channels, HIDDEN, AROUND, padding=AROUND // 2), nn.GELU(), nn.Dropout(0.1)
         )
-        self.weights = nn.Parameter(0.1 * HIDDEN**-0.5 * torch.randn(POWERS, classes, HIDDEN))
+        self.weights = nn.Parameter(0.1 / GAIN * HIDDEN**-0.5 * torch.randn(POWERS, classes, HIDDEN))
         self.places = nn.Parameter(torch.zeros(columns))
-        self.seen = nn.Parameter(torch.full((classes, 1), RARE))
-        self.unseen = nn.Parameter(torch.full((classes, 1), RARE))
+        self.seen = nn.Parameter(torch.full((classes, 1), RARE / GAIN))
+        self.unseen = nn.Parameter(torch.full((classes, 1), RARE / GAIN))
 
     def forward(
         self,
@@ -78,7 +81,7 @@ class SeenPlace(nn.Module):
         near = log_distance.unsqueeze(-1)
         evidence = told[0] + near * (told[1] + near * told[2])
         evidence = torch.where(visible.unsqueeze(-1) > 0, evidence, self.unseen.repeat(tracks, 1))
-        return (evidence @ self.to_bins).masked_fill(self.outside, -math.inf)
+        return (GAIN * evidence @ self.to_bins).masked_fill(self.outside, -math.inf)
 
 
 def _interpolate_columns(columns: int) -> tuple[Float[Tensor, "column bin"], Tensor]:
