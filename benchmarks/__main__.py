@@ -327,7 +327,7 @@ def eyes(
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
     backends: Annotated[
         str, typer.Option(help="Backends to score, as for seldfuse run.")
-    ] = "mvanet,mvanet@mvanet-small-plain,sce,cmc,doa,sde",
+    ] = "mvanet,sce,cmc,doa,sde",
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
     """Render the frozen audio-visual scenes, show networks their own and other pictures, and renew docs/results.md."""

@@ -44,7 +44,14 @@ BUNDLED = (_PACKAGE / "_checkpoints", _PACKAGE.parent / "checkpoints")
 PREFIX = "bundled:"
 """What stands before the name of a bundled checkpoint where a folder of that name may be, too."""
 
-RETIRED = {"doa-small": "doa-medium", "sde-small": "sde-medium", "sce-small": "sce-medium"}
+RETIRED = {
+    "doa-small": "doa-medium",
+    "sde-small": "sde-medium",
+    "sce-small": "sce-medium",
+    "mvanet-small": "mvanet-medium",
+    "mvanet-small-plain": "mvanet-medium",
+    "cmc-small": "cmc-medium",
+}
 """Checkpoints that came with version 0.1.0, and those that took their place."""
 
 

@@ -70,7 +70,7 @@ class System:
         return self.members[0] if len(self.members) == 1 else f"mean of {', '.join(self.members)}"
 
 
-PUBLISHED = ("mvanet", "mvanet@mvanet-small-plain", "sce")
+PUBLISHED = ("mvanet", "sce")
 """The members of NERC-SLIP's audio-visual ensemble."""
 
 

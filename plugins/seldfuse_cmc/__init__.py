@@ -15,7 +15,7 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
             load="seldfuse_cmc.infer:load",
             task="seldfuse_cmc.train:CmcTask",
             provides=("activity", "direction", "distance", "onscreen"),
-            default_checkpoint="cmc-small",
+            default_checkpoint="cmc-medium",
             needs_video=True,
             license="Apache-2.0",
         )

@@ -17,7 +17,7 @@ def seldfuse_register_backends(register: Callable[[Backend], None]) -> None:
             task="seldfuse_mvanet_ts.train:MvaTask",
             provides=("activity", "direction", "distance", "onscreen"),
             needs_video=True,
-            default_checkpoint="mvanet-small",
+            default_checkpoint="mvanet-medium",
             license="Apache-2.0",
         )
     )

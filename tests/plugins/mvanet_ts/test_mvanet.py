@@ -244,19 +244,19 @@ def test_teachers_that_cannot_teach_are_refused(tmp_path: Path) -> None:
 def test_two_networks_look_once_and_the_bundled_clip_gets_onscreen(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     encoded: list[int] = []
-    encode = CompactImage.encode
+    encode = PeopleAndThings.encode
 
-    def counted(self: CompactImage, pictures: torch.Tensor) -> torch.Tensor:
+    def counted(self: PeopleAndThings, pictures: torch.Tensor) -> torch.Tensor:
         encoded.append(len(pictures))
         return encode(self, pictures)
 
-    monkeypatch.setattr(CompactImage, "encode", counted)
-    together = "mvanet,mvanet@mvanet-small-plain,sce"
+    monkeypatch.setattr(PeopleAndThings, "encode", counted)
+    together = "mvanet,cmc,sce"
     assert call("run", "@demo", "--backends", together, "-o", str(tmp_path / "both"), "--json") == 0
     pictures = sum(encoded)
     assert 0 < pictures <= 50
     said = capsys.readouterr()
-    assert said.err.count("compact-image") == 1
+    assert said.err.count("people-and-things") == 1
     events = json.loads(said.out)["results"][0]["events"]
     assert {event["class"] for event in events} >= {"female_speech"}
     assert all(event["onscreen"] in (True, False) for event in events)
@@ -268,7 +268,7 @@ def test_two_networks_look_once_and_the_bundled_clip_gets_onscreen(tmp_path: Pat
 def test_a_real_video_is_heard_and_seen(shared: Path, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     video = str(shared / "media" / "video" / "nasa_13013.mp4")
-    for backends in ("mvanet", "mvanet,mvanet@mvanet-small-plain,sce"):
+    for backends in ("mvanet", "mvanet,sce"):
         assert call("run", video, "--backends", backends, "-o", str(tmp_path / backends), "--json") == 0
         events = json.loads(capsys.readouterr().out)["results"][0]["events"]
         assert sum(event["end_s"] - event["start_s"] for event in events if "speech" in event["class"]) > 1.0
