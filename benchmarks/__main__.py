@@ -325,9 +325,7 @@ def eyes(
     sounds: Annotated[Path, typer.Option(help="The sounds that the frozen scenes are made of.")],
     sprites: Annotated[Path, typer.Option(help="The cut-outs that their pictures are made of.")],
     data: Annotated[Path, typer.Option(help="Folder of the rendered scenes.")] = Path("out/validation-v1"),
-    backends: Annotated[
-        str, typer.Option(help="Backends to score, as for seldfuse run.")
-    ] = "mvanet,sce,cmc,doa,sde",
+    backends: Annotated[str, typer.Option(help="Backends to score, as for seldfuse run.")] = "mvanet,sce,cmc,doa,sde",
     jobs: Annotated[int | None, typer.Option(min=1, help="Number of processes; as many as processors.")] = None,
 ) -> None:
     """Render the frozen audio-visual scenes, show networks their own and other pictures, and renew docs/results.md."""

@@ -13,7 +13,6 @@ from worlds import call
 from seldfuse.checkpoint import open_checkpoint, save_checkpoint
 from seldfuse.core.labels import DCASE2025
 from seldfuse.core.posterior import Posterior
-from seldfuse.encoders.compact_image import CompactImage
 from seldfuse.encoders.tokens import EncoderTokens
 from seldfuse.errors import CheckpointError, UsageError
 from seldfuse.nn.audio_guided import AudioGuidedAttention
