@@ -30,6 +30,9 @@ PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").gl
 FROM_NOTHING = ("docs/real-data.md", "docs/score-fuse-submit.md", "docs/scale.md")
 """Tutorials, which make all that they need: they begin in an empty folder."""
 
+PYTHON_HERE = ("docs/api.md", "docs/formats.md")
+"""Pages whose Python is run after their commands."""
+
 TESTED = {
     "README.md": "tests/test_docs.py",
     "docs/encoders.md": "tests/encoders/test_pretrained.py",
@@ -105,7 +108,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        assert call("run", "talk.mp4", "takes", "--backends", "doa,sce", "--post", "", "--save-posteriors", "-o", "out") == 0
+        assert (
+            call("run", "talk.mp4", "takes", "--backends", "doa,sce", "--post", "", "--save-posteriors", "-o", "out")
+            == 0
+        )
     finally:
         os.chdir(before)
     for name in ("labels", "reference", "merged"):
@@ -126,7 +132,9 @@ def cut_clip(path: Path, seconds: float) -> None:
                 target.mux(packet)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in FROM_NOTHING and list_shell(page)])
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page not in FROM_NOTHING and (list_shell(page) or page in PYTHON_HERE)]
+)
 def test_the_commands_of_a_page_can_be_typed(
     page: str, world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,10 +145,9 @@ def test_the_commands_of_a_page_can_be_typed(
             if not line.startswith(ELSEWHERE):
                 assert line.startswith("seldfuse "), line
                 assert type_command(line) == 0, (line, capsys.readouterr().err)
-    if page == "docs/formats.md":
-        for block in find_blocks(page):
-            if block.language == "python":
-                exec(compile(block.text, page, "exec"), {})
+    for block in find_blocks(page):
+        if block.language == "python" and page in PYTHON_HERE:
+            exec(compile(block.text, page, "exec"), {})
 
 
 def type_command(line: str) -> int:
@@ -187,7 +194,7 @@ def test_clips_can_be_shared_out_as_the_page_on_clusters_says(
 @pytest.mark.parametrize("page", PAGES)
 def test_python_is_run_or_says_why_not(page: str) -> None:
     waiting = [block for block in find_blocks(page) if block.language == "python" and block.reason is None]
-    if waiting and page not in (*FROM_NOTHING, "docs/formats.md"):
+    if waiting and page not in (*FROM_NOTHING, *PYTHON_HERE):
         assert page in TESTED
         assert Path(page).name in (ROOT / TESTED[page]).read_text(encoding="utf-8")
 
