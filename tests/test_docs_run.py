@@ -1,7 +1,7 @@
 """Every code block of README and docs is run, here or by a test of its own, or says on the line before why it is not.
 
-Such a line is `<!-- not run: why -->`. Commands of a page are typed from top to bottom, in a folder that holds the files
-of which pages speak: `talk.mp4`, `takes/`, labels, and the outputs of a run.
+Such a line is `<!-- not run: why -->`. Commands of a page are typed from top to bottom, in a folder that holds the
+files of which pages speak: `talk.mp4`, `takes/`, labels, and the outputs of a run.
 """
 
 import glob
