@@ -103,9 +103,13 @@ def decode(
     return torch.cat([(raw[..., :2] + corners) * stride_px, raw[..., 2:4].exp() * stride_px, raw[..., 4:]], dim=2)
 
 
-@lru_cache(maxsize=2)
 def load_yolox(device: str) -> YoloxNetwork:
     """Load the network once in each process. Raises CheckpointError."""
+    return _load(device)
+
+
+@lru_cache(maxsize=2)
+def _load(device: str) -> YoloxNetwork:
     return YoloxNetwork(torch.device(device))
 
 
