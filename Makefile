@@ -27,7 +27,7 @@ PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c con
 .PHONY: demo test test-extras test-report docs bench results fit check check-deps fuzz chaos clean
 
 demo: $(VENV)/core.stamp
-	$(VENV)/bin/seldfuse run @demo --backends cmc,sce --post keypoint,gdino --explain -o out --overwrite
+	$(VENV)/bin/seldfuse run @demo --backends mvanet,sce --post keypoint,gdino --explain -o out --overwrite
 
 test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest
