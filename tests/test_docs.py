@@ -13,7 +13,7 @@ import pytest
 import typer
 
 import seldfuse
-from benchmarks.pages import eyes, papers, post, results, tuning
+from benchmarks.pages import eyes, looking, papers, post, results, tuning
 from seldfuse.cli import main
 from seldfuse.cli.app import app
 from seldfuse.core.labels import DCASE2025
@@ -171,6 +171,7 @@ TABLES: dict[str, Callable[[], str]] = {
     f"results.md {results.BEGIN}": lambda: results.tables(_load("results.json")),
     f"results.md {papers.BEGIN}": lambda: papers.tables(_load("results.json"), _load("post.json")),
     f"results.md {eyes.BEGIN}": lambda: eyes.tables(_load("eyes.json")),
+    f"results.md {looking.BEGIN}": lambda: looking.tables(_load("looking.json")),
     f"results.md {post.BEGIN}": lambda: post.tables(_load("post.json")),
     f"tuning.md {results.BEGIN}": lambda: tuning.tables(_load("tuning.json")),
 }
