@@ -34,6 +34,9 @@ SECOND = "footsteps"
 STEPS = {"baseline": 400}
 """Its checkpoint knows least, and its activity is the length of a vector, which grows slowly."""
 
+PRESETS = {"cmc": "medium"}
+"""Of whose checkpoint the heads have no place in the preset `small`."""
+
 PRESENT = 5 / len(DCASE2025)
 """Share of the classes that are there at all; the others count 0 in the macro F."""
 
@@ -81,7 +84,7 @@ def test_four_clips_are_learned_by_heart(
     monkeypatch.setenv("SELDFUSE_CACHE", str(tmp_path / "cache"))
     value = load_registry().find_backend(backend).value
     task = load_reference(value.task)()
-    recipe = replace(parse_recipe(read_preset(task.recipes, "small")), teacher="")
+    recipe = replace(parse_recipe(read_preset(task.recipes, PRESETS.get(backend, "small"))), teacher="")
     steps = STEPS.get(task.backend, 120)
     run = replace(recipe.run, steps=steps, batch_size=4, validate_every=steps, ema_decay=0.9)
     recipe = replace(recipe, run=run, augment={}, init=value.default_checkpoint or "", data=(DataPart(str(recording)),))

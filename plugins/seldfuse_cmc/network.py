@@ -52,11 +52,6 @@ COPIES_DEG = 25.0
 
 FARTHEST_M = 50.0
 
-LEAST_ERROR = 0.65
-"""The distance whose relative error is least to be expected lies below the mean of its logarithm, which is learned: by
-this much in scenes of validation.
-"""
-
 ELEMENTS = 4
 """x, y, metres and on-screen."""
 
@@ -179,8 +174,7 @@ class Cmc(nn.Module):
         radians = torch.deg2rad(get_bin_centers_deg(x.device))
         place = azimuth.softmax(-1) @ torch.stack([radians.cos(), radians.sin()], dim=1)
         vector = activity.unsqueeze(-1) * F.normalize(place, dim=-1)
-        distance = log_distance.exp().clamp_max(FARTHEST_M)
-        return [*vector.unbind(-1), distance if self.training else LEAST_ERROR * distance, onscreen.sigmoid()]
+        return [*vector.unbind(-1), log_distance.exp().clamp_max(FARTHEST_M), onscreen.sigmoid()]
 
     def _sounds(self, features: Tensor, embeddings: Mapping[str, Tensor]) -> Float[Tensor, "batch frame token channel"]:
         """Tokens of sound; those of the tagger that ships are computed here where nobody gives them."""

@@ -1,9 +1,8 @@
 """A trained audio network that teaches another one: its soft posteriors say more than labels do.
 
-Soft activity, and direction and distance to the extent that the class is active for the teacher; of a student that
-looks activity alone, for it can see where sources are. On-screen is a matter of the labels alone. After the
-teacher-student learning of NERC-SLIP (arXiv 2406.15160; TS-SED-SCE-ONS of DCASE 2025 Task 3), whose weights are not
-published.
+Soft activity, and direction and distance to the extent that the class is active for the teacher; on-screen is a matter
+of the labels alone. After the teacher-student learning of NERC-SLIP (arXiv 2406.15160; TS-SED-SCE-ONS of DCASE 2025
+Task 3), whose weights are not published.
 """
 
 from collections.abc import Mapping
@@ -31,7 +30,6 @@ class TeacherModel:
     """A frozen network that takes the same features as its student, or some of them.
 
     `logmel_encoders` are those whose tokens it takes beside them, of the log-mel spectrograms that the student gets.
-    Where the student looks, `student_looks`, places stay those of the labels.
     """
 
     task: TrainingTask
@@ -39,7 +37,6 @@ class TeacherModel:
     labels: LabelSet
     channels: tuple[int, ...]
     logmel_encoders: tuple[LoadedEncoder, ...] = ()
-    student_looks: bool = False
 
     @torch.no_grad()
     def predict_target(self, batch: TrainingBatch) -> Posterior:
@@ -47,8 +44,6 @@ class TeacherModel:
         prediction = _loudest(self.task.posterior(self.network(*self._select_inputs(batch)), self.labels))
         known = batch.target.map(lambda tensor: tensor[:, :, :, :1])
         onscreen = None if known.onscreen is None else known.onscreen.masked_fill(known.activity == 0, torch.nan)
-        if self.student_looks:
-            return replace(known, activity=prediction.activity, onscreen=onscreen)
         return replace(
             known,
             activity=prediction.activity,
@@ -94,9 +89,7 @@ def open_teacher(recipe: Recipe, labels: LabelSet, device: torch.device) -> Teac
     places = find_channel_slices(recipe.features)
     channels = tuple(channel for name in features for channel in range(places[name].start, places[name].stop))
     network = network.to(device).eval().requires_grad_(False)
-    encoders = _load_encoders(versions, recipe.teacher, device)
-    looks = any(find_encoder(reference).input == "pictures" for reference in recipe.encoders)
-    return TeacherModel(task, network, opened.labels, channels, encoders, looks)
+    return TeacherModel(task, network, opened.labels, channels, _load_encoders(versions, recipe.teacher, device))
 
 
 def _load_encoders(versions: Mapping[str, str], teacher: str, device: torch.device) -> tuple[LoadedEncoder, ...]:

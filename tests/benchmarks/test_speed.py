@@ -126,7 +126,8 @@ def test_a_short_measurement_of_the_law_has_what_is_promised_and_draws_every_sce
     assert all(0 < scene["direct_share"] < 1 for scene in result["scenes"])
     assert {"computed sounds", "the same in pyroomacoustics"} <= set(result["parts"])
     root = ElementTree.fromstring(picture(result))
-    assert len(root.findall(".//{*}circle")) == 8
+    (points,) = (group for group in root.iter() if group.get("id") == "PathCollection_1")
+    assert len(points.findall(".//{*}use")) == 8
     assert tables(result).renderables
 
 

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import random
-import re
-import shlex
 import struct
 import wave
 from collections.abc import Callable, Iterator, Sequence
@@ -449,23 +447,6 @@ def test_run_eval_and_train_take_the_folder_as_it_is(made: tuple[Path, Path], tm
     assert call("eval", str(tmp_path / "out" / "dev-test-tau"), str(reference)) == 0
     assert call("eval", str(reference), str(reference)) == 0
     assert call("train", "sce", "--data", str(data), "--dry-run") == 0
-
-
-def test_the_commands_of_the_page_run_in_their_order(
-    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: None
-) -> None:
-    """With fewer clips and steps, sound alone, and a data set that shares the recordings of the other tests."""
-    page = (Path(__file__).parents[2] / "docs" / "real-data.md").read_text()
-    commands = [shlex.split(command) for command in re.findall(r"^    seldfuse (.*)$", page, re.MULTILINE)]
-    less = {"dev-train=16214": "dev-train=2", "dev-test=13786": "dev-test=2", "2000": "1"}
-    (tmp_path / "STARSS23").mkdir()
-    for part in ("foa_dev", "metadata_dev"):
-        (tmp_path / "STARSS23" / part).symlink_to(made[0] / part)
-    monkeypatch.chdir(tmp_path)
-    assert [command[0] for command in commands] == ["synth", "train", "run", "eval", "run", "eval"]
-    for command in commands:
-        assert call(*(less.get(word, word) for word in command)) == 0, command
-    assert (tmp_path / "runs" / "sce-real" / "model.safetensors").is_file()
 
 
 def test_two_processes_make_the_same_bytes_as_one_and_a_stopped_run_goes_on_to_them(
