@@ -34,7 +34,7 @@ test: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest --quiet --nbmake docs/notebooks/run-a-file.ipynb
 
 test-extras: $(VENV)/dev.stamp
-	SELDFUSE_TEST_EXTRAS=1 TORCH=$(TORCH) $(VENV)/bin/pytest tests/test_extras.py
+	SELDFUSE_TEST_EXTRAS=1 TORCH=$(TORCH) $(VENV)/bin/pytest tests/test_extras.py tests/train/test_base_recipes.py
 
 test-report: $(VENV)/dev.stamp
 	$(VENV)/bin/pytest tests/report_browser
