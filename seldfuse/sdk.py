@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from seldfuse.nn.heads import build_linear_head, build_mlp_head
     from seldfuse.nn.log_distance import DistanceHead, compute_distance_loss, read_distance, split_distance
     from seldfuse.nn.onscreen_attention import ColumnEmbedding, OnscreenAttention
+    from seldfuse.nn.polar_place import posterior_from_polar
     from seldfuse.nn.resnet_conformer import HOPS_PER_FRAME, Trunk, TrunkConfig
     from seldfuse.nn.seen_place import SeenPlace
     from seldfuse.storage.atomic import write_atomically
@@ -183,6 +184,7 @@ _NAMES = {
         "ColumnEmbedding",
         "OnscreenAttention",
     ),
+    "seldfuse.nn.polar_place": ("posterior_from_polar",),
     "seldfuse.nn.seen_place": ("SeenPlace",),
     "seldfuse.nn.resnet_conformer": (
         "HOPS_PER_FRAME",
@@ -345,6 +347,7 @@ __all__ = [
     "normalize",
     "open_session",
     "posterior_from_accddoa",
+    "posterior_from_polar",
     "read_azimuth",
     "read_distance",
     "read_recorded",

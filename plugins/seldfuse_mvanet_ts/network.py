@@ -31,8 +31,7 @@ from seldfuse.sdk import (
     check_network_settings,
     fold_to_front,
     normalize,
-    read_azimuth,
-    read_distance,
+    posterior_from_polar,
     split_distance,
 )
 
@@ -210,24 +209,15 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> MvaNet:
 def to_posterior(output: MvaNetOutput, labels: LabelSet) -> Posterior:
     """Turn the output into a one-track posterior: the place, folded to the front, as direction and distance, 5 cm at
     least."""
-    activity, onscreen = output.activity.unsqueeze(-1), output.onscreen.sigmoid().unsqueeze(-1)
+    onscreen = output.onscreen.sigmoid()
     if output.azimuth is not None:
         assert output.log_distance is not None
-        direction, spread_deg = read_azimuth(output.azimuth)
-        distance_m, spread = (part.unsqueeze(-1) for part in read_distance(output.log_distance))
-        return Posterior(
-            activity,
-            direction.unsqueeze(-2),
-            distance_m,
-            onscreen,
-            azimuth_std_deg=spread_deg.unsqueeze(-1),
-            distance_log_std=spread,
-            labels=labels,
-        )
+        return posterior_from_polar(output.activity, output.azimuth, output.log_distance, labels, onscreen)
     assert output.point is not None
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
     distance_m = point.norm(dim=-1).clamp_min(NEAREST_M)
-    return Posterior(activity, normalize(fold_to_front(point)), distance_m, onscreen, labels=labels)
+    direction = normalize(fold_to_front(point))
+    return Posterior(output.activity.unsqueeze(-1), direction, distance_m, onscreen.unsqueeze(-1), labels=labels)
 
 
 def _blocks(trunk: TrunkConfig, count: int) -> nn.Sequential:

@@ -19,8 +19,7 @@ from seldfuse.sdk import (
     build_mlp_head,
     fold_to_front,
     normalize,
-    read_azimuth,
-    read_distance,
+    posterior_from_polar,
 )
 
 AXES = 3
@@ -86,19 +85,10 @@ def from_settings(settings: Mapping[str, Any], labels: LabelSet) -> SedSce:
 def to_posterior(output: SedSceOutput, labels: LabelSet) -> Posterior:
     """Turn the output into a one-track posterior: the place, folded to the front, as direction and distance, 5 cm at
     least."""
-    activity = output.activity.unsqueeze(-1)
     if output.azimuth is not None:
         assert output.log_distance is not None
-        direction, spread_deg = read_azimuth(output.azimuth)
-        distance_m, spread = (part.unsqueeze(-1) for part in read_distance(output.log_distance))
-        return Posterior(
-            activity,
-            direction.unsqueeze(-2),
-            distance_m,
-            azimuth_std_deg=spread_deg.unsqueeze(-1),
-            distance_log_std=spread,
-            labels=labels,
-        )
+        return posterior_from_polar(output.activity, output.azimuth, output.log_distance, labels)
     assert output.point is not None
     point = F.pad(output.point, (0, AXES - output.point.shape[-1])).unsqueeze(-2)
-    return Posterior(activity, normalize(fold_to_front(point)), point.norm(dim=-1).clamp_min(NEAREST_M), labels=labels)
+    distance_m = point.norm(dim=-1).clamp_min(NEAREST_M)
+    return Posterior(output.activity.unsqueeze(-1), normalize(fold_to_front(point)), distance_m, labels=labels)
